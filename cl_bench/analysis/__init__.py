@@ -1,0 +1,48 @@
+"""Records -> matrices -> metrics -> means and intervals. Reads results folders, never trains.
+
+>>> frame = load("results")             # one row a record
+>>> summary(frame)                      # one row a method
+>>> forgetting_curves(frame)            # the accuracy on each task as later tasks are learned
+"""
+
+from cl_bench.analysis.errors import AnalysisError
+from cl_bench.analysis.frame import load, runs
+from cl_bench.analysis.intervals import Interval, student_t
+from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
+from cl_bench.analysis.metrics import (
+    METRICS,
+    average_accuracy,
+    average_seen,
+    backward_transfer,
+    forgetting,
+    forward_transfer,
+    intransigence,
+    learning_accuracy,
+    when_learned,
+)
+from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
+from cl_bench.analysis.tables import text_table
+
+__all__ = [
+    "METRICS",
+    "AnalysisError",
+    "Interval",
+    "RunMatrix",
+    "accuracy_matrix",
+    "average_accuracy",
+    "average_curves",
+    "average_seen",
+    "backward_transfer",
+    "forgetting",
+    "forgetting_curves",
+    "forward_transfer",
+    "intransigence",
+    "learning_accuracy",
+    "load",
+    "matrices",
+    "runs",
+    "student_t",
+    "summary",
+    "text_table",
+    "when_learned",
+]

@@ -1,0 +1,153 @@
+"""Run folders on disk -> `Run`s in memory. Whatever is wrong with a folder becomes a status, never a traceback."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cl_bench import records
+from cl_bench.analysis.errors import AnalysisError
+from cl_bench.records import Record
+
+Scalar = str | int | float | bool | None
+
+STATUSES = ("finished", "running", "failed", "broken")
+_RUN_NAME = re.compile(r".+-s\d+-[0-9a-f]{4,}$")  # <benchmark>-<strategy>-s<seed>-<hash>
+
+
+class Run(NamedTuple):
+    """One run folder. What a broken folder does not tell is empty, None or nan."""
+
+    path: Path
+    study: str
+    benchmark: str = ""
+    strategy: str = ""
+    seed: int | None = None
+    scenario: str = ""
+    num_tasks: int = 0
+    status: str = "broken"
+    error: str = ""  # why it failed or is broken
+    wall_seconds: float = math.nan
+    cpu_seconds: float = math.nan
+    settings: dict[str, Scalar] = {}  # noqa: RUF012  (dotted key -> value; never changed)
+    records: tuple[Record, ...] = ()  # one a tested pair (after_task, on_task)
+    method: str = ""  # the label in tables and figures
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
+    """Every run in or below the given folders, by path; a folder reached twice is read once.
+
+    The same run in two places (a copied study) counts once: the later copies are listed as broken.
+    """
+    if not paths:
+        raise AnalysisError("no results folder was given; name the folder that holds the runs")
+    folders: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            raise AnalysisError(f"there is no folder {path}; give a results folder, a study or a run")
+        found = sorted(_run_folders(path))
+        if not found:
+            raise AnalysisError(
+                f"no runs in {path}: no folder in or below it holds a run.json or records.csv; "
+                "run an experiment first, or give the folder that the runs were written to"
+            )
+        folders.update(dict.fromkeys(found))
+    runs: list[Run] = []
+    first: dict[tuple[str, str], Run] = {}
+    for run in map(read_run, folders):
+        if run.status != "broken":
+            original = first.setdefault((run.study, run.name), run)
+            if original is not run:
+                run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
+        runs.append(run)
+    return runs
+
+
+def read_run(path: Path) -> Run:
+    """One folder. Broken when run.json or records.csv cannot be read, or they contradict each other."""
+    nothing_known = Run(path=path, study=path.parent.name)
+    try:
+        about = json.loads((path / "run.json").read_bytes())
+    except FileNotFoundError:
+        return nothing_known._replace(error="run.json is missing")
+    except (OSError, ValueError) as error:
+        return nothing_known._replace(error=f"run.json is unreadable: {error}")
+    if not isinstance(about, dict):
+        return nothing_known._replace(error="run.json must hold an object")
+    try:
+        run = _described(path, about)
+    except ValueError as error:
+        return nothing_known._replace(error=f"run.json: {error}")
+    try:
+        tests = records.read(path / "records.csv")
+    except FileNotFoundError:
+        tests = []  # a run that has not tested yet
+    except (OSError, ValueError) as error:
+        return run._replace(status="broken", error=str(error))
+    if run.status == "finished" and not tests:
+        return run._replace(status="broken", error="finished without a record in records.csv")
+    # A resumed run tests again what it had tested: the last counts.
+    tests = list({(test.after_task, test.on_task): test for test in tests}.values())
+    num_tasks = run.num_tasks or max((test.on_task for test in tests), default=0)
+    for test in tests:
+        if test.seed != run.seed:
+            contradiction = f"records.csv has seed {test.seed}, run.json has seed {run.seed}"
+            return run._replace(status="broken", error=contradiction)
+        if max(test.after_task, test.on_task) > num_tasks:
+            contradiction = f"records.csv has task {max(test.after_task, test.on_task)} of {num_tasks}"
+            return run._replace(status="broken", error=contradiction)
+    return run._replace(num_tasks=num_tasks, records=tuple(tests))
+
+
+def _run_folders(path: Path) -> Iterator[Path]:
+    for folder, inner, files in os.walk(path.resolve()):
+        found = Path(folder)
+        if "run.json" in files or "records.csv" in files or _RUN_NAME.match(found.name):
+            inner.clear()  # checkpoints and the like are not runs
+            yield found
+        inner[:] = [name for name in inner if not name.startswith(".")]
+
+
+def _described(path: Path, about: dict[str, Any]) -> Run:
+    missing = [key for key in ("benchmark", "strategy", "seed", "status") if about.get(key) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} is missing")
+    status = str(about["status"])
+    if status not in STATUSES:
+        raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {status=}")
+    settings = about.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise ValueError("settings must be an object of dotted keys")
+    return Run(
+        path=path,
+        study=str(about.get("study") or path.parent.name),
+        benchmark=str(about["benchmark"]),
+        strategy=str(about["strategy"]),
+        seed=_whole(about, "seed"),
+        scenario=str(about.get("scenario") or ""),
+        num_tasks=_whole(about, "num_tasks"),
+        status=status,
+        error=str(about.get("error") or ""),
+        wall_seconds=_seconds(about, "wall_seconds"),
+        cpu_seconds=_seconds(about, "cpu_seconds"),
+        settings=settings,
+    )
+
+
+def _whole(about: dict[str, Any], key: str) -> int:
+    value = about.get(key) or 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{key} must be a whole number, 0 or more, got {value!r}")
+    return value
+
+
+def _seconds(about: dict[str, Any], key: str) -> float:
+    value = about.get(key)
+    return float(value) if isinstance(value, (int, float)) else math.nan

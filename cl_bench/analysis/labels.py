@@ -1,0 +1,91 @@
+"""How a method is called in tables and figures: its strategy, then the settings that tell its variants apart."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cl_bench.analysis.folders import Run
+
+_NOT_A_METHOD = frozenset({"study", "results_dir"})  # where a run was put, not what it did
+
+
+def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+    """The runs with their `method`, and all swept settings, sorted.
+
+    A setting is swept when it takes more than one value among the runs of one study, benchmark and strategy
+    that recorded anything; seeds are never swept. A setting that a run lacks is no value.
+    """
+    runs = list(runs)
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run.study, run.benchmark, run.strategy].append(run)
+    methods: dict[int, str] = {}
+    all_swept: set[str] = set()
+    for group in groups.values():
+        swept = swept_settings([run.settings for run in group if run.records])
+        names = short_names(swept)
+        labels = {id(run): _label(run, names) for run in group}
+        labels = _apart_by_length(group, labels)
+        methods.update(labels)
+        all_swept.update(swept)
+    return [run._replace(method=methods[id(run)]) for run in runs], sorted(all_swept)
+
+
+def swept_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The dotted keys with more than one value, in the order of the configuration."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for one in settings:
+        for key, value in one.items():
+            values[key].add(shown(value))
+    return [key for key, found in values.items() if len(found) > 1 and not _names_no_method(key)]
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Dotted key -> its last part, with as many parts before it as it takes to be unique among the keys."""
+    names = {}
+    for key in keys:
+        parts = key.split(".")
+        for start in range(len(parts) - 1, -1, -1):
+            name = ".".join(parts[start:])
+            if not any(other != key and (other == name or other.endswith("." + name)) for other in keys):
+                break
+        names[key] = name
+    return names
+
+
+def shown(value: Any) -> str:
+    """A setting's value as text; 50 and 50.0 are the same value, True and 1 are not."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return value if isinstance(value, str) else str(value) if _is_scalar(value) else json.dumps(value)
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float, str))
+
+
+def _label(run: Run, names: Mapping[str, str]) -> str:
+    swept = [f"{name}={shown(run.settings[key])}" for key, name in names.items() if key in run.settings]
+    return " ".join([run.strategy, *swept])
+
+
+def _apart_by_length(group: Sequence[Run], labels: dict[int, str]) -> dict[int, str]:
+    # Streams of different lengths have no common matrix; their settings should tell them apart, but may be
+    # lost.
+    lengths = defaultdict(set)
+    for run in group:
+        if run.records:
+            lengths[labels[id(run)]].add(run.num_tasks)
+    return {
+        id(run): f"{label} num_tasks={run.num_tasks}" if len(lengths[label]) > 1 else label
+        for run, label in ((run, labels[id(run)]) for run in group)
+    }
+
+
+def _names_no_method(key: str) -> bool:
+    parts = key.split(".")
+    return key in _NOT_A_METHOD or any(
+        part in ("seed", "seeds") or part.endswith(("_seed", "_seeds")) for part in parts
+    )

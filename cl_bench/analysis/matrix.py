@@ -1,0 +1,72 @@
+"""Records of a run -> its accuracy matrix R, from which every metric is computed."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cl_bench.analysis.errors import AnalysisError
+
+
+class RunMatrix(NamedTuple):
+    """One run's matrix. `accuracy[t, j - 1]` is R[t, j], the accuracy on task j after training on tasks 1..t."""
+
+    study: str
+    benchmark: str
+    method: str
+    strategy: str
+    scenario: str
+    seed: int
+    run: str
+    accuracy: np.ndarray  # [1 + num_tasks, num_tasks], fractions; row 0 is the untrained network
+
+    @property
+    def num_tasks(self) -> int:
+        return self.accuracy.shape[1]
+
+    @property
+    def complete(self) -> bool:
+        return not bool(np.isnan(self.accuracy).any())
+
+
+def accuracy_matrix(frame: pd.DataFrame) -> np.ndarray:
+    """R of one run, [after task 0..T, on task 1..T]; nan where nothing was recorded (a run that was cut short)."""
+    found = matrices(frame)
+    if len(found) != 1:
+        raise AnalysisError(f"an accuracy matrix belongs to one run, got {len(found)} runs")
+    return found[0].accuracy
+
+
+def matrices(frame: pd.DataFrame) -> list[RunMatrix]:
+    """R of every run in a frame from `load`, incomplete ones too, with nan where nothing was recorded.
+
+    Summaries and curves use only the complete ones: a killed run has no final accuracy, and a mean over the
+    runs that got far would flatter a method whose bad seeds crash.
+    """
+    text = {
+        name: frame[name].to_numpy(dtype=object)
+        for name in RunMatrix._fields
+        if name not in ("seed", "accuracy")
+    }
+    seed, num_tasks = frame["seed"].to_numpy(), frame["num_tasks"].to_numpy()
+    after, on, accuracy = (frame[name].to_numpy() for name in ("after_task", "on_task", "accuracy"))
+    found = []
+    for rows in frame.groupby(["study", "run"], sort=False).indices.values():
+        first = rows[0]
+        length = int(num_tasks[first])
+        if max(after[rows].max(), on[rows].max()) > length:
+            raise AnalysisError(f"run {text['run'][first]} has records beyond its last task, {length}")
+        matrix = np.full((1 + length, length), np.nan)
+        matrix[after[rows], on[rows] - 1] = accuracy[rows]
+        about = {name: str(values[first]) for name, values in text.items()}
+        found.append(RunMatrix(**about, seed=int(seed[first]), accuracy=matrix))
+    return found
+
+
+def by_method(found: Iterable[RunMatrix]) -> dict[tuple[str, str, str], list[RunMatrix]]:
+    """(study, benchmark, method) -> its runs."""
+    groups: dict[tuple[str, str, str], list[RunMatrix]] = {}
+    for run in found:
+        groups.setdefault((run.study, run.benchmark, run.method), []).append(run)
+    return groups

@@ -1,0 +1,100 @@
+"""Continual-learning metrics: pure functions on one run's accuracy matrix.
+
+`accuracy` has shape [1 + T, T] and holds fractions. Row t, column j - 1 is R[t, j], the accuracy on task j
+after training on tasks 1..t; row 0 is the untrained network. Tasks count from 1 in the formulas. A mean over
+no task (the transfer and the forgetting of a stream of one task) is nan: there is nothing to measure, which
+is not the same as 0. A nan in the matrix (a run cut short) makes every metric that needs the entry nan.
+
+Other people's definitions differ under the same names. Avalanche's forgetting is R[j, j] - R[T, j], which is
+the negative of our backward transfer; Mammoth's forward transfer is 0 by construction on class-incremental
+streams.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def average_accuracy(accuracy: ArrayLike) -> float:
+    """ACC = mean over j of R[T, j]: how well all tasks are known in the end."""
+    matrix = _checked(accuracy)
+    return float(matrix[-1].mean())
+
+
+def forgetting(accuracy: ArrayLike) -> float:
+    """Mean over j < T of (max over 1 <= t < T of R[t, j]) - R[T, j]: the best earlier minus the final accuracy.
+
+    The final accuracy is not among the earlier ones, so a task that is known best in the end counts negative.
+    The untrained network (t = 0) has learned nothing that it could forget.
+    """
+    matrix = _checked(accuracy)
+    if matrix.shape[1] == 1:
+        return float("nan")
+    best_earlier = matrix[1:-1, :-1].max(axis=0)
+    return float((best_earlier - matrix[-1, :-1]).mean())
+
+
+def backward_transfer(accuracy: ArrayLike) -> float:
+    """BWT = mean over j < T of R[T, j] - R[j, j]: what later tasks did to a task since it was learned."""
+    matrix = _checked(accuracy)
+    return _mean(matrix[-1, :-1] - _when_learned(matrix)[:-1])
+
+
+def forward_transfer(accuracy: ArrayLike) -> float:
+    """FWT = mean over j > 1 of R[j-1, j] - R[0, j]: what earlier tasks did for a task before it was learned."""
+    matrix = _checked(accuracy)
+    just_before = np.diagonal(matrix)  # row j - 1, column j - 1: R[j-1, j]
+    return _mean(just_before[1:] - matrix[0, 1:])
+
+
+def learning_accuracy(accuracy: ArrayLike) -> float:
+    """Mean over j of R[j, j]: how well each task is known just after it was learned."""
+    return _mean(_when_learned(_checked(accuracy)))
+
+
+def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
+    """Mean over j of joint[j] - R[j, j]: what a task loses by being learned in a stream.
+
+    `joint`, [T], is the accuracy on task j of a reference trained on tasks 1..j together: `when_learned` of
+    its matrix. Negative when the stream beats the reference.
+    """
+    matrix = _checked(accuracy)
+    reference = np.asarray(joint, dtype=float)
+    if reference.shape != (matrix.shape[1],):
+        raise ValueError(f"joint must have one accuracy a task, [{matrix.shape[1]}], got {reference.shape}")
+    return _mean(reference - _when_learned(matrix))
+
+
+def average_seen(accuracy: ArrayLike) -> np.ndarray:
+    """[T]: for t = 1..T the mean over j <= t of R[t, j], the accuracy on all tasks seen so far."""
+    matrix = _checked(accuracy)
+    seen = np.tril(np.ones((matrix.shape[1], matrix.shape[1]), dtype=bool))
+    return np.where(seen, matrix[1:], 0).sum(axis=1) / seen.sum(axis=1)
+
+
+def when_learned(accuracy: ArrayLike) -> np.ndarray:
+    """[T]: R[j, j], the accuracy on each task just after it was learned."""
+    return _when_learned(_checked(accuracy)).copy()
+
+
+# Every metric of the matrix alone; summaries, tables and CSV files follow this list.
+METRICS: dict[str, Callable[[ArrayLike], float]] = {
+    function.__name__: function
+    for function in (average_accuracy, forgetting, backward_transfer, forward_transfer, learning_accuracy)
+}
+
+
+def _checked(accuracy: ArrayLike) -> np.ndarray:
+    matrix = np.asarray(accuracy, dtype=float)
+    if matrix.ndim != 2 or matrix.shape[1] == 0 or matrix.shape[0] != 1 + matrix.shape[1]:
+        raise ValueError(f"accuracy must have shape [1 + num_tasks, num_tasks], got {matrix.shape}")
+    return matrix
+
+
+def _when_learned(matrix: np.ndarray) -> np.ndarray:
+    return np.diagonal(matrix, offset=-1)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -1,0 +1,120 @@
+"""Matrices of many runs -> one row a method, and the curves that figures draw. Means and intervals over seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cl_bench.analysis.intervals import student_t
+from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
+from cl_bench.analysis.metrics import METRICS, average_accuracy, average_seen, intransigence, when_learned
+
+REFERENCE = "joint"  # the strategy that trains on all tasks so far together
+METRIC_NAMES = (*METRICS, "intransigence")
+_METHOD_COLUMNS = ("study", "benchmark", "scenario", "num_tasks", "method", "strategy")
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row for each study, benchmark and method, the best average accuracy of a benchmark first.
+
+    Columns: study, benchmark, scenario, num_tasks, method, strategy, num_seeds (complete runs), num_left_out
+    (runs with an incomplete matrix, which count nowhere), and for each metric <metric>_mean, <metric>_low,
+    <metric>_high: fractions, 95 % Student t interval over seeds. A method without a complete run has
+    num_seeds 0 and nan.
+
+    Intransigence is measured against the runs of the strategy `joint` in the same study and benchmark with
+    the same seed, over the seeds where there is one; when `joint` was swept, against its variant of the best
+    average accuracy.
+    """
+    found = matrices(frame)
+    references = _references(found)
+    rows = []
+    for group in by_method(found).values():
+        complete = [run for run in group if run.complete]
+        row = _about(group[0]) | {"num_seeds": len(complete), "num_left_out": len(group) - len(complete)}
+        values = {name: [metric(run.accuracy) for run in complete] for name, metric in METRICS.items()}
+        values["intransigence"] = [
+            intransigence(run.accuracy, joint)
+            for run in complete
+            if (joint := references.get((run.study, run.benchmark, run.num_tasks, run.seed))) is not None
+        ]
+        for name, measured in values.items():
+            interval = student_t(np.array(measured, dtype=float))
+            row |= {f"{name}_{part}": float(value) for part, value in interval._asdict().items()}
+        rows.append(row)
+    columns = [*_METHOD_COLUMNS, "num_seeds", "num_left_out"]
+    columns += [f"{name}_{part}" for name in METRIC_NAMES for part in ("mean", "low", "high")]
+    rows.sort(key=_best_first)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def forgetting_curves(frame: pd.DataFrame) -> pd.DataFrame:
+    """The accuracy on each task as the stream goes on: one row for each method, on_task and after_task (from 0).
+
+    Columns: study, benchmark, method, strategy, on_task, after_task, mean, low, high (fractions, 95 % Student
+    t interval over seeds), num_seeds. Only runs with a complete matrix count.
+    """
+    parts = []
+    for runs in _complete_groups(frame):
+        interval = student_t(np.stack([run.accuracy for run in runs]))
+        after_task, on_task = np.indices(interval.mean.shape)
+        # One task after the other: transposed, so that after_task runs fastest.
+        columns = {"on_task": on_task.T.ravel() + 1, "after_task": after_task.T.ravel()}
+        columns |= {part: values.T.ravel() for part, values in interval._asdict().items()}
+        parts.append(_curve(runs, columns))
+    return _joined(parts, ["on_task", "after_task"])
+
+
+def average_curves(frame: pd.DataFrame) -> pd.DataFrame:
+    """The mean accuracy over the tasks seen so far: one row for each method and after_task (from 1).
+
+    Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
+    """
+    parts = []
+    for runs in _complete_groups(frame):
+        interval = student_t(np.stack([average_seen(run.accuracy) for run in runs]))
+        columns = {"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict()
+        parts.append(_curve(runs, columns))
+    return _joined(parts, ["after_task"])
+
+
+def _references(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int, int], np.ndarray]:
+    """(study, benchmark, num_tasks, seed) -> the reference's accuracy on each task when it was learned, [T]."""
+    groups = by_method(run for run in found if run.strategy == REFERENCE and run.complete)
+
+    def mean_accuracy(runs: list[RunMatrix]) -> float:
+        return float(np.mean([average_accuracy(run.accuracy) for run in runs]))
+
+    references = {}
+    for runs in sorted(groups.values(), key=mean_accuracy):  # the best variant comes last, and overwrites
+        for run in runs:
+            references[run.study, run.benchmark, run.num_tasks, run.seed] = when_learned(run.accuracy)
+    return references
+
+
+def _complete_groups(frame: pd.DataFrame) -> list[list[RunMatrix]]:
+    groups = by_method(run for run in matrices(frame) if run.complete)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _about(run: RunMatrix) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in _METHOD_COLUMNS}
+
+
+def _best_first(row: dict[str, Any]) -> tuple[Any, ...]:
+    accuracy = row["average_accuracy_mean"]
+    return row["study"], row["benchmark"], np.isnan(accuracy), -accuracy, row["method"]
+
+
+def _curve(runs: list[RunMatrix], columns: dict[str, np.ndarray]) -> pd.DataFrame:
+    first = runs[0]
+    about = {name: getattr(first, name) for name in ("study", "benchmark", "method", "strategy")}
+    return pd.DataFrame(columns).assign(**about, num_seeds=len(runs))
+
+
+def _joined(parts: list[pd.DataFrame], where: list[str]) -> pd.DataFrame:
+    columns = ["study", "benchmark", "method", "strategy", *where, "mean", "low", "high", "num_seeds"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns]

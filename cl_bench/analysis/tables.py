@@ -1,0 +1,65 @@
+"""A summary as plain text, for the terminal."""
+
+import math
+
+import pandas as pd
+
+_COLUMNS = {
+    "average accuracy": "average_accuracy",
+    "forgetting": "forgetting",
+    "backward transfer": "backward_transfer",
+}
+_LEGEND = (
+    "In percent: mean over seeds ± half width of the 95 % Student t interval. Average accuracy and backward\n"
+    "transfer: higher is better. Forgetting: lower is better."
+)
+
+
+def text_table(summary: pd.DataFrame) -> str:
+    """One table a study and benchmark, methods in the order of the summary, percent with one decimal."""
+    if summary.empty:
+        return ""
+    tables = [
+        f"{_heading(str(study), str(benchmark), rows)}\n\n{_table(rows)}"
+        for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False)
+    ]
+    return "\n\n\n".join([*tables, _LEGEND]) + "\n"
+
+
+def _heading(study: str, benchmark: str, rows: pd.DataFrame) -> str:
+    lengths = sorted(set(rows["num_tasks"]))
+    tasks = " or ".join(map(str, lengths)) + (" task" if lengths == [1] else " tasks")
+    scenario = " or ".join(sorted({name for name in rows["scenario"] if name}))
+    return f"{study}: {benchmark} ({scenario + ', ' if scenario else ''}{tasks})"
+
+
+def _table(rows: pd.DataFrame) -> str:
+    columns = [["method", *rows["method"]], ["seeds", *map(str, rows["num_seeds"])]]
+    for title, metric in _COLUMNS.items():
+        mean = rows[f"{metric}_mean"]
+        columns.append([title, *_with_half_widths(list(mean), list(rows[f"{metric}_high"] - mean))])
+    widths = [max(map(len, column)) for column in columns]
+    lines = []
+    for cells in zip(*columns, strict=True):
+        name, *numbers = (
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        lines.append("   ".join([name, *numbers]).rstrip())
+    lines.insert(1, "-" * (sum(widths) + 3 * (len(widths) - 1)))
+    return "\n".join("  " + line for line in lines)
+
+
+def _with_half_widths(means: list[float], half_widths: list[float]) -> list[str]:
+    """Percentages that align at the ±; blank where there is no interval."""
+    halves = ["" if math.isnan(half) else _percent(half) for half in half_widths]
+    width = max(map(len, halves))
+    ends = [f" ± {half:>{width}}" if half else " " * (width + 3 if width else 0) for half in halves]
+    return [_percent(mean) + end for mean, end in zip(means, ends, strict=True)]
+
+
+def _percent(fraction: float) -> str:
+    if math.isnan(fraction):
+        return "–"
+    text = f"{100 * fraction:.1f}"
+    return "0.0" if text == "-0.0" else text

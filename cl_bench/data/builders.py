@@ -1,0 +1,148 @@
+"""The builders that conf/benchmark/dataset/ names: find a data set, read it once, cache it."""
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from cl_bench.data.cifar import CIFAR10_BATCHES, CIFAR100_BATCHES, SHAPE, look_for_batches
+from cl_bench.data.folders import ARCHIVES, folder_source, is_archive
+from cl_bench.data.idx import MNIST_FILES, look_for_idx
+from cl_bench.data.image_data import DataError, ImageData
+from cl_bench.data.places import Look, Source, find, is_file, is_folder
+from cl_bench.data.store import stored
+
+log = logging.getLogger(__name__)
+
+# Krizhevsky's order, which is also the sorted order: a tree of images gets the same numbers.
+CIFAR10_CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+CIFAR10_SIZES = (50_000, 10_000)
+
+
+def mnist(*, root: str | None, download: bool) -> ImageData:
+    """MNIST: 60,000 + 10,000 images, uint8 [N, 1, 28, 28], 10 classes; from the four idx files, plain or .gz.
+
+    Looked for in `root`, $CL_BENCH_DATA, the cache folder; then downloaded if `download`. Raises DataError.
+    """
+    return _build(
+        "mnist",
+        root=root,
+        look=partial(look_for_idx, files=MNIST_FILES),
+        wanted=f"put {', '.join(MNIST_FILES.names)} (plain or .gz) into mnist/MNIST/raw in one of them",
+        fetch="MNIST" if download else None,
+    )
+
+
+def cifar10(*, root: str | None, download: bool) -> ImageData:
+    """CIFAR-10: 50,000 + 10,000 images, uint8 [N, 3, 32, 32], 10 classes.
+
+    The original batches or their archive are preferred to a tree of images, `cifar10/train/<class>/`, or an
+    archive of one in `cifar10/`. Looked for in `root`, $CL_BENCH_DATA, the cache folder; then downloaded
+    if `download`. Raises DataError.
+    """
+    data = _build(
+        "cifar10",
+        root=root,
+        look=_look_for_cifar10,
+        wanted=f"put {CIFAR10_BATCHES.folder}/ or {CIFAR10_BATCHES.archive} or trees cifar10/train/<class>/ "
+        "and cifar10/test/<class>/ (or their .tar.xz in cifar10/) into one of them",
+        fetch="CIFAR10" if download else None,
+    )
+    if (sizes := (len(data.train_images), len(data.test_images))) != CIFAR10_SIZES:
+        log.warning("CIFAR-10 has %s images, this %s has %s", CIFAR10_SIZES, data.source, sizes)
+    return data
+
+
+def cifar100(*, root: str | None, download: bool) -> ImageData:
+    """CIFAR-100: 50,000 + 10,000 images, uint8 [N, 3, 32, 32], 100 fine classes.
+
+    From the original batches or their archive. Looked for in `root`, $CL_BENCH_DATA, the cache folder; then
+    downloaded if `download`. Raises DataError.
+    """
+    return _build(
+        "cifar100",
+        root=root,
+        look=partial(look_for_batches, batches=CIFAR100_BATCHES),
+        wanted=f"put {CIFAR100_BATCHES.folder}/ or {CIFAR100_BATCHES.archive} into one of them",
+        fetch="CIFAR100" if download else None,
+    )
+
+
+def image_folder(*, path: str, root: str | None, size: int | None = None) -> ImageData:
+    """Any tree of `train/<class>/<image>` and `test/<class>/<image>`: a folder, or an archive of one.
+
+    `path` is absolute, or relative to `root`, $CL_BENCH_DATA or the cache folder; an archive is a .tar,
+    .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are greyscale; `size`
+    resizes them all to size x size pixels. Raises DataError.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"size must be positive, got {size=}")
+    wanted = Path(path).expanduser()
+    if wanted.is_absolute() and not is_folder(wanted) and not is_file(wanted):
+        raise DataError(f"path must be an existing folder or archive, got {path}; correct it")
+
+    def look(place: Path) -> Iterator[Source | DataError]:
+        where = place / wanted  # `place` has no part in an absolute path
+        if is_folder(where) or (is_file(where) and is_archive(where)):
+            yield folder_source(where, name="image_folder", size=size)
+        elif is_file(where):
+            yield DataError(
+                f"path must be a folder or an archive ({', '.join(ARCHIVES)}), got {where}; pack it as one"
+            )
+
+    return _build(
+        "image_folder",
+        root=root,
+        look=look,
+        wanted=f"put {path} into one of them, or correct path",
+        fetch=None,
+    )
+
+
+def _build(name: str, *, root: str | None, look: Look, wanted: str, fetch: str | None) -> ImageData:
+    return stored(find(name=name, root=root, look=look, wanted=wanted, fetch=fetch))
+
+
+def _look_for_cifar10(place: Path) -> Iterator[Source | DataError]:
+    """The original first: a tree of JPEGs is a copy that lost something."""
+    yield from look_for_batches(place, batches=CIFAR10_BATCHES)
+    folder = place / "cifar10"
+    if is_folder(folder / "train") and is_folder(folder / "test"):
+        yield _cifar10_tree(folder)
+    elif is_folder(folder):
+        original = CIFAR10_BATCHES.archive
+        archives = sorted(path for path in folder.iterdir() if is_archive(path) and path.name != original)
+        if len(archives) > 1:
+            raise DataError(
+                f"{folder} must hold one archive of images, got {', '.join(path.name for path in archives)}; "
+                "remove the others"
+            )
+        yield from map(_cifar10_tree, archives)
+
+
+def _cifar10_tree(path: Path) -> Source:
+    """A tree of images that must be CIFAR-10 by its classes and by the shape of its images."""
+    source = folder_source(path, name="cifar10", size=None)
+
+    def read() -> ImageData:
+        data = source.read()
+        if data.class_names != CIFAR10_CLASSES or data.train_images.shape[1:] != SHAPE:
+            raise DataError(
+                f"{path} must hold the classes {', '.join(CIFAR10_CLASSES)} as 3x32x32 images, got "
+                f"{', '.join(data.class_names[:12])} as {'x'.join(map(str, data.train_images.shape[1:]))}; "
+                "use dataset=image_folder for other images"
+            )
+        return data
+
+    return source._replace(read=read)

@@ -1,0 +1,37 @@
+"""Data sets that come with a library: nothing to download, nothing to cache."""
+
+import torch
+
+from cl_bench.data.image_data import ImageData, checked
+
+LEVELS = 16  # scikit-learn's pixels are 0..16
+EVERY = 5  # one image in five is a test image
+
+
+def digits() -> ImageData:
+    """The 1,797 handwritten digits of scikit-learn, uint8 [N, 1, 8, 8]; 0..16 there is scaled to 0..255.
+
+    They are the test part of UCI's optical digits. The split, 1,442 + 355, is fixed and stratified: in
+    the data's own order, every fifth image of each class is a test image.
+    """
+    from sklearn.datasets import load_digits
+
+    content = load_digits()
+    images = torch.from_numpy(content.images).mul(255 / LEVELS).round().to(torch.uint8).unsqueeze(1)
+    labels = torch.from_numpy(content.target).long()
+    rank = torch.empty_like(labels)  # rank[i]: how many images of the same class come before image i
+    for label in labels.unique():
+        members = labels == label
+        rank[members] = torch.arange(int(members.sum()))
+    test = rank % EVERY == EVERY - 1
+    return checked(
+        ImageData(
+            name="digits",
+            train_images=images[~test],
+            train_labels=labels[~test],
+            test_images=images[test],
+            test_labels=labels[test],
+            class_names=tuple(str(name) for name in content.target_names),
+            source="scikit-learn's load_digits",
+        )
+    )

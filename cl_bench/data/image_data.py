@@ -1,0 +1,80 @@
+"""What every builder returns, the error it raises, and the check that both kinds of array fit together."""
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# What opening, decompressing or walking a damaged file raises. zlib.error and the like are no OSErrors.
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, MemoryError)
+
+
+class DataError(Exception):
+    """A data set cannot be had. One line: the file, what was expected of it, what it was, and what to do."""
+
+
+class ImageData(NamedTuple):
+    """One data set in memory. Images are raw pixels, 0..255, neither scaled nor normalised."""
+
+    name: str
+    train_images: Tensor  # uint8 [num_train, channels, height, width]
+    train_labels: Tensor  # int64 [num_train], index into class_names
+    test_images: Tensor  # uint8 [num_test, channels, height, width]
+    test_labels: Tensor  # int64 [num_test]
+    class_names: tuple[str, ...]
+    source: str  # in words, what was read: "image folder cifar10-jpeg.tar.xz"
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error, shortened to one line; its kind where it has no message."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever an unreadable or damaged `path` raises into a DataError that names it."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise DataError(
+            f"{path} must be readable to its end, got {one_line(error)}; replace it by a whole, readable copy"
+        ) from error
+
+
+def checked(data: ImageData) -> ImageData:
+    """Return `data` if its arrays have the stated shapes and kinds and agree; raise DataError otherwise."""
+    for split, images, labels in (
+        ("train", data.train_images, data.train_labels),
+        ("test", data.test_images, data.test_labels),
+    ):
+        where = f"{data.name}, {split}, from {data.source}"
+        if images.dtype != torch.uint8 or labels.dtype != torch.int64 or images.ndim != 4 or labels.ndim != 1:
+            raise DataError(
+                f"images must be uint8 [N, C, H, W] and labels int64 [N] in {where}, got images "
+                f"{images.dtype} {list(images.shape)}, labels {labels.dtype} {list(labels.shape)}; "
+                "replace the files"
+            )
+        if len(images) != len(labels) or len(images) == 0:
+            raise DataError(
+                f"images and labels must be equal in number and not none in {where}, got {len(images)} "
+                f"images, {len(labels)} labels; replace the files"
+            )
+        lowest, highest = int(labels.min()), int(labels.max())
+        if lowest < 0 or highest >= len(data.class_names):
+            raise DataError(
+                f"labels must be in 0..{len(data.class_names) - 1} in {where}, got {lowest}..{highest}; "
+                "replace the files"
+            )
+    if data.train_images.shape[1:] != data.test_images.shape[1:]:
+        raise DataError(
+            f"train and test images must have one shape in {data.name} from {data.source}, got "
+            f"{list(data.train_images.shape[1:])} and {list(data.test_images.shape[1:])}; replace the files"
+        )
+    return data

@@ -1,0 +1,121 @@
+"""Where data sets are looked for, in which order, and what happens when they are in none of the places."""
+
+import http.client
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from cl_bench.data.image_data import UNREADABLE, DataError, ImageData, one_line, reading
+
+log = logging.getLogger(__name__)
+
+
+class Source(NamedTuple):
+    """A data set that was found on disk, not yet read."""
+
+    name: str  # of the data set
+    files: tuple[Path, ...]  # all that is read; their sizes and times tell a changed source from an old one
+    described: str  # in words, for the run's record
+    reader: str  # the reader, its version and its settings: what else the result depends on
+    read: Callable[[], ImageData]
+
+
+# Looks at one place: yields the sources there, best first, or a DataError for each that is there in part.
+Look = Callable[[Path], Iterator[Source | DataError]]
+
+
+def cache_folder() -> Path:
+    """$CL_BENCH_CACHE, else $XDG_CACHE_HOME/cl_bench, else ~/.cache/cl_bench; it need not exist."""
+    if ours := os.environ.get("CL_BENCH_CACHE"):
+        return _absolute(ours)
+    if users := os.environ.get("XDG_CACHE_HOME"):
+        return _absolute(users) / "cl_bench"
+    return _absolute("~/.cache/cl_bench")
+
+
+def places(root: str | None) -> tuple[Path, ...]:
+    """The folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder. Empty: not given."""
+    given = [_absolute(text) for text in (root, os.environ.get("CL_BENCH_DATA")) if text]
+    return tuple(dict.fromkeys([*given, cache_folder()]))
+
+
+def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | None) -> Source:
+    """The first whole source in the places.
+
+    `wanted` says what to put there, for the error. `fetch` is the torchvision data set to download into the
+    cache folder when the data set is nowhere; None forbids that. Raises DataError: about the first place that
+    holds a part of the data set or a damaged one, or else with the list of places.
+    """
+    in_part: DataError | None = None
+    for place in places(root):
+        try:
+            with reading(place):
+                for found in look(place):
+                    if isinstance(found, Source):
+                        return found
+                    in_part = in_part or found
+        except DataError as error:
+            in_part = in_part or error
+    if fetch is not None:
+        return _download(name=name, fetch=fetch, look=look, wanted=wanted)
+    if in_part is not None:
+        raise in_part
+    looked = ", ".join(str(place) for place in places(root))
+    raise DataError(f"{name} must be in one of the places looked at, got nothing in {looked}; {wanted}")
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file that we may see; False, and no error, where we may not look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder that we may see; False, and no error, where we may not look."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _absolute(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise DataError(
+            f"the home folder must be known, got {text!r} and no home; set CL_BENCH_CACHE to a folder"
+        ) from error
+
+
+def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
+    """Let torchvision download into a temporary folder and move in only the whole files that we read."""
+    cache = cache_folder()
+    log.info("downloading %s into %s", name, cache)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as temporary:
+            import torchvision.datasets
+
+            getattr(torchvision.datasets, fetch)(root=temporary, download=True)
+            for path in _first(look, Path(temporary), name).files:
+                target = cache / path.relative_to(temporary)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+    except (*UNREADABLE, RuntimeError, ImportError, http.client.HTTPException) as error:
+        raise DataError(
+            f"{name} must be on disk or within reach of a download, got {one_line(error)}; "
+            f"check the network, or {wanted}"
+        ) from error
+    return _first(look, cache, name)
+
+
+def _first(look: Look, place: Path, name: str) -> Source:
+    for found in look(place):
+        if isinstance(found, Source):
+            return found
+    raise DataError(f"the download of {name} must be whole, got a part of it in {place}; try again")

@@ -1,0 +1,85 @@
+"""The tensor cache: a source is decoded once; later runs map the saved tensors into memory."""
+
+import hashlib
+import json
+import logging
+import os
+import uuid
+import zlib
+from pathlib import Path
+
+import torch
+
+from cl_bench.data.image_data import DataError, ImageData, checked, one_line, reading
+from cl_bench.data.places import Source, cache_folder
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # of the saved file; a higher number makes every older file unused
+TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+def stored(source: Source) -> ImageData:
+    """The data set of `source`: from the cache where it was read before, else read, checked and saved.
+
+    The cache is a convenience: a damaged file is rebuilt and an unwritable folder is done without, each with
+    a warning. Raises DataError if the source itself is damaged.
+    """
+    path = cache_folder() / "tensors" / f"{source.name}-{fingerprint(source)}.pt"
+    saved = _load(path)
+    if saved is not None:
+        return saved
+    data = checked(source.read())
+    _save(data, path)
+    return data
+
+
+def fingerprint(source: Source) -> str:
+    """Hash of what the tensors depend on: the files' absolute paths, sizes and mtimes, and the reader."""
+    digest = hashlib.sha256(json.dumps([FORMAT, source.name, source.reader]).encode())
+    for file in source.files:
+        with reading(file):
+            status = file.stat()
+        digest.update(
+            f"\0{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}".encode(errors="surrogateescape")
+        )
+    return digest.hexdigest()[:20]
+
+
+def _load(path: Path) -> ImageData | None:
+    """What was saved at `path`, mapped into memory (writes stay private); None if there is nothing whole."""
+    try:
+        saved = torch.load(path, weights_only=True, mmap=True)
+        checksums = saved.pop("checksums")
+        data = checked(ImageData(**{**saved, "class_names": tuple(saved["class_names"])}))
+        # Mapping skips the archive's own checksums.
+        if checksums != _checksums(data):
+            raise DataError("the checksums differ")
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+    except Exception as error:  # torch.load raises many kinds on a damaged file
+        log.warning("rebuilding the damaged cache file %s: %s", path, one_line(error))
+        return None
+    return data
+
+
+def _save(data: ImageData, path: Path) -> None:
+    """Write all of `data` at `path` or nothing; a warning and no error where that cannot be done."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    content = {**data._asdict(), "class_names": list(data.class_names), "checksums": _checksums(data)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError when the disk is full
+        log.warning("going on without the cache: %s cannot be written: %s", path, one_line(error))
+
+
+def _checksums(data: ImageData) -> dict[str, int]:
+    return {name: zlib.crc32(getattr(data, name).contiguous().numpy()) for name in TENSORS}

@@ -1,0 +1,19 @@
+"""Numbers from the analysis -> matplotlib figures, by its object-oriented interface: no window, no global state."""
+
+from cl_bench.figures.comparison import comparison_figure, draw_comparison
+from cl_bench.figures.forgetting import draw_forgetting, forgetting_figure
+from cl_bench.figures.heatmap import draw_heatmap, heatmap_figure
+from cl_bench.figures.style import MethodStyle, house_style, method_styles, save
+
+__all__ = [
+    "MethodStyle",
+    "comparison_figure",
+    "draw_comparison",
+    "draw_forgetting",
+    "draw_heatmap",
+    "forgetting_figure",
+    "heatmap_figure",
+    "house_style",
+    "method_styles",
+    "save",
+]

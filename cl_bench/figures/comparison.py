@@ -1,0 +1,68 @@
+"""Average accuracy against forgetting: which methods keep what they learn, at one glance."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from cl_bench.figures import layout
+from cl_bench.figures.style import MethodStyle, house_style
+
+
+def comparison_figure(summary: pd.DataFrame, *, styles: Mapping[str, MethodStyle], title: str = "") -> Figure:
+    """One point a method with 95 % intervals; the legend lists the best average accuracy first.
+
+    `summary` is one benchmark's rows of `analysis.summary`. Methods without a finite average accuracy and
+    forgetting (no complete run, a stream of one task) cannot be drawn; when none is left a ValueError says
+    so.
+    """
+    rows = drawable(summary)
+    if rows.empty:
+        raise ValueError("no method has a finite average accuracy and forgetting to draw")
+    with house_style():
+        height = max(3.1, 0.9 + 0.19 * len(rows))
+        figure = Figure(figsize=(5.6, height), layout="constrained")
+        axes = figure.subplots()
+        draw_comparison(axes, rows, styles=styles)
+        axes.set_title(title)
+        handles = [
+            Line2D([], [], **styles[name].line() | {"linestyle": "none", "markersize": 7}, label=name)
+            for name in rows["method"]
+        ]
+        figure.legend(handles=handles, loc="outside right upper", handlelength=1.2)
+    return figure
+
+
+def drawable(summary: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a point."""
+    return summary[np.isfinite(summary["average_accuracy_mean"]) & np.isfinite(summary["forgetting_mean"])]
+
+
+def draw_comparison(axes: Axes, summary: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """A point with interval bars for each row of the summary, percent against percentage points."""
+    layout.ordered(summary["method"], styles)
+    for row in summary.to_dict("records"):
+        style = styles[str(row["method"])]
+        x, x_error = _bar(row, "forgetting")
+        y, y_error = _bar(row, "average_accuracy")
+        axes.errorbar(
+            x, y, xerr=x_error, yerr=y_error, color=style.color, marker=style.marker, linestyle="none",
+            markersize=7, markeredgecolor="white", markeredgewidth=0.6, elinewidth=1.1, capsize=2.5,
+            capthick=1.1, label=str(row["method"]),
+        )  # fmt: skip
+    axes.margins(0.08)
+    axes.set_xlabel("forgetting (percentage points)")
+    axes.set_ylabel("average accuracy (%)")
+    axes.annotate(
+        "better", xy=(0.0, 1.0), xytext=(16, -16), xycoords="axes fraction", textcoords="offset points",
+        color="#777777", fontsize=8, va="top", arrowprops={"arrowstyle": "->", "color": "#777777", "linewidth": 0.8},
+    )  # fmt: skip
+
+
+def _bar(row: dict, metric: str) -> tuple[float, list[list[float]] | None]:
+    """The mean and its distances to the bounds, in percent; no bar without an interval."""
+    mean, low, high = (100 * float(row[f"{metric}_{part}"]) for part in ("mean", "low", "high"))
+    return mean, None if np.isnan(low) else [[mean - low], [high - mean]]

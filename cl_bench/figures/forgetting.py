@@ -1,0 +1,81 @@
+"""Forgetting curves: the accuracy on each task as the stream goes on, one panel a task."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cl_bench.figures import layout
+from cl_bench.figures.style import MethodStyle, house_style
+
+
+def forgetting_figure(
+    curves: pd.DataFrame, averages: pd.DataFrame, *, styles: Mapping[str, MethodStyle], title: str = ""
+) -> Figure:
+    """One panel a task, and one with the average over the tasks seen.
+
+    `curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
+    `analysis.average_curves`. A stream of many tasks shows some of them, and says so.
+    """
+    methods = layout.ordered(curves["method"], styles)
+    num_tasks = int(curves["on_task"].max())
+    tasks = layout.chosen_tasks(num_tasks, most=layout.MOST_PANELS - 1)
+    number = len(tasks) + 1
+    rows, columns = layout.grid(number)
+    width = layout.WIDTH if columns > 2 else 5.0
+    with house_style():
+        height = 0.45 + 1.6 * rows + layout.legend_height(len(methods))
+        figure = Figure(figsize=(width, height), layout="constrained")
+        panels = layout.panels(figure, number)
+        for axes, task in zip(panels, tasks, strict=False):
+            draw_forgetting(axes, curves[curves["on_task"] == task], styles=styles)
+            _mark_learning(axes, task)
+            axes.set_title(f"task {task}")
+        draw_forgetting(panels[-1], averages, styles=styles)
+        panels[-1].set_title("average over tasks seen", fontweight="bold")
+        for place, axes in enumerate(panels):
+            if layout.is_left(place, number):
+                axes.set_ylabel("accuracy (%)")
+            if layout.is_bottom(place, number):
+                axes.set_xlabel("after task")
+        panels[0].set_xlim(-0.03 * num_tasks, 1.03 * num_tasks)
+        panels[0].set_ylim(*_limits(pd.concat([curves[curves["on_task"].isin(tasks)], averages])))
+        layout.task_ticks(panels[0])
+        if len(tasks) < num_tasks:
+            shown = f"{len(tasks)} of {num_tasks} tasks shown, evenly spaced"
+            title = f"{title} ({shown})" if title else shown
+        if title:
+            figure.suptitle(title)
+        layout.legend_below(figure, methods, styles)
+    return figure
+
+
+def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """One line a method with its 95 % interval shaded, accuracy in percent against after_task.
+
+    `curves` has the columns method, after_task, mean, low, high (fractions), of one task or of the average.
+    """
+    for method in layout.ordered(curves["method"], styles):
+        rows = curves[curves["method"] == method].sort_values("after_task")
+        after = rows["after_task"].to_numpy()
+        mean, low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
+        style = styles[method]
+        axes.fill_between(after, low, high, color=style.color, alpha=0.18, linewidth=0)
+        # A marker at every point would hide the line of a long stream.
+        every = max(1, round(len(after) / 8))
+        axes.plot(after, mean, markevery=every, markeredgewidth=0.5, label=method, **style.line())
+
+
+def _mark_learning(axes: Axes, task: int) -> None:
+    """Grey while the task has not been learned."""
+    axes.axvspan(-1e6, task, color="#F3F3F3", linewidth=0, zorder=0)
+    axes.axvline(task, color="#BBBBBB", linewidth=0.8, zorder=0.5)
+
+
+def _limits(curves: pd.DataFrame) -> tuple[float, float]:
+    """Percent, around all means and intervals, but within what an accuracy can be."""
+    values = curves[["mean", "low", "high"]]
+    low, high = 100 * float(values.min().min()), 100 * float(values.max().max())
+    margin = max(2.0, 0.05 * (high - low))
+    return max(-2.0, low - margin), min(102.0, high + margin)

@@ -1,0 +1,96 @@
+"""The accuracy matrix of each method: task tested against task last trained on."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from cl_bench.figures import layout
+from cl_bench.figures.style import house_style, natural_order
+
+_COLORS = "cividis"  # even steps of lightness, for every kind of colour vision and in grey
+_MOST_WRITTEN = 10  # tasks up to which a cell has room for its number
+
+
+def heatmap_figure(
+    curves: pd.DataFrame, *, title: str = "", limits: tuple[float, float] | None = None
+) -> Figure:
+    """One panel a method, one colour scale for all. `curves`: one benchmark's rows of `analysis.forgetting_curves`.
+
+    `limits` are the ends of the colour scale, percent; by default the smallest and the largest mean.
+    """
+    methods = sorted(set(curves["method"]), key=natural_order)
+    num_tasks = int(curves["on_task"].max())
+    columns = min(len(methods), 3 if num_tasks > 5 else 4)
+    rows = -(-len(methods) // columns)
+    low, high = limits or (100 * float(curves["mean"].min()), 100 * float(curves["mean"].max()))
+    with house_style():
+        side = layout.WIDTH / max(columns, 2.4)
+        size = (side * columns + 0.7, (side * (1 + num_tasks) / max(num_tasks, 2) + 0.15) * rows + 0.4)
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for unused in panels[len(methods) :]:
+            unused.remove()
+        used = list(panels[: len(methods)])
+        for place, (axes, method) in enumerate(zip(used, methods, strict=True)):
+            image = draw_heatmap(axes, mean_matrix(curves[curves["method"] == method]), limits=(low, high))
+            axes.set_title(method)
+            if place % columns == 0:
+                axes.set_ylabel("after task")
+            if place + columns >= len(methods):
+                axes.set_xlabel("on task")
+                axes.tick_params(labelbottom=True)
+        bar = figure.colorbar(image, ax=used, label="accuracy (%)", aspect=30, pad=0.02)
+        bar.outline.set_visible(False)
+        if title:
+            figure.suptitle(title)
+    return figure
+
+
+def draw_heatmap(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float]) -> AxesImage:
+    """`accuracy`, [1 + T, T], fractions, row 0 the untrained network; the stairs divide what was learned from what was
+    not yet."""
+    num_tasks = accuracy.shape[1]
+    percent = 100 * accuracy
+    low, high = limits
+    extent = (0.5, num_tasks + 0.5, num_tasks + 0.5, -0.5)
+    image = axes.imshow(percent, cmap=_COLORS, vmin=low, vmax=high, extent=extent, aspect="equal")
+    # Task j has been learned from row j on: down along the left of each column, then right above its first
+    # row.
+    stairs = [(task + side, task - 0.5) for task in range(1, num_tasks + 1) for side in (-0.5, 0.5)]
+    axes.plot(*zip(*stairs, strict=True), color="white", linewidth=1.6, solid_joinstyle="miter")
+    axes.set_xlim(extent[0], extent[1])
+    axes.set_ylim(extent[2], extent[3])
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    layout.task_ticks(axes)
+    axes.yaxis.set_major_locator(
+        axes.xaxis.get_major_locator().__class__(nbins=6, integer=True, min_n_ticks=1)
+    )
+    if num_tasks <= _MOST_WRITTEN:
+        middle = (low + high) / 2
+        for (after, on), value in np.ndenumerate(percent):
+            color = "black" if value > middle else "white"
+            text = "" if np.isnan(value) else f"{value:.0f}"
+            axes.text(
+                on + 1,
+                after,
+                text,
+                color=color,
+                ha="center",
+                va="center",
+                fontsize=8 if num_tasks <= 5 else 6,
+            )
+    return image
+
+
+def mean_matrix(curves: pd.DataFrame) -> np.ndarray:
+    """One method's mean accuracies as a matrix, [1 + T, T]."""
+    num_tasks = int(curves["on_task"].max())
+    matrix = np.full((1 + num_tasks, num_tasks), np.nan)
+    matrix[curves["after_task"].to_numpy(), curves["on_task"].to_numpy() - 1] = curves["mean"].to_numpy()
+    return matrix

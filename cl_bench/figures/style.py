@@ -1,0 +1,168 @@
+"""How every figure looks: one colour, marker and line for each method, the same in all figures.
+
+The colours are Okabe and Ito's, told apart by all common kinds of colour vision; markers and dashes tell the
+methods apart where a figure is printed in grey.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+Dashes = str | tuple[int, tuple[float, ...]]
+
+
+class MethodStyle(NamedTuple):
+    """What a method looks like."""
+
+    color: str
+    marker: str
+    dashes: Dashes
+
+    def line(self) -> dict[str, Any]:
+        """Keywords for `Axes.plot` and `Axes.errorbar`."""
+        return {
+            "color": self.color,
+            "marker": self.marker,
+            "linestyle": self.dashes,
+            "markeredgecolor": "white",
+        }
+
+
+_LONG: Dashes = (0, (6, 1.5))
+_SHORT: Dashes = (0, (3, 1.5))
+_DOTS: Dashes = (0, (1, 1.2))
+_DASH_DOT: Dashes = (0, (5, 1.5, 1, 1.5))
+
+# Strategies that keep their look in every figure of every study.
+_KNOWN = {
+    "joint": MethodStyle("#000000", "D", _SHORT),
+    "finetune": MethodStyle("#7A7A7A", "X", _DOTS),
+    "bayesbinn": MethodStyle("#D55E00", "o", "-"),
+    "ewc": MethodStyle("#0072B2", "s", "-"),
+    "vcl": MethodStyle("#009E73", "^", "-"),
+    "straight_through": MethodStyle("#E69F00", "v", _LONG),
+    "avalanche": MethodStyle("#CC79A7", "P", _DASH_DOT),
+}
+# For the others, in alphabetical order; first the colours that no known strategy has.
+_OTHER_COLORS = ("#56B4E9", "#B8A500", "#882255", "#44AA99", "#332288", "#999933")
+_OTHER_MARKERS = ("<", ">", "p", "h", "*", "d", "8")
+_OTHER_DASHES = (_LONG, _DASH_DOT, "-", _SHORT, _DOTS)
+# Variants of one strategy share its hue, and differ in lightness, marker and dashes.
+_VARIANT_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
+_VARIANT_DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
+
+_SETTINGS = {
+    "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same figure on every machine
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": "#444444",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "xtick.labelcolor": "#222222",
+    "ytick.labelcolor": "#222222",
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+    "figure.titlesize": 10,
+    "figure.facecolor": "white",
+    "savefig.dpi": 200,
+    "svg.hashsalt": "cl_bench",  # the same numbers give the same file
+    "hatch.linewidth": 0.5,
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The settings of all figures, in force for drawing and saving; the caller's own are back afterwards."""
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
+    """Method -> its look. Give all methods of a report at once, then a method looks the same in all its figures.
+
+    A method's strategy is the first word of its label. Known strategies have a fixed look; the others get
+    theirs in alphabetical order. Several variants of one strategy share its hue, from dark to light in the
+    order of their settings.
+    """
+    variants: dict[str, list[str]] = {}
+    for method in sorted(set(methods), key=natural_order):
+        variants.setdefault(method.split(" ")[0], []).append(method)
+    others = zip(cycle(_OTHER_COLORS), cycle(_OTHER_MARKERS), cycle(_OTHER_DASHES), strict=False)
+    styles: dict[str, MethodStyle] = {}
+    for strategy in sorted(variants):
+        base = _KNOWN.get(strategy) or MethodStyle(*next(others))
+        names = variants[strategy]
+        if len(names) == 1:
+            styles[names[0]] = base
+            continue
+        first_marker = _VARIANT_MARKERS.index(base.marker) if base.marker in _VARIANT_MARKERS else 0
+        for place, name in enumerate(names):
+            styles[name] = MethodStyle(
+                _shade(base.color, place / (len(names) - 1)),
+                _VARIANT_MARKERS[(first_marker + place) % len(_VARIANT_MARKERS)],
+                _VARIANT_DASHES[place % len(_VARIANT_DASHES)],
+            )
+    return styles
+
+
+def natural_order(label: str) -> list[tuple[int, float, str]]:
+    """Sort key: `strength=50` before `strength=500`, and that before `strength=1000`."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", label)
+    return [(1, float(part), "") if place % 2 else (0, 0.0, part) for place, part in enumerate(parts)]
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
+    """Write `path`.png (200 dots an inch) and `path`.svg, each whole or not at all; the same figure, the same bytes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        # Not with_suffix: a benchmark's name may hold a dot.
+        target = path.with_name(f"{path.name}.{kind}")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=f".{kind}")
+        os.close(descriptor)
+        try:
+            with house_style():
+                figure.savefig(temporary, format=kind, metadata=metadata)
+            Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
+            os.replace(temporary, target)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        written.append(target)
+    return written
+
+
+def _shade(color: str, lightness: float) -> str:
+    """From a darker (0) to a lighter (1) shade of a colour, never so light that it is lost on white."""
+    rgb = to_rgb(color)
+    if lightness < 0.5:
+        amount = 0.45 * (0.5 - lightness) * 2
+        return to_hex([channel * (1 - amount) for channel in rgb])
+    amount = 0.5 * (lightness - 0.5) * 2
+    return to_hex([channel + (1 - channel) * amount for channel in rgb])

@@ -1,0 +1,42 @@
+"""Small convolutional networks."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from cl_bench.models.layers import make_layers
+from cl_bench.models.network import Network
+
+
+def cnn(
+    *,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    num_heads: int,
+    channels: Sequence[int],
+    hidden: int,
+    normalisation: str,
+    weights: str,
+) -> Network:
+    """3x3 convolutions of the given channels with 2x2 max pooling after every second; a linear layer.
+
+    In the manner of VGG (Simonyan and Zisserman 2015). Pooling stops where it would leave less than 2 pixels.
+    With channels 32, 32, 64, 64 it resembles the network of Zenke et al. (2017) for split CIFAR.
+    """
+    layers = make_layers(
+        input_shape=input_shape,
+        normalisation=normalisation,
+        weights=weights,
+        channels=channels,
+        hidden=hidden,
+    )
+    fan_in, height, width = input_shape
+    body = nn.Sequential()
+    for index, fan_out in enumerate(channels):
+        body.extend([*layers.convolution(fan_in, fan_out), nn.ReLU()])
+        fan_in = fan_out
+        if index % 2 == 1 and min(height, width) >= 4:
+            body.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+    body.extend([nn.Flatten(), *layers.linear(fan_in * height * width, hidden), nn.ReLU()])
+    return Network(body, layers.heads(hidden, num_classes=num_classes, num_heads=num_heads))

@@ -1,0 +1,116 @@
+"""Output layers for every task, all made at the start, so that no parameter appears or grows during a run."""
+
+import torch
+from torch import Tensor, nn
+
+from cl_bench.models.normalisation import BINARY_BATCH_EPSILON, Scale, batch_norm, check_names
+
+
+class Heads(nn.Module):
+    """`num_heads` classifiers of `num_classes` outputs each, as one linear layer.
+
+    `linear` may be replaced by any module [B, in_features] -> [B, num_heads * num_classes]. With one head the
+    task is ignored. `normalisation` (see `normalise_heads`) is applied to the chosen head's outputs only.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        num_heads: int,
+        bias: bool,
+        normalisation: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        if in_features < 1:
+            raise ValueError(f"in_features must be positive, got {in_features=}")
+        if num_classes < 2:
+            raise ValueError(f"num_classes must be at least 2, got {num_classes=}")
+        if num_heads < 1:
+            raise ValueError(f"num_heads must be at least 1, got {num_heads=}")
+        self.in_features = in_features
+        self.num_classes = num_classes
+        self.num_heads = num_heads
+        self.linear: nn.Module = nn.Linear(in_features, num_heads * num_classes, bias=bias)
+        self.normalisation = normalisation
+
+    def forward(self, features: Tensor, task: int | Tensor = 0) -> Tensor:
+        """Logits [B, num_classes] of features [B, F]; task is a head's index from 0, or a tensor of them [B].
+
+        A tensor is never read on the host: an index out of range in one fails as torch's `gather` does.
+        """
+        if self.num_heads == 1:
+            task = 0
+        logits = self.select(self.linear(features), task)
+        if isinstance(self.normalisation, BatchNormPerHead):
+            return self.normalisation(logits, task)
+        return logits if self.normalisation is None else self.normalisation(logits)
+
+    def select(self, outputs: Tensor, task: int | Tensor) -> Tensor:
+        """The head's columns [B, num_classes] of all outputs [B, num_heads * num_classes]."""
+        if not isinstance(task, Tensor):
+            return outputs[..., self.rows(task)]
+        if task.shape != outputs.shape[:1]:
+            raise ValueError(f"task must be an int or hold one index for each example, got {task.shape=}")
+        by_head = outputs.unflatten(1, (self.num_heads, self.num_classes))
+        index = task.view(-1, 1, 1).expand(-1, 1, self.num_classes)
+        return by_head.gather(1, index).squeeze(1)
+
+    def rows(self, task: int) -> slice:
+        """The rows of `linear`'s weight and bias that belong to the task's head."""
+        if self.num_heads == 1:
+            return slice(0, self.num_classes)
+        if not 0 <= task < self.num_heads:
+            raise ValueError(f"task must be at least 0 and below num_heads={self.num_heads}, got {task=}")
+        return slice(task * self.num_classes, (task + 1) * self.num_classes)
+
+
+class BatchNormPerHead(nn.Module):
+    """Batch norm with each head's own statistics: data of other tasks never reach them."""
+
+    def __init__(self, num_classes: int, num_heads: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            batch_norm(nn.BatchNorm1d, num_classes, "binary") for _ in range(num_heads)
+        )
+
+    def forward(self, logits: Tensor, task: int | Tensor) -> Tensor:
+        """Normalised logits [B, num_classes] of the given head or heads [B].
+
+        In training, a tensor of tasks costs a synchronisation for each head, and a head needs two examples or
+        none.
+        """
+        if not isinstance(task, Tensor):
+            return self.heads[task](logits)
+        if self.training:
+            return self._normalise_each(logits, task)
+        mean = torch.stack([head.get_buffer("running_mean") for head in self.heads])[task]
+        variance = torch.stack([head.get_buffer("running_var") for head in self.heads])[task]
+        return (logits - mean) * (variance + BINARY_BATCH_EPSILON).rsqrt()
+
+    def _normalise_each(self, logits: Tensor, task: Tensor) -> Tensor:
+        normalised = torch.zeros_like(logits)
+        for index, head in enumerate(self.heads):
+            examples = (task == index).nonzero().squeeze(1)
+            if len(examples):
+                normalised = normalised.index_copy(0, examples, head(logits[examples]))
+        return normalised
+
+
+def normalise_heads(
+    in_features: int, *, num_classes: int, num_heads: int, normalisation: str, weights: str
+) -> nn.Module | None:
+    """What follows the output layer: nothing for real weights; for +-1, what brings logits to scale 1.
+
+    BayesBiNN normalises the output too. Layer and group norm take one head's outputs as a group. Of two
+    outputs these would leave only the sign of the difference, without a gradient, so that two outputs get the
+    constant 1/sqrt(in_features) instead, as every head does under `none`.
+    """
+    check_names(normalisation, weights)
+    if weights == "real":
+        return None
+    if normalisation == "batch":
+        return BatchNormPerHead(num_classes, num_heads)
+    if normalisation == "none" or num_classes == 2:
+        return Scale(in_features**-0.5)
+    return nn.LayerNorm(num_classes, elementwise_affine=False)

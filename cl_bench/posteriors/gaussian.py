@@ -1,0 +1,63 @@
+"""Mean-field Gaussian posterior (variational continual learning, VCL).
+
+Source: Nguyen, Li, Bui, Turner, "Variational Continual Learning", ICLR 2018, equation 4 and section 3:
+the objective for task t is the expected mean log-likelihood minus KL(q_t || q_{t-1}) / N_t.
+Local reparameterisation: Kingma, Salimans, Welling, NeurIPS 2015, section 2.3.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Gaussian(NamedTuple):
+    """A factorised Gaussian over P weights."""
+
+    mean: Tensor  # [P]
+    log_variance: Tensor  # [P], natural logarithm
+
+
+def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Tensor:
+    """KL(q || p) in nats for each weight, [P]:
+
+    (log v0 - log v + v / v0 + (m - m0)^2 / v0 - 1) / 2.
+    """
+    log_ratio = posterior.log_variance - prior.log_variance
+    distance = (posterior.mean - prior.mean) ** 2 / prior.log_variance.exp()
+    return (log_ratio.exp() - log_ratio + distance - 1) / 2
+
+
+def kl_gradient(posterior: Gaussian, prior: Gaussian) -> Gaussian:
+    """The gradient of `kl_divergence`: (m - m0) / v0 by the mean, (v / v0 - 1) / 2 by the log-variance; [P] each."""
+    by_mean = (posterior.mean - prior.mean) * torch.exp(-prior.log_variance)
+    by_log_variance = torch.expm1(posterior.log_variance - prior.log_variance) / 2
+    return Gaussian(by_mean, by_log_variance)
+
+
+def sample(posterior: Gaussian, noise: Tensor) -> Tensor:
+    """Weights m + s eps for standard normal noise [P]."""
+    return posterior.mean + torch.exp(posterior.log_variance / 2) * noise
+
+
+def local_reparameterisation(
+    linear_map: Callable[[Tensor, Tensor], Tensor],
+    inputs: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    draw: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """The output of a linear map whose weights are independent Gaussians, drawn per output instead of per weight.
+
+    The output has mean f(x, m) and variance f(x^2, v): exact for a dense layer and a single example; outputs of a
+    convolution that share weights are drawn independently (the usual approximation).
+
+    Args:
+        linear_map: f(inputs, weights), linear in both.
+        draw: standard normal noise of the shape of its argument.
+    """
+    centre = linear_map(inputs, mean)
+    spread = linear_map(inputs * inputs, variance)
+    # rounding can leave a variance of -0.0 or a hair below; the square root's slope at 0 is infinite
+    return centre + spread.clamp_min(1e-16).sqrt() * draw(centre)

@@ -1,0 +1,163 @@
+"""A results folder -> what is worth keeping of it: a text table, CSV files and figures."""
+
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from cl_bench.analysis.folders import Run, read_runs
+from cl_bench.analysis.frame import records_frame
+from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
+from cl_bench.analysis.tables import text_table
+
+
+class Report(NamedTuple):
+    """What a report says and where it lies."""
+
+    text: str  # a table for the terminal; empty when no run has records
+    paths: list[Path]  # the files written
+    notes: list[str]  # whatever the numbers leave out, a sentence each
+
+
+def report(folder: str | os.PathLike[str]) -> Report:
+    """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv and figures/ into it.
+
+    The figures are figures/{forgetting,comparison,heatmap}-<benchmark>.{png,svg}; with several studies in the
+    folder <study>-<benchmark>. Existing files of these names are replaced, each whole or not at all; others
+    are left alone. Raises AnalysisError when there is no run below the folder.
+    """
+    folder = Path(folder)
+    found, swept = with_methods(read_runs(folder))
+    frame = records_frame(found, swept)
+    rows, curves, averages = summary(frame), forgetting_curves(frame), average_curves(frame)
+    paths = [_write_csv(rows, folder / "summary.csv"), _write_csv(curves, folder / "forgetting_curves.csv")]
+    drawn, notes = _draw(rows, curves, averages, folder=folder / "figures")
+    paths += drawn
+    return Report(text_table(rows), paths, [*run_notes(found), *summary_notes(rows), *notes])
+
+
+def run_notes(found: Iterable[Run]) -> list[str]:
+    """Which runs failed, did not finish, or could not be read, and why."""
+    found = list(found)
+    notes = []
+    groups: dict[tuple[str, str, str], list[Run]] = {}
+    for run in found:
+        if run.status in ("failed", "running"):
+            reason = f"failed: {_last_line(run.error)}" if run.status == "failed" else _how_far(run)
+            groups.setdefault((run.status, _where(run.study, run.benchmark, run.method), reason), []).append(
+                run
+            )
+    for (_, where, reason), runs in sorted(groups.items(), key=lambda item: item[0]):
+        seeds = _listed(sorted({str(run.seed) for run in runs}, key=int))
+        notes.append(f"{where}, seed{'s' * (len(runs) > 1)} {seeds} {reason}")
+    notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
+    repeated = Counter((run.study, run.benchmark, run.method, run.seed) for run in found if run.records)
+    notes += [
+        f"{_where(study, benchmark, method)}, seed {seed} was run {times} times, and each counts."
+        for (study, benchmark, method, seed), times in repeated.items()
+        if times > 1
+    ]
+    return notes
+
+
+def summary_notes(rows: pd.DataFrame) -> list[str]:
+    """Which runs and intervals the tables and figures do without."""
+    notes = []
+    for row in rows[rows["num_left_out"] > 0].to_dict("records"):
+        number, total = row["num_left_out"], row["num_left_out"] + row["num_seeds"]
+        where = _where(row["study"], row["benchmark"], row["method"])
+        notes.append(
+            f"{where}: {number} of {total} runs left out of tables and figures, their matrix is incomplete."
+        )
+    single = rows[rows["num_seeds"] == 1]
+    for (study, benchmark), group in single.groupby(["study", "benchmark"], sort=False):
+        notes.append(f"{study}: {benchmark}: one seed only, so no interval: {', '.join(group['method'])}.")
+    return notes
+
+
+def _draw(
+    rows: pd.DataFrame, curves: pd.DataFrame, averages: pd.DataFrame, *, folder: Path
+) -> tuple[list[Path], list[str]]:
+    if curves.empty:
+        return [], ["There are no figures: no run is complete."]
+    from cl_bench import figures  # here, so that importing the report does not import matplotlib
+    from cl_bench.figures.comparison import drawable
+
+    styles = figures.method_styles(rows["method"])
+    paths: list[Path] = []
+    notes: list[str] = []
+    complete = rows[rows["num_seeds"] > 0]
+    groups = list(complete.groupby(["study", "benchmark"], sort=True))
+    several = rows["study"].nunique() > 1
+    taken: set[str] = set()
+    for (study, benchmark), group in groups:
+        name = _unique(_file_name(f"{study}-{benchmark}" if several else str(benchmark)), taken)
+        title = f"{study}: {benchmark}" if several else str(benchmark)
+        here = curves[(curves["study"] == study) & (curves["benchmark"] == benchmark)]
+        average = averages[(averages["study"] == study) & (averages["benchmark"] == benchmark)]
+        figure = figures.forgetting_figure(here, average, styles=styles, title=title)
+        paths += figures.save(figure, folder / f"forgetting-{name}")
+        if drawable(group).empty:
+            notes.append(f"{study}: {benchmark} has no comparison figure: one task cannot be forgotten.")
+        else:
+            figure = figures.comparison_figure(group, styles=styles, title=title)
+            paths += figures.save(figure, folder / f"comparison-{name}")
+        paths += figures.save(figures.heatmap_figure(here, title=title), folder / f"heatmap-{name}")
+    written = {path.name for path in paths}
+    stale = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if re.match(r"(forgetting|comparison|heatmap)-.*\.(png|svg)$", path.name) and path.name not in written
+    ]
+    if stale:
+        notes.append(f"From an earlier report, and not renewed, in {folder}: {', '.join(stale)}.")
+    return paths, notes
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> Path:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            table.to_csv(file, index=False)
+        Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def _where(study: str, benchmark: str, method: str) -> str:
+    return f"{study}: {method} on {benchmark}"
+
+
+def _how_far(run: Run) -> str:
+    if not run.records:
+        return "has not finished: still running, or killed before its first record."
+    after = max(record.after_task for record in run.records)
+    return f"has not finished: still running, or killed; tested up to task {after} of {run.num_tasks}."
+
+
+def _last_line(error: str) -> str:
+    lines = error.strip().splitlines() or ["no reason was recorded"]
+    return lines[-1] if len(lines[-1]) <= 300 else lines[-1][:300] + "..."
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.=+-]+", "_", text)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    candidates = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
+    free = next(candidate for candidate in candidates if candidate not in taken)
+    taken.add(free)
+    return free

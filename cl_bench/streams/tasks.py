@@ -1,0 +1,94 @@
+"""A task is a view on shared pixels: which examples, how they are transformed, and what their labels are."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+SCENARIOS = ("task", "domain", "class")
+
+View = Callable[[Tensor], Tensor]  # uint8 [n, C, H, W] -> uint8 [n, C, H, W]
+
+
+class Scaling(NamedTuple):
+    """uint8 pixels -> float: pixels * factor + offset, for each channel [C, 1, 1]."""
+
+    factor: Tensor
+    offset: Tensor
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        return torch.addcmul(self.offset.to(pixels.device), pixels.float(), self.factor.to(pixels.device))
+
+
+class SharedImages:
+    """One copy of a data set's pixels a device, shared by every task that looks at them."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images  # uint8 [N, C, H, W]
+        self._on_device = {images.device: images}
+
+    def on(self, device: torch.device) -> Tensor:
+        if device not in self._on_device:
+            self._on_device[device] = self.images.to(device)
+        return self._on_device[device]
+
+
+class TaskData(Dataset):
+    """The examples of one task. It is a torch data set, so that Avalanche's own strategies can read it, and it gives
+    all its pixels at once to ours.
+
+    Args:
+        indices: which of the shared images, int64 [n]; None for all of them.
+        labels: int64 [n], as the scenario numbers them.
+        head: the output head that the scenario lets the learner use for this task, from 0.
+        view: the task's deterministic transformation of whole batches.
+        to_float: how uint8 pixels become the network's input.
+    """
+
+    def __init__(
+        self,
+        shared: SharedImages,
+        indices: Tensor | None,
+        labels: Tensor,
+        *,
+        head: int,
+        view: View,
+        to_float: Scaling,
+    ) -> None:
+        self.shared, self.indices, self.labels = shared, indices, labels
+        self.head, self.view, self.to_float = head, view, to_float
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        at = index if self.indices is None else int(self.indices[index])
+        pixels = self.view(self.shared.images[at : at + 1])
+        return self.to_float(pixels)[0], int(self.labels[index])
+
+    def pixels(self, device: torch.device) -> Tensor:
+        """All images of the task, transformed, uint8 [n, C, H, W] on `device`. Made when asked for, and not kept."""
+        images = self.shared.on(device)
+        return self.view(images if self.indices is None else images[self.indices.to(device)])
+
+    def images(self, device: torch.device) -> Tensor:
+        """The same as the network's input, float [n, C, H, W]."""
+        return self.to_float(self.pixels(device))
+
+
+class TaskStream(NamedTuple):
+    """A sequence of tasks and what a network needs to know of it."""
+
+    train: tuple[TaskData, ...]
+    validation: tuple[TaskData, ...]  # empty where validation_share is 0
+    test: tuple[TaskData, ...]
+    scenario: str  # one of SCENARIOS
+    input_shape: tuple[int, int, int]  # C, H, W
+    num_classes: int  # outputs of one head
+    num_heads: int  # one a task in the scenario `task`, otherwise 1
+
+    @property
+    def num_tasks(self) -> int:
+        return len(self.train)

@@ -1,0 +1,45 @@
+"""What makes a task of a data set: pure functions on batches of uint8 images [n, C, H, W]."""
+
+import torch
+from torch import Tensor, nn
+
+
+def identity(images: Tensor) -> Tensor:
+    return images
+
+
+class Permutation:
+    """The same rearrangement of all C*H*W pixel values in every image; `order` is int64 [C*H*W]."""
+
+    def __init__(self, order: Tensor) -> None:
+        self.order = order
+
+    def __call__(self, images: Tensor) -> Tensor:
+        order = self.order.to(images.device)
+        return images.flatten(1).index_select(1, order).view_as(images)
+
+
+class Rotation:
+    """Rotation by `degrees` against the clock about the centre, bilinear, with black outside."""
+
+    def __init__(self, degrees: float) -> None:
+        self.degrees = degrees
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self.degrees % 360 == 0:
+            return images
+        angle = torch.deg2rad(torch.tensor(self.degrees, dtype=torch.float64)).item()
+        cosine, sine = torch.cos(torch.tensor(angle)).item(), torch.sin(torch.tensor(angle)).item()
+        height, width = images.shape[2:]
+        # grid_sample works in [-1, 1] along each side: the ratio of the sides undoes the shear
+        theta = torch.tensor(
+            [[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]], device=images.device
+        )
+        rotated = []
+        for part in images.split(10_000):  # bounded memory: the floats are four times the bytes
+            grid = nn.functional.affine_grid(
+                theta.expand(len(part), 2, 3), list(part.shape), align_corners=False
+            )
+            floats = nn.functional.grid_sample(part.float(), grid, align_corners=False)
+            rotated.append(floats.round().clamp(0, 255).to(torch.uint8))
+        return torch.cat(rotated)
