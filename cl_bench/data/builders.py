@@ -9,23 +9,15 @@ from cl_bench.data.cifar import CIFAR10_BATCHES, CIFAR100_BATCHES, SHAPE, look_f
 from cl_bench.data.folders import ARCHIVES, folder_source, is_archive
 from cl_bench.data.idx import MNIST_FILES, look_for_idx
 from cl_bench.data.image_data import DataError, ImageData
-from cl_bench.data.places import Look, Source, find, is_file, is_folder
+from cl_bench.data.places import Look, Source, expanded, find, is_file, is_folder
 from cl_bench.data.store import stored
 
 log = logging.getLogger(__name__)
 
 # Krizhevsky's order, which is also the sorted order: a tree of images gets the same numbers.
 CIFAR10_CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
 )
 CIFAR10_SIZES = (50_000, 10_000)
 
@@ -88,7 +80,7 @@ def image_folder(*, path: str, root: str | None, size: int | None = None) -> Ima
     """
     if size is not None and size < 1:
         raise ValueError(f"size must be positive, got {size=}")
-    wanted = Path(path).expanduser()
+    wanted = expanded(path)
     if wanted.is_absolute() and not is_folder(wanted) and not is_file(wanted):
         raise DataError(f"path must be an existing folder or archive, got {path}; correct it")
 
@@ -141,7 +133,7 @@ def _cifar10_tree(path: Path) -> Source:
             raise DataError(
                 f"{path} must hold the classes {', '.join(CIFAR10_CLASSES)} as 3x32x32 images, got "
                 f"{', '.join(data.class_names[:12])} as {'x'.join(map(str, data.train_images.shape[1:]))}; "
-                "use dataset=image_folder for other images"
+                "use benchmark/dataset=image_folder for other images"
             )
         return data
 

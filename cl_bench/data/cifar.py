@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cl_bench.data.archives import plain_files
 from cl_bench.data.image_data import DataError, ImageData, reading
 from cl_bench.data.places import Source, is_file
 from cl_bench.data.unpickle import unpickle
@@ -131,16 +131,14 @@ def _archived(archive: Path, batches: Batches) -> dict[str, tuple[str, bytes]]:
     """File name -> (where it is, in words; its bytes), read in memory in the archive's order."""
     wanted = {PurePosixPath(batches.folder, name): name for name in batches.md5}
     found = {}
-    with reading(archive), tarfile.open(archive) as members:
-        for member in members:
+    with reading(archive):
+        for member, read in plain_files(archive):
             name = wanted.get(PurePosixPath(member.name))
-            if name is None or not member.isfile():
+            if name is None:
                 continue
             where = f"{archive}: {member.name}"
             _check_size(where, member.size)
-            file = members.extractfile(member)
-            assert file is not None  # it is a plain file
-            found[name] = (where, file.read())
+            found[name] = (where, read())
     if missing := [name for name in batches.md5 if name not in found]:
         raise DataError(
             f"{archive} must hold {batches.folder}/ with all of {', '.join(batches.md5)}, "

@@ -1,12 +1,12 @@
 """Trees of images, `train/<class>/<image>` and `test/<class>/<image>`: in a folder or an archive."""
 
 import os
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import torch
 
+from cl_bench.data.archives import plain_files
 from cl_bench.data.decode import decode
 from cl_bench.data.image_data import DataError, ImageData, reading
 from cl_bench.data.places import Source, is_folder
@@ -107,17 +107,17 @@ def _listed(folder: Path) -> dict[Key, Path]:
 
 
 def _archived(archive: Path) -> dict[Key, bytes]:
-    """The images of an archive, as their files' bytes. Only plain files are read, and nothing is extracted.
+    """The images of an archive, as their files' bytes.
 
     The tree may lie in a folder of the archive (`cifar10/train/...`), but there may be only one tree.
     """
     tree: dict[Key, bytes] = {}
     total = 0
     tops = set()
-    with reading(archive), tarfile.open(archive) as members:
-        for member in members:  # in the archive's own order: going back would decompress it anew
+    with reading(archive):
+        for member, read in plain_files(archive):
             parts = PurePosixPath(member.name).parts
-            if not member.isfile() or len(parts) < 3 or parts[-3] not in SPLITS or not _is_image(parts):
+            if len(parts) < 3 or parts[-3] not in SPLITS or not _is_image(parts):
                 continue
             total += member.size
             if member.size > MAX_IMAGE_BYTES or total > MAX_ARCHIVE_BYTES:
@@ -127,9 +127,7 @@ def _archived(archive: Path) -> dict[Key, bytes]:
                     "with those before it); unpack it and give the folder's path"
                 )
             tops.add(parts[:-3])
-            file = members.extractfile(member)
-            assert file is not None  # it is a plain file
-            tree[parts[-3], parts[-2], parts[-1]] = file.read()
+            tree[parts[-3], parts[-2], parts[-1]] = read()
     if len(tops) > 1:
         raise DataError(
             f"{archive} must hold one tree of train/ and test/, got {len(tops)}; "

@@ -30,15 +30,15 @@ Look = Callable[[Path], Iterator[Source | DataError]]
 def cache_folder() -> Path:
     """$CL_BENCH_CACHE, else $XDG_CACHE_HOME/cl_bench, else ~/.cache/cl_bench; it need not exist."""
     if ours := os.environ.get("CL_BENCH_CACHE"):
-        return _absolute(ours)
+        return absolute(ours)
     if users := os.environ.get("XDG_CACHE_HOME"):
-        return _absolute(users) / "cl_bench"
-    return _absolute("~/.cache/cl_bench")
+        return absolute(users) / "cl_bench"
+    return absolute("~/.cache/cl_bench")
 
 
 def places(root: str | None) -> tuple[Path, ...]:
     """The folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder. Empty: not given."""
-    given = [_absolute(text) for text in (root, os.environ.get("CL_BENCH_DATA")) if text]
+    given = [absolute(text) for text in (root, os.environ.get("CL_BENCH_DATA")) if text]
     return tuple(dict.fromkeys([*given, cache_folder()]))
 
 
@@ -67,6 +67,19 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
     raise DataError(f"{name} must be in one of the places looked at, got nothing in {looked}; {wanted}")
 
 
+def absolute(text: str) -> Path:
+    """The absolute path of a folder as people write it, with or without a leading `~`."""
+    return expanded(text).absolute()
+
+
+def expanded(text: str) -> Path:
+    """`text` with a leading `~` replaced by the home folder. DataError where there is no home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"the home folder must be known, got {text} and no home; give a full path") from error
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file that we may see; False, and no error, where we may not look."""
     try:
@@ -81,15 +94,6 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
-
-
-def _absolute(text: str) -> Path:
-    try:
-        return Path(text).expanduser().absolute()
-    except RuntimeError as error:
-        raise DataError(
-            f"the home folder must be known, got {text!r} and no home; set CL_BENCH_CACHE to a folder"
-        ) from error
 
 
 def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:

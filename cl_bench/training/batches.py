@@ -1,40 +1,39 @@
 """Batches of tensors that already sit on the device: no workers, no collation, no copies of single examples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from typing import Any
 
 import torch
 from torch import Tensor
-
-from cl_bench.streams.tasks import TaskData
 
 Batch = list  # [images float [B, C, H, W], labels int64 [B], task: int or int64 [B]]; Avalanche wants a list
 
 
 class ResidentBatches:
-    """Iterate over one task, or several mixed, in batches on a device.
+    """Iterate over examples in batches; each iteration shuffles anew, or keeps the order where there is no generator.
 
     Args:
-        tasks: with more than one, every batch mixes examples of all, and its task is a tensor [B].
-        generator: shuffles anew in each iteration; None keeps the order of the data.
+        pixels: [N, C, H, W], uint8 or whatever `to_float` takes.
+        labels: int64 [N].
+        heads: int64 [N] on the host; a batch's task is an int where all are equal, else a tensor [B].
+        to_float: pixels -> the network's input, float [B, C, H, W].
+        generator: of the order of examples.
     """
 
     def __init__(
         self,
-        tasks: Sequence[TaskData],
+        pixels: Tensor,
+        labels: Tensor,
+        heads: Tensor,
         *,
+        to_float: Callable[[Tensor], Tensor],
         batch_size: int,
-        device: torch.device,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | None,
     ) -> None:
-        self.batch_size = batch_size
-        self.generator = generator
-        self.device = device
-        self.pixels = torch.cat([task.pixels(device) for task in tasks]) if len(tasks) > 1 else tasks[0].pixels(device)
-        self.labels = torch.cat([task.labels for task in tasks]).to(device)
-        self.to_float = tasks[0].to_float
-        self.task: int | None = tasks[0].head if len({task.head for task in tasks}) == 1 else None
-        heads = torch.cat([torch.full((len(task),), task.head) for task in tasks])
-        self.heads = heads.to(device)
+        self.pixels, self.labels, self.heads = pixels, labels, heads.to(pixels.device)
+        self.to_float, self.batch_size, self.generator = to_float, batch_size, generator
+        self.task = int(heads[0]) if len(heads) and bool((heads == heads[0]).all()) else None
 
     @property
     def num_examples(self) -> int:
@@ -49,17 +48,52 @@ class ResidentBatches:
                 yield self.at(slice(start, start + self.batch_size))
             return
         order = torch.randperm(self.num_examples, generator=self.generator, device=self.generator.device)
-        for positions in order.to(self.device).split(self.batch_size):
+        for positions in order.to(self.pixels.device).split(self.batch_size):
             yield self.at(positions)
 
     def at(self, positions: Tensor | slice) -> Batch:
         """The examples at these positions, as one batch."""
-        task = self.task if self.task is not None else self.heads[positions]
+        task = self.heads[positions] if self.task is None else self.task
         return [self.to_float(self.pixels[positions]), self.labels[positions], task]
 
+    def only(self, positions: Tensor) -> "ResidentBatches":
+        """Batches of these examples alone."""
+        selected = copy(self)
+        positions = positions.to(self.pixels.device)
+        selected.pixels, selected.labels = self.pixels[positions], self.labels[positions]
+        selected.heads = self.heads[positions]
+        return selected
+
     def without(self, positions: Tensor) -> "ResidentBatches":
-        """The same batches with these examples taken out for good (a coreset, say)."""
-        keep = torch.ones(self.num_examples, dtype=torch.bool, device=self.device)
-        keep[positions.to(self.device)] = False
-        self.pixels, self.labels, self.heads = self.pixels[keep], self.labels[keep], self.heads[keep]
-        return self
+        """Batches of all other examples."""
+        keep = torch.ones(self.num_examples, dtype=torch.bool, device=self.pixels.device)
+        keep[positions.to(self.pixels.device)] = False
+        return self.only(keep.nonzero().squeeze(1))
+
+
+def batches_of(
+    tasks: Sequence[Any], *, batch_size: int, device: torch.device, generator: torch.Generator | None = None
+) -> ResidentBatches:
+    """The examples of one task, or of several mixed, on a device. A task is a `TaskData` or offers the same."""
+    pixels = [task.pixels(device) for task in tasks]
+    return ResidentBatches(
+        torch.cat(pixels) if len(pixels) > 1 else pixels[0],
+        torch.cat([task.labels for task in tasks]).to(device),
+        torch.cat([torch.full((len(task),), task.head) for task in tasks]),
+        to_float=tasks[0].to_float,
+        batch_size=batch_size,
+        generator=generator,
+    )
+
+
+def merged(parts: Sequence[ResidentBatches]) -> ResidentBatches:
+    """The examples of all parts in one; batch size and generator are the first part's."""
+    first = parts[0]
+    return ResidentBatches(
+        torch.cat([part.pixels for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        torch.cat([part.heads for part in parts]).cpu(),
+        to_float=first.to_float,
+        batch_size=first.batch_size,
+        generator=first.generator,
+    )

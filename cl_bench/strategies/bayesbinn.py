@@ -1,0 +1,143 @@
+"""BayesBiNN: a posterior over binary weights, carried from task to task."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cl_bench.posteriors import bernoulli
+from cl_bench.strategies.binary import check_binary_network
+from cl_bench.strategies.experiences import resident_task
+from cl_bench.strategies.learner import Learner, check_choice, check_not_negative, check_positive
+
+VARIANTS = ("sound", "published")
+
+
+class BayesBiNN(Learner):
+    """Minimises E_q[sum_n -log p(y_n | x_n, w)] + kl_weight KL(q_t || q_{t-1}) over Bernoulli q by the Bayesian learning
+    rule; the posterior of a task is the prior of the next. Source: Meng, Bachmann, Khan, ICML 2020, sections 3 and 5.2.
+
+    `published` is the authors' optimizer, step for step: the mean of the gradient scale is one step old, float32 rounds
+    1 - mu^2 to 0 for confident weights, and tests average logits. `sound` (ours) computes the same rule without
+    cancellation and averages probabilities.
+
+    Args:
+        temperature: tau of the relaxation.
+        initial_magnitude: every lambda starts at plus or minus this.
+        num_samples: weight samples a training step.
+        num_test_samples: weight samples of a prediction; 0 tests the most probable weights.
+        kl_weight: k; 1 is Bayes' rule.
+        momentum: beta of the natural gradient's running average.
+        carry_prior: whether the posterior becomes the next task's prior; otherwise the prior stays at lambda = 0.
+        variant: `sound` or `published`.
+        The step size alpha is the learner's `learning_rate`; its `optimizer` is not used.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float,
+        initial_magnitude: float,
+        num_samples: int,
+        num_test_samples: int,
+        kl_weight: float,
+        momentum: float,
+        carry_prior: bool,
+        variant: str,
+        **learner: Any,
+    ) -> None:
+        check_positive(temperature=temperature, num_samples=num_samples)
+        check_not_negative(
+            initial_magnitude=initial_magnitude, num_test_samples=num_test_samples, kl_weight=kl_weight
+        )
+        check_choice("variant", variant, VARIANTS)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum must be at least 0 and below 1, got {momentum=}")
+        check_binary_network(learner["model"], "bayesbinn")
+        super().__init__(**learner)
+        self.temperature, self.kl_weight, self.momentum = temperature, kl_weight, momentum
+        self.num_samples, self.num_test_samples = num_samples, num_test_samples
+        self.carry_prior, self.published = carry_prior, variant == "published"
+        start = bernoulli.random_signs(
+            len(self.flat),
+            magnitude=initial_magnitude,
+            generator=learner["seeds"].generator("init", self.device),
+            like=self.flat.values.data,
+        )
+        self.posterior = bernoulli.init(start)
+        self.prior = torch.zeros_like(start)
+        self.active: Tensor | None = None  # None: all weights
+        self.flat.set(bernoulli.mode(start))
+
+    def differentiate(self, **kwargs: Any) -> None:
+        """The natural gradient's data part: the mean over weight samples of s g."""
+        self.scaled_gradient = torch.zeros_like(self.flat.gradients)
+        for _ in range(self.num_samples):
+            noise = self._draw(self.noise)
+            relaxed = bernoulli.relax(self.posterior.natural, noise, temperature=self.temperature)
+            self.flat.set(relaxed)
+            self.flat.zero_gradients()
+            super().differentiate(**kwargs)
+            self.scaled_gradient.addcmul_(
+                self.flat.gradients, self._scale(relaxed, noise), value=1 / self.num_samples
+            )
+        self.loss = self.loss / self.num_samples
+
+    def _scale(self, relaxed: Tensor, noise: Tensor) -> Tensor:
+        common = {"num_examples": self.num_examples, "temperature": self.temperature}
+        if self.published:
+            return bernoulli.published_scale(relaxed, self.posterior.mean, **common)
+        return bernoulli.sound_scale(self.posterior.natural, noise, **common)
+
+    def optimizer_step(self) -> None:
+        before = self.posterior.natural
+        self.posterior = bernoulli.step(
+            self.posterior,
+            self.scaled_gradient,
+            self.prior,
+            step_size=self.step_size(),
+            kl_weight=self.kl_weight,
+            momentum=self.momentum,
+            stale_mean=self.published,
+        )
+        if self.active is not None:
+            kept = torch.where(self.active, self.posterior.natural, before)
+            self.posterior = self.posterior._replace(natural=kept)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        super()._before_training_exp(**kwargs)
+        others = self.other_heads(resident_task(self.experience).head)
+        self.active = self.flat.mask(others).bool() if others else None
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        if self.carry_prior:
+            self.prior = self.posterior.natural.clone()
+        self.flat.set(bernoulli.mode(self.posterior.natural))
+
+    def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
+        if self.num_test_samples == 0:
+            return super().predict(images, task)
+        present = self.flat.values.data.clone()
+        outputs = []
+        for _ in range(self.num_test_samples):
+            self.flat.set(bernoulli.sample(self.posterior.natural, self._draw(self.test_noise)))
+            outputs.append(self.network(images, task))
+        self.flat.set(present)
+        logits = torch.stack(outputs)
+        if self.published:
+            return logits.mean(dim=0).log_softmax(dim=-1)
+        return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(self.num_test_samples)
+
+    def _draw(self, generator: torch.Generator) -> Tensor:
+        uniform = torch.rand(len(self.flat), generator=generator, device=self.device)
+        return bernoulli.logistic_noise(uniform)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        return {
+            "natural": self.posterior.natural,
+            "mean": self.posterior.mean,
+            "momentum": self.posterior.momentum,
+            "prior": self.prior,
+        }

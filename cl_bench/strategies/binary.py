@@ -1,0 +1,17 @@
+"""What strategies with binary weights share."""
+
+from torch import nn
+
+
+def check_binary_network(network: nn.Module, method: str) -> None:
+    """Every parameter becomes -1 or +1, so that there must be no biases and no affine normalisation.
+
+    Raises:
+        ValueError: that names the parameter and what to set.
+    """
+    for name, parameter in network.named_parameters():
+        if parameter.dim() < 2:
+            raise ValueError(
+                f"{method} makes every weight -1 or +1, so the network may have no biases and no affine normalisation: "
+                f"set model.weights=binary, got parameter {name} of shape {tuple(parameter.shape)}"
+            )

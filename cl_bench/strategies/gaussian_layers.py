@@ -1,0 +1,91 @@
+"""Layers whose weights are Gaussian, put in the place of a network's own."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cl_bench.posteriors import gaussian
+
+
+class GaussianLayer(nn.Module):
+    """A linear map with independent Gaussian weights: draws its output in training, uses given weights in testing.
+
+    Args:
+        layer: Linear, Conv2d or a normalisation with an affine part; its weights become the means.
+        log_variance: at the start, of every weight.
+        noise: draws the outputs of the local reparameterisation.
+    """
+
+    def __init__(self, layer: nn.Module, *, log_variance: float, noise: torch.Generator) -> None:
+        super().__init__()
+        self.apply_weight, self.normalise = _linear_map(layer)
+        self.noise = noise
+        self.mean = nn.ParameterList(_weight_and_bias(layer))
+        self.log_variance = nn.ParameterList(
+            nn.Parameter(torch.full_like(mean, log_variance)) for mean in self.mean
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        inputs = self.normalise(inputs)
+        if not self.training:
+            return self._map(inputs, list(self.mean))
+        variances = [log_variance.exp() for log_variance in self.log_variance]
+        return gaussian.local_reparameterisation(self._map, inputs, list(self.mean), variances, self._draw)
+
+    def _map(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+        return self.apply_weight(inputs, weights[0], weights[1] if len(weights) > 1 else None)
+
+    def _draw(self, like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=self.noise, device=like.device, dtype=like.dtype)
+
+
+def make_gaussian(network: nn.Module, *, log_variance: float, noise: torch.Generator) -> list[GaussianLayer]:
+    """Replace every layer of `network` that has weights, in place; returns the new layers.
+
+    Raises:
+        TypeError: for a layer with weights of its own that is no linear map known here.
+    """
+    layers = []
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, GaussianLayer) or not list(child.parameters(recurse=False)):
+                continue
+            layer = GaussianLayer(child, log_variance=log_variance, noise=noise)
+            setattr(parent, name, layer)
+            layers.append(layer)
+    return layers
+
+
+def _weight_and_bias(layer: nn.Module) -> list[Tensor]:
+    return [part for part in (layer.weight, layer.bias) if part is not None]
+
+
+def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
+    """f(inputs, weight, bias), and what happens to the inputs before."""
+    if isinstance(layer, nn.Linear):
+        return F.linear, nn.Identity()
+    if isinstance(layer, nn.Conv2d):
+        settings = {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups")}
+        return lambda inputs, weight, bias: F.conv2d(inputs, weight, bias, **settings), nn.Identity()
+    if isinstance(layer, nn.LayerNorm):
+        return _scale_last, nn.LayerNorm(layer.normalized_shape, eps=layer.eps, elementwise_affine=False)
+    if isinstance(layer, nn.GroupNorm):
+        return _scale_channels, nn.GroupNorm(layer.num_groups, layer.num_channels, eps=layer.eps, affine=False)
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        plain = type(layer)(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=False)
+        return _scale_channels, plain
+    raise TypeError(
+        "VCL knows Gaussian forms of Linear, Conv2d and affine normalisation layers, "
+        f"got {type(layer).__name__} with weights of its own"
+    )
+
+
+def _scale_last(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return inputs * weight if bias is None else torch.addcmul(bias, inputs, weight)
+
+
+def _scale_channels(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    shape = (-1,) + (1,) * (inputs.dim() - 2)
+    return _scale_last(inputs, weight.view(shape), None if bias is None else bias.view(shape))

@@ -1,0 +1,46 @@
+"""Joint training: the upper reference, which sees the data of all tasks so far."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cl_bench.strategies.experiences import resident_task
+from cl_bench.strategies.learner import Learner
+from cl_bench.training.batches import batches_of
+
+
+class Joint(Learner):
+    """At task t: training on the data of tasks 1 to t, shuffled together, with the same network and epochs.
+
+    Args:
+        restart: begin each time at the initial weights (what a model trained jointly from scratch reaches), or go on
+            from the present ones.
+    """
+
+    def __init__(self, *, restart: bool, **learner: Any) -> None:
+        super().__init__(**learner)
+        self.restart = restart
+        self.seen: list = []
+        self.initial = self.flat.values.data.clone()
+
+    def make_train_dataloader(self, **kwargs: Any) -> None:
+        self.seen.append(resident_task(self.experience))
+        self.dataloader = batches_of(
+            self.seen, batch_size=self.train_mb_size, device=self.device, generator=self.batch_order
+        )
+        self.num_examples = self.dataloader.num_examples
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        if self.restart:
+            self.flat.set(self.initial)
+            self._reset_running_statistics()
+        super()._before_training_exp(**kwargs)
+
+    def _reset_running_statistics(self) -> None:
+        for module in self.network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._NormBase):
+                module.reset_running_stats()
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        return {"initial": self.initial}

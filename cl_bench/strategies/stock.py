@@ -1,0 +1,86 @@
+"""Any stock or third-party Avalanche strategy, by the path of its class."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from avalanche.core import BasePlugin
+from avalanche.models import MultiTaskModule
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.templates import SupervisedTemplate
+from torch import Tensor, nn
+
+from cl_bench.models import Network
+from cl_bench.strategies.learner import OPTIMIZERS, check_choice, check_positive
+from cl_bench.training.generators import Seeds
+
+
+class WithTaskLabels(MultiTaskModule):
+    """A network with several heads, as Avalanche calls one: with a task label for each example."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, task_labels: int | Tensor) -> Tensor:
+        return self.network(x, task_labels)
+
+
+def stock(
+    *,
+    path: str,
+    settings: Mapping[str, Any],
+    model: nn.Module,
+    epochs: int,
+    batch_size: int,
+    test_batch_size: int,
+    optimizer: str,
+    learning_rate: float,
+    schedule: str,
+    device: torch.device | str,
+    seeds: Seeds,
+    plugins: Sequence[BasePlugin] = (),
+    evaluator: EvaluationPlugin | None = None,
+) -> SupervisedTemplate:
+    """The Avalanche strategy at `path` (such as avalanche.training.EWC) with its own loop, loaders and `settings`.
+
+    It draws from the global generator, which the run seeds; its evaluation is isolated from its training by the
+    experiment loop. The learning rate must be constant: Avalanche has plugins for schedules.
+
+    Raises:
+        ValueError: for a path that names no class, settings the class does not take, or a schedule.
+    """
+    check_choice("optimizer", optimizer, OPTIMIZERS)
+    check_positive(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    check_choice("schedule of a stock Avalanche strategy", schedule, ("constant",))
+    cls = _load(path)
+    if isinstance(model, Network) and model.heads.num_heads > 1:
+        model = WithTaskLabels(model)
+    make = torch.optim.SGD if optimizer == "sgd" else torch.optim.Adam
+    try:
+        return cls(
+            model=model,
+            optimizer=make(model.parameters(), lr=learning_rate),
+            criterion=nn.CrossEntropyLoss(),
+            train_mb_size=batch_size,
+            train_epochs=epochs,
+            eval_mb_size=test_batch_size,
+            device=device,
+            plugins=list(plugins),
+            evaluator=evaluator or EvaluationPlugin(),
+            **settings,
+        )
+    except TypeError as error:
+        raise ValueError(f"{path} does not take strategy.settings={dict(settings)}: {error}") from error
+
+
+def _load(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"strategy.path must name an Avalanche strategy class, got {path=}: {error}") from error
+    if not isinstance(found, type):
+        raise ValueError(f"strategy.path must name a class, got {path=}, which is {found!r}")
+    return found

@@ -1,0 +1,170 @@
+"""Variational continual learning with a mean-field Gaussian posterior."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cl_bench.posteriors import coresets, gaussian
+from cl_bench.posteriors.gaussian import Gaussian
+from cl_bench.strategies.experiences import resident_task
+from cl_bench.strategies.gaussian_layers import make_gaussian
+from cl_bench.strategies.learner import Learner, check_choice, check_not_negative, check_positive
+from cl_bench.training.batches import ResidentBatches, merged
+from cl_bench.training.flat import FlatParameters
+
+CORESETS = ("none", "random", "k_center")
+
+
+class VCL(Learner):
+    """Minimises E_q[-log p(D_t | w)] / N_t + (kl_weight / N_t) KL(q_t || q_{t-1}) for each task t; q_0 is the prior.
+
+    Source: Nguyen et al. 2018. The expectation is one sample by local reparameterisation a step, as in Swaroop et al.
+    2019; the paper itself averages 10 samples of whole weights. Predictions average probabilities over whole-weight
+    samples. In the scenario `task` the heads of other tasks keep their posterior and cost no KL.
+
+    Args:
+        kl_weight: 1 is the paper's objective; 0 forgets the prior.
+        prior_variance: of the first task's prior, N(0, prior_variance).
+        initial_log_variance: of the posterior before the first task.
+        restart: put means and variances back to their start before each task (Swaroop et al. 2019); the prior stays.
+        num_test_samples: weight samples of a prediction.
+        coreset: `none`, `random` or `k_center`: examples kept out of the task's training data, on which a throw-away
+            copy of the posterior is trained further before each test.
+        coreset_size: examples a task.
+        coreset_epochs: passes over the coresets before each test.
+    """
+
+    def __init__(
+        self,
+        *,
+        kl_weight: float,
+        prior_variance: float,
+        initial_log_variance: float,
+        restart: bool,
+        num_test_samples: int,
+        coreset: str,
+        coreset_size: int,
+        coreset_epochs: int,
+        **learner: Any,
+    ) -> None:
+        check_not_negative(kl_weight=kl_weight)
+        check_positive(prior_variance=prior_variance, num_test_samples=num_test_samples)
+        check_choice("coreset", coreset, CORESETS)
+        if coreset != "none":
+            check_positive(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
+        self.initial_log_variance = initial_log_variance
+        self._layer_noise = torch.Generator(device=learner["device"])
+        super().__init__(**learner)
+        self._layer_noise.set_state(self.noise.get_state())
+        self.kl_weight, self.restart, self.num_test_samples = kl_weight, restart, num_test_samples
+        self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
+        self.initial = Gaussian(*(part.clone() for part in self.posterior))
+        self.prior = Gaussian(
+            torch.zeros_like(self.initial.mean),
+            torch.full_like(self.initial.mean, math.log(prior_variance)),
+        )
+        self.coresets: list[ResidentBatches] = []
+        self.active = torch.ones_like(self.initial.mean)
+
+    def lay_out(self, network: nn.Module) -> FlatParameters:
+        """All means, then all log-variances."""
+        self.layers = make_gaussian(network, log_variance=self.initial_log_variance, noise=self._layer_noise)
+        means = [mean for layer in self.layers for mean in layer.mean]
+        log_variances = [part for layer in self.layers for part in layer.log_variance]
+        return FlatParameters(means + log_variances)
+
+    @property
+    def posterior(self) -> Gaussian:
+        """Views on the flat values."""
+        return Gaussian(*self.flat.values.data.chunk(2))
+
+    def backward(self) -> None:
+        super().backward()
+        self.add_kl_gradient(self.prior, self.num_examples)
+
+    def add_kl_gradient(self, prior: Gaussian, num_examples: int) -> None:
+        gradient = gaussian.kl_gradient(self.posterior, prior)
+        for part, kl_part in zip(self.flat.gradients.chunk(2), gradient, strict=True):
+            part.addcmul_(kl_part, self.active, value=self.kl_weight / num_examples)
+
+    def train_batches(self, data: Any) -> ResidentBatches:
+        batches = super().train_batches(data)
+        if self.coreset == "none":
+            return batches
+        features = batches.to_float(batches.pixels).flatten(1)
+        choose = coresets.random if self.coreset == "random" else coresets.k_center
+        positions = choose(features, self.coreset_size, generator=self.noise)
+        kept = batches.only(positions)
+        kept.generator = self.test_noise  # coresets are trained on in tests, which must not disturb training
+        self.coresets.append(kept)
+        return batches.without(positions)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        super()._before_training_exp(**kwargs)
+        head = resident_task(self.experience).head
+        self.active = self.flat.mask(self.other_heads(head)).chunk(2)[0]
+        if self.restart:
+            self.flat.set(torch.cat(self.initial))
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.prior = Gaussian(*(part.clone() for part in self.posterior))
+
+    # Predictions
+
+    def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
+        means = self.flat.values.data.chunk(2)[0]
+        posterior = Gaussian(means.clone(), self.posterior.log_variance)
+        total = torch.full((), -torch.inf, device=self.device)
+        for _ in range(self.num_test_samples):
+            noise = torch.randn(means.shape, generator=self.test_noise, device=self.device)
+            means.copy_(gaussian.sample(posterior, noise))
+            total = torch.logaddexp(total, super().predict(images, task))
+        means.copy_(posterior.mean)
+        return total - math.log(self.num_test_samples)
+
+    def _before_eval(self, **kwargs: Any) -> None:
+        super()._before_eval(**kwargs)
+        self.before_coresets = {name: part.clone() for name, part in self.network.state_dict().items()}
+        self.trained_for: int | None = None
+
+    def _before_eval_exp(self, **kwargs: Any) -> None:
+        super()._before_eval_exp(**kwargs)
+        head = resident_task(self.experience).head
+        if self.coresets and head != self.trained_for:
+            self._undo_coresets()
+            self._train_on_coresets([kept for kept in self.coresets if kept.task == head])
+            self.trained_for = head
+
+    def _after_eval(self, **kwargs: Any) -> None:
+        self._undo_coresets()
+        super()._after_eval(**kwargs)
+
+    def _undo_coresets(self) -> None:
+        self.network.load_state_dict(self.before_coresets)
+
+    def _train_on_coresets(self, parts: list[ResidentBatches]) -> None:
+        """Continue from the posterior, with itself as the prior, on the coresets that share the head."""
+        if not parts:
+            return
+        batches = merged(parts)
+        start = Gaussian(*(part.clone() for part in self.posterior))
+        optimizer = self.new_optimizer()
+        for layer in self.layers:
+            layer.noise = self.test_noise
+        self.network.train()
+        with torch.enable_grad():
+            for _ in range(self.coreset_epochs):
+                for images, labels, task in batches:
+                    self.flat.zero_gradients()
+                    nn.functional.cross_entropy(self.network(images, task), labels).backward()
+                    self.add_kl_gradient(start, batches.num_examples)
+                    optimizer.step()
+        self.network.eval()
+        for layer in self.layers:
+            layer.noise = self._layer_noise
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        return {f"prior_{name}": part for name, part in self.prior._asdict().items()}

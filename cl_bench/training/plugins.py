@@ -1,0 +1,88 @@
+"""Avalanche plugins that the suite adds to every strategy, its own or anybody's."""
+
+import math
+from typing import Any
+
+import torch
+from avalanche.core import SupervisedPlugin
+from torch.nn import functional as F
+from tqdm import tqdm
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The training loss became nan or infinite."""
+
+
+class Scores(SupervisedPlugin):
+    """Accuracy (fraction) and negative log-likelihood (nats an example) of each experience of an evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[float, float, int]] = []
+
+    def before_eval(self, strategy: Any, **kwargs: Any) -> None:
+        self.rows = []
+
+    def before_eval_exp(self, strategy: Any, **kwargs: Any) -> None:
+        self._correct: Any = 0
+        self._nll: Any = 0.0
+        self._num_examples = 0
+
+    def after_eval_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        outputs, labels = strategy.mb_output, strategy.mb_y
+        self._correct = self._correct + (outputs.argmax(dim=1) == labels).sum()
+        self._nll = self._nll + F.cross_entropy(outputs.double(), labels, reduction="sum")
+        self._num_examples += len(labels)
+
+    def after_eval_exp(self, strategy: Any, **kwargs: Any) -> None:
+        num_examples = self._num_examples
+        self.rows.append((int(self._correct) / num_examples, float(self._nll) / num_examples, num_examples))
+
+
+class FiniteLoss(SupervisedPlugin):
+    """Stops training when the loss is no longer finite, and says where.
+
+    The losses of an epoch stay on the device and are looked at once at its end, so that a GPU is never waited for.
+    """
+
+    def before_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        self._losses: list[torch.Tensor] = []
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self._losses.append(strategy.loss.detach().reshape(()))
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        if not self._losses:
+            return
+        finite = torch.isfinite(torch.stack(self._losses))
+        if not bool(finite.all()):
+            step = int((~finite).nonzero()[0]) + 1
+            clock = strategy.clock
+            raise NonFiniteLossError(
+                f"the training loss is {float(self._losses[step - 1])} at task {clock.train_exp_counter + 1}, "
+                f"epoch {clock.train_exp_epochs + 1}, step {step}; what was recorded before is kept; "
+                "a smaller training.learning_rate or strategy.strength usually helps"
+            )
+
+
+class Progress(SupervisedPlugin):
+    """A bar over the run with the time left; quiet when the output is no terminal."""
+
+    def __init__(self, *, num_tasks: int, label: str, disable: bool | None = None) -> None:
+        super().__init__()
+        self._bar = tqdm(
+            total=float(num_tasks),
+            desc=label,
+            disable=disable,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+        )
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        self._step = 1 / (max(len(strategy.dataloader), 1) * strategy.train_epochs)
+        self._bar.set_postfix_str(f"task {strategy.clock.train_exp_counter + 1} of {math.ceil(self._bar.total)}")
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self._bar.update(self._step)
+
+    def close(self) -> None:
+        self._bar.close()

@@ -1,0 +1,248 @@
+"""Trees of images, in folders and in archives."""
+
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cl_bench.data import DataError, ImageData, image_folder
+
+Tree = Callable[..., Path]
+MODES = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz"}
+
+
+def build(path: Path, size: int | None = None) -> ImageData:
+    return image_folder(path=str(path), root=None, size=size)
+
+
+def pack(folder: Path, archive: Path, top: str = "") -> Path:
+    suffix = next(
+        suffix for suffix in (".tar", ".tar.gz", ".tgz", ".tar.xz") if archive.name.endswith(suffix)
+    )
+    with tarfile.open(archive, MODES[suffix]) as file:
+        for path in sorted(folder.rglob("*"), reverse=True):  # not in the order of reading
+            file.add(path, f"{top}{path.relative_to(folder).as_posix()}", recursive=False)
+    return archive
+
+
+def same(first: ImageData, second: ImageData) -> bool:
+    tensors = ("train_images", "train_labels", "test_images", "test_labels")
+    return first.class_names == second.class_names and all(
+        torch.equal(getattr(first, name), getattr(second, name)) for name in tensors
+    )
+
+
+def test_a_folder_is_read_in_sorted_order(root: Path, write_tree: Tree):
+    data = build(write_tree(root / "mine"))
+    assert data.class_names == ("ant", "bee", "cat")
+    assert data.train_images.shape == data.test_images.shape == (6, 3, 6, 6)
+    assert data.train_labels.tolist() == data.test_labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert data.train_images[:, 0, 0, 0].tolist() == [0, 1, 20, 21, 40, 41]
+    assert data.test_images[:, 1, 5, 5].tolist() == [101, 102, 121, 122, 141, 142]
+    assert (data.name, data.source) == ("image_folder", "image folder mine")
+
+
+@pytest.mark.parametrize("top", ["", "./", "mine/", "./deep/mine/"])
+@pytest.mark.parametrize("suffix", list(MODES))
+def test_an_archive_is_read_like_its_folder(root: Path, write_tree: Tree, suffix: str, top: str):
+    folder = write_tree(root / "mine")
+    assert same(build(pack(folder, root / f"packed{suffix}", top)), build(folder))
+
+
+def test_a_path_may_be_relative_to_a_place(root: Path, write_tree: Tree, monkeypatch: pytest.MonkeyPatch):
+    write_tree(root / "mine")
+    assert len(image_folder(path="mine", root=str(root)).train_images) == 6
+    monkeypatch.setenv("CL_BENCH_DATA", str(root))
+    assert len(image_folder(path="mine", root=None, size=3).train_images) == 6
+
+
+def test_hidden_files_and_what_is_no_image_are_ignored(root: Path, write_tree: Tree):
+    folder = write_tree(root / "mine")
+    expected = build(folder)
+    (folder / "train" / ".hidden").mkdir()
+    (folder / "train" / ".hidden" / "0.png").write_bytes(b"")
+    (folder / "train" / "cat" / "._0.png").write_bytes(b"")
+    (folder / "train" / "cat" / "notes.txt").write_text("notes")
+    (folder / "readme.png").write_bytes(b"")
+    assert same(build(folder), expected)
+    assert same(build(pack(folder, root / "packed.tar")), expected)
+
+
+def test_images_of_unequal_size_name_the_file_unless_a_size_is_given(root: Path, write_tree: Tree):
+    folder = write_tree(root / "mine")
+    Image.new("RGB", (9, 7), (200, 100, 50)).save(folder / "test" / "bee" / "1.png")
+    message = (
+        r"mine: test/bee/1\.png must be of the size of .*train/ant/0\.png, 6x6, got 9x7; give size=<pixels>"
+    )
+    with pytest.raises(DataError, match=message):
+        build(folder)
+    data = build(folder, size=4)
+    assert data.train_images.shape == (6, 3, 4, 4)
+    assert (data.test_images[3] == torch.tensor([200, 100, 50]).view(3, 1, 1)).all()
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_the_size_must_be_positive(root: Path, size: int):
+    with pytest.raises(ValueError, match="size must be positive, got size="):
+        build(root, size=size)
+
+
+def test_greyscale_images_keep_one_channel(root: Path, write_tree: Tree):
+    data = build(write_tree(root / "mine", mode="L"))
+    assert data.train_images.shape == (6, 1, 6, 6)
+    assert data.train_images[:, 0, 0, 0].tolist() == [0, 1, 20, 21, 40, 41]
+
+
+@pytest.mark.parametrize("coloured", ["train/ant/0.png", "train/bee/1.png", "test/cat/1.png"])
+def test_one_colour_image_makes_all_of_them_rgb(root: Path, write_tree: Tree, coloured: str):
+    folder = write_tree(root / "mine", mode="L")
+    grey = build(folder)
+    Image.new("RGB", (6, 6), (1, 2, 3)).save(folder / coloured)
+    data = build(folder)
+    pixels = torch.cat([data.train_images, data.test_images])
+    is_coloured = (pixels == torch.tensor([1, 2, 3], dtype=torch.uint8).view(3, 1, 1)).all((1, 2, 3))
+    assert pixels.shape == (12, 3, 6, 6)
+    assert is_coloured.sum() == 1
+    expected = torch.cat([grey.train_images, grey.test_images]).expand(-1, 3, -1, -1)
+    assert torch.equal(pixels[~is_coloured], expected[~is_coloured])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK"])
+def test_other_colour_modes_become_rgb(root: Path, write_tree: Tree, mode: str):
+    folder = write_tree(root / "mine")
+    suffix = "tiff" if mode == "CMYK" else "png"
+    Image.new("RGB", (6, 6), (255, 0, 0)).convert(mode).save(folder / "test" / "cat" / f"9.{suffix}")
+    assert build(folder).test_images[-1, :, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_sixteen_bit_images_are_a_data_error_not_a_wrong_picture(root: Path, write_tree: Tree):
+    folder = write_tree(root / "mine", mode="L")
+    Image.fromarray(np.full((6, 6), 40_000, np.uint16)).save(folder / "train" / "bee" / "1.png")
+    with pytest.raises(
+        DataError, match=r"train/bee/1\.png must have 8 bits a channel, got mode I;16; convert it"
+    ):
+        build(folder)
+
+
+def test_train_and_test_must_have_the_same_classes(root: Path, write_tree: Tree):
+    folder = write_tree(root / "mine")
+    shutil.rmtree(folder / "test" / "bee")
+    with pytest.raises(DataError, match="the same classes in train and test, got 'bee' only in train"):
+        build(folder)
+    with pytest.raises(DataError, match="the same classes in train and test, got 'bee' only in train"):
+        build(pack(folder, root / "packed.tar"))
+
+
+def test_a_folder_without_a_tree_is_a_data_error(root: Path, write_tree: Tree):
+    with pytest.raises(
+        DataError, match=r"must hold images in train/<class>/ .*, got none in train and test; arrange"
+    ):
+        build(root)
+    folder = write_tree(root / "mine")
+    shutil.rmtree(folder / "test")
+    with pytest.raises(DataError, match=r"must hold images in train/<class>/ .*, got none in test; arrange"):
+        build(pack(folder, root / "packed.tar"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", None], ids=["empty", "text", "truncated"])
+def test_a_damaged_image_is_named(root: Path, cache: Path, write_tree: Tree, content: bytes | None):
+    folder = write_tree(root / "mine", side=64)
+    path = folder / "train" / "bee" / "1.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:1500] if content is None else content)
+    with pytest.raises(
+        DataError, match=r"train/bee/1\.jpg must be a whole image, got .*; replace or remove it"
+    ) as e:
+        build(folder)
+    assert "\n" not in str(e.value)
+    assert not cache.exists()
+
+
+def test_a_broken_link_among_the_images_is_a_data_error(root: Path, write_tree: Tree):
+    folder = write_tree(root / "mine")
+    (folder / "train" / "bee" / "2.png").symlink_to(root / "nowhere.png")
+    with pytest.raises(DataError, match=r"bee/2\.png must be readable"):
+        build(folder)
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz", ".tar"])
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9])
+def test_a_truncated_archive_is_a_data_error(
+    root: Path, cache: Path, write_tree: Tree, suffix: str, part: float
+):
+    path = pack(write_tree(root / "mine"), root / f"packed{suffix}")
+    content = path.read_bytes()
+    end = len(content.rstrip(bytes(1)))  # without the padding, which an archive can lose without harm
+    length = int(end * part)
+    path.write_bytes(content[:length])
+    with pytest.raises(DataError, match=r"packed\.tar.* must ") as caught:
+        build(path)
+    assert "\n" not in str(caught.value)
+    assert not cache.exists()
+
+
+def test_an_archive_cut_between_two_files_is_a_data_error(root: Path, write_tree: Tree):
+    path = pack(write_tree(root / "mine"), root / "packed.tar")
+    with tarfile.open(path) as file:
+        last = file.getmembers()[-1].offset
+    path.write_bytes(path.read_bytes()[:last])
+    with pytest.raises(
+        DataError, match=r"packed\.tar must be readable to its end, got no end-of-archive mark; "
+    ):
+        build(path)
+
+
+def test_a_file_that_is_no_archive_is_a_data_error(root: Path):
+    (root / "mine.zip").write_bytes(b"PK")
+    (root / "mine.tar.gz").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"path must be a folder or an archive \(.tar, .*\), got .*mine\.zip"):
+        build(root / "mine.zip")
+    with pytest.raises(DataError, match=r"mine\.tar\.gz must be readable to its end"):
+        build(root / "mine.tar.gz")
+
+
+def test_paths_and_links_in_an_archive_cannot_escape(root: Path, write_tree: Tree):
+    folder = write_tree(root / "mine")
+    expected = build(folder)
+    path = pack(folder, root / "packed.tar")
+    image = io.BytesIO()
+    Image.new("RGB", (6, 6)).save(image, "PNG")
+    with tarfile.open(path, "a") as file:
+        for name in ("../../train/cat/evil.png", "/train/../../evil.png"):
+            member = tarfile.TarInfo(name)
+            member.size = image.tell()
+            file.addfile(member, io.BytesIO(image.getvalue()))
+        link = tarfile.TarInfo("train/cat/link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        file.addfile(link)
+        pipe = tarfile.TarInfo("train/cat/pipe.png")
+        pipe.type = tarfile.FIFOTYPE
+        file.addfile(pipe)
+    before = sorted(os.listdir(root))  # noqa: PTH208
+    assert same(build(path), expected)
+    assert sorted(os.listdir(root)) == before  # noqa: PTH208
+    assert not list(root.parent.rglob("evil.png"))
+
+
+def test_an_archive_of_two_trees_is_a_data_error(root: Path, write_tree: Tree):
+    write_tree(root / "both" / "first")
+    write_tree(root / "both" / "second")
+    with pytest.raises(DataError, match="must hold one tree of train/ and test/, got 2; unpack it"):
+        build(pack(root / "both", root / "both.tar"))
+
+
+def test_an_archive_that_claims_too_much_is_a_data_error(
+    root: Path, monkeypatch: pytest.MonkeyPatch, write_tree: Tree
+):
+    path = pack(write_tree(root / "mine"), root / "packed.tar")
+    monkeypatch.setattr("cl_bench.data.folders.MAX_IMAGE_BYTES", 10)
+    with pytest.raises(DataError, match=r"images of at most 10 bytes each .*; unpack it"):
+        build(path)
