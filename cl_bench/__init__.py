@@ -1,0 +1,30 @@
+"""cl_bench: how much does each continual-learning method forget?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__version__ = "0.1.0"
+
+
+def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
+    """Run one configuration and return its records, as `cl-bench run` would: run(["strategy=ewc", "seed=3"]).
+
+    A run that is finished already is read, not repeated.
+
+    Returns:
+        One row a record; see `cl_bench.analysis.load`.
+
+    Raises:
+        ValueError: for a bad configuration, by name.
+        cl_bench.data.DataError: for a data set that is missing or damaged.
+    """
+    from cl_bench.analysis import load
+    from cl_bench.running.compose import compose
+    from cl_bench.running.job import execute
+
+    return load(execute(compose(overrides)))

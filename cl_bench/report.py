@@ -126,7 +126,7 @@ def _write_csv(table: pd.DataFrame, path: Path) -> Path:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             table.to_csv(file, index=False)
         Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path

@@ -1,4 +1,4 @@
-"""Run folders on disk -> `Run`s in memory. Whatever is wrong with a folder becomes a status, never a traceback."""
+"""Run folders on disk -> `Run`s in memory. What is wrong with one becomes a status, never a traceback."""
 
 import json
 import math

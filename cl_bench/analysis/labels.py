@@ -1,4 +1,4 @@
-"""How a method is called in tables and figures: its strategy, then the settings that tell its variants apart."""
+"""What a method is called in tables and figures: its strategy, then the settings that set variants apart."""
 
 import json
 from collections import defaultdict

@@ -10,7 +10,7 @@ from cl_bench.analysis.errors import AnalysisError
 
 
 class RunMatrix(NamedTuple):
-    """One run's matrix. `accuracy[t, j - 1]` is R[t, j], the accuracy on task j after training on tasks 1..t."""
+    """One run's matrix. `accuracy[t, j - 1]` is R[t, j]: on task j, after training on tasks 1..t."""
 
     study: str
     benchmark: str
@@ -31,7 +31,7 @@ class RunMatrix(NamedTuple):
 
 
 def accuracy_matrix(frame: pd.DataFrame) -> np.ndarray:
-    """R of one run, [after task 0..T, on task 1..T]; nan where nothing was recorded (a run that was cut short)."""
+    """R of one run, [after task 0..T, on task 1..T]; nan where nothing was recorded (a run cut short)."""
     found = matrices(frame)
     if len(found) != 1:
         raise AnalysisError(f"an accuracy matrix belongs to one run, got {len(found)} runs")

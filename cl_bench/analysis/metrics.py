@@ -23,7 +23,7 @@ def average_accuracy(accuracy: ArrayLike) -> float:
 
 
 def forgetting(accuracy: ArrayLike) -> float:
-    """Mean over j < T of (max over 1 <= t < T of R[t, j]) - R[T, j]: the best earlier minus the final accuracy.
+    """Mean over j < T of (max over 1 <= t < T of R[t, j]) - R[T, j]: best earlier minus final accuracy.
 
     The final accuracy is not among the earlier ones, so a task that is known best in the end counts negative.
     The untrained network (t = 0) has learned nothing that it could forget.
@@ -42,7 +42,7 @@ def backward_transfer(accuracy: ArrayLike) -> float:
 
 
 def forward_transfer(accuracy: ArrayLike) -> float:
-    """FWT = mean over j > 1 of R[j-1, j] - R[0, j]: what earlier tasks did for a task before it was learned."""
+    """FWT = mean over j > 1 of R[j-1, j] - R[0, j]: what earlier tasks did for a task not yet learned."""
     matrix = _checked(accuracy)
     just_before = np.diagonal(matrix)  # row j - 1, column j - 1: R[j-1, j]
     return _mean(just_before[1:] - matrix[0, 1:])

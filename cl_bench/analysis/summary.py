@@ -1,4 +1,4 @@
-"""Matrices of many runs -> one row a method, and the curves that figures draw. Means and intervals over seeds."""
+"""Matrices of many runs -> one row a method, and the curves of figures: means and intervals over seeds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,7 +50,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def forgetting_curves(frame: pd.DataFrame) -> pd.DataFrame:
-    """The accuracy on each task as the stream goes on: one row for each method, on_task and after_task (from 0).
+    """The accuracy on each task as the stream goes on: a row a method, on_task and after_task (from 0).
 
     Columns: study, benchmark, method, strategy, on_task, after_task, mean, low, high (fractions, 95 % Student
     t interval over seeds), num_seeds. Only runs with a complete matrix count.
@@ -80,7 +80,7 @@ def average_curves(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _references(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int, int], np.ndarray]:
-    """(study, benchmark, num_tasks, seed) -> the reference's accuracy on each task when it was learned, [T]."""
+    """(study, benchmark, num_tasks, seed) -> the reference's accuracy on each task when learned, [T]."""
     groups = by_method(run for run in found if run.strategy == REFERENCE and run.complete)
 
     def mean_accuracy(runs: list[RunMatrix]) -> float:

@@ -1,21 +1,22 @@
-"""Walk a tar archive, compressed or not, in memory: nothing is ever extracted, so no path in it can escape."""
+"""Walk a tar archive, compressed or not, in memory. Nothing is extracted, so no path in it can escape."""
 
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 
 def plain_files(archive: Path) -> Iterator[tuple[tarfile.TarInfo, Callable[[], bytes]]]:
     """The plain files (no links, pipes, devices) and a function that reads each, in the archive's own order.
 
-    A file is to be read before the next is asked for: going back would decompress the archive anew. Raises what
-    `image_data.reading` turns into a DataError.
+    A file is to be read before the next is asked for: going back would decompress the archive anew. Raises
+    what `image_data.reading` turns into a DataError.
     """
     with tarfile.open(archive) as members:
         for member in members:
             if member.isfile():
-                yield member, lambda member=member: _read(members, member)  # type: ignore[misc]
-        # tarfile takes an archive that was cut between two files for a whole one: it read nothing after the last.
+                yield member, partial(_read, members, member)
+        # tarfile takes an archive cut between two files for a whole one: it has read nothing after the last.
         if members.fileobj is not None and members.fileobj.tell() <= members.offset:
             raise tarfile.ReadError("no end-of-archive mark")
 

@@ -84,8 +84,7 @@ def _source(batches: Batches, files: tuple[Path, ...], where: str) -> Source:
     described = f"python batches {where}"
     return Source(
         name=batches.name,
-        files=files,
-        described=described,
+        files=tuple(map(str, files)),
         reader="cifar 1",
         read=lambda: read_batches(files, batches=batches, described=described),
     )

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ GREYSCALE = ("1", "L", "LA")
 DEEPER = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of more than 8 bits a channel
 
 
-def decode(images: Sequence[tuple[str, bytes | Path]], *, size: int | None, title: str) -> Tensor:
+def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title: str) -> Tensor:
     """Decode (name for errors, file) pairs to uint8 [N, C, H, W]: C is 1 if all are greyscale, else 3 (RGB).
 
     size: width and height, in pixels, that every image is resized to (bilinear, the aspect is lost);
@@ -39,7 +38,7 @@ def decode(images: Sequence[tuple[str, bytes | Path]], *, size: int | None, titl
 
 
 def _pixels(
-    name: str, file: bytes | Path, *, size: int | None, expected: tuple[int, ...] | None, first: str
+    name: str, file: bytes | str, *, size: int | None, expected: tuple[int, ...] | None, first: str
 ) -> np.ndarray:
     """One image, uint8 [1 or 3, height, width]; `expected` is the (height, width) that it must have."""
     try:

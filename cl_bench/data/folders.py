@@ -32,8 +32,7 @@ def folder_source(path: Path, *, name: str, size: int | None) -> Source:
     if is_archive(path):
         return Source(
             name=name,
-            files=(path,),
-            described=described,
+            files=(str(path),),
             reader=reader,
             read=lambda: read_tree(_archived(path), path=path, name=name, size=size, described=described),
         )
@@ -42,14 +41,13 @@ def folder_source(path: Path, *, name: str, size: int | None) -> Source:
     return Source(
         name=name,
         files=tuple(tree.values()),
-        described=described,
         reader=reader,
         read=lambda: read_tree(tree, path=path, name=name, size=size, described=described),
     )
 
 
 def read_tree(
-    tree: Mapping[Key, bytes] | Mapping[Key, Path], *, path: Path, name: str, size: int | None, described: str
+    tree: Mapping[Key, bytes] | Mapping[Key, str], *, path: Path, name: str, size: int | None, described: str
 ) -> ImageData:
     """Decode a tree; classes are numbered in the order of their sorted names, images are in sorted order.
 
@@ -74,7 +72,7 @@ def read_tree(
     )
 
 
-def _class_names(tree: Mapping[Key, bytes] | Mapping[Key, Path], path: Path) -> tuple[str, ...]:
+def _class_names(tree: Mapping[Key, bytes] | Mapping[Key, str], path: Path) -> tuple[str, ...]:
     """The sorted class names, which must be the same in both splits."""
     train, test = ({key[1] for key in tree if key[0] == split} for split in SPLITS)
     if not train or not test:
@@ -91,8 +89,8 @@ def _class_names(tree: Mapping[Key, bytes] | Mapping[Key, Path], path: Path) -> 
     return tuple(sorted(train))
 
 
-def _listed(folder: Path) -> dict[Key, Path]:
-    """The images of a folder, in sorted order, without the hidden files and what is no image by its name."""
+def _listed(folder: Path) -> dict[Key, str]:
+    """The paths of a folder's images, sorted; without hidden files and what is no image by its name."""
     tree = {}
     with reading(folder):
         for split in SPLITS:
@@ -102,7 +100,7 @@ def _listed(folder: Path) -> dict[Key, Path]:
                 inside = folder / split / class_name
                 for file_name in sorted(entry.name for entry in os.scandir(inside) if not entry.is_dir()):
                     if _is_image((class_name, file_name)):
-                        tree[split, class_name, file_name] = inside / file_name
+                        tree[split, class_name, file_name] = f"{inside}/{file_name}"
     return tree
 
 

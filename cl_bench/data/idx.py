@@ -68,8 +68,7 @@ def _source(place: Path, folder: Path, paths: tuple[Path, ...], files: IdxFiles)
     where = folder.relative_to(place).as_posix() if folder != place else folder.name
     return Source(
         name="mnist",
-        files=paths,
-        described=f"idx files {where}",
+        files=tuple(map(str, paths)),
         reader="idx 1",
         read=lambda: read_idx_files(paths, files=files, described=f"idx files {where}"),
     )

@@ -38,7 +38,7 @@ def one_line(error: BaseException) -> str:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path | str) -> Iterator[None]:
     """Turn whatever an unreadable or damaged `path` raises into a DataError that names it."""
     try:
         yield

@@ -17,8 +17,7 @@ class Source(NamedTuple):
     """A data set that was found on disk, not yet read."""
 
     name: str  # of the data set
-    files: tuple[Path, ...]  # all that is read; their sizes and times tell a changed source from an old one
-    described: str  # in words, for the run's record
+    files: tuple[str, ...]  # absolute paths of all that is read; strings, since a tree has 60,000 of them
     reader: str  # the reader, its version and its settings: what else the result depends on
     read: Callable[[], ImageData]
 
@@ -50,6 +49,7 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
     holds a part of the data set or a damaged one, or else with the list of places.
     """
     in_part: DataError | None = None
+    looked = ", ".join(str(place) for place in places(root))
     for place in places(root):
         try:
             with reading(place):
@@ -60,10 +60,9 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
         except DataError as error:
             in_part = in_part or error
     if fetch is not None:
-        return _download(name=name, fetch=fetch, look=look, wanted=wanted)
+        return _download(name=name, fetch=fetch, look=look, wanted=f"{wanted}: {looked}")
     if in_part is not None:
         raise in_part
-    looked = ", ".join(str(place) for place in places(root))
     raise DataError(f"{name} must be in one of the places looked at, got nothing in {looked}; {wanted}")
 
 
@@ -106,7 +105,7 @@ def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
             import torchvision.datasets
 
             getattr(torchvision.datasets, fetch)(root=temporary, download=True)
-            for path in _first(look, Path(temporary), name).files:
+            for path in map(Path, _first(look, Path(temporary), name).files):
                 target = cache / path.relative_to(temporary)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)

@@ -39,10 +39,8 @@ def fingerprint(source: Source) -> str:
     digest = hashlib.sha256(json.dumps([FORMAT, source.name, source.reader]).encode())
     for file in source.files:
         with reading(file):
-            status = file.stat()
-        digest.update(
-            f"\0{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}".encode(errors="surrogateescape")
-        )
+            status = os.stat(file)  # noqa: PTH116 (with Path, a tree of 60,000 files takes a second)
+        digest.update(f"\0{file}\0{status.st_size}\0{status.st_mtime_ns}".encode(errors="surrogateescape"))
     return digest.hexdigest()[:20]
 
 

@@ -1,4 +1,4 @@
-"""Numbers from the analysis -> matplotlib figures, by its object-oriented interface: no window, no global state."""
+"""Numbers from the analysis -> matplotlib figures, object by object: no window, no global state."""
 
 from cl_bench.figures.comparison import comparison_figure, draw_comparison
 from cl_bench.figures.forgetting import draw_forgetting, forgetting_figure

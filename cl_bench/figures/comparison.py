@@ -48,18 +48,14 @@ def draw_comparison(axes: Axes, summary: pd.DataFrame, *, styles: Mapping[str, M
         style = styles[str(row["method"])]
         x, x_error = _bar(row, "forgetting")
         y, y_error = _bar(row, "average_accuracy")
+        # The marker apart from the bars, whose caps would take over its white edge.
         axes.errorbar(
-            x, y, xerr=x_error, yerr=y_error, color=style.color, marker=style.marker, linestyle="none",
-            markersize=7, markeredgecolor="white", markeredgewidth=0.6, elinewidth=1.1, capsize=2.5,
-            capthick=1.1, label=str(row["method"]),
-        )  # fmt: skip
+            x, y, xerr=x_error, yerr=y_error, fmt="none", ecolor=style.color, elinewidth=1.1, capsize=2.5
+        )
+        axes.plot(x, y, **style.line() | {"linestyle": "none", "markersize": 7}, label=str(row["method"]))
     axes.margins(0.08)
-    axes.set_xlabel("forgetting (percentage points)")
-    axes.set_ylabel("average accuracy (%)")
-    axes.annotate(
-        "better", xy=(0.0, 1.0), xytext=(16, -16), xycoords="axes fraction", textcoords="offset points",
-        color="#777777", fontsize=8, va="top", arrowprops={"arrowstyle": "->", "color": "#777777", "linewidth": 0.8},
-    )  # fmt: skip
+    axes.set_xlabel("forgetting (percentage points; ← is better)")
+    axes.set_ylabel("average accuracy (%; → is better)")
 
 
 def _bar(row: dict, metric: str) -> tuple[float, list[list[float]] | None]:

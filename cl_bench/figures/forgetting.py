@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cl_bench.figures import layout
 from cl_bench.figures.style import MethodStyle, house_style
@@ -20,28 +21,29 @@ def forgetting_figure(
     """
     methods = layout.ordered(curves["method"], styles)
     num_tasks = int(curves["on_task"].max())
-    tasks = layout.chosen_tasks(num_tasks, most=layout.MOST_PANELS - 1)
+    tasks = layout.chosen_tasks(num_tasks)
     number = len(tasks) + 1
     rows, columns = layout.grid(number)
     width = layout.WIDTH if columns > 2 else 5.0
     with house_style():
-        height = 0.45 + 1.6 * rows + layout.legend_height(len(methods))
+        height = 0.55 + 1.65 * rows + layout.legend_height(methods, width)
         figure = Figure(figsize=(width, height), layout="constrained")
-        panels = layout.panels(figure, number)
+        panels = layout.panels(figure, rows, columns, number=number)
         for axes, task in zip(panels, tasks, strict=False):
             draw_forgetting(axes, curves[curves["on_task"] == task], styles=styles)
             _mark_learning(axes, task)
             axes.set_title(f"task {task}")
         draw_forgetting(panels[-1], averages, styles=styles)
-        panels[-1].set_title("average over tasks seen", fontweight="bold")
+        panels[-1].set_title("mean of tasks seen", fontweight="bold")
         for place, axes in enumerate(panels):
-            if layout.is_left(place, number):
+            if place % columns == 0:
                 axes.set_ylabel("accuracy (%)")
-            if layout.is_bottom(place, number):
+            if place + columns >= number:
                 axes.set_xlabel("after task")
         panels[0].set_xlim(-0.03 * num_tasks, 1.03 * num_tasks)
         panels[0].set_ylim(*_limits(pd.concat([curves[curves["on_task"].isin(tasks)], averages])))
-        layout.task_ticks(panels[0])
+        layout.task_ticks(panels[0].xaxis)
+        panels[0].yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
         if len(tasks) < num_tasks:
             shown = f"{len(tasks)} of {num_tasks} tasks shown, evenly spaced"
             title = f"{title} ({shown})" if title else shown
@@ -55,6 +57,7 @@ def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, Me
     """One line a method with its 95 % interval shaded, accuracy in percent against after_task.
 
     `curves` has the columns method, after_task, mean, low, high (fractions), of one task or of the average.
+    Where it has on_task, the line is faint until the task was learned.
     """
     for method in layout.ordered(curves["method"], styles):
         rows = curves[curves["method"] == method].sort_values("after_task")
@@ -62,9 +65,12 @@ def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, Me
         mean, low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
         style = styles[method]
         axes.fill_between(after, low, high, color=style.color, alpha=0.18, linewidth=0)
+        learned = after >= rows["on_task"].to_numpy() if "on_task" in rows else after >= 0
+        first = int(learned.argmax())
+        axes.plot(after[: first + 1], mean[: first + 1], color=style.color, linewidth=0.7, alpha=0.5)
         # A marker at every point would hide the line of a long stream.
         every = max(1, round(len(after) / 8))
-        axes.plot(after, mean, markevery=every, markeredgewidth=0.5, label=method, **style.line())
+        axes.plot(after[first:], mean[first:], markevery=every, label=method, **style.line())
 
 
 def _mark_learning(axes: Axes, task: int) -> None:

@@ -1,6 +1,6 @@
 """The accuracy matrix of each method: task tested against task last trained on."""
 
-from collections.abc import Mapping
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -18,32 +18,33 @@ _MOST_WRITTEN = 10  # tasks up to which a cell has room for its number
 def heatmap_figure(
     curves: pd.DataFrame, *, title: str = "", limits: tuple[float, float] | None = None
 ) -> Figure:
-    """One panel a method, one colour scale for all. `curves`: one benchmark's rows of `analysis.forgetting_curves`.
+    """One panel a method, one colour scale for all.
+
+    `curves` are one benchmark's rows of `analysis.forgetting_curves`.
 
     `limits` are the ends of the colour scale, percent; by default the smallest and the largest mean.
     """
     methods = sorted(set(curves["method"]), key=natural_order)
     num_tasks = int(curves["on_task"].max())
-    columns = min(len(methods), 3 if num_tasks > 5 else 4)
-    rows = -(-len(methods) // columns)
+    rows, columns = layout.grid(len(methods), most=3 if num_tasks > 5 else 4)
     low, high = limits or (100 * float(curves["mean"].min()), 100 * float(curves["mean"].max()))
     with house_style():
-        side = layout.WIDTH / max(columns, 2.4)
-        size = (side * columns + 0.7, (side * (1 + num_tasks) / max(num_tasks, 2) + 0.15) * rows + 0.4)
+        # Cells about square, and not huge where there are few; not by `aspect`, which fights with the layout.
+        side = min(layout.WIDTH / max(columns, 2.4), max(1.5, 0.5 * num_tasks))
+        titles = [textwrap.fill(method, width=int(side / 0.078)) for method in methods]
+        title_height = 0.15 * max(text.count("\n") + 1 for text in titles)
+        panel_height = side * (1 + num_tasks) / max(num_tasks, 2) + title_height + 0.1
+        size = (side * columns + 0.7, panel_height * rows + 0.6)
         figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for unused in panels[len(methods) :]:
-            unused.remove()
-        used = list(panels[: len(methods)])
-        for place, (axes, method) in enumerate(zip(used, methods, strict=True)):
+        panels = layout.panels(figure, rows, columns, number=len(methods))
+        for place, (axes, method) in enumerate(zip(panels, methods, strict=True)):
             image = draw_heatmap(axes, mean_matrix(curves[curves["method"] == method]), limits=(low, high))
-            axes.set_title(method)
+            axes.set_title(titles[place])
             if place % columns == 0:
                 axes.set_ylabel("after task")
             if place + columns >= len(methods):
                 axes.set_xlabel("on task")
-                axes.tick_params(labelbottom=True)
-        bar = figure.colorbar(image, ax=used, label="accuracy (%)", aspect=30, pad=0.02)
+        bar = figure.colorbar(image, ax=panels, label="accuracy (%)", aspect=30, pad=0.02)
         bar.outline.set_visible(False)
         if title:
             figure.suptitle(title)
@@ -51,15 +52,13 @@ def heatmap_figure(
 
 
 def draw_heatmap(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float]) -> AxesImage:
-    """`accuracy`, [1 + T, T], fractions, row 0 the untrained network; the stairs divide what was learned from what was
-    not yet."""
+    """`accuracy` [1 + T, T], fractions, row 0 the untrained network; below the stairs is what was learned."""
     num_tasks = accuracy.shape[1]
     percent = 100 * accuracy
     low, high = limits
     extent = (0.5, num_tasks + 0.5, num_tasks + 0.5, -0.5)
-    image = axes.imshow(percent, cmap=_COLORS, vmin=low, vmax=high, extent=extent, aspect="equal")
-    # Task j has been learned from row j on: down along the left of each column, then right above its first
-    # row.
+    image = axes.imshow(percent, cmap=_COLORS, vmin=low, vmax=high, extent=extent, aspect="auto")
+    # Task j has been learned from row j on: the line runs right above that row, then down to the next one.
     stairs = [(task + side, task - 0.5) for task in range(1, num_tasks + 1) for side in (-0.5, 0.5)]
     axes.plot(*zip(*stairs, strict=True), color="white", linewidth=1.6, solid_joinstyle="miter")
     axes.set_xlim(extent[0], extent[1])
@@ -67,10 +66,8 @@ def draw_heatmap(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    layout.task_ticks(axes)
-    axes.yaxis.set_major_locator(
-        axes.xaxis.get_major_locator().__class__(nbins=6, integer=True, min_n_ticks=1)
-    )
+    for axis in (axes.xaxis, axes.yaxis):
+        layout.task_ticks(axis)
     if num_tasks <= _MOST_WRITTEN:
         middle = (low + high) / 2
         for (after, on), value in np.ndenumerate(percent):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
@@ -14,26 +15,26 @@ from matplotlib.ticker import MaxNLocator
 from cl_bench.figures.style import MethodStyle, natural_order
 
 WIDTH = 7.2  # inches; the width of a page's text
-MOST_PANELS = 12
+MOST_TASKS = 12
 
 
-def chosen_tasks(num_tasks: int, *, most: int = MOST_PANELS) -> list[int]:
-    """At most `most` of the tasks 1..num_tasks: the first, the last and evenly spaced ones between."""
-    if num_tasks <= most:
+def chosen_tasks(num_tasks: int) -> list[int]:
+    """The tasks 1..num_tasks that get a panel: all up to 12; of more the first, the last, evenly spaced ones."""
+    if num_tasks <= MOST_TASKS:
         return list(range(1, num_tasks + 1))
-    return [int(task) for task in np.linspace(1, num_tasks, most).round()]
+    # One fewer, so that the panel of the mean fills the last row.
+    return [int(task) for task in np.linspace(1, num_tasks, MOST_TASKS - 1).round()]
 
 
-def grid(num_panels: int) -> tuple[int, int]:
-    """Rows and columns for this many panels: at most 4 in a row, rows as full as can be."""
-    rows = math.ceil(num_panels / 4)
-    return rows, math.ceil(num_panels / rows)
+def grid(number: int, *, most: int = 4) -> tuple[int, int]:
+    """Rows and columns for this many panels: at most `most` in a row, rows as full as can be."""
+    rows = math.ceil(number / most)
+    return rows, math.ceil(number / rows)
 
 
-def panels(figure: Figure, number: int, *, share: bool = True) -> list[Axes]:
-    """This many axes in rows; the rest of the last row stays empty, and the panels above it get their ticks."""
-    rows, columns = grid(number)
-    axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel()
+def panels(figure: Figure, rows: int, columns: int, *, number: int) -> list[Axes]:
+    """This many axes in rows; where the last row is not full, the panels above the gap get tick labels."""
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for unused in axes[number:]:
         unused.remove()
     for panel in axes[max(0, number - columns) : number]:
@@ -41,19 +42,9 @@ def panels(figure: Figure, number: int, *, share: bool = True) -> list[Axes]:
     return list(axes[:number])
 
 
-def is_left(place: int, number: int) -> bool:
-    """Whether a panel is the first of its row."""
-    return place % grid(number)[1] == 0
-
-
-def is_bottom(place: int, number: int) -> bool:
-    """Whether there is no panel below a panel."""
-    return place + grid(number)[1] >= number
-
-
-def task_ticks(axes: Axes) -> None:
-    """Whole numbers on the x axis, few enough to be read."""
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+def task_ticks(axis: Axis) -> None:
+    """Whole numbers, few enough to be read."""
+    axis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
 
 
 def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[str]:
@@ -65,18 +56,22 @@ def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[s
     return names
 
 
-def legend_below(figure: Figure, methods: Sequence[str], styles: Mapping[str, MethodStyle]) -> None:
-    """One legend for all panels, below them, in as many columns as the figure is wide."""
-    handles = [Line2D([], [], **styles[name].line(), label=name) for name in methods]
+def legend_shape(methods: Sequence[str], width: float) -> tuple[int, int]:
+    """Rows and columns of a legend that fits into `width` inches, the columns as even as can be."""
     size = mpl.rcParams["legend.fontsize"]
     widest = max(TextPath((0, 0), name, size=size).get_extents().width for name in methods) / 72
     entry = widest + (mpl.rcParams["legend.handlelength"] + 3) * size / 72
-    columns = max(1, min(len(methods), int(figure.get_figwidth() / entry)))
-    # As many rows as needed, and the columns then as even as can be: 5 in two rows are 3 + 2, not 4 + 1.
-    columns = math.ceil(len(methods) / math.ceil(len(methods) / columns))
+    rows = math.ceil(len(methods) / max(1, int(width / entry)))
+    return rows, math.ceil(len(methods) / rows)
+
+
+def legend_height(methods: Sequence[str], width: float) -> float:
+    """Inches that the legend takes below a figure."""
+    return 0.2 + 0.19 * legend_shape(methods, width)[0]
+
+
+def legend_below(figure: Figure, methods: Sequence[str], styles: Mapping[str, MethodStyle]) -> None:
+    """One legend for all panels, below them."""
+    handles = [Line2D([], [], **styles[name].line(), label=name) for name in methods]
+    columns = legend_shape(methods, figure.get_figwidth())[1]
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-
-
-def legend_height(num_methods: int) -> float:
-    """Inches to leave for a legend of this many methods, roughly."""
-    return 0.2 + 0.19 * math.ceil(num_methods / 4)

@@ -29,12 +29,9 @@ class MethodStyle(NamedTuple):
 
     def line(self) -> dict[str, Any]:
         """Keywords for `Axes.plot` and `Axes.errorbar`."""
-        return {
-            "color": self.color,
-            "marker": self.marker,
-            "linestyle": self.dashes,
-            "markeredgecolor": "white",
-        }
+        # Crosses are thin: the white edge would eat them.
+        edge = {"markeredgecolor": "white", "markeredgewidth": 0.3 if self.marker in "XP" else 0.5}
+        return {"color": self.color, "marker": self.marker, "linestyle": self.dashes, **edge}
 
 
 _LONG: Dashes = (0, (6, 1.5))
@@ -60,7 +57,7 @@ _OTHER_DASHES = (_LONG, _DASH_DOT, "-", _SHORT, _DOTS)
 _VARIANT_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
 _VARIANT_DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same figure on every machine
     "font.size": 9,
     "axes.titlesize": 9,
@@ -87,7 +84,7 @@ _SETTINGS = {
     "legend.frameon": False,
     "legend.handlelength": 3.2,
     "lines.linewidth": 1.5,
-    "lines.markersize": 5,
+    "lines.markersize": 5.5,
     "figure.titlesize": 10,
     "figure.facecolor": "white",
     "savefig.dpi": 200,
@@ -104,7 +101,7 @@ def house_style() -> Iterator[None]:
 
 
 def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
-    """Method -> its look. Give all methods of a report at once, then a method looks the same in all its figures.
+    """Method -> its look. Give all methods of a report at once: a method then looks the same in all figures.
 
     A method's strategy is the first word of its label. Known strategies have a fixed look; the others get
     theirs in alphabetical order. Several variants of one strategy share its hue, from dark to light in the
@@ -138,7 +135,10 @@ def natural_order(label: str) -> list[tuple[int, float, str]]:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
-    """Write `path`.png (200 dots an inch) and `path`.svg, each whole or not at all; the same figure, the same bytes."""
+    """Write `path`.png (200 dots an inch) and `path`.svg, each whole or not at all.
+
+    The same figure gives the same bytes.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
@@ -151,7 +151,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
             with house_style():
                 figure.savefig(temporary, format=kind, metadata=metadata)
             Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
-            os.replace(temporary, target)
+            Path(temporary).replace(target)
         finally:
             Path(temporary).unlink(missing_ok=True)
         written.append(target)
@@ -160,9 +160,9 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
 
 def _shade(color: str, lightness: float) -> str:
     """From a darker (0) to a lighter (1) shade of a colour, never so light that it is lost on white."""
-    rgb = to_rgb(color)
+    red, green, blue = to_rgb(color)
     if lightness < 0.5:
-        amount = 0.45 * (0.5 - lightness) * 2
-        return to_hex([channel * (1 - amount) for channel in rgb])
-    amount = 0.5 * (lightness - 0.5) * 2
-    return to_hex([channel + (1 - channel) * amount for channel in rgb])
+        keep = 1 - 0.45 * (1 - 2 * lightness)
+        return to_hex((keep * red, keep * green, keep * blue))
+    keep = 1 - 0.4 * (2 * lightness - 1)
+    return to_hex((1 - keep * (1 - red), 1 - keep * (1 - green), 1 - keep * (1 - blue)))

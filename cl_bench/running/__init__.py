@@ -1,0 +1,1 @@
+"""One configuration in, one results folder out. Nothing else in the suite knows Hydra."""

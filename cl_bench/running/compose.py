@@ -1,0 +1,93 @@
+"""Hydra's side: where configurations are found, how a run's folder is named, composition from Python."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+
+from cl_bench.places import conf_folder
+
+VERSION_BASE = "1.3"
+CONFIG_NAME = "config"
+
+# these do not change what a run computes, so that they are no part of its name
+NOT_HASHED = ("study", "results_dir", "resume", "data", "loggers", "hydra")
+NOT_HASHED_IN_TRAINING = ("device", "threads")
+
+
+class EntryPointConfigs(SearchPathPlugin):
+    """Configurations of installed packages: the entry points `cl_bench.conf`, each a package of YAML files."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for entry_point in sorted(entry_points(group="cl_bench.conf")):
+            search_path.append(provider=entry_point.name, path=f"pkg://{entry_point.value}")
+
+
+def register() -> None:
+    """Tell Hydra of our resolver and search path; to be called before any composition, as often as one likes."""
+    Plugins.instance().register(EntryPointConfigs)
+    OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
+
+
+def compose(overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration of one run, from Python.
+
+    Raises:
+        ValueError: for a setting or a choice that does not exist.
+    """
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(conf_folder()), version_base=VERSION_BASE):
+        return hydra_compose(CONFIG_NAME, overrides=list(overrides))
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The configuration as resolved dictionaries and lists, without Hydra's own part."""
+    open_config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys; lists become their text."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
+    return flat
+
+
+def config_hash(config: DictConfig) -> str:
+    """Eight hexadecimal digits of all settings that change what a run computes."""
+    settings = {key: value for key, value in plain(config).items() if key not in NOT_HASHED}
+    settings["training"] = {
+        key: value for key, value in settings["training"].items() if key not in NOT_HASHED_IN_TRAINING
+    }
+    dataset = settings["benchmark"]["dataset"]
+    settings["benchmark"]["dataset"] = {
+        key: value for key, value in dataset.items() if key not in ("root", "download")
+    }
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def run_name(config: DictConfig) -> str:
+    """<benchmark>-<strategy>-s<seed>-<hash of the configuration>."""
+    return f"{config.benchmark.name}-{config.strategy.name}-s{config.seed}-{config_hash(config)}"
+
+
+def run_folder(config: DictConfig) -> Path:
+    return Path(config.results_dir) / config.study / run_name(config)

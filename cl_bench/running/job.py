@@ -1,0 +1,165 @@
+"""One configuration in, one results folder out."""
+
+import json
+import logging
+import os
+import random
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from cl_bench.running.compose import config_hash, flatten, plain, run_folder
+
+log = logging.getLogger(__name__)
+
+RECORDS, SUMMARY, CONFIG = "records.csv", "run.json", "config.yaml"
+
+
+def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
+    """Train and test as configured; write every record as it is measured. Returns the run's folder.
+
+    The folder holds config.yaml (the resolved configuration), records.csv and run.json (status, settings, versions,
+    hardware, seconds, a hash of the final weights). A finished run is left as it is, unless `resume` is false; one that
+    failed or was killed is run again from the start.
+    """
+    folder = run_folder(config)
+    if config.resume and _is_finished(folder):
+        os.utime(folder / SUMMARY)
+        log.info("%s is finished already", folder)
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORDS).unlink(missing_ok=True)
+    about = _about(config)
+    _write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(config))))
+    _write_summary(folder, about)
+    started, cpu_started = time.perf_counter(), time.process_time()
+    try:
+        about |= _train_and_test(config, folder, about, show_progress=show_progress)
+        about["status"] = "finished"
+    except BaseException as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
+        about |= {"status": "failed", "error": f"{type(error).__name__}: {reason}"}
+        log.info("the run failed", exc_info=error)
+        raise
+    finally:
+        about["wall_seconds"] = round(time.perf_counter() - started, 3)
+        about["cpu_seconds"] = round(time.process_time() - cpu_started, 3)
+        about["finished"] = _now()
+        try:
+            _write_summary(folder, about)
+        except OSError as error:  # a full disk, most likely: the first error is the one to show
+            log.error("cannot write %s: %s", folder / SUMMARY, error)
+    return folder
+
+
+def _train_and_test(config: DictConfig, folder: Path, about: dict[str, Any], *, show_progress: bool) -> dict[str, Any]:
+    import torch
+
+    with warnings.catch_warnings():  # Avalanche's optional solvers, which nothing here uses
+        warnings.filterwarnings("ignore", message="no QP solver found")
+        from cl_bench.running.build import build_stream, build_strategy, device_of, to_avalanche
+    from cl_bench import records
+    from cl_bench.training.experiment import experiment, weights_sha256
+    from cl_bench.training.generators import Seeds
+    from cl_bench.training.plugins import Progress
+
+    torch.set_num_threads(config.training.threads)
+    torch.set_flush_denormal(True)  # sharp relaxations are full of denormal numbers, which are slow
+    seeds = Seeds(config.seed, config.seed_for)
+    stream, data_source = build_stream(config, seeds)
+    strategy = build_strategy(config, stream, seeds)
+    about |= {
+        "scenario": stream.scenario,
+        "num_tasks": stream.num_tasks,
+        "data_source": data_source,
+        "hardware": hardware_of(device_of(config.training.device)),
+    }
+    _write_summary(folder, about)
+    progress = Progress(
+        num_tasks=stream.num_tasks, label=folder.name.rpartition("-")[0], disable=None if show_progress else True
+    )
+    strategy.plugins.insert(0, progress)
+    try:
+        with _global_generators(seeds["noise"]):
+            for record in experiment(
+                strategy, to_avalanche(stream), seed=config.seed, test_on=config.training.test_on
+            ):
+                records.append(folder / RECORDS, record)
+    finally:
+        progress.close()
+    return {"weights_sha256": weights_sha256(strategy)}
+
+
+def hardware_of(device: Any) -> dict[str, str | int]:
+    from cl_bench.running.environment import hardware
+
+    return hardware(str(device))
+
+
+def _about(config: DictConfig) -> dict[str, Any]:
+    from cl_bench.running.environment import versions
+
+    return {
+        "study": config.study,
+        "benchmark": config.benchmark.name,
+        "strategy": config.strategy.name,
+        "seed": config.seed,
+        "hash": config_hash(config),
+        "status": "running",
+        "error": None,
+        "settings": flatten(plain(config)),
+        "versions": versions(),
+        "started": _now(),
+    }
+
+
+@contextmanager
+def _global_generators(seed: int) -> Iterator[None]:
+    """Seed the global generators, which third-party strategies draw from, and put them back afterwards."""
+    import torch
+
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        return json.loads((folder / SUMMARY).read_text())["status"] == "finished"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _write_summary(folder: Path, about: dict[str, Any]) -> None:
+    _write(folder / SUMMARY, json.dumps(about, indent=1) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,73 @@
+"""One bar over a whole sweep, whoever runs its jobs."""
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+POLL_SECONDS = 0.5
+
+
+class SweepProgress(Callback):
+    """Watches the run folders of a sweep: they alone tell how far jobs in other processes are."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._bar = tqdm(
+            total=float(count_jobs(config)),
+            desc=config.study,
+            disable=None,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.0f} runs, {elapsed}<{remaining}",
+        )
+        if not self._bar.disable:
+            watch = threading.Thread(
+                target=self._watch, args=(Path(config.hydra.sweep.dir), time.time()), daemon=True
+            )
+            watch.start()
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if not self._bar.disable:
+            self._bar.update(self._bar.total - self._bar.n)
+        self._bar.close()
+
+    def _watch(self, sweep_folder: Path, since: float) -> None:
+        while True:
+            time.sleep(POLL_SECONDS)
+            done = sum(_share_done(path, since) for path in sweep_folder.glob("*/run.json"))
+            if done > self._bar.n:
+                self._bar.update(done - self._bar.n)
+
+
+def count_jobs(config: DictConfig) -> int:
+    """How many runs the sweep has: the product of its choices."""
+    given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    choices: dict[str, int] = {}
+    for override in parser.parse_overrides([*given, *config.hydra.overrides.task]):
+        is_sweep = override.is_sweep_override()
+        choices[override.get_key_element()] = len(list(override.sweep_iterator())) if is_sweep else 1
+    total = 1
+    for count in choices.values():
+        total *= count
+    return total
+
+
+def _share_done(summary: Path, since: float) -> float:
+    """Of one run: 0 to 1; 0 for a run that this sweep has not touched."""
+    try:
+        if summary.stat().st_mtime < since - 1:
+            return 0.0
+        about = json.loads(summary.read_text())
+        if about["status"] != "running":
+            return 1.0
+        num_tasks = about.get("num_tasks")
+        rows = (summary.parent / "records.csv").read_bytes().count(b"\n") - 1
+        return max(rows, 0) / (num_tasks * (num_tasks + 1)) if num_tasks else 0.0
+    except (OSError, ValueError, KeyError):
+        return 0.0

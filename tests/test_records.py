@@ -1,0 +1,172 @@
+"""The border: whole lines, exact floats, and nothing lost when a run is killed or the disk is full."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cl_bench import records
+from cl_bench.records import HEADER, Record, RecordsError, append, read
+
+FIRST = Record(seed=0, after_task=0, on_task=1, accuracy=0.1, nll=2.302585092994046, num_examples=10_000)
+SECOND = Record(seed=0, after_task=1, on_task=1, accuracy=1 / 3, nll=1e-300, num_examples=3)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "records.csv"
+
+
+def write(path: Path, *lines: str) -> None:
+    path.write_text("".join(line + "\n" for line in (HEADER, *lines)))
+
+
+def test_what_is_appended_is_read_bit_for_bit(path):
+    for record in (FIRST, SECOND):
+        append(path, record)
+    assert read(path) == [FIRST, SECOND]
+    assert path.read_text().splitlines()[0] == "seed,after_task,on_task,accuracy,nll,num_examples"
+
+
+def test_random_floats_come_back_exactly(path):
+    generator = np.random.default_rng(0)
+    for value in generator.random(50):
+        append(path, FIRST._replace(accuracy=float(value), nll=float(-np.log(value))))
+    generator = np.random.default_rng(0)
+    assert [record.accuracy for record in read(path)] == list(generator.random(50))
+
+
+def test_numpy_numbers_are_written_as_numbers(path):
+    append(path, Record(np.int64(0), np.int64(1), np.int64(2), np.float32(0.25), np.float64(0.5), np.int32(7)))
+    assert path.read_text().splitlines()[1] == "0,1,2,0.25,0.5,7"
+
+
+def test_a_diverged_run_may_record_nan_and_inf_as_nll(path):
+    append(path, FIRST._replace(nll=math.nan))
+    append(path, FIRST._replace(nll=math.inf))
+    first, second = read(path)
+    assert math.isnan(first.nll)
+    assert second.nll == math.inf
+
+
+@pytest.mark.parametrize("content", ["", HEADER, HEADER[:9], f"{HEADER}\n"])
+def test_a_file_without_a_whole_record_is_empty(path, content):
+    path.write_text(content)
+    assert read(path) == []
+
+
+@pytest.mark.parametrize("content", ["", HEADER[:9], HEADER])
+def test_append_starts_a_new_empty_or_torn_file_with_the_header(path, content):
+    path.write_text(content)
+    append(path, FIRST)
+    assert read(path) == [FIRST]
+
+
+def test_a_torn_last_line_is_dropped_at_every_cut(path):
+    append(path, FIRST)
+    whole = path.stat().st_size
+    append(path, SECOND)
+    content = path.read_bytes()
+    for cut in range(whole, len(content)):
+        path.write_bytes(content[:cut])
+        assert read(path) == [FIRST]
+
+
+def test_append_cuts_off_a_torn_line_and_never_merges(path):
+    append(path, FIRST)
+    with path.open("a") as file:
+        file.write("0,1,1,0.3")
+    append(path, SECOND)
+    assert read(path) == [FIRST, SECOND]
+
+
+def test_append_finds_the_last_newline_behind_a_long_torn_tail(path):
+    append(path, FIRST)
+    with path.open("ab") as file:
+        file.write(b"\0" * 10_000)
+    append(path, SECOND)
+    assert read(path) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("0,1,1,0.5,0.1", "must have 6 fields"),
+        ("0,1,1,0.5,0.1,10,7", "must have 6 fields"),
+        ("", "must have 6 fields"),
+        ("0,1,1,0.5,much,10", "must be numbers"),
+        ("0,1.5,1,0.5,0.1,10", "must be numbers"),
+        ("0,1, 1,0.5,0.1,10", "numbers and commas only"),
+        ("0,1,1_0,0.5,0.1,10", "numbers and commas only"),
+        ("0,-1,1,0.5,0.1,10", "after_task must not be negative"),
+        ("0,1,0,0.5,0.1,10", "on_task must be 1 or more"),
+        ("0,1,1,86.9,0.1,10", r"accuracy must be a fraction in \[0, 1\], got accuracy=86.9"),
+        ("0,1,1,nan,0.1,10", "accuracy must be a fraction"),
+        ("0,1,1,0.5,0.1,0", "num_examples must be 1 or more"),
+    ],
+)
+def test_a_malformed_line_is_an_error_with_file_line_and_rule(path, line, rule):
+    write(path, "0,0,1,0.1,2.3,10", line, "0,1,2,0.1,2.3,10")
+    with pytest.raises(RecordsError, match=rule) as caught:
+        read(path)
+    assert f"{path}, line 3: " in str(caught.value)
+
+
+def test_a_line_that_is_no_text_is_an_error(path):
+    path.write_bytes(f"{HEADER}\n".encode() + b"0,1,1,\xff\xfe,0.1,10\n")
+    with pytest.raises(RecordsError, match="line 2"):
+        read(path)
+
+
+def test_another_header_is_an_error_for_read_and_append(path):
+    path.write_text("step,loss\n1,2\n")
+    with pytest.raises(RecordsError, match="line 1: the header must be"):
+        read(path)
+    with pytest.raises(RecordsError, match="line 1: the header must be"):
+        append(path, FIRST)
+    assert path.read_text() == "step,loss\n1,2\n"
+
+
+def test_append_refuses_what_read_would_refuse(path):
+    with pytest.raises(RecordsError, match="accuracy"):
+        append(path, FIRST._replace(accuracy=50.0))
+    assert not path.exists()
+
+
+def test_a_full_disk_leaves_earlier_lines_intact_and_names_the_file(path):
+    """The limit on the size of a file stands for the disk: it lets a part of the line through, then nothing."""
+    pytest.importorskip("resource")
+    append(path, FIRST)
+    before = path.read_bytes()
+    code = (
+        "import resource, sys; from cl_bench.records import Record, append\n"
+        "size = int(sys.argv[2]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+        f"append(sys.argv[1], {SECOND!r})"
+    )
+    for room in (0, 5):
+        command = [sys.executable, "-c", code, str(path), str(len(before) + room)]
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(records.__file__).parents[1])
+        assert ran.returncode == 1
+        assert "OSError" in ran.stderr
+        assert "cannot append a record" in ran.stderr
+        assert str(path) in ran.stderr
+        assert path.read_bytes() == before
+    append(path, SECOND)
+    assert read(path) == [FIRST, SECOND]
+
+
+def test_each_line_is_one_write_and_is_synced(path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(path.read_bytes()))
+    append(path, FIRST)
+    append(path, SECOND)
+    assert [content.count(b"\n") for content in synced] == [2, 3]
+
+
+def test_a_missing_folder_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        append(tmp_path / "nowhere" / "records.csv", FIRST)
