@@ -41,7 +41,9 @@ def test_random_floats_come_back_exactly(path):
 
 
 def test_numpy_numbers_are_written_as_numbers(path):
-    append(path, Record(np.int64(0), np.int64(1), np.int64(2), np.float32(0.25), np.float64(0.5), np.int32(7)))
+    append(
+        path, Record(np.int64(0), np.int64(1), np.int64(2), np.float32(0.25), np.float64(0.5), np.int32(7))
+    )
     assert path.read_text().splitlines()[1] == "0,1,2,0.25,0.5,7"
 
 
@@ -138,7 +140,7 @@ def test_append_refuses_what_read_would_refuse(path):
 
 
 def test_a_full_disk_leaves_earlier_lines_intact_and_names_the_file(path):
-    """The limit on the size of a file stands for the disk: it lets a part of the line through, then nothing."""
+    """A limit on the size of a file stands for the disk: it lets nothing through, or a part of the line."""
     pytest.importorskip("resource")
     append(path, FIRST)
     before = path.read_bytes()

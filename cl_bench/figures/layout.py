@@ -19,7 +19,7 @@ MOST_TASKS = 12
 
 
 def chosen_tasks(num_tasks: int) -> list[int]:
-    """The tasks 1..num_tasks that get a panel: all up to 12; of more the first, the last, evenly spaced ones."""
+    """The tasks that get a panel: all up to 12, else the first, the last and some between."""
     if num_tasks <= MOST_TASKS:
         return list(range(1, num_tasks + 1))
     # One fewer, so that the panel of the mean fills the last row.

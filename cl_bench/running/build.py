@@ -1,9 +1,10 @@
 """Configuration -> data, stream, model, strategy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from avalanche.benchmarks import CLScenario
+from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import SupervisedTemplate
 from hydra.errors import InstantiationException
@@ -11,22 +12,23 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.streams import TaskStream
-from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.training.generators import Seeds
 
 
-def build(node: DictConfig, **extra: Any) -> Any:
-    """Call the node's `_target_` with its settings; its `name` is for people.
+def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
+    """Call the node's `_target_` with its settings, less `without` and its `name`, which is for people.
 
-    Raises whatever the target raises, without Hydra's wrapping.
+    Raises whatever the target raises, without Hydra's wrapping; ValueError for a target or a setting that is not there.
     """
-    settings = OmegaConf.masked_copy(node, [key for key in node if key != "name"])
+    resolved = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(resolved, dict)
+    settings = {str(key): value for key, value in resolved.items() if key not in ("name", *without)}
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:
         if error.__cause__ is not None and not isinstance(error.__cause__, TypeError):
             raise error.__cause__ from None
-        raise ValueError(str(error).splitlines()[0]) from error
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def device_of(name: str) -> torch.device:
@@ -41,8 +43,8 @@ def device_of(name: str) -> torch.device:
 def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
     """The stream, and in words what its data were read from."""
     data = build(config.benchmark.dataset)
-    settings = OmegaConf.masked_copy(config.benchmark, [key for key in config.benchmark if key != "dataset"])
-    return build(settings, data=data, generator=seeds.generator("order")), data.source
+    stream = build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
+    return stream, data.source
 
 
 def build_strategy(config: DictConfig, stream: TaskStream, seeds: Seeds) -> SupervisedTemplate:
@@ -55,10 +57,7 @@ def build_strategy(config: DictConfig, stream: TaskStream, seeds: Seeds) -> Supe
             num_classes=stream.num_classes,
             num_heads=stream.num_heads,
         )
-    learner = OmegaConf.to_container(config.training)
-    assert isinstance(learner, dict)
-    for key in ("threads", "test_on"):
-        learner.pop(key)
+    learner = {key: value for key, value in config.training.items() if key not in ("threads", "test_on")}
     learner["device"] = device_of(config.training.device)
     return build(
         config.strategy,
@@ -70,16 +69,10 @@ def build_strategy(config: DictConfig, stream: TaskStream, seeds: Seeds) -> Supe
     )
 
 
-def build_benchmark(stream: TaskStream) -> CLScenario:
-    return to_avalanche(stream)
-
-
-def _evaluator(config: DictConfig) -> EvaluationPlugin:
-    """Avalanche's own metrics for whoever added loggers; otherwise none, and silent."""
-    from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
-
+def _evaluator(config: DictConfig) -> EvaluationPlugin | None:
+    """Avalanche's own metrics, for whoever added loggers."""
     if not config.loggers:
-        return EvaluationPlugin(suppress_warnings=True)
+        return None
     return EvaluationPlugin(
         accuracy_metrics(epoch=True, experience=True, stream=True),
         loss_metrics(epoch=True, experience=True),

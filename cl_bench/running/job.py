@@ -62,10 +62,12 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
 def _train_and_test(config: DictConfig, folder: Path, about: dict[str, Any], *, show_progress: bool) -> dict[str, Any]:
     import torch
 
-    with warnings.catch_warnings():  # Avalanche's optional solvers, which nothing here uses
-        warnings.filterwarnings("ignore", message="no QP solver found")
-        from cl_bench.running.build import build_stream, build_strategy, device_of, to_avalanche
+    # Avalanche speaks of optional solvers and loggers, which nothing here uses
+    warnings.filterwarnings("ignore", message="no QP solver found|No loggers specified")
     from cl_bench import records
+    from cl_bench.running.build import build_stream, build_strategy, device_of
+    from cl_bench.running.environment import hardware
+    from cl_bench.streams.benchmark import to_avalanche
     from cl_bench.training.experiment import experiment, weights_sha256
     from cl_bench.training.generators import Seeds
     from cl_bench.training.plugins import Progress
@@ -79,7 +81,7 @@ def _train_and_test(config: DictConfig, folder: Path, about: dict[str, Any], *, 
         "scenario": stream.scenario,
         "num_tasks": stream.num_tasks,
         "data_source": data_source,
-        "hardware": hardware_of(device_of(config.training.device)),
+        "hardware": hardware(str(device_of(config.training.device))),
     }
     _write_summary(folder, about)
     progress = Progress(
@@ -95,12 +97,6 @@ def _train_and_test(config: DictConfig, folder: Path, about: dict[str, Any], *, 
     finally:
         progress.close()
     return {"weights_sha256": weights_sha256(strategy)}
-
-
-def hardware_of(device: Any) -> dict[str, str | int]:
-    from cl_bench.running.environment import hardware
-
-    return hardware(str(device))
 
 
 def _about(config: DictConfig) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,23 +17,25 @@ from omegaconf.errors import OmegaConfBaseException
 from cl_bench.places import conf_folder
 from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, register
 from cl_bench.running.job import execute
+from cl_bench.running.progress import SweepProgress
 
-finished: list[str] = []  # folders of this process's runs, for the closing line
 
 
 def job(config: DictConfig) -> str:
     """One run of `cl-bench run`, alone or in a sweep; returns its folder."""
     register()  # a sweep's worker is a new process
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    folder = str(execute(config, show_progress=not in_sweep))
-    finished.append(folder)
-    return folder
+    return str(execute(config, show_progress=not in_sweep))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run or sweep; returns the exit status: 0, 1 where a run failed, 2 for a wrong command line."""
+def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
+    """Run or sweep.
+
+    Returns:
+        The exit status: 0, 1 where a run failed, 2 for a wrong command line; and the folder of the run, or of all
+        runs of a sweep, where something ran.
+    """
     from cl_bench.data import DataError
-    from cl_bench.records import RecordsError
 
     register()
     flags = [argument for argument in arguments if argument in ("-m", "--multirun")]
@@ -43,20 +45,38 @@ def main(arguments: Sequence[str]) -> int:
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(job)
+    status = 0
     try:
         application()
     except (HydraException, OmegaConfBaseException) as error:
         print(f"cl-bench: {explain(error)}", file=sys.stderr)
-        return 2
-    except (ValueError, TypeError, ArithmeticError, OSError, DataError, RecordsError) as error:
-        if _is_ours(error):
-            print(f"cl-bench: {error}", file=sys.stderr)
-        else:
-            traceback.print_exception(error)
-        return 1
+        return 2, None
+    except (ValueError, ArithmeticError, OSError, DataError) as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        status = 1
+    except Exception as error:  # not foreseen: the type says more than the message alone
+        print(f"cl-bench: {type(error).__name__}: {error} (the traceback is in the run's run.log)", file=sys.stderr)
+        status = 1
     except KeyboardInterrupt:
         print("cl-bench: interrupted; what was recorded is kept, the same command goes on", file=sys.stderr)
-        return 130
+        status = 130
     finally:
         logging.shutdown()
-    return 0
+    return status, SweepProgress.folder
+
+
+def explain(error: Exception) -> str:
+    """What is wrong with a command line, in a sentence, with the nearest names that do exist."""
+    message = (str(error).strip() or type(error).__name__).splitlines()[0]
+    cause = error.__cause__
+    wrong, options = "", []
+    if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
+        group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
+        options = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
+        message = f"there is no {group}={wrong}; choices: {', '.join(sorted(options))}."
+    elif isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
+        wrong = str(cause.key)
+        options = [str(key) for key in cause.parent_node]
+        message = f"there is no setting {cause.full_key}."
+    near = get_close_matches(wrong, options, n=3, cutoff=0.5)
+    return message + (f" Did you mean {' or '.join(near)}?" if near else "")

@@ -16,9 +16,18 @@ POLL_SECONDS = 0.5
 
 
 class SweepProgress(Callback):
-    """Watches the run folders of a sweep: they alone tell how far jobs in other processes are."""
+    """Watches the run folders of a sweep: they alone tell how far jobs in other processes are.
+
+    `folder` is where this process's run, or all runs of its sweep, are written.
+    """
+
+    folder: Path | None = None
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        SweepProgress.folder = Path(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        SweepProgress.folder = Path(config.hydra.sweep.dir)
         self._bar = tqdm(
             total=float(count_jobs(config)),
             desc=config.study,
@@ -27,7 +36,7 @@ class SweepProgress(Callback):
         )
         if not self._bar.disable:
             watch = threading.Thread(
-                target=self._watch, args=(Path(config.hydra.sweep.dir), time.time()), daemon=True
+                target=self._watch, args=(SweepProgress.folder, time.time()), daemon=True
             )
             watch.start()
 

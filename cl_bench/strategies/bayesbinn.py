@@ -9,7 +9,7 @@ from torch import Tensor
 from cl_bench.posteriors import bernoulli
 from cl_bench.strategies.binary import check_binary_network
 from cl_bench.strategies.experiences import resident_task
-from cl_bench.strategies.learner import Learner, check_choice, check_not_negative, check_positive
+from cl_bench.strategies.learner import Learner, check_choice, check_count, check_not_negative, check_positive
 
 VARIANTS = ("sound", "published")
 
@@ -47,7 +47,8 @@ class BayesBiNN(Learner):
         variant: str,
         **learner: Any,
     ) -> None:
-        check_positive(temperature=temperature, num_samples=num_samples)
+        check_positive(temperature=temperature)
+        check_count(num_samples=num_samples)
         check_not_negative(
             initial_magnitude=initial_magnitude, num_test_samples=num_test_samples, kl_weight=kl_weight
         )
@@ -73,16 +74,19 @@ class BayesBiNN(Learner):
     def differentiate(self, **kwargs: Any) -> None:
         """The natural gradient's data part: the mean over weight samples of s g."""
         self.scaled_gradient = torch.zeros_like(self.flat.gradients)
+        losses = []
         for _ in range(self.num_samples):
             noise = self._draw(self.noise)
             relaxed = bernoulli.relax(self.posterior.natural, noise, temperature=self.temperature)
             self.flat.set(relaxed)
             self.flat.zero_gradients()
+            self.loss = self._make_empty_loss()
             super().differentiate(**kwargs)
+            losses.append(self.loss.detach())
             self.scaled_gradient.addcmul_(
                 self.flat.gradients, self._scale(relaxed, noise), value=1 / self.num_samples
             )
-        self.loss = self.loss / self.num_samples
+        self.loss = torch.stack(losses).mean(dim=0)
 
     def _scale(self, relaxed: Tensor, noise: Tensor) -> Tensor:
         common = {"num_examples": self.num_examples, "temperature": self.temperature}

@@ -69,9 +69,8 @@ class Learner(SupervisedTemplate):
         plugins: Sequence[BasePlugin] = (),
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
-        check_positive(
-            epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size, learning_rate=learning_rate
-        )
+        check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
+        check_positive(learning_rate=learning_rate)
         check_choice("optimizer", optimizer, OPTIMIZERS)
         check_choice("schedule", schedule, SCHEDULES)
         if any(isinstance(module, DynamicModule) for module in model.modules()):
@@ -230,14 +229,24 @@ class Finetune(Learner):
 
 def check_positive(**settings: float) -> None:
     for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {name}={value}")
+        if not (_is_number(value) and value > 0):
+            raise ValueError(f"{name} must be a positive number, got {name}={value!r}")
 
 
 def check_not_negative(**settings: float) -> None:
     for name, value in settings.items():
-        if not value >= 0:
-            raise ValueError(f"{name} must not be negative, got {name}={value}")
+        if not (_is_number(value) and value >= 0):
+            raise ValueError(f"{name} must be a number and not negative, got {name}={value!r}")
+
+
+def check_count(**settings: int) -> None:
+    for name, value in settings.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a whole number, at least 1, got {name}={value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:

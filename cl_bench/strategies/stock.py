@@ -12,7 +12,7 @@ from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.models import Network
-from cl_bench.strategies.learner import OPTIMIZERS, check_choice, check_positive
+from cl_bench.strategies.learner import OPTIMIZERS, check_choice, check_count, check_positive
 from cl_bench.training.generators import Seeds
 
 
@@ -52,7 +52,8 @@ def stock(
         ValueError: for a path that names no class, settings the class does not take, or a schedule.
     """
     check_choice("optimizer", optimizer, OPTIMIZERS)
-    check_positive(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
+    check_positive(learning_rate=learning_rate)
     check_choice("schedule of a stock Avalanche strategy", schedule, ("constant",))
     cls = _load(path)
     if isinstance(model, Network) and model.heads.num_heads > 1:

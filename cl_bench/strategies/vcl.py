@@ -10,7 +10,7 @@ from cl_bench.posteriors import coresets, gaussian
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.strategies.experiences import resident_task
 from cl_bench.strategies.gaussian_layers import make_gaussian
-from cl_bench.strategies.learner import Learner, check_choice, check_not_negative, check_positive
+from cl_bench.strategies.learner import Learner, check_choice, check_count, check_not_negative, check_positive
 from cl_bench.training.batches import ResidentBatches, merged
 from cl_bench.training.flat import FlatParameters
 
@@ -50,10 +50,9 @@ class VCL(Learner):
         **learner: Any,
     ) -> None:
         check_not_negative(kl_weight=kl_weight)
-        check_positive(prior_variance=prior_variance, num_test_samples=num_test_samples)
+        check_positive(prior_variance=prior_variance)
         check_choice("coreset", coreset, CORESETS)
-        if coreset != "none":
-            check_positive(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
+        check_count(num_test_samples=num_test_samples, coreset_size=coreset_size, coreset_epochs=coreset_epochs)
         self.initial_log_variance = initial_log_variance
         self._layer_noise = torch.Generator(device=learner["device"])
         super().__init__(**learner)

@@ -25,8 +25,10 @@ def write_run(
     decay: float = 0.1,
     **about: Any,
 ) -> Path:
-    """One run folder; `accuracy` is its matrix [1 + T, T], `last_task` where it was killed, `about` overrides run.json
-    (None removes a key)."""
+    """One run folder; `accuracy` is its matrix [1 + T, T], `last_task` is where it was killed.
+
+    `about` overrides run.json; None removes a key.
+    """
     if accuracy is None:
         accuracy = made_up_matrix(num_tasks, decay=decay, seed=seed)
     num_tasks = accuracy.shape[1]
@@ -53,12 +55,14 @@ def write_run(
         "wall_seconds": 1.5,
         "cpu_seconds": 1.0,
     } | about
-    (folder / "run.json").write_text(json.dumps({k: v for k, v in described.items() if k == "error" or v is not None}))
+    (folder / "run.json").write_text(
+        json.dumps({k: v for k, v in described.items() if k == "error" or v is not None})
+    )
     return folder
 
 
 def made_up_matrix(num_tasks: int, *, decay: float, seed: int) -> np.ndarray:
-    """[1 + T, T]: near chance before a task is learned, then 0.9 and exponential forgetting, with a little noise."""
+    """[1 + T, T]: near chance until a task is learned, then 0.9 and exponential forgetting; with noise."""
     after, on = np.indices((1 + num_tasks, num_tasks))
     age = after - on - 1
     noise = 0.01 * np.random.default_rng([seed, num_tasks]).standard_normal(age.shape)

@@ -1,0 +1,146 @@
+"""The command `cl-bench`. Every verb imports what it needs when it is called, so that --help answers at once."""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from cl_bench.choices import GROUPS, choices, describe
+
+USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
+
+  cl-bench run [-m] [group=choice ...] [setting=value ...]   train and test; -m sweeps over a,b,c
+  cl-bench report DIR                                        tables and figures of the runs below DIR
+  cl-bench list [group]                                      every choice with what it is
+  cl-bench run --help                                        every setting with its default
+  eval "$(cl-bench completion bash)"                         tab completion
+
+Examples
+  cl-bench run experiment=digits
+  cl-bench run strategy=ewc benchmark=split_mnist seed=3 strategy.strength=50
+  cl-bench run -m strategy=finetune,ewc,vcl,bayesbinn benchmark=permuted_mnist,split_mnist
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0; 1 where something failed; 2 for a wrong command line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:2] == ["-sc", "query=bash"]:  # asked by Hydra's completion script
+        return complete(os.environ.get("COMP_LINE", ""))
+    verb, *rest = arguments or ["--help"]
+    if verb in ("-h", "--help", "help"):
+        print(USAGE)
+        print(overview())
+        return 0
+    if verb == "--version":
+        from cl_bench import __version__
+
+        print(__version__)
+        return 0
+    if verb not in VERBS:
+        near = get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "see cl-bench --help"
+        if "=" in verb or verb.startswith("-"):
+            hint = f"did you mean `cl-bench run {verb} ...`?"
+        print(f"cl-bench: there is no verb {verb!r}; {hint}", file=sys.stderr)
+        return 2
+    return VERBS[verb](rest)
+
+
+def run(arguments: list[str]) -> int:
+    from cl_bench.running.main import main as run_main
+
+    status, folder = run_main(arguments)
+    failed_alone = status != 0 and folder is not None and (folder / "run.json").exists()  # its error says it all
+    if folder is not None and folder.is_dir() and not failed_alone:
+        print(overall(folder))
+    return status
+
+
+def overall(folder: Path) -> str:
+    """The table of the runs in `folder`, which of them failed, and where to go on from here."""
+    from cl_bench.analysis import load, summary
+    from cl_bench.analysis.errors import AnalysisError
+    from cl_bench.analysis.folders import read_runs
+    from cl_bench.analysis.labels import with_methods
+    from cl_bench.analysis.tables import text_table
+    from cl_bench.report import run_notes
+
+    try:
+        lines = [text_table(summary(load(folder)))]
+    except AnalysisError:
+        lines = []  # nothing was recorded
+    lines += [f"note: {note}" for note in run_notes(with_methods(read_runs(folder))[0])]
+    return "\n".join([*lines, "", f"records: {folder}", f"figures: cl-bench report {folder}"])
+
+
+def report(arguments: list[str]) -> int:
+    from cl_bench.analysis.errors import AnalysisError
+    from cl_bench.records import RecordsError
+    from cl_bench.report import report as make_report
+
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print("usage: cl-bench report DIR\n\nDIR is a results folder, a study or a run.")
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    try:
+        made = make_report(arguments[0])
+    except (AnalysisError, RecordsError, OSError) as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        return 1
+    print(made.text)
+    for note in made.notes:
+        print(f"note: {note}")
+    print()
+    for path in made.paths:
+        print(path)
+    return 0
+
+
+def list_choices(arguments: list[str]) -> int:
+    for group in arguments or GROUPS:
+        found = choices(group)
+        if not found:
+            near = get_close_matches(group, GROUPS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"groups: {', '.join(GROUPS)}"
+            print(f"cl-bench: there is no group {group!r}; {hint}", file=sys.stderr)
+            return 2
+        print(f"{group}=")
+        width = max(len(name) for name in found)
+        for name, path in found.items():
+            print(f"  {name:<{width}}  {describe(path)}")
+    return 0
+
+
+def completion(arguments: list[str]) -> int:
+    if arguments != ["bash"]:
+        print('usage: eval "$(cl-bench completion bash)"')
+        return 2
+    from cl_bench.running.main import main as run_main
+
+    return run_main(["-sc", "install=bash"])[0]
+
+
+def complete(line: str) -> int:
+    """Print what may stand next on the command line `line`, for the shell."""
+    words = line.split()
+    typing_verb = len(words) < 2 or (len(words) == 2 and not line.endswith(" "))
+    if typing_verb:
+        print(" ".join(VERBS))
+    elif words[1] == "run":
+        from cl_bench.running.main import main as run_main
+
+        os.environ["COMP_LINE"] = line.replace(" run", "", 1)
+        return run_main(["-sc", "query=bash"])[0]
+    elif words[1] == "list":
+        print(" ".join(GROUPS))
+    return 0
+
+
+def overview() -> str:
+    """The names of every group's choices, a line a group."""
+    width = max(len(group) for group in GROUPS)
+    return "Choices\n" + "\n".join(f"  {group:<{width}} = {', '.join(choices(group))}" for group in GROUPS)
+
+
+VERBS = {"run": run, "report": report, "list": list_choices, "completion": completion}

@@ -1,0 +1,161 @@
+"""Figures show the numbers they are given, look the same everywhere, and leave matplotlib as it was."""
+
+import hashlib
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from cl_bench import figures
+from cl_bench.analysis import average_curves, forgetting_curves, load, summary
+from cl_bench.figures import layout
+from cl_bench.figures.heatmap import mean_matrix
+
+KNOWN = ["joint", "finetune", "ewc", "vcl", "bayesbinn", "straight_through", "avalanche"]
+
+
+@pytest.fixture
+def results(write_run, tmp_path):
+    for seed in range(2):
+        for strategy in ("ewc", "vcl"):
+            write_run(tmp_path, strategy=strategy, seed=seed, num_tasks=3)
+    return tmp_path
+
+
+def test_known_strategies_look_the_same_in_any_company():
+    together = figures.method_styles(KNOWN)
+    for name in KNOWN:
+        assert figures.method_styles([name, "another"])[name] == together[name]
+
+
+def test_every_method_has_its_own_colour_and_its_own_marker_or_line():
+    styles = figures.method_styles([*KNOWN, "replay", "si", "lwf", *(f"mesu rate={n}" for n in range(5))])
+    assert len({style.color for style in styles.values()}) == len(styles)
+    assert len({(style.marker, style.dashes) for style in styles.values()}) == len(styles)
+
+
+def test_no_method_is_lost_on_white():
+    for style in figures.method_styles([*KNOWN, "a", "b", *(f"joint k={n}" for n in range(9))]).values():
+        red, green, blue = to_rgb(style.color)
+        assert 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.8
+
+
+def test_looks_do_not_depend_on_the_order_of_methods():
+    methods = ["b", "a", "ewc strength=50", "ewc strength=1000"]
+    assert figures.method_styles(methods) == figures.method_styles(methods[::-1])
+
+
+def test_variants_get_lighter_in_the_order_of_their_values():
+    styles = figures.method_styles([f"ewc strength={value}" for value in (1000, 50, 500)])
+    brightness = [sum(to_rgb(styles[f"ewc strength={value}"].color)) for value in (50, 500, 1000)]
+    assert brightness == sorted(brightness)
+
+
+def test_drawing_and_saving_leave_the_settings_of_matplotlib_alone(results, tmp_path):
+    before = dict(mpl.rcParams)
+    frame = load(results)
+    styles = figures.method_styles(["ewc", "vcl"])
+    figure = figures.forgetting_figure(forgetting_curves(frame), average_curves(frame), styles=styles)
+    figures.save(figure, tmp_path / "figure")
+    assert dict(mpl.rcParams) == before
+
+
+def test_forgetting_curves_are_drawn_in_percent_with_the_learned_part_bold(results):
+    curves = forgetting_curves(load(results))
+    task = curves[curves["on_task"] == 2]
+    axes = Figure().subplots()
+    figures.draw_forgetting(axes, task, styles=figures.method_styles(["ewc", "vcl"]))
+    (line,) = [line for line in axes.lines if line.get_label() == "ewc"]
+    learned = task[(task["method"] == "ewc") & (task["after_task"] >= 2)]
+    assert line.get_xdata().tolist() == [2, 3]
+    np.testing.assert_allclose(line.get_ydata(), 100 * learned["mean"])
+    assert len(axes.collections) == 2, "one shaded interval a method"
+
+
+@pytest.mark.parametrize(("num_tasks", "panels"), [(1, 2), (5, 6), (10, 11), (12, 13), (13, 12), (50, 12)])
+def test_there_is_a_panel_a_task_and_one_for_the_mean(write_run, tmp_path, num_tasks, panels):
+    write_run(tmp_path, num_tasks=num_tasks)
+    frame = load(tmp_path)
+    styles = figures.method_styles(["ewc"])
+    figure = figures.forgetting_figure(
+        forgetting_curves(frame), average_curves(frame), styles=styles, title="T"
+    )
+    titles = [axes.get_title() for axes in figure.axes]
+    assert len(titles) == panels
+    assert titles[0] == "task 1"
+    assert titles[-2:] == [f"task {num_tasks}", "mean of tasks seen"]
+    assert ("tasks shown" in figure.get_suptitle()) == (num_tasks > 12)
+    assert len(figure.legends) == 1
+
+
+def test_chosen_tasks_are_the_first_the_last_and_evenly_spaced():
+    chosen = layout.chosen_tasks(100)
+    assert (chosen[0], chosen[-1]) == (1, 100)
+    assert set(np.diff(chosen)) <= {9, 10, 11}
+
+
+def test_panels_fill_their_rows():
+    assert [layout.grid(number) for number in (1, 4, 5, 6, 11)] == [(1, 1), (1, 4), (2, 3), (2, 3), (3, 4)]
+
+
+def test_a_legend_of_long_names_fits_into_the_figure(write_run, tmp_path):
+    for value in range(8):
+        settings = {"strategy.a_setting_with_a_long_name": 1000 + value}
+        write_run(tmp_path, strategy="bayesbinn", settings=settings, run_hash=f"{value:04x}")
+    frame = load(tmp_path)
+    styles = figures.method_styles(set(frame["method"]))
+    figure = figures.forgetting_figure(forgetting_curves(frame), average_curves(frame), styles=styles)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert all(axes.get_position().y0 * figure.bbox.y1 > box.y1 for axes in figure.axes)
+
+
+def test_the_comparison_shows_each_mean_and_lists_the_best_first(results):
+    rows = summary(load(results))
+    figure = figures.comparison_figure(rows, styles=figures.method_styles(["ewc", "vcl"]))
+    points = {
+        line.get_label(): line.get_xydata()[0]
+        for line in figure.axes[0].lines
+        if line.get_label() in ("ewc", "vcl")
+    }
+    for row in rows.to_dict("records"):
+        expected = [100 * row["forgetting_mean"], 100 * row["average_accuracy_mean"]]
+        np.testing.assert_allclose(points[row["method"]], expected)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(rows["method"])
+
+
+def test_a_method_without_forgetting_has_no_point(write_run, tmp_path):
+    write_run(tmp_path, num_tasks=1)
+    with pytest.raises(ValueError, match="no method has a finite"):
+        figures.comparison_figure(summary(load(tmp_path)), styles=figures.method_styles(["ewc"]))
+
+
+def test_a_method_without_a_style_is_an_error(results):
+    with pytest.raises(ValueError, match="there is none for vcl"):
+        figures.comparison_figure(summary(load(results)), styles=figures.method_styles(["ewc"]))
+
+
+def test_the_heatmap_shows_the_mean_matrix_of_each_method(results):
+    curves = forgetting_curves(load(results))
+    figure = figures.heatmap_figure(curves)
+    panels = {axes.get_title(): axes for axes in figure.axes if axes.images}
+    assert set(panels) == {"ewc", "vcl"}
+    shown = panels["ewc"].images[0].get_array()
+    np.testing.assert_allclose(shown, 100 * mean_matrix(curves[curves["method"] == "ewc"]))
+    written = [text.get_text() for text in panels["ewc"].texts]
+    assert written == [f"{value:.0f}" for value in np.asarray(shown).ravel()]
+
+
+def test_the_same_figure_gives_the_same_bytes(results, tmp_path):
+    hashes = []
+    for name in ("first", "second"):
+        figure = figures.heatmap_figure(forgetting_curves(load(results)), title="T")
+        written = figures.save(figure, tmp_path / name / "heatmap-v1.0")
+        assert [path.name for path in written] == ["heatmap-v1.0.png", "heatmap-v1.0.svg"]
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == [path.name for path in written]
+        hashes.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in written])
+    assert hashes[0] == hashes[1]

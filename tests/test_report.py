@@ -1,0 +1,143 @@
+"""From a results folder to its report; and what the right side of the border may import."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cl_bench.analysis import AnalysisError
+from cl_bench.report import report
+
+write_run = runpy.run_path(str(Path(__file__).with_name("analysis") / "synthetic.py"))["write_run"]
+
+
+def names(paths, folder):
+    return [str(path.relative_to(folder)) for path in paths]
+
+
+def test_a_report_writes_tables_and_figures(tmp_path):
+    for seed in range(2):
+        for strategy in ("ewc", "joint"):
+            write_run(tmp_path, strategy=strategy, seed=seed)
+    found = report(tmp_path)
+    assert names(found.paths, tmp_path) == [
+        "summary.csv",
+        "forgetting_curves.csv",
+        *(
+            f"figures/{kind}-permuted_mnist.{suffix}"
+            for kind in ("forgetting", "comparison", "heatmap")
+            for suffix in ("png", "svg")
+        ),
+    ]
+    assert all(path.stat().st_size for path in found.paths)
+    assert pd.read_csv(tmp_path / "summary.csv")["num_seeds"].tolist() == [2, 2]
+    assert len(pd.read_csv(tmp_path / "forgetting_curves.csv")) == 2 * 4 * 3
+    assert "study: permuted_mnist (domain-incremental, 3 tasks)" in found.text
+    assert found.notes == []
+
+
+def test_a_second_report_overwrites_the_first_and_leaves_nothing_behind(tmp_path):
+    write_run(tmp_path)
+    first = report(tmp_path)
+    before = {path: path.read_bytes() for path in first.paths}
+    second = report(tmp_path)
+    assert second == first
+    assert {path: path.read_bytes() for path in second.paths} == before
+    files = {path for path in tmp_path.rglob("*") if path.is_file() and "study" not in path.parts}
+    assert files == set(first.paths)
+
+
+def test_several_studies_and_benchmarks_do_not_clash(tmp_path):
+    write_run(tmp_path, study="a-b", benchmark="c")
+    write_run(tmp_path, study="a", benchmark="b-c")
+    write_run(tmp_path, study="a", benchmark="d/e")
+    found = report(tmp_path)
+    assert len(set(found.paths)) == len(found.paths) == 2 + 3 * 3 * 2
+    assert {path.name for path in found.paths if path.match("heatmap-*.png")} == {
+        "heatmap-a-b-c.png", "heatmap-a-b-c-2.png", "heatmap-a-d_e.png",
+    }  # fmt: skip
+    assert found.text.count("(domain-incremental, 3 tasks)") == 3
+
+
+def test_figures_of_an_earlier_report_are_kept_and_named(tmp_path):
+    write_run(tmp_path, study="one")
+    report(tmp_path)
+    write_run(tmp_path, study="two")
+    found = report(tmp_path)
+    assert "forgetting-permuted_mnist.png" in " ".join(found.notes)
+    assert (tmp_path / "figures" / "forgetting-permuted_mnist.png").exists()
+
+
+def test_notes_say_what_failed_what_is_unfinished_and_what_is_left_out(tmp_path):
+    write_run(tmp_path, seed=0)
+    for seed in (1, 2):
+        write_run(tmp_path, seed=seed, status="failed", last_task=1, error="Traceback\n\nValueError: no good")
+    write_run(tmp_path, seed=3, status="running", last_task=2)
+    broken = write_run(tmp_path, seed=4)
+    (broken / "run.json").write_text("{")
+    waiting = write_run(tmp_path, seed=5, status="running", strategy="vcl")
+    (waiting / "records.csv").unlink()
+    notes = report(tmp_path).notes
+    assert notes[0] == "study: ewc on permuted_mnist, seeds 1 and 2 failed: ValueError: no good"
+    assert notes[1].startswith("study: ewc on permuted_mnist, seed 3 has not finished")
+    assert notes[1].endswith("tested up to task 2 of 3.")
+    assert notes[2].startswith("study: vcl on permuted_mnist, seed 5 has not finished")
+    assert notes[3].startswith(f"{broken} is broken and left out: run.json is unreadable")
+    assert notes[4].startswith("study: ewc on permuted_mnist: 3 of 4 runs left out of tables and figures")
+    assert notes[5] == "study: permuted_mnist: one seed only, so no interval: ewc."
+    assert len(notes) == 6
+
+
+def test_a_seed_that_was_run_twice_is_noted(tmp_path):
+    write_run(tmp_path, run_hash="aaaa")
+    write_run(tmp_path, run_hash="bbbb")
+    assert "seed 0 was run 2 times, and each counts" in " ".join(report(tmp_path).notes)
+
+
+def test_a_stream_of_one_task_has_no_comparison(tmp_path):
+    write_run(tmp_path, num_tasks=1)
+    found = report(tmp_path)
+    assert not any("comparison" in path.name for path in found.paths)
+    assert "one task cannot be forgotten" in " ".join(found.notes)
+
+
+def test_a_folder_of_failures_is_a_report_without_figures(tmp_path):
+    write_run(tmp_path, status="failed", last_task=1, error="out of memory")
+    found = report(tmp_path)
+    assert names(found.paths, tmp_path) == ["summary.csv", "forgetting_curves.csv"]
+    assert "There are no figures: no run is complete." in found.notes
+
+
+def test_a_folder_of_broken_runs_is_a_report_without_a_table(tmp_path):
+    run = write_run(tmp_path)
+    (run / "run.json").write_text("")
+    found = report(tmp_path)
+    assert found.text == ""
+    assert "is broken" in found.notes[0]
+
+
+def test_an_empty_folder_is_an_error_that_says_what_to_do(tmp_path):
+    with pytest.raises(AnalysisError, match=r"no runs in .*run an experiment first"):
+        report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_right_side_never_imports_what_trains(tmp_path):
+    """torch, Avalanche, Hydra and OmegaConf; nor matplotlib before a figure is drawn."""
+    write_run(tmp_path)
+    code = (
+        "import json, sys; import cl_bench.records, cl_bench.analysis, cl_bench.report\n"
+        "early = 'matplotlib' in sys.modules\n"
+        "import cl_bench.figures; cl_bench.report.report(sys.argv[1])\n"
+        "heavy = {'torch', 'avalanche', 'hydra', 'omegaconf', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "print(json.dumps([early, sorted(heavy)]))"
+    )
+    root = Path(__file__).resolve().parents[1]
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=root, check=True
+    )
+    assert json.loads(ran.stdout) == [False, []]
