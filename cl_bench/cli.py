@@ -52,7 +52,9 @@ def run(arguments: list[str]) -> int:
     from cl_bench.running.main import main as run_main
 
     status, folder = run_main(arguments)
-    failed_alone = status != 0 and folder is not None and (folder / "run.json").exists()  # its error says it all
+    failed_alone = (
+        status != 0 and folder is not None and (folder / "run.json").exists()
+    )  # its error says it all
     if folder is not None and folder.is_dir() and not failed_alone:
         print(overall(folder))
     return status
@@ -98,7 +100,7 @@ def report(arguments: list[str]) -> int:
 
 
 def list_choices(arguments: list[str]) -> int:
-    for group in arguments or GROUPS:
+    for group in arguments or filter(choices, GROUPS):
         found = choices(group)
         if not found:
             near = get_close_matches(group, GROUPS, n=1)
@@ -139,8 +141,11 @@ def complete(line: str) -> int:
 
 def overview() -> str:
     """The names of every group's choices, a line a group."""
-    width = max(len(group) for group in GROUPS)
-    return "Choices\n" + "\n".join(f"  {group:<{width}} = {', '.join(choices(group))}" for group in GROUPS)
+    found = {group: choices(group) for group in GROUPS if choices(group)}
+    width = max(len(group) for group in found)
+    return "Choices\n" + "\n".join(
+        f"  {group:<{width}} = {', '.join(names)}" for group, names in found.items()
+    )
 
 
 VERBS = {"run": run, "report": report, "list": list_choices, "completion": completion}

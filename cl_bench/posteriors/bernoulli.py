@@ -67,13 +67,21 @@ def log_sech_squared(x: Tensor) -> Tensor:
     return 2 * (math.log(2) - magnitude - torch.log1p(torch.exp(-2 * magnitude)))
 
 
-def sound_scale(natural: Tensor, noise: Tensor, *, num_examples: float, temperature: float) -> Tensor:
-    """s from lambda and delta without cancellation: N / tau * sech^2((lambda + delta) / tau) / sech^2(lambda).
+def sound_scale(
+    natural: Tensor, noise: Tensor, *, num_examples: float, temperature: float, max_slope: float | None = None
+) -> Tensor:
+    """s = N r from lambda and delta without cancellation, r = sech^2((lambda + delta) / tau) / (tau sech^2(lambda)).
 
     The ratio is formed in the logarithm, so that no stabiliser is needed: it is exact for every finite lambda.
+
+    Args:
+        max_slope: the largest r; None for no limit. r = d w_r / d mu has mean 1 at low temperature, but a variance
+            that grows as exp(2 |lambda|): rare huge values throw confident weights about, and what old tasks taught
+            them is lost. Cutting r off trades that variance for a bias: confident weights move less. (Ours.)
     """
     ratio = log_sech_squared((natural + noise) / temperature) - log_sech_squared(natural)
-    return num_examples / temperature * torch.exp(ratio)
+    slope = torch.exp(ratio) / temperature
+    return num_examples * (slope if max_slope is None else slope.clamp_max(max_slope))
 
 
 def step(

@@ -26,9 +26,10 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:
-        if error.__cause__ is not None and not isinstance(error.__cause__, TypeError):
+        if error.__cause__ is not None and not isinstance(error.__cause__, TypeError | ImportError):
             raise error.__cause__ from None
-        raise ValueError(" ".join(str(error).split())) from error
+        reason = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        raise ValueError(" ".join(str(reason).split())) from error
 
 
 def device_of(name: str) -> torch.device:
@@ -36,7 +37,9 @@ def device_of(name: str) -> torch.device:
     if name not in ("auto", "cpu") and not name.startswith("cuda"):
         raise ValueError(f"training.device must be auto, cpu or cuda, got {name!r}")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"training.device={name} needs a CUDA device and torch sees none; use training.device=cpu")
+        raise ValueError(
+            f"training.device={name} needs a CUDA device and torch sees none; use training.device=cpu"
+        )
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from hydra import initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from cl_bench.choices import choices
 from cl_bench.places import conf_folder
 
 VERSION_BASE = "1.3"
@@ -47,14 +51,38 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     """
     register()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(conf_folder()), version_base=VERSION_BASE):
-        return hydra_compose(CONFIG_NAME, overrides=list(overrides))
+    try:
+        with initialize_config_dir(config_dir=str(conf_folder()), version_base=VERSION_BASE):
+            return hydra_compose(CONFIG_NAME, overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(explain(error)) from error
+
+
+def explain(error: Exception) -> str:
+    """What is wrong with the overrides, in a sentence, with the nearest names that do exist."""
+    message = (str(error).strip() or type(error).__name__).splitlines()[0]
+    message = message.rpartition("raised while resolving interpolation: ")[2]
+    cause = error.__cause__
+    wrong, options = "", []
+    if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
+        group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
+        options = list(choices(group))
+        message = f"there is no {group}={wrong}; choices: {', '.join(options)}."
+    elif isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
+        wrong = str(cause.key)
+        options = [str(key) for key in cause.parent_node if not str(key).startswith("_")]
+        message = f"there is no setting {cause.full_key}."
+    near = get_close_matches(wrong, options, n=3, cutoff=0.5)
+    return message + (f" Did you mean {' or '.join(near)}?" if near else "")
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
     """The configuration as resolved dictionaries and lists, without Hydra's own part."""
     open_config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
-    container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)
+    try:
+        container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ValueError(f"{error.full_key} has no default and must be set, got none") from error
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
 

@@ -59,7 +59,9 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
     return folder
 
 
-def _train_and_test(config: DictConfig, folder: Path, about: dict[str, Any], *, show_progress: bool) -> dict[str, Any]:
+def _train_and_test(
+    config: DictConfig, folder: Path, about: dict[str, Any], *, show_progress: bool
+) -> dict[str, Any]:
     import torch
 
     # Avalanche speaks of optional solvers and loggers, which nothing here uses
@@ -67,11 +69,13 @@ def _train_and_test(config: DictConfig, folder: Path, about: dict[str, Any], *, 
     from cl_bench import records
     from cl_bench.running.build import build_stream, build_strategy, device_of
     from cl_bench.running.environment import hardware
+    from cl_bench.strategies.learner import check_count
     from cl_bench.streams.benchmark import to_avalanche
     from cl_bench.training.experiment import experiment, weights_sha256
     from cl_bench.training.generators import Seeds
     from cl_bench.training.plugins import Progress
 
+    check_count(threads=config.training.threads)
     torch.set_num_threads(config.training.threads)
     torch.set_flush_denormal(True)  # sharp relaxations are full of denormal numbers, which are slow
     seeds = Seeds(config.seed, config.seed_for)
@@ -85,7 +89,9 @@ def _train_and_test(config: DictConfig, folder: Path, about: dict[str, Any], *, 
     }
     _write_summary(folder, about)
     progress = Progress(
-        num_tasks=stream.num_tasks, label=folder.name.rpartition("-")[0], disable=None if show_progress else True
+        num_tasks=stream.num_tasks,
+        label=folder.name.rpartition("-")[0],
+        disable=None if show_progress else True,
     )
     strategy.plugins.insert(0, progress)
     try:

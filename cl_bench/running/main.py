@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import hydra
@@ -15,10 +14,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.places import conf_folder
-from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, register
+from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, register
 from cl_bench.running.job import execute
 from cl_bench.running.progress import SweepProgress
-
 
 
 def job(config: DictConfig) -> str:
@@ -55,7 +53,10 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
         print(f"cl-bench: {error}", file=sys.stderr)
         status = 1
     except Exception as error:  # not foreseen: the type says more than the message alone
-        print(f"cl-bench: {type(error).__name__}: {error} (the traceback is in the run's run.log)", file=sys.stderr)
+        print(
+            f"cl-bench: {type(error).__name__}: {error} (the traceback is in the run's run.log)",
+            file=sys.stderr,
+        )
         status = 1
     except KeyboardInterrupt:
         print("cl-bench: interrupted; what was recorded is kept, the same command goes on", file=sys.stderr)
@@ -63,20 +64,3 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     finally:
         logging.shutdown()
     return status, SweepProgress.folder
-
-
-def explain(error: Exception) -> str:
-    """What is wrong with a command line, in a sentence, with the nearest names that do exist."""
-    message = (str(error).strip() or type(error).__name__).splitlines()[0]
-    cause = error.__cause__
-    wrong, options = "", []
-    if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
-        group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
-        options = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
-        message = f"there is no {group}={wrong}; choices: {', '.join(sorted(options))}."
-    elif isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
-        wrong = str(cause.key)
-        options = [str(key) for key in cause.parent_node]
-        message = f"there is no setting {cause.full_key}."
-    near = get_close_matches(wrong, options, n=3, cutoff=0.5)
-    return message + (f" Did you mean {' or '.join(near)}?" if near else "")

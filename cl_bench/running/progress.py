@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
 POLL_SECONDS = 0.5
@@ -24,7 +26,9 @@ class SweepProgress(Callback):
     folder: Path | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        SweepProgress.folder = Path(config.hydra.run.dir)
+        SweepProgress.folder = None
+        with suppress(OmegaConfBaseException):  # a setting without a value: the run itself says so
+            SweepProgress.folder = Path(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         SweepProgress.folder = Path(config.hydra.sweep.dir)

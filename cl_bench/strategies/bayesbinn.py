@@ -31,6 +31,7 @@ class BayesBiNN(Learner):
         momentum: beta of the natural gradient's running average.
         carry_prior: whether the posterior becomes the next task's prior; otherwise the prior stays at lambda = 0.
         variant: `sound` or `published`.
+        max_slope: of `sound`: the largest d w_r / d mu; None for no limit. See posteriors/bernoulli.py.
         The step size alpha is the learner's `learning_rate`; its `optimizer` is not used.
     """
 
@@ -45,6 +46,7 @@ class BayesBiNN(Learner):
         momentum: float,
         carry_prior: bool,
         variant: str,
+        max_slope: float | None,
         **learner: Any,
     ) -> None:
         check_positive(temperature=temperature)
@@ -53,13 +55,15 @@ class BayesBiNN(Learner):
             initial_magnitude=initial_magnitude, num_test_samples=num_test_samples, kl_weight=kl_weight
         )
         check_choice("variant", variant, VARIANTS)
+        if max_slope is not None:
+            check_positive(max_slope=max_slope)
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must be at least 0 and below 1, got {momentum=}")
         check_binary_network(learner["model"], "bayesbinn")
         super().__init__(**learner)
         self.temperature, self.kl_weight, self.momentum = temperature, kl_weight, momentum
         self.num_samples, self.num_test_samples = num_samples, num_test_samples
-        self.carry_prior, self.published = carry_prior, variant == "published"
+        self.carry_prior, self.published, self.max_slope = carry_prior, variant == "published", max_slope
         start = bernoulli.random_signs(
             len(self.flat),
             magnitude=initial_magnitude,
@@ -92,7 +96,7 @@ class BayesBiNN(Learner):
         common = {"num_examples": self.num_examples, "temperature": self.temperature}
         if self.published:
             return bernoulli.published_scale(relaxed, self.posterior.mean, **common)
-        return bernoulli.sound_scale(self.posterior.natural, noise, **common)
+        return bernoulli.sound_scale(self.posterior.natural, noise, max_slope=self.max_slope, **common)
 
     def optimizer_step(self) -> None:
         before = self.posterior.natural

@@ -8,6 +8,7 @@ from cl_bench.posteriors import fisher, laplace
 from cl_bench.strategies.learner import Learner, check_choice, check_not_negative
 
 MODES = ("separate", "online")
+FISHER_BATCH_SIZE = 1000  # no setting: sums round by their parts, and the size of test batches must change no weight
 
 
 class EWC(Learner):
@@ -44,7 +45,10 @@ class EWC(Learner):
         super()._after_training_exp(**kwargs)
         self.network.eval()
         importance = fisher.diagonal(
-            self.network, self.in_order(self.experience), estimator=self.fisher_estimator, generator=self.noise
+            self.network,
+            self.in_order(self.experience, batch_size=FISHER_BATCH_SIZE),
+            estimator=self.fisher_estimator,
+            generator=self.noise,
         )
         self.network.train()
         weights = self.flat.values.data

@@ -175,11 +175,11 @@ class Learner(SupervisedTemplate):
         )
 
     def make_eval_dataloader(self, **kwargs: Any) -> None:
-        self.dataloader = self.in_order(self.experience)
+        self.dataloader = self.in_order(self.experience, batch_size=self.eval_mb_size)
 
-    def in_order(self, experience: Any) -> ResidentBatches:
+    def in_order(self, experience: Any, *, batch_size: int) -> ResidentBatches:
         """All examples of an experience in batches, in order, with its evaluation transforms."""
-        return batches_of([resident_task(experience)], batch_size=self.eval_mb_size, device=self.device)
+        return batches_of([resident_task(experience)], batch_size=batch_size, device=self.device)
 
     def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
         return self.network if model is None else model

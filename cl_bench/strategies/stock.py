@@ -54,7 +54,8 @@ def stock(
     check_choice("optimizer", optimizer, OPTIMIZERS)
     check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
     check_positive(learning_rate=learning_rate)
-    check_choice("schedule of a stock Avalanche strategy", schedule, ("constant",))
+    if schedule != "constant":
+        raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
     cls = _load(path)
     if isinstance(model, Network) and model.heads.num_heads > 1:
         model = WithTaskLabels(model)

@@ -28,7 +28,8 @@ class VCL(Learner):
         kl_weight: 1 is the paper's objective; 0 forgets the prior.
         prior_variance: of the first task's prior, N(0, prior_variance).
         initial_log_variance: of the posterior before the first task.
-        restart: put means and variances back to their start before each task (Swaroop et al. 2019); the prior stays.
+        restart: put means and variances back to their start before each task (Swaroop et al. 2019), but for the heads
+            of other tasks; the prior stays.
         num_test_samples: weight samples of a prediction.
         coreset: `none`, `random` or `k_center`: examples kept out of the task's training data, on which a throw-away
             copy of the posterior is trained further before each test.
@@ -81,12 +82,16 @@ class VCL(Learner):
 
     def backward(self) -> None:
         super().backward()
-        self.add_kl_gradient(self.prior, self.num_examples)
+        self.add_kl_gradient(self.prior, self.num_examples, self.active)
 
-    def add_kl_gradient(self, prior: Gaussian, num_examples: int) -> None:
+    def add_kl_gradient(self, prior: Gaussian, num_examples: int, active: Tensor) -> None:
         gradient = gaussian.kl_gradient(self.posterior, prior)
         for part, kl_part in zip(self.flat.gradients.chunk(2), gradient, strict=True):
-            part.addcmul_(kl_part, self.active, value=self.kl_weight / num_examples)
+            part.addcmul_(kl_part, active, value=self.kl_weight / num_examples)
+
+    def active_for(self, head: int) -> Tensor:
+        """1 for every weight but those of other heads, where it is 0; [P]."""
+        return self.flat.mask(self.other_heads(head)).chunk(2)[0]
 
     def train_batches(self, data: Any) -> ResidentBatches:
         batches = super().train_batches(data)
@@ -102,10 +107,10 @@ class VCL(Learner):
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
-        head = resident_task(self.experience).head
-        self.active = self.flat.mask(self.other_heads(head)).chunk(2)[0]
+        self.active = self.active_for(resident_task(self.experience).head)
         if self.restart:
-            self.flat.set(torch.cat(self.initial))
+            present = zip(self.initial, self.posterior, strict=True)
+            self.flat.set(torch.cat([torch.where(self.active > 0, start, part) for start, part in present]))
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
@@ -134,7 +139,7 @@ class VCL(Learner):
         head = resident_task(self.experience).head
         if self.coresets and head != self.trained_for:
             self._undo_coresets()
-            self._train_on_coresets([kept for kept in self.coresets if kept.task == head])
+            self._train_on_coresets([kept for kept in self.coresets if kept.task == head], self.active_for(head))
             self.trained_for = head
 
     def _after_eval(self, **kwargs: Any) -> None:
@@ -144,7 +149,7 @@ class VCL(Learner):
     def _undo_coresets(self) -> None:
         self.network.load_state_dict(self.before_coresets)
 
-    def _train_on_coresets(self, parts: list[ResidentBatches]) -> None:
+    def _train_on_coresets(self, parts: list[ResidentBatches], active: Tensor) -> None:
         """Continue from the posterior, with itself as the prior, on the coresets that share the head."""
         if not parts:
             return
@@ -159,7 +164,7 @@ class VCL(Learner):
                 for images, labels, task in batches:
                     self.flat.zero_gradients()
                     nn.functional.cross_entropy(self.network(images, task), labels).backward()
-                    self.add_kl_gradient(start, batches.num_examples)
+                    self.add_kl_gradient(start, batches.num_examples, active)
                     optimizer.step()
         self.network.eval()
         for layer in self.layers:

@@ -38,7 +38,8 @@ def to_avalanche(stream: TaskStream) -> CLScenario:
 
 
 def _experiences(tasks: Sequence[TaskData]) -> list[TaskExperience]:
-    shared: dict[Tensor, DataAttribute] = {}  # Avalanche holds labels as a list: one for all tasks that share them
+    # Avalanche holds labels as a list: one for all tasks that share them
+    shared: dict[Tensor, DataAttribute] = {}
     experiences = []
     for number, task in enumerate(tasks):
         if task.labels not in shared:

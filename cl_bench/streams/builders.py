@@ -1,5 +1,6 @@
 """Data set -> stream of tasks. Settings have no defaults here; they stand in conf/benchmark."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -55,6 +56,7 @@ def rotated(
     generator: torch.Generator,
 ) -> TaskStream:
     """Task t rotates all images by (t - 1) / (num_tasks - 1) * max_degrees; otherwise as `permuted`."""
+    check_number("max_degrees", max_degrees)
     step = max_degrees / max(check_num_tasks(num_tasks) - 1, 1)
     views: list[View] = [Rotation(step * task) for task in range(num_tasks)]
     return _transformed(data, views, scenario, pixels, validation_share, generator)
@@ -80,7 +82,9 @@ def split(
     """
     num_classes = len(data.class_names)
     if check_num_tasks(num_tasks) > num_classes:
-        raise ValueError(f"a split needs a class a task: num_tasks must be at most {num_classes}, got {num_tasks=}")
+        raise ValueError(
+            f"a split needs a class a task: num_tasks must be at most {num_classes}, got {num_tasks=}"
+        )
     order = _class_order(class_order, num_classes, generator)
     groups = torch.tensor(order).tensor_split(num_tasks)
     place = torch.empty(num_classes, dtype=torch.int64)
@@ -97,7 +101,9 @@ def split(
                 mine = mine[torch.isin(mine, among)]
             head = task if scenario == "task" else 0
             found.append(
-                TaskData(images, mine, relabel(labels[mine], group), head=head, view=identity, to_float=scaling)
+                TaskData(
+                    images, mine, relabel(labels[mine], group), head=head, view=identity, to_float=scaling
+                )
             )
         return tuple(found)
 
@@ -107,7 +113,9 @@ def split(
     train_images = SharedImages(data.train_images)
     return TaskStream(
         train=tasks(train_images, data.train_labels, train_part),
-        validation=tasks(train_images, data.train_labels, validation_part) if validation_part is not None else (),
+        validation=tasks(train_images, data.train_labels, validation_part)
+        if validation_part is not None
+        else (),
         test=tasks(SharedImages(data.test_images), data.test_labels, None),
         scenario=scenario,
         input_shape=tuple(data.train_images.shape[1:]),
@@ -147,7 +155,9 @@ def _transformed(
     train_images = SharedImages(data.train_images)
     return TaskStream(
         train=tasks(train_images, data.train_labels, train_part),
-        validation=tasks(train_images, data.train_labels, validation_part) if validation_part is not None else (),
+        validation=tasks(train_images, data.train_labels, validation_part)
+        if validation_part is not None
+        else (),
         test=tasks(SharedImages(data.test_images), data.test_labels, None),
         scenario=scenario,
         input_shape=tuple(data.train_images.shape[1:]),
@@ -157,9 +167,14 @@ def _transformed(
 
 
 def check_num_tasks(num_tasks: int) -> int:
-    if num_tasks < 1:
-        raise ValueError(f"a stream needs at least one task, got {num_tasks=}")
+    if not isinstance(num_tasks, int) or isinstance(num_tasks, bool) or num_tasks < 1:
+        raise ValueError(f"num_tasks must be a whole number, at least 1, got {num_tasks=}")
     return num_tasks
+
+
+def check_number(setting: str, value: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{setting} must be a number, got {setting}={value!r}")
 
 
 def check_choice(setting: str, value: str, choices: Sequence[str]) -> None:
@@ -172,7 +187,9 @@ def _class_order(class_order: str | Sequence[int], num_classes: int, generator: 
         return list(range(num_classes))
     if class_order == "seeded":
         return torch.randperm(num_classes, generator=generator).tolist()
-    if isinstance(class_order, str) or sorted(class_order) != list(range(num_classes)):
+    if not isinstance(class_order, list | tuple) or sorted(class_order, key=str) != sorted(
+        range(num_classes), key=str
+    ):
         raise ValueError(
             f"class_order must be fixed, seeded or a list of all classes 0 to {num_classes - 1}, got {class_order=}"
         )
@@ -183,11 +200,16 @@ def _validation_split(
     num_examples: int, share: float, generator: torch.Generator
 ) -> tuple[Tensor | None, Tensor | None]:
     """Sorted positions for training and for validation; (None, None) where nothing is kept out."""
+    check_number("validation_share", share)
     if not 0 <= share < 1:
         raise ValueError(f"validation_share must be at least 0 and below 1, got validation_share={share}")
     num_validation = round(share * num_examples)
     if num_validation == 0:
         return None, None
+    if num_validation == num_examples:
+        raise ValueError(
+            f"nothing is left for training of {num_examples} images, got validation_share={share}"
+        )
     order = torch.randperm(num_examples, generator=generator)
     return order[num_validation:].sort().values, order[:num_validation].sort().values
 

@@ -65,7 +65,7 @@ class TaskData(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         at = index if self.indices is None else int(self.indices[index])
-        pixels = self.view(self.shared.images[at : at + 1])
+        pixels = self.view(self.shared.images[at].unsqueeze(0))
         return self.to_float(pixels)[0], int(self.labels[index])
 
     def pixels(self, device: torch.device) -> Tensor:

@@ -33,7 +33,8 @@ class Rotation:
         height, width = images.shape[2:]
         # grid_sample works in [-1, 1] along each side: the ratio of the sides undoes the shear
         theta = torch.tensor(
-            [[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]], device=images.device
+            [[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]],
+            device=images.device,
         )
         rotated = []
         for part in images.split(10_000):  # bounded memory: the floats are four times the bytes

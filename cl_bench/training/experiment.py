@@ -33,7 +33,9 @@ def experiment(
     if test_on not in STREAMS:
         raise ValueError(f"test_on must be one of {', '.join(STREAMS)}, got {test_on=}")
     if test_on not in benchmark.streams:
-        raise ValueError(f"the benchmark has no {test_on} stream, got {test_on=}: set benchmark.validation_share")
+        raise ValueError(
+            f"the benchmark has no {test_on} stream, got {test_on=}: set benchmark.validation_share"
+        )
     tested_stream = list(benchmark.streams[test_on])
     scores, finite = Scores(), FiniteLoss()
     strategy.plugins[:0] = [scores, finite]  # Avalanche's clock must stay the last plugin

@@ -27,7 +27,7 @@ class Seeds:
         own: purpose -> seed, or None for the common one.
 
     Raises:
-        ValueError: for an unknown purpose.
+        ValueError: for an unknown purpose, or a seed that is no whole number from 0.
     """
 
     def __init__(self, seed: int, own: Mapping[str, int | None] | None = None) -> None:
@@ -36,6 +36,9 @@ class Seeds:
         if unknown:
             raise ValueError(f"seeds are for {', '.join(PURPOSES)}, got {unknown[0]!r}")
         chosen = {purpose: own.get(purpose) for purpose in PURPOSES}
+        for name, value in {"seed": seed, **chosen}.items():
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+                raise ValueError(f"a seed must be a whole number, at least 0, got {name}={value!r}")
         self._seeds = {
             purpose: derive(seed if value is None else value, purpose) for purpose, value in chosen.items()
         }

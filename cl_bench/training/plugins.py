@@ -79,7 +79,9 @@ class Progress(SupervisedPlugin):
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self._step = 1 / (max(len(strategy.dataloader), 1) * strategy.train_epochs)
-        self._bar.set_postfix_str(f"task {strategy.clock.train_exp_counter + 1} of {math.ceil(self._bar.total)}")
+        self._bar.set_postfix_str(
+            f"task {strategy.clock.train_exp_counter + 1} of {math.ceil(self._bar.total)}"
+        )
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         self._bar.update(self._step)

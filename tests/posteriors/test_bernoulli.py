@@ -199,3 +199,20 @@ def test_samples_follow_the_posterior_probability():
 def test_noise_is_finite_at_the_ends_of_the_uniform_draw():
     noise = bernoulli.logistic_noise(torch.tensor([0.0, 1 - 2**-24]))
     assert noise.isfinite().all()
+
+
+def test_max_slope_cuts_off_what_is_above_it_and_nothing_else():
+    natural = torch.linspace(-4, 4, 81, dtype=torch.float64)
+    noise = -natural + 0.1
+    free = bernoulli.sound_scale(natural, noise, num_examples=3, temperature=0.5)
+    cut = bernoulli.sound_scale(natural, noise, num_examples=3, temperature=0.5, max_slope=5)
+    assert (free > 15).any()
+    torch.testing.assert_close(cut, free.clamp_max(15), rtol=0, atol=0)
+
+
+def test_the_slope_has_mean_one_at_low_temperature():
+    """d E[w_r] / d mu -> d mu / d mu = 1, so that the scaled gradient is N times the gradient by the mean."""
+    uniform = torch.rand(2_000_000, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    natural = torch.tensor(0.7, dtype=torch.float64)
+    slope = bernoulli.sound_scale(natural, bernoulli.logistic_noise(uniform), num_examples=1, temperature=0.02)
+    assert slope.mean().item() == pytest.approx(1, abs=0.03)

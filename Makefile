@@ -1,0 +1,46 @@
+# make bench: the study `digits` from nothing; make test: all tests; make lint: style and types
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: install bench test test-slow lint format studies clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[launchers]"
+	touch $@
+
+$(VENV)/.installed-tests: pyproject.toml $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[launchers,tests]"
+	touch $@
+
+bench: $(VENV)/.installed
+	$(BIN)/cl-bench run experiment=digits
+	$(BIN)/cl-bench report results/digits
+
+test: $(VENV)/.installed-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# the tables and figures of results/reference, about 3 hours on 2 cores
+studies: $(VENV)/.installed
+	for study in digits permuted_mnist split_mnist permuted_cifar10 split_cifar10; do \
+		$(BIN)/cl-bench run experiment=$$study results_dir=results/reference && \
+		$(BIN)/cl-bench report results/reference/$$study || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,219 @@
+"""What the tests of the strategies share: runs from conf/, and tiny tasks made of tensors."""
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from cl_bench.choices import choices
+from cl_bench.records import Record
+from cl_bench.running.build import build_strategy, build_stream
+from cl_bench.running.compose import compose
+from cl_bench.streams.benchmark import to_avalanche
+from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream
+from cl_bench.streams.transforms import identity
+from cl_bench.training.experiment import experiment, weights_sha256
+from cl_bench.training.generators import Seeds
+
+# whatever strategy it is: seconds, not minutes
+SMALL = (
+    "training.device=cpu",
+    "training.epochs=2",
+    "training.batch_size=32",
+    "training.test_batch_size=100",
+    "training.learning_rate=0.01",
+    "benchmark.validation_share=0.9",
+)
+MODELS = {
+    "mlp": ("model=mlp", "model.hidden=[12]"),
+    "cnn": ("model=cnn", "model.channels=[4,4]", "model.hidden=8"),
+}
+SMALL_STRATEGY = {"num_test_samples": 2, "coreset_size": 5, "coreset_epochs": 1}  # for those that have the setting
+
+
+@cache
+def _composed(*overrides: str) -> DictConfig:
+    name = next(part.removeprefix("strategy=") for part in overrides if part.startswith("strategy="))
+    text = choices("strategy")[name].read_text()
+    small = [f"strategy.{key}={value}" for key, value in SMALL_STRATEGY.items() if f" {key}:" in text or f"\n{key}:" in text]
+    return compose([*small, *overrides])
+
+
+class Run(NamedTuple):
+    """A strategy on its benchmark, as a configuration says."""
+
+    strategy: Any
+    benchmark: Any
+    stream: TaskStream
+    config: Any
+
+    def train(self, *tasks: int) -> None:
+        """Train on these tasks, from 0; on all of them where none is given."""
+        experiences = list(self.benchmark.train_stream)
+        for task in tasks or range(len(experiences)):
+            self.strategy.train(experiences[task], eval_streams=[])
+
+    def test(self) -> None:
+        self.strategy.eval(self.benchmark.test_stream)
+
+    def records(self) -> list[Record]:
+        """Train on all tasks with tests in between."""
+        return list(experiment(self.strategy, self.benchmark, seed=0, test_on="test"))
+
+
+class Outcome(NamedTuple):
+    """What is left of a run."""
+
+    records: list[Record]
+    weights: str  # a hash
+
+
+class Lab:
+    """Builders and probes."""
+
+    def from_conf(self, *overrides: str, model: str = "mlp", seed: int = 0) -> Run:
+        """What `cl-bench run` makes of these overrides, small."""
+        config = deepcopy(_composed(*SMALL, *MODELS[model], f"seed={seed}", *overrides))
+        seeds = Seeds(config.seed, config.seed_for)
+        stream, _ = build_stream(config, seeds)
+        return Run(build_strategy(config, stream, seeds), to_avalanche(stream), stream, config)
+
+    def outcome(self, *overrides: str, **settings: Any) -> Outcome:
+        """A whole run with tests between the tasks, the global generators seeded."""
+        with self.seeded():
+            run = self.from_conf(*overrides, **settings)
+            return Outcome(run.records(), weights_sha256(run.strategy))
+
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """For Avalanche's own strategies, which draw from the global generators."""
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
+            yield
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+    def tasks(
+        self,
+        num_tasks: int,
+        *,
+        num_examples: int = 12,
+        shape: tuple[int, int, int] = (1, 2, 2),
+        num_classes: int = 3,
+        heads: bool = False,
+        seed: int = 0,
+    ) -> list[TaskData]:
+        """Random images, all different, with random labels of every class."""
+        generator = torch.Generator().manual_seed(seed)
+        made = []
+        for task in range(num_tasks):
+            images = torch.randint(0, 256, (num_examples, *shape), generator=generator, dtype=torch.uint8)
+            labels = torch.arange(num_examples) % num_classes
+            labels = labels[torch.randperm(num_examples, generator=generator)]
+            made.append(self.task(images, labels, head=task if heads else 0))
+        return made
+
+    def task(self, images: Tensor, labels: Tensor, *, head: int = 0) -> TaskData:
+        """Images uint8 [n, C, H, W], scaled to [-1, 1]."""
+        channels = images.shape[1]
+        scaling = Scaling(torch.full((channels, 1, 1), 2 / 255), torch.full((channels, 1, 1), -1.0))
+        return TaskData(SharedImages(images), None, labels, head=head, view=identity, to_float=scaling)
+
+    def benchmark(self, tasks: Sequence[TaskData]) -> Any:
+        """An Avalanche benchmark that trains and tests on these tasks."""
+        several = len({task.head for task in tasks}) > 1
+        stream = TaskStream(
+            train=tuple(tasks),
+            validation=(),
+            test=tuple(tasks),
+            scenario="task" if several else "domain",
+            input_shape=tuple(tasks[0].shared.images.shape[1:]),
+            num_classes=max(int(task.labels.max()) for task in tasks) + 1,
+            num_heads=len(tasks) if several else 1,
+        )
+        return to_avalanche(stream)
+
+    def settings(self, seed: int = 0, **changes: Any) -> dict[str, Any]:
+        """What every learner takes besides the model."""
+        settings: dict[str, Any] = {
+            "epochs": 2,
+            "batch_size": 4,
+            "test_batch_size": 5,
+            "optimizer": "adam",
+            "learning_rate": 0.01,
+            "schedule": "constant",
+            "device": "cpu",
+            "seeds": Seeds(seed),
+        }
+        return settings | changes
+
+    def seeded_model(self, make: Any, *, seed: int = 0, **settings: Any) -> Any:
+        """make(**settings) with the global generator seeded and put back."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return make(**settings)
+
+    def batch(self, strategy: Any, images: Tensor, labels: Tensor, task: int | Tensor = 0) -> None:
+        """Differentiate the loss of one batch, as the training loop does before a step."""
+        strategy.is_training = True
+        strategy.network.train()
+        strategy.mbatch = [images, labels, task]
+        strategy.flat.zero_gradients()
+        strategy.loss = strategy._make_empty_loss()
+        strategy.differentiate()
+
+    def snapshot(self, strategy: Any) -> dict[str, Tensor]:
+        """All that a test could disturb: network, posterior, prior, importances, and the generators of training."""
+        tensors = dict(strategy.network.state_dict()) | strategy.state_tensors() | {"flat": strategy.flat.values.data}
+        generators = {"batches": strategy.batch_order, "noise": strategy.noise}
+        for number, layer in enumerate(getattr(strategy, "layers", [])):
+            generators[f"layer {number}"] = layer.noise
+        tensors |= {name: generator.get_state() for name, generator in generators.items()}
+        return {name: tensor.clone() for name, tensor in tensors.items()}
+
+    def same(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
+        return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+    def clone(self, generator: torch.Generator) -> torch.Generator:
+        """A generator that will draw what `generator` is about to draw."""
+        twin = torch.Generator(device=generator.device)
+        twin.set_state(generator.get_state())
+        return twin
+
+    def tail_mean(self, values: Sequence[Tensor], share: float = 0.5) -> Tensor:
+        """The mean of the last part of a trajectory."""
+        return torch.stack(list(values[math.floor(len(values) * (1 - share)) :])).mean(dim=0)
+
+    def head_values(self, network: nn.Module, head: int) -> Tensor:
+        """All that the network's `linear` holds for one head (weights; VCL: means and log-variances), flat."""
+        rows = network.heads.rows(head)
+        return torch.cat([part.detach()[rows].reshape(-1) for part in network.heads.linear.parameters()])
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_and_one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        cache: Path = tmp_path_factory.mktemp("cache")
+        patch.setenv("CL_BENCH_CACHE", str(cache))
+        yield
+    torch.set_num_threads(threads)

@@ -1,0 +1,231 @@
+"""What every strategy in conf/strategy must do, whoever wrote it. The subjects are found by listing the folder."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from avalanche.core import SupervisedPlugin
+
+from cl_bench.choices import choices
+from cl_bench.strategies import Learner
+from cl_bench.training.experiment import weights_sha256
+
+# settings that take another path through the code than the defaults do
+VARIANTS = {
+    "avalanche_replay": ("strategy=avalanche", "strategy.path=avalanche.training.Replay", "+strategy.settings.mem_size=20"),
+    "bayesbinn_published": ("strategy=bayesbinn", "strategy.variant=published", "strategy.momentum=0.5"),
+    "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
+    "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
+    "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
+    "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
+}
+SUBJECTS = {name: (f"strategy={name}",) for name in choices("strategy")} | VARIANTS
+OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
+
+# these show old examples to old heads
+REHEARSE = ("joint", "joint_without_restart", "replay", "agem", "er", "der", "gdumb")
+
+SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
+# with statistics that a test could disturb
+BATCH_NORM = (*SPLIT, "model.normalisation=batch")
+BINARY = ("bayesbinn", "bimu", "straight_through")
+AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn")
+
+
+@pytest.mark.parametrize("scenario", ["task", "domain", "class"])
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_it_runs_on_both_networks_in_all_scenarios_with_finite_losses(lab, name, model, scenario):
+    benchmark = ("benchmark=permuted_digits", "benchmark.num_tasks=2") if model == "mlp" else SPLIT
+    run = lab.from_conf(*SUBJECTS[name], *benchmark, f"benchmark.scenario={scenario}", model=model)
+    losses = LossesOf(run.strategy)
+    with lab.seeded():
+        records = run.records()
+    assert [(record.after_task, record.on_task) for record in records] == [
+        (after, on) for after in range(3) for on in (1, 2)
+    ]
+    assert losses.seen
+    assert all(map(math.isfinite, losses.seen))
+    assert all(math.isfinite(record.nll) and 0 <= record.accuracy <= 1 for record in records)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_the_seed_decides_every_record_and_weight_bit_for_bit(lab, name):
+    first, again = (lab.outcome(*SUBJECTS[name], *SPLIT) for _ in range(2))
+    assert first == again
+    other = lab.outcome(*SUBJECTS[name], *SPLIT, seed=1)
+    assert other.weights != first.weights
+    assert [record.nll for record in other.records] != [record.nll for record in first.records]
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_testing_changes_nothing_in_training(lab, name):
+    once, never, twice, one_by_one = (lab.from_conf(*SUBJECTS[name], *BATCH_NORM) for _ in range(4))
+    one_by_one.strategy.eval_mb_size = 7
+    with lab.seeded():
+        once.records()
+    with lab.seeded():
+        one_by_one.records()
+    with lab.seeded():
+        never.train()
+    with lab.seeded():
+        for task in (0, 1):
+            for _ in range(2):
+                with torch.random.fork_rng():
+                    twice.test()
+            twice.train(task)
+        with torch.random.fork_rng():
+            twice.test()
+    hashes = [weights_sha256(run.strategy) for run in (never, once, twice, one_by_one)]
+    assert hashes == hashes[:1] * 4, "never, between, twice, in batches of 7"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_size_of_test_batches_changes_no_weight(lab, name):
+    hashes = set()
+    for size in (1, 50, 2000):
+        run = lab.from_conf(*SUBJECTS[name], *SPLIT, f"training.test_batch_size={size}")
+        run.train()
+        hashes.add(weights_sha256(run.strategy))
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_global_generators_are_left_alone(lab, name):
+    before_building = torch.random.get_rng_state()
+    run = lab.from_conf(*SUBJECTS[name], *SPLIT)
+    assert torch.equal(torch.random.get_rng_state(), before_building), "building"
+    run.train(0)
+    assert torch.equal(torch.random.get_rng_state(), before_building), "training"
+    run.test()
+    assert torch.equal(torch.random.get_rng_state(), before_building), "testing"
+    run.train(1)
+    assert torch.equal(torch.random.get_rng_state(), before_building), "training the second task"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_heads_of_other_tasks_keep_their_weights_while_a_task_is_trained(lab, name):
+    run = lab.from_conf(*SUBJECTS[name], "benchmark=split_digits", "benchmark.num_tasks=3")
+    network = run.strategy.network
+    for task in range(3):
+        before = [lab.head_values(network, head).clone() for head in range(3)]
+        run.train(task)
+        after = [lab.head_values(network, head) for head in range(3)]
+        others = [head for head in range(3) if head > task or (head < task and name not in REHEARSE)]
+        for head in others:
+            assert torch.equal(before[head], after[head]), f"head {head} while task {task} was trained"
+        if not name.startswith(BINARY):  # all weights of a small head may keep their signs
+            assert not torch.equal(before[task], after[task])
+
+
+@pytest.mark.parametrize("name", AGAINST_FORGETTING)
+def test_a_method_against_forgetting_differs_from_fine_tuning_after_the_second_task(lab, name):
+    # the same method with nothing to hold the old task: how each one is fine-tuned
+    without = {
+        "ewc": ("strategy=finetune",),
+        "vcl": ("strategy=vcl", "strategy.kl_weight=0"),
+        "bayesbinn": ("strategy=bayesbinn", "strategy.kl_weight=0"),
+    }[name]
+    plain = lab.outcome("strategy=finetune", *SPLIT)
+    bare = lab.outcome(*without, *SPLIT)
+    method = lab.outcome(f"strategy={name}", *SPLIT)
+    for other in (plain, bare):
+        assert method.records[-1].nll != other.records[-1].nll
+        assert method.records[-2].nll != other.records[-2].nll
+        assert method.weights != other.weights
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_optimizer_is_new_for_each_task(lab, name):
+    run = lab.from_conf(*SUBJECTS[name], *SPLIT)
+    found = OptimizersOf(run.strategy)
+    run.train()
+    assert len(found.optimizers) == 2
+    assert found.optimizers[0] is not found.optimizers[1]
+    assert found.had_state == [False, False]
+
+
+@pytest.mark.parametrize("name", choices("strategy"))
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("batch_size", 0),
+        ("test_batch_size", -3),
+        ("learning_rate", 0.0),
+        ("learning_rate", -0.1),
+        ("optimizer", "lbfgs"),
+        ("schedule", "step"),
+    ],
+)
+def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, setting, value):
+    with pytest.raises(ValueError, match=rf"{setting} must be .*{setting}='?{value}"):
+        lab.from_conf(*SUBJECTS[name], f"training.{setting}={value}")
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("ewc", "strength", -1.0),
+        ("ewc", "mode", "both"),
+        ("ewc", "decay", -0.1),
+        ("ewc", "decay", 1.1),
+        ("ewc", "fisher_estimator", "batch"),
+        ("vcl", "kl_weight", -1.0),
+        ("vcl", "prior_variance", 0.0),
+        ("vcl", "coreset", "all"),
+        ("vcl", "coreset_size", 0),
+        ("vcl", "coreset_epochs", 0),
+        ("vcl", "num_test_samples", 0),
+        ("bayesbinn", "temperature", 0.0),
+        ("bayesbinn", "initial_magnitude", -1.0),
+        ("bayesbinn", "num_samples", 0),
+        ("bayesbinn", "num_test_samples", -1),
+        ("bayesbinn", "kl_weight", -1.0),
+        ("bayesbinn", "momentum", 1.0),
+        ("bayesbinn", "momentum", -0.5),
+        ("bayesbinn", "variant", "both"),
+    ],
+)
+def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, setting, value):
+    with pytest.raises(ValueError, match=rf"{setting} must be .*{setting}='?{value}"):
+        lab.from_conf(f"strategy={name}", f"strategy.{setting}={value}")
+
+
+@pytest.mark.parametrize("name", ["bayesbinn", "straight_through"])
+def test_a_binary_method_refuses_a_network_with_biases_and_says_what_to_set(lab, name):
+    with pytest.raises(ValueError, match=r"model\.weights=binary, got parameter .* of shape \(12,\)"):
+        lab.from_conf(f"strategy={name}", "model.weights=real")
+
+
+def test_every_strategy_of_ours_is_a_learner(lab):
+    for name in OURS:
+        assert isinstance(lab.from_conf(*SUBJECTS[name], *SPLIT).strategy, Learner)
+
+
+class LossesOf(SupervisedPlugin):
+    """Every training loss."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.seen: list[float] = []
+        strategy.plugins.insert(0, self)
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.seen.append(float(strategy.loss.detach()))
+
+
+class OptimizersOf(SupervisedPlugin):
+    """The optimizer at the start of each task, and whether it had a state by then."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.optimizers: list[torch.optim.Optimizer] = []
+        self.had_state: list[bool] = []
+        strategy.plugins.insert(0, self)
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        self.optimizers.append(strategy.optimizer)
+        self.had_state.append(bool(strategy.optimizer.state))

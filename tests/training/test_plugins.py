@@ -1,0 +1,119 @@
+"""The plugins that every strategy gets: scores, and a stop at losses that are no numbers."""
+
+import math
+
+import pytest
+import torch
+from avalanche.core import SupervisedPlugin
+from avalanche.training import Naive
+from torch import nn
+
+from cl_bench.models import Network
+from cl_bench.strategies import Finetune
+from cl_bench.streams.benchmark import to_avalanche
+from cl_bench.training.experiment import experiment
+from cl_bench.training.plugins import FiniteLoss, NonFiniteLossError, Progress, Scores
+
+
+class Poison(SupervisedPlugin):
+    """Makes the loss of one step of training whatever is given."""
+
+    def __init__(self, value, *, task, epoch, step):
+        super().__init__()
+        self.value, self.where = value, (task, epoch, step)
+
+    def before_training_epoch(self, strategy, **kwargs):
+        self.step = 0
+
+    def after_backward(self, strategy, **kwargs):
+        self.step += 1
+        clock = strategy.clock
+        if (clock.train_exp_counter + 1, clock.train_exp_epochs + 1, self.step) == self.where:
+            strategy.loss = strategy.loss * 0 + self.value
+
+
+@pytest.fixture
+def one_in_four(network: Network) -> Network:
+    """Gives the first class of every head the probability 1/4, the second 3/4, whatever it sees."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.heads.linear.bias.copy_(torch.tensor([1.0, 3.0, 1.0, 3.0]).log())
+    return network
+
+
+def ours(network, learner, *plugins):
+    return Finetune(model=network, **learner, plugins=plugins)
+
+
+def theirs(network, learner, *plugins):
+    return Naive(
+        model=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+        criterion=nn.CrossEntropyLoss(),
+        train_mb_size=learner["batch_size"],
+        train_epochs=learner["epochs"],
+        eval_mb_size=learner["test_batch_size"],
+        plugins=list(plugins),
+    )
+
+
+@pytest.mark.parametrize("make", [ours, theirs])
+def test_scores_are_those_worked_by_hand(stream, one_in_four, learner, make):
+    strategy = make(one_in_four, learner)
+    scores = Scores()
+    strategy.plugins.insert(0, scores)
+    strategy.eval(list(to_avalanche(stream).test_stream))
+    assert len(scores.rows) == 2
+    for (accuracy, nll, num_examples), task in zip(scores.rows, stream.test, strict=True):
+        num_second = int(task.labels.sum())
+        assert 0 < num_second < num_examples == len(task) == 10
+        by_hand = -(num_second * math.log(3 / 4) + (10 - num_second) * math.log(1 / 4)) / 10
+        assert accuracy == num_second / 10
+        assert nll == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_scores_of_the_last_evaluation_replace_the_earlier_ones(stream, one_in_four, learner):
+    strategy, tasks = ours(one_in_four, learner), list(to_avalanche(stream).test_stream)
+    scores = Scores()
+    strategy.plugins.insert(0, scores)
+    strategy.eval(tasks)
+    first = scores.rows
+    strategy.eval(tasks[:1])
+    assert scores.rows == first[:1]
+
+
+@pytest.mark.parametrize("make", [ours, theirs])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("place", [(1, 1, 1), (2, 1, 3), (2, 2, 2)])
+def test_a_loss_that_is_no_number_stops_the_run_and_says_where(stream, network, learner, make, value, place):
+    task, epoch, step = place
+    strategy = make(network, learner, Poison(value, task=task, epoch=epoch, step=step))
+    records = []
+    message = f"the training loss is {value} at task {task}, epoch {epoch}, step {step};"
+    with pytest.raises(NonFiniteLossError, match=message):
+        for record in experiment(strategy, to_avalanche(stream), seed=0, test_on="test"):
+            records.append(record)
+    assert [(record.after_task, record.on_task) for record in records] == [
+        (after, on) for after in range(task) for on in (1, 2)
+    ]
+
+
+def test_a_loss_that_is_finite_stops_nothing(stream, network, learner):
+    strategy = ours(network, learner, Poison(1e30, task=1, epoch=1, step=1))
+    strategy.plugins.insert(0, FiniteLoss())
+    strategy.train(next(iter(to_avalanche(stream).train_stream)))
+
+
+def test_progress_fills_the_bar_and_stays_quiet_when_disabled(stream, network, learner, capsys):
+    progress = Progress(num_tasks=2, label="a run", disable=False)
+    silent = Progress(num_tasks=2, label="another run", disable=True)
+    strategy = ours(network, learner, progress, silent)
+    for experience in to_avalanche(stream).train_stream:
+        strategy.train(experience)
+    progress.close()
+    silent.close()
+    shown = capsys.readouterr().err
+    assert "a run: 100%" in shown
+    assert "task 2 of 2" in shown
+    assert "another" not in shown
