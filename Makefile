@@ -9,11 +9,11 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[launchers]"
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 $(VENV)/.installed-tests: pyproject.toml $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable ".[launchers,tests]"
+	$(BIN)/python -m pip install --quiet --editable ".[tests]"
 	touch $@
 
 bench: $(VENV)/.installed

@@ -1,4 +1,4 @@
-"""The command `cl-bench`. Every verb imports what it needs when it is called, so that --help answers at once."""
+"""The command `cl-bench`. Every verb imports what it needs when it is called: --help answers at once."""
 
 import os
 import sys

@@ -1,6 +1,8 @@
 """What every test may ask for."""
 
+import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,3 +25,23 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real data at {root}; set CL_BENCH_DATA")
     return root
+
+
+@pytest.fixture
+def process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts back what a run in this process sets: Hydra's logging, arguments, environment; torch's threads."""
+    import torch
+
+    from cl_bench.running.progress import SweepProgress
+
+    root, threads = logging.getLogger(), torch.get_num_threads()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(SweepProgress, "folder", None)
+    for name in ("HYDRA_FULL_ERROR", "COMP_LINE"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)

@@ -1,4 +1,4 @@
 """The mathematics of the methods: pure functions on flat vectors, one file a method, no Avalanche.
 
-Every vector is flat, shape [P], with P the number of weights; state is immutable and functions return a new one.
+Every vector is flat, shape [P], with P the number of weights; state is immutable, functions return a new one.
 """

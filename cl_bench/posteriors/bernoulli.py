@@ -46,7 +46,8 @@ def random_signs(num_weights: int, *, magnitude: float, generator: torch.Generat
 
 
 def logistic_noise(uniform: Tensor) -> Tensor:
-    """delta = logit(u) / 2 for uniform draws u; u = 0, which float generators do return, is moved inside (0, 1)."""
+    """delta = logit(u) / 2 for uniform draws u; u = 0, which float generators return, is moved into (0, 1).
+    """
     tiny = torch.finfo(uniform.dtype).tiny
     return (torch.log(uniform.clamp_min(tiny)) - torch.log1p(-uniform)) / 2
 
@@ -70,14 +71,15 @@ def log_sech_squared(x: Tensor) -> Tensor:
 def sound_scale(
     natural: Tensor, noise: Tensor, *, num_examples: float, temperature: float, max_slope: float | None = None
 ) -> Tensor:
-    """s = N r from lambda and delta without cancellation, r = sech^2((lambda + delta) / tau) / (tau sech^2(lambda)).
+    """s = N r without cancellation, where r = sech^2((lambda + delta) / tau) / (tau sech^2(lambda)).
 
-    The ratio is formed in the logarithm, so that no stabiliser is needed: it is exact for every finite lambda.
+    The ratio is formed in the logarithm, so that no stabiliser is needed: exact for every finite lambda.
 
     Args:
-        max_slope: the largest r; None for no limit. r = d w_r / d mu has mean 1 at low temperature, but a variance
-            that grows as exp(2 |lambda|): rare huge values throw confident weights about, and what old tasks taught
-            them is lost. Cutting r off trades that variance for a bias: confident weights move less. (Ours.)
+        max_slope: the largest r; None for no limit. r = d w_r / d mu has mean 1 at low temperature, but a
+            variance that grows as exp(2 |lambda|): rare huge values throw confident weights about, and what
+            old tasks taught them is lost. Cutting r off trades that variance for a bias: confident weights
+            move less. (Ours.)
     """
     ratio = log_sech_squared((natural + noise) / temperature) - log_sech_squared(natural)
     slope = torch.exp(ratio) / temperature
@@ -99,7 +101,8 @@ def step(
     Args:
         gradient: the scaled gradient s g [P], averaged over weight samples.
         prior: lambda0 [P].
-        momentum: beta; the average of natural gradients, the KL's part included, is corrected for its start at 0, as in Adam. 0 is no momentum.
+        momentum: beta; the average of natural gradients, the KL's part included, is corrected for its start
+            at 0, as in Adam. 0 is no momentum.
         stale_mean: keep mu of before this step for the next one's scale, as the authors' code does.
     """
     num_steps = state.num_steps + 1

@@ -1,7 +1,7 @@
 """Which examples of a task to keep.
 
-Source: Nguyen et al., "Variational Continual Learning", ICLR 2018, section 4: `random`, and the greedy `k_center`
-of Gonzalez (1985), which takes in turn the example farthest from all that were taken.
+Source: Nguyen et al., "Variational Continual Learning", ICLR 2018, section 4: `random`, and the greedy
+`k_center` of Gonzalez (1985), which takes in turn the example farthest from all that were taken.
 """
 
 import torch
@@ -14,10 +14,10 @@ def random(features: Tensor, num_examples: int, *, generator: torch.Generator) -
 
 
 def k_center(features: Tensor, num_examples: int, *, generator: torch.Generator) -> Tensor:
-    """Greedy k-centre on rows of `features` [N, D] (Euclidean), from a random first row; int64 [num_examples]."""
-    chosen = torch.randint(len(features), (1,), generator=generator, device=generator.device).to(features.device)
+    """Greedy k-centre on rows of `features` [N, D] (Euclidean), random first row; int64 [num_examples]."""
+    first = torch.randint(len(features), (1,), generator=generator, device=generator.device)
     distance = torch.full((len(features),), torch.inf, device=features.device)
-    positions = [chosen]
+    positions = [first.to(features.device)]
     for _ in range(num_examples - 1):
         to_chosen = (features - features[positions[-1]]).square().sum(dim=1)
         distance = torch.minimum(distance, to_chosen)

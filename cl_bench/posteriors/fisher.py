@@ -1,13 +1,15 @@
-"""The diagonal Fisher information of a classifier, exact: one squared gradient an example, never of a batch mean.
+"""The diagonal Fisher information of a classifier, exact: a squared gradient an example, never of a batch
+mean.
 
     F_i = 1/N sum_n E_{y ~ p(y | x_n)} [(d log p(y | x_n) / d theta_i)^2]
 
 Source: Kirkpatrick et al., PNAS 2017; on the estimators: Kunstner, Hennig, Balles, NeurIPS 2019.
-`exact` takes the expectation over all classes, `sampled` draws one label from the prediction, `empirical` takes the
-label of the data set.
+`exact` takes the expectation over all classes, `sampled` draws one label from the prediction, `empirical`
+takes the label of the data set.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ Weigh = Callable[[Tensor], Tensor]  # logits [B, K] -> weight of each class in t
 
 
 def label_weights(logits: Tensor, labels: Tensor, estimator: str, generator: torch.Generator) -> Tensor:
-    """The weight of each class in the expectation over y, [B, K]: p(y | x), or one-hot of a draw or of the label."""
+    """The weight of each class in the expectation over y, [B, K]: p(y | x), or one-hot of a draw or label."""
     if estimator not in ESTIMATORS:
         raise ValueError(f"Fisher estimator must be one of {', '.join(ESTIMATORS)}, got {estimator=}")
     probabilities = logits.softmax(dim=-1)
@@ -40,8 +42,8 @@ def is_dense(model: nn.Module) -> bool:
 def dense_squares(model: nn.Module, arguments: tuple, weigh: Weigh) -> list[Tensor]:
     """Sum over examples of the squared gradients of a network of Linear layers, without forming a gradient.
 
-    The gradient of example n by a weight matrix is the outer product d_n a_n of what flows back and what came in, so
-    the sum of squares is the matrix product (d^2)^T (a^2): about as cheap as one backward pass.
+    The gradient of example n by a weight matrix is the outer product d_n a_n of what flows back and what came
+    in, so the sum of squares is the matrix product (d^2)^T (a^2): about as cheap as one backward pass.
     """
     inputs: dict[nn.Module, Tensor] = {}
     outputs: dict[nn.Module, Tensor] = {}
@@ -105,7 +107,7 @@ def diagonal(
     estimator: str,
     generator: torch.Generator,
 ) -> Tensor:
-    """The diagonal Fisher information at the model's present weights, [P] in the order of `model.parameters()`.
+    """The diagonal Fisher information at the present weights, [P] in the order of `model.parameters()`.
 
     Args:
         model: called as model(images, task), in eval mode, so that examples do not see each other.
@@ -119,9 +121,8 @@ def diagonal(
     total: Tensor | None = None
     num_examples = 0
     for images, labels, task in batches:
-        squares = squares_of(
-            model, (images, task), lambda logits, labels=labels: label_weights(logits, labels, estimator, generator)
-        )
+        weigh = partial(label_weights, labels=labels, estimator=estimator, generator=generator)
+        squares = squares_of(model, (images, task), weigh)
         flat = torch.cat([square.reshape(-1) for square in squares])
         total = flat if total is None else total + flat
         num_examples += len(images)

@@ -6,10 +6,12 @@ Local reparameterisation: Kingma, Salimans, Welling, NeurIPS 2015, section 2.3.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+
+Weights = TypeVar("Weights")  # a tensor, or tensors such as a matrix and a bias
 
 
 class Gaussian(NamedTuple):
@@ -30,7 +32,7 @@ def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Tensor:
 
 
 def kl_gradient(posterior: Gaussian, prior: Gaussian) -> Gaussian:
-    """The gradient of `kl_divergence`: (m - m0) / v0 by the mean, (v / v0 - 1) / 2 by the log-variance; [P] each."""
+    """The gradient of `kl_divergence`: (m - m0) / v0 by the mean, (v / v0 - 1) / 2 by the log-variance."""
     by_mean = (posterior.mean - prior.mean) * torch.exp(-prior.log_variance)
     by_log_variance = torch.expm1(posterior.log_variance - prior.log_variance) / 2
     return Gaussian(by_mean, by_log_variance)
@@ -42,16 +44,16 @@ def sample(posterior: Gaussian, noise: Tensor) -> Tensor:
 
 
 def local_reparameterisation(
-    linear_map: Callable[[Tensor, Tensor], Tensor],
+    linear_map: Callable[[Tensor, Weights], Tensor],
     inputs: Tensor,
-    mean: Tensor,
-    variance: Tensor,
+    mean: Weights,
+    variance: Weights,
     draw: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """The output of a linear map whose weights are independent Gaussians, drawn per output instead of per weight.
+    """The output of a linear map with independent Gaussian weights, drawn per output instead of per weight.
 
-    The output has mean f(x, m) and variance f(x^2, v): exact for a dense layer and a single example; outputs of a
-    convolution that share weights are drawn independently (the usual approximation).
+    The output has mean f(x, m) and variance f(x^2, v): exact for a dense layer and a single example; outputs
+    of a convolution that share weights are drawn independently (the usual approximation).
 
     Args:
         linear_map: f(inputs, weights), linear in both.

@@ -1,7 +1,8 @@
 """Binary weights by the straight-through estimator (BinaryConnect / BinaryNet).
 
-Sources: Courbariaux, Bengio, David, "BinaryConnect", NeurIPS 2015, algorithm 1; Hubara et al., "Binarized Neural
-Networks", NeurIPS 2016, equation 4. It is the method that BayesBiNN is compared with in its paper (STE, Adam).
+Sources: Courbariaux, Bengio, David, "BinaryConnect", NeurIPS 2015, algorithm 1; Hubara et al., "Binarized
+Neural Networks", NeurIPS 2016, equation 4. It is the method that BayesBiNN is compared with in its paper
+(STE, Adam).
 """
 
 import torch
@@ -14,7 +15,7 @@ def binarise(latent: Tensor) -> Tensor:
 
 
 def latent_gradient(latent: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient at the binary weights, passed straight to the latent ones where |latent| <= 1, else 0; [P]."""
+    """The gradient at the binary weights, passed to the latent ones where |latent| <= 1, else 0; [P]."""
     return torch.where(latent.abs() <= 1, gradient, 0.0)
 
 

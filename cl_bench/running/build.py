@@ -18,7 +18,8 @@ from cl_bench.training.generators import Seeds
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
     """Call the node's `_target_` with its settings, less `without` and its `name`, which is for people.
 
-    Raises whatever the target raises, without Hydra's wrapping; ValueError for a target or a setting that is not there.
+    Raises whatever the target raises, without Hydra's wrapping; ValueError for a target or a setting that is
+    not there.
     """
     resolved = OmegaConf.to_container(node, resolve=True)
     assert isinstance(resolved, dict)

@@ -30,7 +30,7 @@ NOT_HASHED_IN_TRAINING = ("device", "threads")
 
 
 class EntryPointConfigs(SearchPathPlugin):
-    """Configurations of installed packages: the entry points `cl_bench.conf`, each a package of YAML files."""
+    """Configurations of installed packages: entry points `cl_bench.conf`, each a package of YAML files."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for entry_point in sorted(entry_points(group="cl_bench.conf")):
@@ -38,7 +38,7 @@ class EntryPointConfigs(SearchPathPlugin):
 
 
 def register() -> None:
-    """Tell Hydra of our resolver and search path; to be called before any composition, as often as one likes."""
+    """Tell Hydra of our resolver and search path; called before any composition, as often as one likes."""
     Plugins.instance().register(EntryPointConfigs)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
 
@@ -78,7 +78,7 @@ def explain(error: Exception) -> str:
 
 def plain(config: DictConfig) -> dict[str, Any]:
     """The configuration as resolved dictionaries and lists, without Hydra's own part."""
-    open_config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    open_config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
         container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:

@@ -25,9 +25,9 @@ RECORDS, SUMMARY, CONFIG = "records.csv", "run.json", "config.yaml"
 def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
     """Train and test as configured; write every record as it is measured. Returns the run's folder.
 
-    The folder holds config.yaml (the resolved configuration), records.csv and run.json (status, settings, versions,
-    hardware, seconds, a hash of the final weights). A finished run is left as it is, unless `resume` is false; one that
-    failed or was killed is run again from the start.
+    The folder holds config.yaml (the resolved configuration), records.csv and run.json (status, settings,
+    versions, hardware, seconds, a hash of the final weights). A finished run is left as it is, unless
+    `resume` is false; one that failed or was killed is run again from the start.
     """
     folder = run_folder(config)
     if config.resume and _is_finished(folder):
@@ -67,7 +67,7 @@ def _train_and_test(
     # Avalanche speaks of optional solvers and loggers, which nothing here uses
     warnings.filterwarnings("ignore", message="no QP solver found|No loggers specified")
     from cl_bench import records
-    from cl_bench.running.build import build_stream, build_strategy, device_of
+    from cl_bench.running.build import build_strategy, build_stream, device_of
     from cl_bench.running.environment import hardware
     from cl_bench.strategies.learner import check_count
     from cl_bench.streams.benchmark import to_avalanche

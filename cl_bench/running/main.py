@@ -30,8 +30,8 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     """Run or sweep.
 
     Returns:
-        The exit status: 0, 1 where a run failed, 2 for a wrong command line; and the folder of the run, or of all
-        runs of a sweep, where something ran.
+        The exit status: 0, 1 where a run failed, 2 for a wrong command line; and the folder of the run, or of
+        all runs of a sweep, where something ran.
     """
     from cl_bench.data import DataError
 

@@ -32,8 +32,9 @@ class SweepProgress(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         SweepProgress.folder = Path(config.hydra.sweep.dir)
+        self._num_jobs = count_jobs(config)
         self._bar = tqdm(
-            total=float(count_jobs(config)),
+            total=float(self._num_jobs),
             desc=config.study,
             disable=None,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.0f} runs, {elapsed}<{remaining}",
@@ -46,7 +47,7 @@ class SweepProgress(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         if not self._bar.disable:
-            self._bar.update(self._bar.total - self._bar.n)
+            self._bar.update(self._num_jobs - self._bar.n)
         self._bar.close()
 
     def _watch(self, sweep_folder: Path, since: float) -> None:

@@ -15,12 +15,13 @@ VARIANTS = ("sound", "published")
 
 
 class BayesBiNN(Learner):
-    """Minimises E_q[sum_n -log p(y_n | x_n, w)] + kl_weight KL(q_t || q_{t-1}) over Bernoulli q by the Bayesian learning
-    rule; the posterior of a task is the prior of the next. Source: Meng, Bachmann, Khan, ICML 2020, sections 3 and 5.2.
+    """Minimises E_q[sum_n -log p(y_n | x_n, w)] + kl_weight KL(q_t || q_{t-1}) over Bernoulli q by the
+    Bayesian learning rule; the posterior of a task is the prior of the next. Source: Meng, Bachmann, Khan,
+    ICML 2020, sections 3 and 5.2.
 
-    `published` is the authors' optimizer, step for step: the mean of the gradient scale is one step old, float32 rounds
-    1 - mu^2 to 0 for confident weights, and tests average logits. `sound` (ours) computes the same rule without
-    cancellation and averages probabilities.
+    `published` is the authors' optimizer, step for step: the mean of the gradient scale is one step old,
+    float32 rounds 1 - mu^2 to 0 for confident weights, and tests average logits. `sound` (ours) computes the
+    same rule without cancellation and averages probabilities.
 
     Args:
         temperature: tau of the relaxation.
@@ -29,7 +30,7 @@ class BayesBiNN(Learner):
         num_test_samples: weight samples of a prediction; 0 tests the most probable weights.
         kl_weight: k; 1 is Bayes' rule.
         momentum: beta of the natural gradient's running average.
-        carry_prior: whether the posterior becomes the next task's prior; otherwise the prior stays at lambda = 0.
+        carry_prior: whether the posterior becomes the next task's prior; otherwise that stays at lambda = 0.
         variant: `sound` or `published`.
         max_slope: of `sound`: the largest d w_r / d mu; None for no limit. See posteriors/bernoulli.py.
         The step size alpha is the learner's `learning_rate`; its `optimizer` is not used.

@@ -12,6 +12,6 @@ def check_binary_network(network: nn.Module, method: str) -> None:
     for name, parameter in network.named_parameters():
         if parameter.dim() < 2:
             raise ValueError(
-                f"{method} makes every weight -1 or +1, so the network may have no biases and no affine normalisation: "
-                f"set model.weights=binary, got parameter {name} of shape {tuple(parameter.shape)}"
+                f"{method} makes every weight -1 or +1, so the network may have no biases and no affine "
+                f"normalisation: set model.weights=binary, got parameter {name} of shape {tuple(parameter.shape)}"
             )

@@ -8,15 +8,15 @@ from cl_bench.posteriors import fisher, laplace
 from cl_bench.strategies.learner import Learner, check_choice, check_not_negative
 
 MODES = ("separate", "online")
-FISHER_BATCH_SIZE = 1000  # no setting: sums round by their parts, and the size of test batches must change no weight
+FISHER_BATCH_SIZE = 1000  # fixed: sums round by their parts, and test_batch_size must change no weight
 
 
 class EWC(Learner):
     """The loss of task t plus (strength / 2) sum_k sum_i F_k,i (theta_i - theta*_k,i)^2.
 
-    F_k is the exact diagonal Fisher information at the end of task k, a mean over single examples, so that the strength
-    means the same at every batch size. Sources: Kirkpatrick et al. 2017 (`separate`); Schwarz et al. 2018 (`online`:
-    one running penalty at the newest weights, the old importance decayed by gamma).
+    F_k is the exact diagonal Fisher information at the end of task k, a mean over single examples, so that
+    the strength means the same at every batch size. Sources: Kirkpatrick et al. 2017 (`separate`); Schwarz et
+    al. 2018 (`online`: one running penalty at the newest weights, the old importance decayed by gamma).
 
     Args:
         strength: lambda of the papers; 0 is fine-tuning.
@@ -25,7 +25,9 @@ class EWC(Learner):
         fisher_estimator: `exact`, `sampled` or `empirical`; see posteriors/fisher.py.
     """
 
-    def __init__(self, *, strength: float, mode: str, decay: float, fisher_estimator: str, **learner: Any) -> None:
+    def __init__(
+        self, *, strength: float, mode: str, decay: float, fisher_estimator: str, **learner: Any
+    ) -> None:
         check_not_negative(strength=strength)
         check_choice("mode", mode, MODES)
         check_choice("fisher_estimator", fisher_estimator, fisher.ESTIMATORS)

@@ -10,7 +10,8 @@ from cl_bench.posteriors import gaussian
 
 
 class GaussianLayer(nn.Module):
-    """A linear map with independent Gaussian weights: draws its output in training, uses given weights in testing.
+    """A linear map with independent Gaussian weights: draws its output in training, uses its means in
+    testing.
 
     Args:
         layer: Linear, Conv2d or a normalisation with an affine part; its weights become the means.
@@ -47,6 +48,8 @@ def make_gaussian(network: nn.Module, *, log_variance: float, noise: torch.Gener
     Raises:
         TypeError: for a layer with weights of its own that is no linear map known here.
     """
+    if list(network.parameters(recurse=False)):
+        raise _unknown(network)
     layers = []
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
@@ -59,7 +62,7 @@ def make_gaussian(network: nn.Module, *, log_variance: float, noise: torch.Gener
 
 
 def _weight_and_bias(layer: nn.Module) -> list[Tensor]:
-    return [part for part in (layer.weight, layer.bias) if part is not None]
+    return [part for part in (layer.weight, layer.bias) if isinstance(part, Tensor)]
 
 
 def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
@@ -67,16 +70,26 @@ def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
     if isinstance(layer, nn.Linear):
         return F.linear, nn.Identity()
     if isinstance(layer, nn.Conv2d):
+        if layer.padding_mode != "zeros":
+            raise TypeError(
+                f"VCL knows convolutions padded with zeros, got padding_mode={layer.padding_mode!r}"
+            )
         settings = {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups")}
         return lambda inputs, weight, bias: F.conv2d(inputs, weight, bias, **settings), nn.Identity()
     if isinstance(layer, nn.LayerNorm):
         return _scale_last, nn.LayerNorm(layer.normalized_shape, eps=layer.eps, elementwise_affine=False)
     if isinstance(layer, nn.GroupNorm):
-        return _scale_channels, nn.GroupNorm(layer.num_groups, layer.num_channels, eps=layer.eps, affine=False)
+        return _scale_channels, nn.GroupNorm(
+            layer.num_groups, layer.num_channels, eps=layer.eps, affine=False
+        )
     if isinstance(layer, nn.modules.batchnorm._BatchNorm):
         plain = type(layer)(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=False)
         return _scale_channels, plain
-    raise TypeError(
+    raise _unknown(layer)
+
+
+def _unknown(layer: nn.Module) -> TypeError:
+    return TypeError(
         "VCL knows Gaussian forms of Linear, Conv2d and affine normalisation layers, "
         f"got {type(layer).__name__} with weights of its own"
     )

@@ -14,8 +14,8 @@ class Joint(Learner):
     """At task t: training on the data of tasks 1 to t, shuffled together, with the same network and epochs.
 
     Args:
-        restart: begin each time at the initial weights (what a model trained jointly from scratch reaches), or go on
-            from the present ones.
+        restart: begin each time at the initial weights (what a model trained jointly from scratch reaches),
+            or go on from the present ones.
     """
 
     def __init__(self, *, restart: bool, **learner: Any) -> None:

@@ -35,8 +35,8 @@ class TaskFree(nn.Module):
 class Learner(SupervisedTemplate):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
-    A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict` (log
-    probabilities), Avalanche's hooks around tasks, and `state_tensors` for what it keeps between tasks.
+    A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
+    (log probabilities), Avalanche's hooks around tasks, and `state_tensors` for what it keeps between tasks.
 
     Args:
         model: `cl_bench.models.Network`, or any network whose parameters do not grow.
@@ -53,6 +53,8 @@ class Learner(SupervisedTemplate):
         ValueError: for a setting out of range, by name.
         TypeError: for a model whose parameters grow (Avalanche's dynamic modules).
     """
+
+    loss: Tensor
 
     def __init__(
         self,
@@ -75,8 +77,9 @@ class Learner(SupervisedTemplate):
         check_choice("schedule", schedule, SCHEDULES)
         if any(isinstance(module, DynamicModule) for module in model.modules()):
             raise TypeError(
-                "the parameters of a cl_bench strategy are laid out once and cannot grow: use cl_bench.models with one "
-                f"head a task, or strategy=avalanche; got {type(model).__name__} with Avalanche dynamic modules"
+                "the parameters of a cl_bench strategy are laid out once and cannot grow: use cl_bench.models "
+                "with one head a task, or strategy=avalanche; "
+                f"got {type(model).__name__} with Avalanche dynamic modules"
             )
         self.network = (model if isinstance(model, Network) else TaskFree(model)).to(device)
         self.flat = self.lay_out(self.network)
@@ -107,7 +110,8 @@ class Learner(SupervisedTemplate):
         return self.flat.values
 
     def differentiate(self, **kwargs: Any) -> None:
-        """Forward and backward pass of the current batch: gradients of the mean loss into `flat.gradients`."""
+        """Forward and backward pass of the current batch: gradients of its mean loss into `flat.gradients`.
+        """
         self._before_forward(**kwargs)
         self.mb_output = self.forward()
         self._after_forward(**kwargs)
@@ -137,7 +141,7 @@ class Learner(SupervisedTemplate):
         return self.mbatch[-1]
 
     def training_epoch(self, **kwargs: Any) -> None:
-        for self.mbatch in self.dataloader:
+        for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
             if self._stop_training:
                 break
             self._unpack_minibatch()
@@ -155,7 +159,7 @@ class Learner(SupervisedTemplate):
     def _unpack_minibatch(self) -> None:
         *tensors, task = self.mbatch
         if isinstance(task, Tensor):
-            # labels of Avalanche's own loaders are tensors, nearly always of one task: an int is faster, and exact
+            # labels of Avalanche's own loaders are tensors, nearly always of one task: an int is faster
             task = int(task[0]) if bool((task == task[0]).all()) else task.to(self.device)
         self.mbatch = [tensor.to(self.device, non_blocking=True) for tensor in tensors] + [task]
 

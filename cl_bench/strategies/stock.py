@@ -8,7 +8,7 @@ import torch
 from avalanche.core import BasePlugin
 from avalanche.models import MultiTaskModule
 from avalanche.training.plugins import EvaluationPlugin
-from avalanche.training.templates import SupervisedTemplate
+from avalanche.training.templates import BaseSGDTemplate, SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.models import Network
@@ -17,14 +17,19 @@ from cl_bench.training.generators import Seeds
 
 
 class WithTaskLabels(MultiTaskModule):
-    """A network with several heads, as Avalanche calls one: with a task label for each example."""
+    """A network with several heads, as Avalanche calls one: with a task label for each example, or without
+    any (LwF does) for the outputs of all heads trained so far, by task.
+    """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor, task_labels: int | Tensor) -> Tensor:
-        return self.network(x, task_labels)
+    def forward(self, x: Tensor, task_labels: int | Tensor | None) -> Any:
+        return self.forward_all_tasks(x) if task_labels is None else self.network(x, task_labels)
+
+    def forward_single_task(self, x: Tensor, task_label: int) -> Tensor:
+        return self.network(x, task_label)
 
 
 def stock(
@@ -43,10 +48,11 @@ def stock(
     plugins: Sequence[BasePlugin] = (),
     evaluator: EvaluationPlugin | None = None,
 ) -> SupervisedTemplate:
-    """The Avalanche strategy at `path` (such as avalanche.training.EWC) with its own loop, loaders and `settings`.
+    """The Avalanche strategy at `path` (say avalanche.training.EWC) with its own loop, loaders and
+    `settings`.
 
-    It draws from the global generator, which the run seeds; its evaluation is isolated from its training by the
-    experiment loop. The learning rate must be constant: Avalanche has plugins for schedules.
+    It draws from the global generator, which the run seeds; its evaluation is isolated from its training by
+    the experiment loop. The learning rate must be constant: Avalanche has plugins for schedules.
 
     Raises:
         ValueError: for a path that names no class, settings the class does not take, or a schedule.
@@ -82,7 +88,11 @@ def _load(path: str) -> type:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"strategy.path must name an Avalanche strategy class, got {path=}: {error}") from error
-    if not isinstance(found, type):
-        raise ValueError(f"strategy.path must name a class, got {path=}, which is {found!r}")
+        raise ValueError(
+            f"strategy.path must name an Avalanche strategy class, got {path=}: {error}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, BaseSGDTemplate)):
+        raise ValueError(
+            f"strategy.path must name an Avalanche strategy class, got {path=}, which is {found!r}"
+        )
     return found

@@ -11,7 +11,8 @@ from cl_bench.training.flat import FlatParameters
 
 
 class StraightThrough(Learner):
-    """The network runs with sign(latent); an optimizer (Adam in the paper) moves the latent weights, kept in [-1, 1].
+    """The network runs with sign(latent); an optimizer (Adam in the paper) moves the latent weights in [-1,
+    1].
 
     It has nothing against forgetting. Sources: Courbariaux et al. 2015; Hubara et al. 2016.
     """

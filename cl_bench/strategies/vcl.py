@@ -18,21 +18,23 @@ CORESETS = ("none", "random", "k_center")
 
 
 class VCL(Learner):
-    """Minimises E_q[-log p(D_t | w)] / N_t + (kl_weight / N_t) KL(q_t || q_{t-1}) for each task t; q_0 is the prior.
+    """Minimises (E_q[-log p(D_t | w)] + kl_weight KL(q_t || q_{t-1})) / N_t for each task t; q_0 is the
+    prior.
 
-    Source: Nguyen et al. 2018. The expectation is one sample by local reparameterisation a step, as in Swaroop et al.
-    2019; the paper itself averages 10 samples of whole weights. Predictions average probabilities over whole-weight
-    samples. In the scenario `task` the heads of other tasks keep their posterior and cost no KL.
+    Source: Nguyen et al. 2018. The expectation is one sample by local reparameterisation a step, as in
+    Swaroop et al. 2019; the paper itself averages 10 samples of whole weights. Predictions average
+    probabilities over whole-weight samples. In the scenario `task` the heads of other tasks keep their
+    posterior and cost no KL.
 
     Args:
         kl_weight: 1 is the paper's objective; 0 forgets the prior.
         prior_variance: of the first task's prior, N(0, prior_variance).
         initial_log_variance: of the posterior before the first task.
-        restart: put means and variances back to their start before each task (Swaroop et al. 2019), but for the heads
-            of other tasks; the prior stays.
+        restart: put means and variances back to their start before each task (Swaroop et al. 2019), but for
+            the heads of other tasks; the prior stays.
         num_test_samples: weight samples of a prediction.
-        coreset: `none`, `random` or `k_center`: examples kept out of the task's training data, on which a throw-away
-            copy of the posterior is trained further before each test.
+        coreset: `none`, `random` or `k_center`: examples kept out of the task's training data, on which a
+            throw-away copy of the posterior is trained further before each test.
         coreset_size: examples a task.
         coreset_epochs: passes over the coresets before each test.
     """
@@ -53,7 +55,9 @@ class VCL(Learner):
         check_not_negative(kl_weight=kl_weight)
         check_positive(prior_variance=prior_variance)
         check_choice("coreset", coreset, CORESETS)
-        check_count(num_test_samples=num_test_samples, coreset_size=coreset_size, coreset_epochs=coreset_epochs)
+        check_count(
+            num_test_samples=num_test_samples, coreset_size=coreset_size, coreset_epochs=coreset_epochs
+        )
         self.initial_log_variance = initial_log_variance
         self._layer_noise = torch.Generator(device=learner["device"])
         super().__init__(**learner)
@@ -97,6 +101,11 @@ class VCL(Learner):
         batches = super().train_batches(data)
         if self.coreset == "none":
             return batches
+        if self.coreset_size >= batches.num_examples:
+            raise ValueError(
+                f"coreset_size must be below the task's {batches.num_examples} training examples, "
+                f"got coreset_size={self.coreset_size}"
+            )
         features = batches.to_float(batches.pixels).flatten(1)
         choose = coresets.random if self.coreset == "random" else coresets.k_center
         positions = choose(features, self.coreset_size, generator=self.noise)
@@ -106,6 +115,10 @@ class VCL(Learner):
         return batches.without(positions)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
+        if self.coreset != "none" and not hasattr(self.experience, "task_data"):
+            raise ValueError(
+                f"coreset must be none on a benchmark of somebody else's, got coreset={self.coreset!r}"
+            )
         super()._before_training_exp(**kwargs)
         self.active = self.active_for(resident_task(self.experience).head)
         if self.restart:
@@ -139,7 +152,9 @@ class VCL(Learner):
         head = resident_task(self.experience).head
         if self.coresets and head != self.trained_for:
             self._undo_coresets()
-            self._train_on_coresets([kept for kept in self.coresets if kept.task == head], self.active_for(head))
+            self._train_on_coresets(
+                [kept for kept in self.coresets if kept.task == head], self.active_for(head)
+            )
             self.trained_for = head
 
     def _after_eval(self, **kwargs: Any) -> None:

@@ -26,7 +26,7 @@ class TaskExperience(DatasetExperience):
 
 
 def to_avalanche(stream: TaskStream) -> CLScenario:
-    """An Avalanche benchmark with `train_stream`, `test_stream` and, where the stream has one, `validation_stream`.
+    """An Avalanche benchmark with `train_stream`, `test_stream` and, if there is one, `validation_stream`.
 
     Task labels are the heads that the scenario reveals: always 0 in `domain` and `class`.
     """

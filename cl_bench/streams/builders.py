@@ -27,10 +27,11 @@ def permuted(
 
     Args:
         num_tasks: at least 1.
-        scenario: `task` (a head a task), `domain` (one head, the same classes) or `class` (one head, new classes in
-            every task).
+        scenario: `task` (a head a task), `domain` (one head, the same classes) or `class` (one head, new
+            classes in every task).
         permute_first: whether the first task is permuted too, or shows the images as they are.
-        pixels: `unit` for [0, 1], `standardised` for mean 0 and variance 1 of each channel of the training images.
+        pixels: `unit` for [0, 1], `standardised` for mean 0 and variance 1 of each channel of the training
+            images.
         validation_share: of the training images, kept out of training, in [0, 1).
         generator: draws the permutations and the validation images.
 
@@ -75,9 +76,10 @@ def split(
     """Each task has some of the classes; an uneven split gives the first tasks one class more and loses none.
 
     Args:
-        scenario: `task` (labels within the task, a head a task), `domain` (labels within the task, one head) or
-            `class` (all classes, one head; a class is numbered by its place in the order).
-        class_order: `fixed` (as the data set numbers them), `seeded` (drawn by the generator) or a list of all classes.
+        scenario: `task` (labels within the task, a head a task), `domain` (labels within the task, one head)
+            or `class` (all classes, one head; a class is numbered by its place in the order).
+        class_order: `fixed` (as the data set numbers them), `seeded` (drawn by the generator) or a list of
+            all classes.
         Others as in `permuted`.
     """
     num_classes = len(data.class_names)
@@ -118,7 +120,7 @@ def split(
         else (),
         test=tasks(SharedImages(data.test_images), data.test_labels, None),
         scenario=scenario,
-        input_shape=tuple(data.train_images.shape[1:]),
+        input_shape=_image_shape(data),
         num_classes=num_classes if scenario == "class" else max(len(group) for group in groups),
         num_heads=num_tasks if scenario == "task" else 1,
     )
@@ -160,10 +162,15 @@ def _transformed(
         else (),
         test=tasks(SharedImages(data.test_images), data.test_labels, None),
         scenario=scenario,
-        input_shape=tuple(data.train_images.shape[1:]),
+        input_shape=_image_shape(data),
         num_classes=num_classes * len(views) if scenario == "class" else num_classes,
         num_heads=len(views) if scenario == "task" else 1,
     )
+
+
+def _image_shape(data: ImageData) -> tuple[int, int, int]:
+    channels, height, width = data.train_images.shape[1:]
+    return channels, height, width
 
 
 def check_num_tasks(num_tasks: int) -> int:
@@ -191,7 +198,8 @@ def _class_order(class_order: str | Sequence[int], num_classes: int, generator: 
         range(num_classes), key=str
     ):
         raise ValueError(
-            f"class_order must be fixed, seeded or a list of all classes 0 to {num_classes - 1}, got {class_order=}"
+            f"class_order must be fixed, seeded or a list of all classes 0 to {num_classes - 1}, "
+            f"got {class_order=}"
         )
     return list(class_order)
 

@@ -36,8 +36,8 @@ class SharedImages:
 
 
 class TaskData(Dataset):
-    """The examples of one task. It is a torch data set, so that Avalanche's own strategies can read it, and it gives
-    all its pixels at once to ours.
+    """The examples of one task. It is a torch data set, so that Avalanche's own strategies can read it, and
+    it gives all its pixels at once to ours.
 
     Args:
         indices: which of the shared images, int64 [n]; None for all of them.
@@ -69,7 +69,7 @@ class TaskData(Dataset):
         return self.to_float(pixels)[0], int(self.labels[index])
 
     def pixels(self, device: torch.device) -> Tensor:
-        """All images of the task, transformed, uint8 [n, C, H, W] on `device`. Made when asked for, and not kept."""
+        """All images of the task, transformed, uint8 [n, C, H, W] on `device`. Made anew, and not kept."""
         images = self.shared.on(device)
         return self.view(images if self.indices is None else images[self.indices.to(device)])
 

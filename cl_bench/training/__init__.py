@@ -1,1 +1,1 @@
-"""How a strategy is trained and tested: generators, resident batches, flat parameters, the experiment loop."""
+"""How a strategy is trained and tested: generators, resident batches, flat parameters, the experiment."""

@@ -1,4 +1,4 @@
-"""Batches of tensors that already sit on the device: no workers, no collation, no copies of single examples."""
+"""Batches of tensors that already sit on the device: no workers, no collation, no copies of examples."""
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -11,7 +11,7 @@ Batch = list  # [images float [B, C, H, W], labels int64 [B], task: int or int64
 
 
 class ResidentBatches:
-    """Iterate over examples in batches; each iteration shuffles anew, or keeps the order where there is no generator.
+    """Iterate over examples in batches; each pass shuffles anew, or keeps the order without a generator.
 
     Args:
         pixels: [N, C, H, W], uint8 or whatever `to_float` takes.
@@ -74,7 +74,7 @@ class ResidentBatches:
 def batches_of(
     tasks: Sequence[Any], *, batch_size: int, device: torch.device, generator: torch.Generator | None = None
 ) -> ResidentBatches:
-    """The examples of one task, or of several mixed, on a device. A task is a `TaskData` or offers the same."""
+    """The examples of one task, or of several mixed, on a device. A task is a `TaskData` or the like."""
     pixels = [task.pixels(device) for task in tasks]
     return ResidentBatches(
         torch.cat(pixels) if len(pixels) > 1 else pixels[0],

@@ -19,8 +19,8 @@ def experiment(
 ) -> Iterator[Record]:
     """Yield the record of each test as it is measured: every task before the first task and after each one.
 
-    The strategy and the benchmark may be ours or anybody's. Testing is isolated from training: it leaves the global
-    generators as they were.
+    The strategy and the benchmark may be ours or anybody's. Testing is isolated from training: it leaves the
+    global generators as they were.
 
     Args:
         seed: written into the records, nothing else.
@@ -53,7 +53,7 @@ def experiment(
 
 
 def weights_sha256(strategy: Any) -> str:
-    """A hash of all the strategy knows at the end: its network and, for ours, its posterior or importances."""
+    """A hash of all the strategy knows at the end: its network and, for ours, posterior or importances."""
     tensors = dict(strategy.model.state_dict())
     if hasattr(strategy, "state_tensors"):
         tensors |= strategy.state_tensors()

@@ -1,7 +1,7 @@
 """One random generator for each purpose, all from one seed, so that no purpose disturbs another.
 
-Testing draws from `test`, so that it changes nothing in training; changing the batch order leaves the initial weights
-as they are; and each purpose can be given a seed of its own.
+Testing draws from `test`, so that it changes nothing in training; changing the batch order leaves the initial
+weights as they are; and each purpose can be given a seed of its own.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ def derive(seed: int, purpose: str) -> int:
 
 
 class Seeds:
-    """The seeds of one run by purpose: `init` (first weights), `order` (permutations, class order), `batches`,
-    `noise` (weight samples and dropout in training) and `test` (weight samples in testing).
+    """The seeds of one run by purpose: `init` (first weights), `order` (permutations, class order),
+    `batches`, `noise` (weight samples and dropout in training) and `test` (weight samples in testing).
 
     Args:
         seed: of every purpose that has none of its own.

@@ -1,6 +1,5 @@
 """Avalanche plugins that the suite adds to every strategy, its own or anybody's."""
 
-import math
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ class NonFiniteLossError(ArithmeticError):
 
 
 class Scores(SupervisedPlugin):
-    """Accuracy (fraction) and negative log-likelihood (nats an example) of each experience of an evaluation."""
+    """Accuracy (fraction) and negative log-likelihood (nats an example) of each experience tested."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +41,7 @@ class Scores(SupervisedPlugin):
 class FiniteLoss(SupervisedPlugin):
     """Stops training when the loss is no longer finite, and says where.
 
-    The losses of an epoch stay on the device and are looked at once at its end, so that a GPU is never waited for.
+    The losses of an epoch stay on the device and are looked at once at its end: a GPU is never waited for.
     """
 
     def before_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
@@ -59,8 +58,9 @@ class FiniteLoss(SupervisedPlugin):
             step = int((~finite).nonzero()[0]) + 1
             clock = strategy.clock
             raise NonFiniteLossError(
-                f"the training loss is {float(self._losses[step - 1])} at task {clock.train_exp_counter + 1}, "
-                f"epoch {clock.train_exp_epochs + 1}, step {step}; what was recorded before is kept; "
+                f"the training loss is {float(self._losses[step - 1])} "
+                f"at task {clock.train_exp_counter + 1}, epoch {clock.train_exp_epochs + 1}, step {step}; "
+                "what was recorded before is kept; "
                 "a smaller training.learning_rate or strategy.strength usually helps"
             )
 
@@ -70,6 +70,7 @@ class Progress(SupervisedPlugin):
 
     def __init__(self, *, num_tasks: int, label: str, disable: bool | None = None) -> None:
         super().__init__()
+        self._num_tasks = num_tasks
         self._bar = tqdm(
             total=float(num_tasks),
             desc=label,
@@ -79,9 +80,7 @@ class Progress(SupervisedPlugin):
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self._step = 1 / (max(len(strategy.dataloader), 1) * strategy.train_epochs)
-        self._bar.set_postfix_str(
-            f"task {strategy.clock.train_exp_counter + 1} of {math.ceil(self._bar.total)}"
-        )
+        self._bar.set_postfix_str(f"task {strategy.clock.train_exp_counter + 1} of {self._num_tasks}")
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         self._bar.update(self._step)

@@ -38,14 +38,22 @@ MODELS = {
     "mlp": ("model=mlp", "model.hidden=[12]"),
     "cnn": ("model=cnn", "model.channels=[4,4]", "model.hidden=8"),
 }
-SMALL_STRATEGY = {"num_test_samples": 2, "coreset_size": 5, "coreset_epochs": 1}  # for those that have the setting
+SMALL_STRATEGY = {
+    "num_test_samples": 2,
+    "coreset_size": 5,
+    "coreset_epochs": 1,
+}  # for those that have the setting
 
 
 @cache
 def _composed(*overrides: str) -> DictConfig:
     name = next(part.removeprefix("strategy=") for part in overrides if part.startswith("strategy="))
     text = choices("strategy")[name].read_text()
-    small = [f"strategy.{key}={value}" for key, value in SMALL_STRATEGY.items() if f" {key}:" in text or f"\n{key}:" in text]
+    small = [
+        f"strategy.{key}={value}"
+        for key, value in SMALL_STRATEGY.items()
+        if f" {key}:" in text or f"\n{key}:" in text
+    ]
     return compose([*small, *overrides])
 
 
@@ -176,8 +184,12 @@ class Lab:
         strategy.differentiate()
 
     def snapshot(self, strategy: Any) -> dict[str, Tensor]:
-        """All that a test could disturb: network, posterior, prior, importances, and the generators of training."""
-        tensors = dict(strategy.network.state_dict()) | strategy.state_tensors() | {"flat": strategy.flat.values.data}
+        """All that a test could disturb: network, posterior, prior, importances, generators of training."""
+        tensors = (
+            dict(strategy.network.state_dict())
+            | strategy.state_tensors()
+            | {"flat": strategy.flat.values.data}
+        )
         generators = {"batches": strategy.batch_order, "noise": strategy.noise}
         for number, layer in enumerate(getattr(strategy, "layers", [])):
             generators[f"layer {number}"] = layer.noise
@@ -198,7 +210,7 @@ class Lab:
         return torch.stack(list(values[math.floor(len(values) * (1 - share)) :])).mean(dim=0)
 
     def head_values(self, network: nn.Module, head: int) -> Tensor:
-        """All that the network's `linear` holds for one head (weights; VCL: means and log-variances), flat."""
+        """All that the output layer holds for one head (weights; VCL: means and log-variances), flat."""
         rows = network.heads.rows(head)
         return torch.cat([part.detach()[rows].reshape(-1) for part in network.heads.linear.parameters()])
 

@@ -13,7 +13,9 @@ from cl_bench.strategies import Finetune, Joint
 
 @pytest.fixture
 def make(lab):
-    def make(num_heads: int = 1, restart: bool | None = True, normalisation: str = "none", **changes: Any) -> Any:
+    def make(
+        num_heads: int = 1, restart: bool | None = True, normalisation: str = "none", **changes: Any
+    ) -> Any:
         model = lab.seeded_model(
             mlp,
             input_shape=(1, 2, 2),
@@ -24,7 +26,11 @@ def make(lab):
             weights="real",
         )
         settings = lab.settings(**changes)
-        return Finetune(model=model, **settings) if restart is None else Joint(model=model, restart=restart, **settings)
+        return (
+            Finetune(model=model, **settings)
+            if restart is None
+            else Joint(model=model, restart=restart, **settings)
+        )
 
     return make
 
@@ -90,7 +96,9 @@ def test_in_a_mixed_batch_every_example_goes_to_its_own_head(lab, make):
     torch.testing.assert_close(strategy.mb_output, torch.stack(single))
     found = strategy.flat.gradients.clone()
     strategy.flat.zero_gradients()
-    torch.stack([F.cross_entropy(out, label) for out, label in zip(single, labels, strict=True)]).mean().backward()
+    torch.stack(
+        [F.cross_entropy(out, label) for out, label in zip(single, labels, strict=True)]
+    ).mean().backward()
     torch.testing.assert_close(found, strategy.flat.gradients)
     rows = strategy.network.heads.linear.weight.grad.unflatten(0, (3, 3)).abs().sum(dim=(1, 2))
     assert rows[0] > 0
@@ -113,5 +121,7 @@ class Examples(SupervisedPlugin):
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         images, labels, heads = strategy.mbatch
         self.mixed |= isinstance(heads, torch.Tensor)
-        for image, label, head in zip(images, labels, torch.as_tensor(heads).expand(len(labels)), strict=True):
+        for image, label, head in zip(
+            images, labels, torch.as_tensor(heads).expand(len(labels)), strict=True
+        ):
             self.epochs[-1].append((tuple(image.flatten().tolist()), int(label), int(head)))

@@ -16,7 +16,13 @@ from cl_bench.strategies import StraightThrough
 def make(lab):
     def make(**changes: Any) -> StraightThrough:
         model = lab.seeded_model(
-            mlp, input_shape=(1, 2, 2), num_classes=3, num_heads=1, hidden=[6], normalisation="layer", weights="binary"
+            mlp,
+            input_shape=(1, 2, 2),
+            num_classes=3,
+            num_heads=1,
+            hidden=[6],
+            normalisation="layer",
+            weights="binary",
         )
         return StraightThrough(model=model, **lab.settings(**changes))
 
@@ -41,7 +47,13 @@ def test_two_steps_are_adam_s_on_the_latent_weights(lab, make):
     strategy = make(epochs=2, batch_size=12, learning_rate=0.2)
     latent = strategy.latent.data.clone()
     network = lab.seeded_model(
-        mlp, input_shape=(1, 2, 2), num_classes=3, num_heads=1, hidden=[6], normalisation="layer", weights="binary"
+        mlp,
+        input_shape=(1, 2, 2),
+        num_classes=3,
+        num_heads=1,
+        hidden=[6],
+        normalisation="layer",
+        weights="binary",
     )
     images = task.images(torch.device("cpu"))
     first, second = torch.zeros_like(latent), torch.zeros_like(latent)

@@ -74,7 +74,7 @@ def test_a_thousand_tasks_hold_one_copy_of_the_pixels_and_labels(build, data):
 
 
 def test_a_thousand_tasks_stay_one_copy_in_avalanche(build, make_data):
-    """A list of the labels alone, or the pixels, made anew for each task would be 2,000 times the bytes below."""
+    """A list of labels made anew for each task would be 8 bytes an example and task."""
     num_train = 10_000
     stream = build("permuted", num_tasks=1000, data=make_data(num_train=num_train, shape=(1, 2, 2)))
     tracemalloc.start()

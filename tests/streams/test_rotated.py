@@ -19,7 +19,9 @@ def test_a_whole_turn_changes_nothing(degrees):
 
 
 @pytest.mark.parametrize("side", [7, 8])
-@pytest.mark.parametrize(("degrees", "quarters"), [(90.0, 1), (180.0, 2), (270.0, 3), (-90.0, -1), (450.0, 1)])
+@pytest.mark.parametrize(
+    ("degrees", "quarters"), [(90.0, 1), (180.0, 2), (270.0, 3), (-90.0, -1), (450.0, 1)]
+)
 def test_quarter_turns_of_square_images_are_exact_and_against_the_clock(side, degrees, quarters):
     images = images_of(4, 3, side, side)
     assert Rotation(degrees)(images).equal(images.rot90(quarters, (2, 3)))

@@ -1,5 +1,7 @@
 """Split streams: each class in one task, numbered as the scenario says."""
 
+from itertools import chain
+
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ def test_every_class_and_every_example_is_in_exactly_one_task(build, data, num_t
     stream = build("split", num_tasks=num_tasks, scenario=scenario)
     assert stream.num_tasks == num_tasks
     for tasks, labels in ((stream.train, data.train_labels), (stream.test, data.test_labels)):
-        assert sorted(sum(classes_of(tasks, labels), [])) == list(range(10))
+        assert sorted(chain.from_iterable(classes_of(tasks, labels))) == list(range(10))
         assert torch.cat([task.indices for task in tasks]).sort().values.equal(torch.arange(len(labels)))
 
 
@@ -69,7 +71,9 @@ def test_a_seeded_order_depends_on_the_seed_alone(build, data):
     assert first != classes_of(build("split", class_order="fixed").train, data.train_labels)
 
 
-@pytest.mark.parametrize("order", ["random", [0, 1, 2], [0, 0, *range(2, 10)], [*range(1, 11)], [0, "a"], 3, None])
+@pytest.mark.parametrize(
+    "order", ["random", [0, 1, 2], [0, 0, *range(2, 10)], [*range(1, 11)], [0, "a"], 3, None]
+)
 def test_an_order_that_is_no_order_of_all_classes_is_an_error(build, order):
     with pytest.raises(ValueError, match=r"class_order must be fixed, seeded or a list .* got class_order="):
         build("split", class_order=order)

@@ -68,7 +68,10 @@ def test_a_task_is_a_finite_data_set(build, kind):
 def test_validation_and_training_are_disjoint_and_together_everything(build, data, kind, scenario):
     stream = build(kind, scenario=scenario, validation_share=0.2)
     num_images = len(data.train_labels)
-    used = [kept(task, num_images) for task in stream.train], [kept(task, num_images) for task in stream.validation]
+    used = (
+        [kept(task, num_images) for task in stream.train],
+        [kept(task, num_images) for task in stream.validation],
+    )
     for train, validation in zip(*used, strict=True):
         assert validation
         assert not train & validation

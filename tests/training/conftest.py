@@ -31,7 +31,7 @@ def small_stream(**changes: object) -> TaskStream:
 
 @pytest.fixture
 def stream() -> TaskStream:
-    """Two tasks of two classes, 1x4x4: about 24 training, 8 validation and 10 test examples each; two heads."""
+    """Two tasks of two classes, 1x4x4: about 24 training, 8 validation, 10 test examples each; two heads."""
     return small_stream()
 
 

@@ -97,7 +97,11 @@ def test_merged_parts_hold_all_examples_with_their_heads():
     assert both.num_examples == 14
     assert both.batch_size == 3
     assert both.generator is first.generator
-    seen = [(label, head) for _, labels, task in both for label, head in zip(labels.tolist(), task.tolist(), strict=True)]
+    seen = [
+        (label, head)
+        for _, labels, task in both
+        for label, head in zip(labels.tolist(), task.tolist(), strict=True)
+    ]
     assert sorted(seen) == sorted([(label, 0) for label in range(5)] + [(label, 1) for label in range(9)])
     assert isinstance(next(iter(merged([first, first])))[2], int)
 
@@ -112,11 +116,16 @@ def test_batches_of_a_task_equal_its_images(stream):
 
 
 def test_batches_of_several_tasks_mix_them_with_their_heads(stream):
-    batches = batches_of(stream.train, batch_size=1000, device=CPU, generator=torch.Generator().manual_seed(0))
+    batches = batches_of(
+        stream.train, batch_size=1000, device=CPU, generator=torch.Generator().manual_seed(0)
+    )
     images, labels, heads = next(iter(batches))
     for task in stream.train:
         mine = heads == task.head
-        found = {(tuple(image.flatten().tolist()), int(label)) for image, label in zip(images[mine], labels[mine], strict=True)}
+        found = {
+            (tuple(image.flatten().tolist()), int(label))
+            for image, label in zip(images[mine], labels[mine], strict=True)
+        }
         wanted = {(tuple(image.flatten().tolist()), label) for image, label in task}
         assert found == wanted
     first_half = heads[: len(heads) // 2]

@@ -50,7 +50,9 @@ def scores_of(network, task):
     with torch.no_grad():
         logits = network(task.images(torch.device("cpu")), task.head).double()
     accuracy = (logits.argmax(1) == task.labels).sum() / len(task)
-    return pytest.approx(float(accuracy)), pytest.approx(float(F.cross_entropy(logits, task.labels)), rel=1e-5)
+    return pytest.approx(float(accuracy)), pytest.approx(
+        float(F.cross_entropy(logits, task.labels)), rel=1e-5
+    )
 
 
 def test_every_task_is_tested_before_the_first_and_after_each_one(stream, network, learner):
@@ -122,7 +124,7 @@ def test_training_is_the_same_with_and_without_tests_between_tasks(single_head_s
 def test_a_benchmark_without_validation_cannot_be_validated_on(single_head_stream, learner):
     benchmark = to_avalanche(single_head_stream._replace(validation=()))
     strategy = Finetune(model=with_dropout(), **learner)
-    with pytest.raises(ValueError, match="no validation stream, got test_on='validation'.*validation_share"):
+    with pytest.raises(ValueError, match=r"no validation stream, got test_on='validation'.*validation_share"):
         next(experiment(strategy, benchmark, seed=0, test_on="validation"))
     with pytest.raises(ValueError, match="test_on must be one of test, validation, got test_on='train'"):
         next(experiment(strategy, benchmark, seed=0, test_on="train"))
@@ -151,7 +153,6 @@ def stock_benchmark(request):
     """Avalanche's own: four classes in two experiences, told apart by a task label or not."""
     generator = torch.Generator().manual_seed(0)
 
-
     data = []
     for num_examples in (64, 20):
         labels = torch.arange(num_examples) % 4
@@ -160,7 +161,11 @@ def stock_benchmark(request):
         dataset.targets = labels.tolist()
         data.append(dataset)
     return nc_benchmark(
-        *data, n_experiences=2, task_labels=request.param, seed=0, class_ids_from_zero_in_each_exp=request.param
+        *data,
+        n_experiences=2,
+        task_labels=request.param,
+        seed=0,
+        class_ids_from_zero_in_each_exp=request.param,
     )
 
 
@@ -178,7 +183,9 @@ def test_our_strategies_run_on_a_stock_avalanche_benchmark(stock_benchmark, lear
     )
     learner |= {"epochs": 30}
     strategy = (
-        Finetune(model=network, **learner) if kind == "finetune" else EWC(model=network, **EWC_SETTINGS, **learner)
+        Finetune(model=network, **learner)
+        if kind == "finetune"
+        else EWC(model=network, **EWC_SETTINGS, **learner)
     )
     records = list(experiment(strategy, stock_benchmark, seed=0, test_on="test"))
     assert len(records) == 6
@@ -187,7 +194,9 @@ def test_our_strategies_run_on_a_stock_avalanche_benchmark(stock_benchmark, lear
     accuracy = {(record.after_task, record.on_task): record.accuracy for record in records}
     assert accuracy[1, 1] > 0.8
     for record, experience in zip(records[-2:], stock_benchmark.test_stream, strict=True):
-        images, labels, tasks = (torch.stack(list(map(torch.as_tensor, part))) for part in zip(*experience.dataset, strict=True))
+        images, labels, tasks = (
+            torch.stack(list(map(torch.as_tensor, part))) for part in zip(*experience.dataset, strict=True)
+        )
         with torch.no_grad():
             predicted = network(images, int(tasks[0])).argmax(1)
         assert record.accuracy == pytest.approx(float((predicted == labels).sum() / 10))
@@ -200,8 +209,8 @@ def test_the_hash_of_the_weights_sees_every_weight_and_the_posterior(network, le
     with torch.no_grad():
         strategy.flat.values[-1] = torch.nextafter(strategy.flat.values[-1], torch.tensor(9.0))
     hashes.append(weights_sha256(strategy))
-    strategy.penalty = strategy.penalty._replace(**{
-        name: tensor + 1 for name, tensor in strategy.penalty._asdict().items()
-    })
+    strategy.penalty = strategy.penalty._replace(
+        **{name: tensor + 1 for name, tensor in strategy.penalty._asdict().items()}
+    )
     hashes.append(weights_sha256(strategy))
     assert len(set(hashes)) == 3

@@ -92,8 +92,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(stream, network, 
     records = []
     message = f"the training loss is {value} at task {task}, epoch {epoch}, step {step};"
     with pytest.raises(NonFiniteLossError, match=message):
-        for record in experiment(strategy, to_avalanche(stream), seed=0, test_on="test"):
-            records.append(record)
+        records.extend(experiment(strategy, to_avalanche(stream), seed=0, test_on="test"))
     assert [(record.after_task, record.on_task) for record in records] == [
         (after, on) for after in range(task) for on in (1, 2)
     ]

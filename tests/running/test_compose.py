@@ -1,0 +1,138 @@
+"""Everything in conf/ composes; a run's folder is named by what it computes."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from cl_bench.choices import choices
+from cl_bench.running.compose import compose, config_hash, flatten, plain, run_folder, run_name
+
+IMAGE_FOLDER = ("benchmark.dataset.path=somewhere",)  # what a choice cannot do without
+
+
+def needed_by(name):
+    return IMAGE_FOLDER if name == "image_folder" else ()
+
+
+@pytest.mark.parametrize("benchmark", choices("benchmark"))
+def test_every_benchmark_composes(benchmark):
+    config = compose([f"benchmark={benchmark}"])
+    assert plain(config)["benchmark"]["_target_"].startswith("cl_bench.streams.")
+    expected = benchmark if "_" in benchmark else f"{benchmark}_mnist"
+    assert config.benchmark.name == expected
+    assert expected.endswith(config.benchmark.dataset.name)
+
+
+@pytest.mark.parametrize("strategy", choices("strategy"))
+def test_every_strategy_composes(strategy):
+    config = compose([f"strategy={strategy}"])
+    assert plain(config)["strategy"]["_target_"].startswith("cl_bench.strategies.")
+    assert config.strategy.name == strategy
+
+
+@pytest.mark.parametrize("group", ["model", "training", "benchmark/dataset"])
+def test_every_other_choice_composes(group):
+    for name in choices(group):
+        assert plain(compose([f"{group}={name}", *needed_by(name)]))
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_every_experiment_composes(experiment):
+    assert plain(compose([f"experiment={experiment}"]))["study"] != "default"
+
+
+def test_settings_are_set_and_interpolations_resolved():
+    settings = plain(compose(["seed=3", "training.epochs=7", "data.root=/there", "benchmark=split_mnist"]))
+    assert (settings["seed"], settings["training"]["epochs"]) == (3, 7)
+    assert settings["benchmark"]["dataset"]["root"] == "/there"
+    assert "hydra" not in settings
+
+
+def test_a_choice_may_set_what_it_needs_of_the_others():
+    assert compose(["strategy=bayesbinn"]).model.weights == "binary"
+    assert compose(["benchmark=split_cifar10"]).model.name == "cnn"
+    assert compose(["strategy=bayesbinn", "model.normalisation=none"]).model.normalisation == "none"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "results_dir=elsewhere",
+        "data.root=/data",
+        "data.download=false",
+        "training.device=cpu",
+        "training.threads=2",
+        "study=other",
+        "resume=false",
+        "loggers=[{_target_: somebody.Logger}]",
+    ],
+)
+def test_what_changes_no_number_is_no_part_of_the_name(override):
+    common = ["benchmark=permuted_mnist"]
+    assert run_name(compose([*common, override])) == run_name(compose(common))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=1",
+        "seed_for.init=0",
+        "training.epochs=6",
+        "training.learning_rate=0.002",
+        "training.test_on=validation",
+        "benchmark.num_tasks=6",
+        "benchmark.scenario=task",
+        "benchmark.validation_share=0.1",
+        "benchmark/dataset=cifar10",
+        "benchmark.dataset._target_=somebody.mnist",
+        "model=cnn",
+        "model.hidden=[100]",
+        "strategy=vcl",
+        "strategy.strength=2",
+        "plugins=[{_target_: somebody.Plugin}]",
+        "+new.setting=1",
+    ],
+)
+def test_every_other_setting_changes_the_hash(override):
+    common = ["benchmark=permuted_mnist", "strategy=ewc"]
+    assert config_hash(compose([*common, override])) != config_hash(compose(common))
+
+
+def test_the_folder_tells_study_benchmark_strategy_and_seed(tmp_path):
+    config = compose(["strategy=ewc", "seed=12", "study=mine", f"results_dir={tmp_path}"])
+    assert run_folder(config) == tmp_path / "mine" / f"permuted_digits-ewc-s12-{config_hash(config)}"
+    assert len(config_hash(config)) == 8
+
+
+def test_flat_settings_have_dotted_keys_and_lists_as_text():
+    assert flatten({"a": {"b": {"c": 1}, "d": None}, "e": [1, 2]}) == {"a.b.c": 1, "a.d": None, "e": "[1, 2]"}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("strategy=ewcc", "there is no strategy=ewcc; choices: .*finetune.* Did you mean ewc"),
+        ("benchmark/dataset=minst", "there is no benchmark/dataset=minst; .* Did you mean mnist"),
+        ("training.epoch=3", r"there is no setting training.epoch\. Did you mean epochs"),
+        ("strateg=ewc", r"there is no setting strateg\. Did you mean strategy"),
+        ("no_equals_sign", "no_equals_sign"),
+    ],
+)
+def test_a_wrong_override_is_a_value_error_with_the_nearest_name(override, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        compose([override])
+    assert "\n" not in str(caught.value)
+
+
+def test_names_that_are_for_the_machine_are_not_suggested():
+    with pytest.raises(ValueError, match=r"there is no setting strategy.target\.$"):
+        compose(["strategy.target=3"])
+
+
+def test_a_setting_without_a_default_that_is_not_given_is_named():
+    with pytest.raises(ValueError, match=r"benchmark\.dataset\.path .* must be set"):
+        plain(compose(["benchmark/dataset=image_folder"]))
+
+
+def test_composing_leaves_hydra_ready_to_compose_again():
+    first, second = (compose(["seed=4"]) for _ in range(2))
+    assert OmegaConf.to_yaml(first) == OmegaConf.to_yaml(second)

@@ -1,0 +1,349 @@
+"""BayesBiNN against the authors' update written out, enumeration of all weights, and exact Bayes."""
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from avalanche.core import SupervisedPlugin
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cl_bench.models import mlp
+from cl_bench.strategies import BayesBiNN
+
+CPU = torch.device("cpu")
+METHOD = {
+    "temperature": 0.5,
+    "initial_magnitude": 1.0,
+    "num_samples": 1,
+    "num_test_samples": 5,
+    "kl_weight": 1.0,
+    "momentum": 0.0,
+    "carry_prior": True,
+    "variant": "sound",
+    "max_slope": None,
+}
+
+
+@pytest.fixture
+def network(lab):
+    def network(
+        *,
+        hidden: tuple[int, ...] = (6,),
+        num_heads: int = 1,
+        num_classes: int = 3,
+        normalisation: str = "layer",
+    ) -> nn.Module:
+        return lab.seeded_model(
+            mlp,
+            input_shape=(1, 2, 2),
+            num_classes=num_classes,
+            num_heads=num_heads,
+            hidden=hidden,
+            normalisation=normalisation,
+            weights="binary",
+        )
+
+    return network
+
+
+@pytest.fixture
+def make(lab, network):
+    def make(method: dict | None = None, model: nn.Module | None = None, **changes: Any) -> BayesBiNN:
+        model = network() if model is None else model
+        return BayesBiNN(model=model, **(METHOD | (method or {})), **lab.settings(**changes))
+
+    return make
+
+
+def weights_of(strategy: BayesBiNN) -> Tensor:
+    return torch.cat([parameter.detach().reshape(-1) for parameter in strategy.network.parameters()])
+
+
+# Training
+
+
+def test_weights_are_binary_before_and_after_training_and_relaxed_within(lab, make):
+    strategy = make()
+    seen = Steps(strategy)
+    for experience in lab.benchmark(lab.tasks(2)).train_stream:
+        assert torch.equal(weights_of(strategy).abs(), torch.ones(len(strategy.flat)))
+        strategy.train(experience, eval_streams=[])
+        assert torch.equal(weights_of(strategy), strategy.posterior.natural.sign())
+    for weights in seen.weights:
+        assert weights.abs().max() <= 1
+        assert (weights.abs() < 0.99).any()
+
+
+@pytest.mark.parametrize("carry_prior", [True, False])
+def test_the_posterior_becomes_the_next_prior_only_if_it_is_carried(lab, make, carry_prior):
+    strategy = make({"carry_prior": carry_prior})
+    seen = Steps(strategy)
+    posteriors = [torch.zeros(len(strategy.flat))]
+    for experience in lab.benchmark(lab.tasks(3)).train_stream:
+        strategy.train(experience, eval_streams=[])
+        posteriors.append(strategy.posterior.natural.clone())
+    steps = len(seen.priors) // 3
+    for step, prior in enumerate(seen.priors):
+        assert torch.equal(prior, posteriors[step // steps] if carry_prior else posteriors[0])
+    assert not torch.equal(posteriors[1], posteriors[2])
+
+
+def test_the_prior_is_no_alias_of_the_posterior(lab, make):
+    strategy = make()
+    strategy.train(lab.benchmark(lab.tasks(1)).train_stream, eval_streams=[])
+    assert torch.equal(strategy.prior, strategy.posterior.natural)
+    strategy.posterior.natural.add_(1)
+    assert not torch.equal(strategy.prior, strategy.posterior.natural)
+
+
+def test_the_carried_prior_first_shows_at_the_second_task(lab, make):
+    carried, fixed = make({"carry_prior": True}), make({"carry_prior": False})
+    first, second = lab.benchmark(lab.tasks(2)).train_stream
+    for strategy in (carried, fixed):
+        strategy.train(first, eval_streams=[])
+    assert torch.equal(carried.posterior.natural, fixed.posterior.natural)
+    for strategy in (carried, fixed):
+        strategy.train(second, eval_streams=[])
+    assert not torch.equal(carried.posterior.natural, fixed.posterior.natural)
+
+
+@pytest.mark.parametrize(("variant", "max_slope"), [("published", None), ("sound", None), ("sound", 1.5)])
+@pytest.mark.parametrize(("num_samples", "momentum"), [(1, 0.0), (3, 0.9)])
+def test_two_tasks_equal_the_update_of_the_paper_written_out(
+    lab, make, network, variant, max_slope, num_samples, momentum
+):
+    """lambda <- lambda - alpha (s g + k (lambda - lambda0)) with s = N (1 - w^2 + e) / (tau (1 - mu^2 + e)).
+    The authors' mu is one step old; ours may limit s / N. The loop draws what the strategy draws.
+    """
+    tasks = lab.tasks(2)
+    tau, alpha, k, n, e = 0.5, 3e-2, 0.7, 12, 1e-10
+    method = {"temperature": tau, "kl_weight": k, "num_samples": num_samples, "momentum": momentum}
+    strategy = make(
+        method | {"variant": variant, "max_slope": max_slope},
+        network(normalisation="batch"),
+        learning_rate=alpha,
+        batch_size=6,
+    )
+    reference = network(normalisation="batch")
+    natural = strategy.posterior.natural.clone()
+    assert torch.equal(natural.abs(), torch.ones_like(natural))
+    assert 0 < (natural > 0).float().mean() < 1
+    noise, order = lab.clone(strategy.noise), lab.clone(strategy.batch_order)
+    prior, velocity, mean, steps = torch.zeros_like(natural), torch.zeros_like(natural), natural.tanh(), 0
+    for task in tasks:
+        images = task.images(CPU)
+        for _ in range(2):
+            for positions in torch.randperm(n, generator=order).split(6):
+                total = torch.zeros_like(natural)
+                for _ in range(num_samples):
+                    u = torch.rand(len(natural), generator=noise)
+                    w = torch.tanh((natural + 0.5 * torch.log(u / (1 - u))) / tau)
+                    nn.utils.vector_to_parameters(w, reference.parameters())
+                    loss = F.cross_entropy(reference(images[positions]), task.labels[positions])
+                    gradient = torch.autograd.grad(loss, list(reference.parameters()))
+                    slope = (1 - w**2 + e) / (tau * (1 - mean**2 + e))
+                    slope = slope if max_slope is None else slope.clamp(max=max_slope)
+                    total += n * slope * torch.cat([part.reshape(-1) for part in gradient])
+                direction = total / num_samples + k * (natural - prior)
+                steps += 1
+                velocity = momentum * velocity + (1 - momentum) * direction
+                old, natural = natural, natural - alpha * velocity / (1 - momentum**steps)
+                mean = (old if variant == "published" else natural).tanh()
+        prior = natural.clone()
+    strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
+    torch.testing.assert_close(strategy.posterior.natural, natural, rtol=1e-4, atol=1e-4)
+    other = make(
+        method | {"variant": "sound" if variant == "published" else "published"},
+        network(normalisation="batch"),
+        learning_rate=alpha,
+        batch_size=6,
+    )
+    other.train(lab.benchmark(tasks).train_stream, eval_streams=[])
+    assert (other.posterior.natural - natural).abs().max() > 5e-3, "the age of mu is seen"
+
+
+def test_several_weight_samples_give_the_mean_of_their_single_gradients(lab, make):
+    (task,) = lab.tasks(1)
+    images, labels = task.images(CPU), task.labels
+    four, single = make({"num_samples": 4}), make({"num_samples": 1})
+    found, losses = [], []
+    for strategy, times in ((four, 1), (single, 4)):
+        strategy.num_examples = 12
+        for _ in range(times):
+            lab.batch(strategy, images, labels)
+            found.append(strategy.scaled_gradient.clone())
+            losses.append(strategy.loss.clone())
+    torch.testing.assert_close(found[0], torch.stack(found[1:]).mean(0))
+    torch.testing.assert_close(losses[0], torch.stack(losses[1:]).mean(0))
+    assert not torch.equal(found[1], found[2])
+
+
+def test_the_posterior_of_other_heads_stands_still(lab, make, network):
+    strategy = make({"momentum": 0.5}, network(num_heads=3))
+    mask = {head: ~strategy.flat.mask(strategy.other_heads(head)).bool() for head in range(3)}
+    for head, experience in enumerate(lab.benchmark(lab.tasks(3, heads=True)).train_stream):
+        before = strategy.posterior.natural.clone()
+        strategy.train(experience, eval_streams=[])
+        assert mask[head].sum() == 2 * 3 * 6
+        assert torch.equal(before[mask[head]], strategy.posterior.natural[mask[head]])
+        assert (before != strategy.posterior.natural)[~mask[head]].all()
+
+
+class OneWeightEach(nn.Module):
+    """Logits (-f, f) of f = w . x: where an input touches one weight, the weight's log-odds are exact."""
+
+    def __init__(self, num_weights: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(num_weights, 1, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        f = self.linear(images.flatten(1))
+        return torch.cat([-f, f], dim=1)
+
+
+@pytest.mark.parametrize("variant", ["sound", "published"])
+def test_the_posterior_is_exact_bayes_task_after_task(lab, make, variant):
+    """Conjugate: log p(y | w = 1) - log p(y | w = -1) = 2 y x, so that lambda = sum over all tasks of y x.
+
+    150 copies of 4 weights; the mean over copies and the last half of the steps takes the noise out.
+    """
+    copies, kinds = 150, 4
+    num_weights = copies * kinds
+    strategy = make(
+        {"variant": variant, "temperature": 0.1, "initial_magnitude": 0.3},
+        OneWeightEach(num_weights),
+        learning_rate=0.01,
+        batch_size=num_weights,
+        epochs=600,
+    )
+    trajectory = Steps(strategy)
+    expected = torch.zeros(kinds)
+    first, second = torch.tensor([40, 20, -10, -50]), torch.tensor([-20, 30, -30, 20])
+    for strengths in (first, second):
+        pixels = torch.zeros(num_weights, 1, 1, num_weights, dtype=torch.uint8)
+        place = torch.arange(num_weights)
+        pixels[place, 0, 0, place] = strengths.abs().repeat(copies).to(torch.uint8)
+        labels = (strengths > 0).long().repeat(copies)
+        task = lab.task(pixels, labels)
+        task.to_float = task.to_float._replace(
+            factor=torch.full((1, 1, 1), 1 / 100), offset=torch.zeros(1, 1, 1)
+        )
+        expected = expected + strengths / 100
+        (experience,) = lab.benchmark([task]).train_stream
+        trajectory.naturals.clear()
+        strategy.train(experience, eval_streams=[])
+        mean = lab.tail_mean(trajectory.naturals).view(copies, kinds)
+        torch.testing.assert_close(mean.mean(0), expected, rtol=0, atol=0.03)
+
+
+# Predictions
+
+
+def test_without_test_samples_the_most_probable_weights_are_tested(lab, make, network):
+    (task,) = lab.tasks(1)
+    strategy = make({"num_test_samples": 0})
+    benchmark = lab.benchmark([task])
+    strategy.train(benchmark.train_stream, eval_streams=[])
+    outputs = OutputsOf(strategy)
+    generator = strategy.test_noise.get_state()
+    for _ in range(2):
+        strategy.eval(benchmark.test_stream)
+    first, second = torch.cat(outputs.seen[:3]), torch.cat(outputs.seen[3:])
+    assert torch.equal(first, second)
+    assert torch.equal(strategy.test_noise.get_state(), generator)
+    reference = network()
+    nn.utils.vector_to_parameters(strategy.posterior.natural.sign(), reference.parameters())
+    with torch.no_grad():
+        torch.testing.assert_close(first, reference(task.images(CPU)).log_softmax(1))
+
+
+@pytest.mark.parametrize("variant", ["sound", "published"])
+def test_sound_averages_probabilities_and_published_averages_logits(lab, make, network, variant):
+    (task,) = lab.tasks(1)
+    strategy = make({"variant": variant, "num_test_samples": 6})
+    strategy.posterior = strategy.posterior._replace(natural=0.2 * strategy.posterior.natural)
+    reference, generator = network(), lab.clone(strategy.test_noise)
+    logits = []
+    images = task.images(CPU)
+    with torch.no_grad():
+        predicted = strategy.predict(images, 0)
+        for _ in range(6):
+            u = torch.rand(len(strategy.flat), generator=generator)
+            weights = (strategy.posterior.natural + 0.5 * torch.log(u / (1 - u))).sign()
+            nn.utils.vector_to_parameters(weights, reference.parameters())
+            logits.append(reference(images))
+    stack = torch.stack(logits)
+    of_probabilities, of_logits = stack.softmax(-1).mean(0), stack.mean(0).softmax(-1)
+    assert (of_probabilities - of_logits).abs().max() > 0.01
+    expected = of_probabilities if variant == "sound" else of_logits
+    torch.testing.assert_close(predicted.exp(), expected)
+
+
+@pytest.mark.parametrize(("hidden", "num_weights"), [((), 8), ((2,), 12)])
+def test_many_test_samples_approach_the_sum_over_all_binary_weights(lab, make, network, hidden, num_weights):
+    model = network(hidden=hidden, num_classes=2, normalisation="none")
+    strategy = make({"num_test_samples": 8_000}, model)
+    generator = torch.Generator().manual_seed(0)
+    natural = torch.randn(num_weights, generator=generator)
+    strategy.posterior = strategy.posterior._replace(natural=natural)
+    images = lab.tasks(1, num_examples=6)[0].images(CPU)
+    with torch.no_grad():
+        predicted = strategy.predict(images, 0).exp()
+        expected, total = torch.zeros_like(predicted), 0.0
+        for signs in itertools.product([-1.0, 1.0], repeat=num_weights):
+            weights = torch.tensor(signs)
+            probability = float(torch.sigmoid(2 * natural * weights).prod())
+            strategy.flat.set(weights)
+            expected += probability * strategy.network(images, 0).softmax(-1)
+            total += probability
+        strategy.flat.set(natural.sign())
+        at_the_mode = strategy.network(images, 0).softmax(-1)
+    assert math.isclose(total, 1, rel_tol=1e-5)
+    torch.testing.assert_close(predicted, expected, rtol=0, atol=0.015)
+    assert (at_the_mode - expected).abs().max() > 0.05, "the mode alone would fail"
+
+
+def test_a_prediction_leaves_the_network_bit_for_bit(lab, make, network):
+    strategy = make(model=network(normalisation="batch"))
+    strategy.train(lab.benchmark(lab.tasks(1)).train_stream, eval_streams=[])
+    strategy.network.eval()
+    before = lab.snapshot(strategy)
+    images = lab.tasks(1)[0].images(CPU)
+    with torch.no_grad():
+        first, second = strategy.predict(images, 0), strategy.predict(images, 0)
+    assert not torch.equal(first, second), "it does draw weights"
+    assert lab.same(before, lab.snapshot(strategy))
+
+
+# Probes
+
+
+class Steps(SupervisedPlugin):
+    """Weights, natural parameters and prior after every step."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.weights: list = []
+        self.naturals: list = []
+        self.priors: list = []
+        strategy.plugins.insert(0, self)
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.weights.append(weights_of(strategy))
+        self.naturals.append(strategy.posterior.natural.clone())
+        self.priors.append(strategy.prior.clone())
+
+
+class OutputsOf(SupervisedPlugin):
+    """The outputs of every test batch."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.seen: list = []
+        strategy.plugins.insert(0, self)
+
+    def after_eval_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.seen.append(strategy.mb_output)

@@ -1,0 +1,476 @@
+"""VCL against autograd, torch.distributions, quadrature, and exact Bayes for a linear model."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from avalanche.core import SupervisedPlugin
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+from torch.nn import functional as F
+
+from cl_bench.models import mlp
+from cl_bench.strategies import VCL, Finetune
+from cl_bench.training.experiment import weights_sha256
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def make(lab):
+    """A VCL learner on a small perceptron."""
+
+    def make(
+        *,
+        hidden: list[int] | None = None,
+        num_heads: int = 1,
+        num_classes: int = 3,
+        normalisation: str = "none",
+        method: dict | None = None,
+        cls: type = VCL,
+        **changes: Any,
+    ) -> Any:
+        model = lab.seeded_model(
+            mlp,
+            input_shape=(1, 2, 2),
+            num_classes=num_classes,
+            num_heads=num_heads,
+            hidden=[5] if hidden is None else hidden,
+            normalisation=normalisation,
+            weights="real",
+        )
+        defaults = {
+            "kl_weight": 1.0,
+            "prior_variance": 0.5,
+            "initial_log_variance": -3.0,
+            "restart": False,
+            "num_test_samples": 3,
+            "coreset": "none",
+            "coreset_size": 4,
+            "coreset_epochs": 2,
+        }
+        return cls(
+            model=model, **(defaults | (method or {}) if cls is VCL else {}), **lab.settings(**changes)
+        )
+
+    return make
+
+
+# The objective
+
+
+@pytest.mark.parametrize("heads", [False, True])
+@pytest.mark.parametrize("kl_weight", [0.0, 1.0, 2.5])
+def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(lab, make, kl_weight, heads):
+    """At the second task, whose prior is the first posterior; the noise of the layers is drawn alike."""
+    tasks = lab.tasks(2, heads=heads)
+    strategy = make(num_heads=2 if heads else 1, method={"kl_weight": kl_weight}, learning_rate=0.1)
+    first, second = lab.benchmark(tasks).train_stream
+    strategy.train(first, eval_streams=[])
+    after_first = strategy.prior
+    prior = Normal(after_first.mean, (after_first.log_variance / 2).exp())
+    strategy.train(second, eval_streams=[])
+    strategy.prior = after_first  # as in the midst of the second task
+
+    images, labels = tasks[1].images(CPU)[:7], tasks[1].labels[:7]
+    layers = [strategy.network.body[1], strategy.network.heads.linear]
+    shapes = [layer.mean[0].shape for layer in layers for _ in (0, 1)]
+    generator = lab.clone(strategy.layers[0].noise)
+    parameters = strategy.flat.values.data.clone().requires_grad_()
+    mean, log_variance = parameters.chunk(2)
+    posterior = Normal(mean, (log_variance / 2).exp())
+    flow = images.flatten(1)
+    sizes = [layer.mean[part].numel() for layer in layers for part in (0, 1)]
+    means, variances = mean.split(sizes), log_variance.exp().split(sizes)
+    for index in (0, 2):
+        centre = flow @ means[index].view(shapes[index]).T + means[index + 1]
+        variance = flow**2 @ variances[index].view(shapes[index]).T + variances[index + 1]
+        flow = Normal(centre, variance.sqrt()).loc + variance.sqrt() * torch.randn(
+            centre.shape, generator=generator
+        )
+        flow = flow.relu() if index == 0 else flow
+    head = tasks[1].head
+    logits = flow[:, head * 3 : head * 3 + 3]
+    kl = kl_divergence(posterior, prior)
+    if heads:  # the other head's posterior costs nothing
+        weight_rows, bias_rows = 3 * 5, 3
+        start = sum(sizes[:2])
+        other = [*range(start, start + weight_rows), *range(start + sizes[2], start + sizes[2] + bias_rows)]
+        keep = torch.ones(len(kl), dtype=torch.bool)
+        keep[other] = False
+        kl = kl[keep]
+    objective = F.cross_entropy(logits, labels) + kl_weight * kl.sum() / len(tasks[1])
+    objective.backward()
+    lab.batch(strategy, images, labels, head)
+    torch.testing.assert_close(strategy.flat.gradients, parameters.grad, rtol=1e-4, atol=1e-6)
+    assert parameters.grad.abs().max() > 0.01
+
+
+def test_the_posterior_of_a_task_is_the_prior_of_the_next_and_its_own(lab, make):
+    strategy = make(learning_rate=0.05)
+    seen = Priors(strategy)
+    first, second = lab.benchmark(lab.tasks(2)).train_stream
+    assert torch.equal(strategy.prior.mean, torch.zeros_like(strategy.prior.mean))
+    torch.testing.assert_close(strategy.prior.log_variance.exp(), torch.full_like(strategy.prior.mean, 0.5))
+    strategy.train(first, eval_streams=[])
+    after_first = [part.clone() for part in strategy.posterior]
+    strategy.train(second, eval_streams=[])
+    during_second = seen.priors[len(seen.priors) // 2 :]
+    for prior in during_second:
+        assert torch.equal(prior[0], after_first[0])
+        assert torch.equal(prior[1], after_first[1])
+    for part, prior in zip(strategy.posterior, after_first, strict=True):
+        assert not torch.equal(part, prior)
+    strategy.flat.values.data.add_(1)
+    assert not torch.equal(strategy.prior.mean, strategy.posterior.mean), "no alias"
+    assert not torch.equal(strategy.prior.log_variance, strategy.posterior.log_variance), "no alias"
+
+
+def test_without_kl_and_variance_it_trains_like_fine_tuning(lab, make):
+    benchmark = lab.benchmark(lab.tasks(2))
+    vcl = make(method={"kl_weight": 0.0, "initial_log_variance": -40.0}, optimizer="sgd", learning_rate=0.1)
+    plain = make(cls=Finetune, optimizer="sgd", learning_rate=0.1)
+    start = plain.flat.values.data.clone()
+    for strategy in (vcl, plain):
+        strategy.train(benchmark.train_stream, eval_streams=[])
+    means = {
+        name.replace("mean.0", "weight").replace("mean.1", "bias"): p
+        for name, p in vcl.network.named_parameters()
+    }
+    for name, parameter in plain.network.named_parameters():
+        torch.testing.assert_close(means[name], parameter, rtol=1e-4, atol=1e-5)
+    assert (plain.flat.values.data - start).abs().max() > 0.05
+
+
+def test_a_linear_regression_gets_the_exact_posterior_task_after_task(lab, make):
+    """Conjugate: with the loss (f - y)^2 / 2 and inputs that touch one weight each, Bayes' rule is
+    precision = prior precision + sum x^2, mean = sum x y / precision, and mean-field Gaussians hold it."""
+    strategy = make(
+        hidden=[],
+        num_classes=3,
+        method={"initial_log_variance": -2.0},
+        optimizer="sgd",
+        learning_rate=0.2,
+        schedule="cosine",
+        epochs=2500,
+        batch_size=100,
+    )
+    targets = torch.tensor([1.0, -0.5, 0.25])  # what a label stands for
+    strategy._criterion = lambda outputs, labels: ((outputs - targets[labels, None]) ** 2).sum(1).mean() / 2
+    strategy.plugins.insert(0, NoBias(strategy))
+    precision, sum_xy = torch.full((4,), 1 / 0.5), torch.zeros(4)
+    generator = torch.Generator().manual_seed(0)
+    trajectory = Values(strategy)
+    for _ in range(2):
+        which = torch.arange(12) % 4
+        pixels = torch.full((12, 4), 128, dtype=torch.uint8)  # 128 is x = 1/255, about 0
+        pixels[torch.arange(12), which] = torch.randint(
+            128, 256, (12,), generator=generator, dtype=torch.uint8
+        )
+        labels = torch.randint(0, 3, (12,), generator=generator)
+        labels[:3] = torch.arange(3)
+        task = lab.task(pixels.view(12, 1, 2, 2), labels)
+        images = task.images(CPU).flatten(1)
+        precision = precision + (images**2).sum(0)
+        sum_xy = sum_xy + (images * targets[labels, None]).sum(0)
+        (experience,) = lab.benchmark([task]).train_stream
+        trajectory.values.clear()
+        strategy.train(experience, eval_streams=[])
+    # three outputs are three copies of the same regression; the mean takes the noise out
+    mean = lab.tail_mean([values.chunk(2)[0][:12] for values in trajectory.values]).view(3, 4).mean(0)
+    variance = (
+        lab.tail_mean([values.chunk(2)[1][:12].exp() for values in trajectory.values]).view(3, 4).mean(0)
+    )
+    torch.testing.assert_close(mean, sum_xy / precision, rtol=0, atol=0.02)
+    torch.testing.assert_close(variance, 1 / precision, rtol=0.04, atol=0)
+
+
+# Predictions
+
+
+def test_predictions_of_a_linear_model_converge_to_the_integral(lab, make):
+    """Two classes: p(1 | x) = E sigmoid(a), a Gaussian in one dimension, by Gauss-Hermite quadrature."""
+    strategy = make(
+        hidden=[], num_classes=2, method={"num_test_samples": 20_000, "initial_log_variance": 0.5}
+    )
+    strategy.network.eval()
+    images = lab.tasks(1, num_examples=6)[0].images(CPU)
+    with torch.no_grad():
+        predicted = strategy.predict(images, 0)
+    torch.testing.assert_close(predicted.exp().sum(1), torch.ones(6), rtol=0, atol=1e-3)  # 20,000 roundings
+    layer = strategy.network.heads.linear
+    x, weight, bias = images.flatten(1).double(), layer.mean[0].data.double(), layer.mean[1].data.double()
+    centre = x @ (weight[1] - weight[0]) + bias[1] - bias[0]
+    deviation = (2 * math.exp(0.5) * ((x**2).sum(1) + 1)).sqrt()
+    nodes, node_weights = np.polynomial.hermite_e.hermegauss(80)
+    a = centre[:, None] + deviation[:, None] * torch.from_numpy(nodes)
+    expected = (torch.sigmoid(a) * torch.from_numpy(node_weights / node_weights.sum())).sum(1)
+    torch.testing.assert_close(predicted[:, 1].exp().double(), expected, rtol=0, atol=0.012)
+    at_the_mean = torch.sigmoid(centre)
+    assert (at_the_mean - expected).abs().max() > 0.05, "the mean alone would fail"
+
+
+def test_predictions_of_a_network_converge_to_monte_carlo_over_all_weights(lab, make):
+    strategy = make(method={"num_test_samples": 10_000, "initial_log_variance": -0.5})
+    strategy.network.eval()
+    images = lab.tasks(1, num_examples=6)[0].images(CPU)
+    with torch.no_grad():
+        predicted = strategy.predict(images, 0).exp()
+        hidden, output = strategy.network.body[1], strategy.network.heads.linear
+        generator = torch.Generator().manual_seed(5)
+
+        def draw(mean: Tensor, log_variance: Tensor) -> Tensor:
+            noise = torch.randn((10_000, *mean.shape), generator=generator)
+            return mean + (log_variance / 2).exp() * noise
+
+        w1, b1, w2, b2 = (
+            draw(mean, log_variance)
+            for layer in (hidden, output)
+            for mean, log_variance in zip(layer.mean, layer.log_variance, strict=True)
+        )
+        flow = torch.einsum("shi,ni->snh", w1, images.flatten(1)) + b1[:, None]
+        logits = torch.einsum("skh,snh->snk", w2, flow.relu()) + b2[:, None]
+    torch.testing.assert_close(predicted, logits.softmax(-1).mean(0), rtol=0, atol=0.02)
+    with torch.no_grad():
+        at_the_mean = strategy.network(images, 0).softmax(-1)
+    assert (at_the_mean - predicted).abs().max() > 0.05, "the mean alone would fail"
+
+
+def test_a_prediction_leaves_the_means_bit_for_bit(lab, make):
+    strategy = make(normalisation="batch")
+    strategy.train(lab.benchmark(lab.tasks(1)).train_stream, eval_streams=[])
+    before = lab.snapshot(strategy)
+    strategy.network.eval()
+    images = lab.tasks(1)[0].images(CPU)
+    with torch.no_grad():
+        first, second = strategy.predict(images, 0), strategy.predict(images, 0)
+    assert not torch.equal(first, second), "it does draw weights"
+    assert lab.same(before, lab.snapshot(strategy))
+
+
+# Restart
+
+
+def test_a_restart_puts_the_means_and_variances_back_and_leaves_the_prior(lab, make):
+    strategy = make(method={"restart": True}, learning_rate=0.05)
+    starts = StartsOf(strategy)
+    first, second = lab.benchmark(lab.tasks(2)).train_stream
+    initial = strategy.flat.values.data.clone()
+    strategy.train(first, eval_streams=[])
+    posterior = strategy.flat.values.data.clone()
+    strategy.train(second, eval_streams=[])
+    assert not torch.equal(posterior, initial)
+    for values, _ in starts.seen:
+        assert torch.equal(values, initial)
+    assert torch.equal(starts.seen[1][1], posterior)
+
+
+def test_a_restart_keeps_the_posterior_of_other_heads(lab, make):
+    strategy = make(method={"restart": True}, learning_rate=0.05, num_heads=3)
+    experiences = list(lab.benchmark(lab.tasks(3, heads=True)).train_stream)
+    strategy.train(experiences[0], eval_streams=[])
+    learnt = lab.head_values(strategy.network, 0).clone()
+    strategy.train(experiences[1:], eval_streams=[])
+    assert torch.equal(lab.head_values(strategy.network, 0), learnt)
+
+
+def test_a_head_that_comes_again_has_its_own_posterior_as_the_prior(lab, make):
+    tasks = lab.tasks(2, heads=True)
+    strategy = make(num_heads=2)
+    starts = StartsOf(strategy)
+    first, second = lab.benchmark(tasks).train_stream
+    for experience in (first, second, first):
+        strategy.train(experience, eval_streams=[])
+    assert torch.equal(starts.seen[2][0], starts.seen[2][1])
+
+
+# Coresets
+
+
+@pytest.mark.parametrize("coreset", ["random", "k_center"])
+def test_the_coreset_is_taken_out_of_the_training_data(lab, make, coreset):
+    (task,) = lab.tasks(1)
+    strategy = make(method={"coreset": coreset})
+    seen = Batches(strategy)
+    strategy.train(lab.benchmark([task]).train_stream, eval_streams=[])
+    (kept,) = strategy.coresets
+
+    def rows(images: Tensor, labels: Tensor) -> list:
+        return [(tuple(row.flatten().tolist()), int(y)) for row, y in zip(images, labels, strict=True)]
+
+    in_coreset = rows(kept.to_float(kept.pixels), kept.labels)
+    assert len(in_coreset) == 4
+    assert strategy.num_examples == 8, "the KL is divided by the examples that remain"
+    for epoch in seen.epochs:
+        trained_on = [row for images, labels in epoch for row in rows(images, labels)]
+        assert sorted(trained_on + in_coreset) == sorted(rows(task.images(CPU), task.labels))
+
+
+def test_a_coreset_as_large_as_the_task_is_refused_by_name(lab, make):
+    strategy = make(method={"coreset": "random", "coreset_size": 12})
+    with pytest.raises(ValueError, match=r"coreset_size must be .* 12 .*coreset_size=12"):
+        strategy.train(lab.benchmark(lab.tasks(1)).train_stream, eval_streams=[])
+
+
+@pytest.mark.parametrize("coreset", ["random", "k_center"])
+@pytest.mark.parametrize("heads", [False, True])
+def test_a_test_with_coresets_leaves_all_of_training_untouched(lab, make, coreset, heads):
+    tasks = lab.tasks(2, heads=heads)
+    benchmark = lab.benchmark(tasks)
+    strategy = make(
+        num_heads=2 if heads else 1,
+        normalisation="batch",
+        method={"coreset": coreset, "coreset_epochs": 3},
+        learning_rate=0.05,
+    )
+    strategy.train(benchmark.train_stream, eval_streams=[])
+    before, outputs = lab.snapshot(strategy), OutputsOf(strategy)
+    strategy.eval(benchmark.test_stream)
+    assert lab.same(before, lab.snapshot(strategy))
+    with torch.no_grad():
+        plain = strategy.predict(tasks[0].images(CPU), tasks[0].head)
+    together = torch.cat([outputs.seen[number] for number in range(3)])
+    assert (together - plain).abs().max() > 0.05, "the copy that is tested was trained on"
+    assert strategy.layers[0].noise is strategy._layer_noise
+
+
+def test_training_is_the_same_with_tests_on_coresets_and_without(lab, make):
+    hashes = []
+    for tested in (False, True):
+        benchmark = lab.benchmark(lab.tasks(3))
+        strategy = make(normalisation="batch", method={"coreset": "random"})
+        for experience in benchmark.train_stream:
+            strategy.train(experience, eval_streams=[])
+            if tested:
+                strategy.eval(benchmark.test_stream)
+        hashes.append(weights_sha256(strategy))
+    assert hashes[0] == hashes[1]
+
+
+def test_the_copy_pays_kl_for_the_tested_head_and_not_for_others(lab, make):
+    """The last task trained is another one: its head must not be the one that counts."""
+    strategy = make(
+        num_heads=2, method={"coreset": "random", "kl_weight": 1e6, "coreset_epochs": 50}, learning_rate=0.01
+    )
+    experiences = list(lab.benchmark(lab.tasks(2, heads=True)).train_stream)
+    strategy.train(experiences, eval_streams=[])
+    before = lab.head_values(strategy.network, 0).clone()
+    other = lab.head_values(strategy.network, 1).clone()
+    strategy._train_on_coresets([strategy.coresets[0]], strategy.active_for(0))
+    moved = (lab.head_values(strategy.network, 0) - before).abs().mean()
+    assert torch.equal(lab.head_values(strategy.network, 1), other)
+    strategy.flat.set(strategy.flat.values.data)
+    free = make(
+        num_heads=2, method={"coreset": "random", "kl_weight": 0.0, "coreset_epochs": 50}, learning_rate=0.01
+    )
+    free.train(experiences, eval_streams=[])
+    before = lab.head_values(free.network, 0).clone()
+    free._train_on_coresets([free.coresets[0]], free.active_for(0))
+    assert moved < 0.3 * (lab.head_values(free.network, 0) - before).abs().mean()
+
+
+def test_coresets_help_old_tasks_on_real_digits(lab):
+    accuracy = {}
+    for coreset in ("none", "random", "k_center"):
+        run = lab.from_conf(
+            "strategy=vcl",
+            "benchmark=permuted_digits",
+            "benchmark.num_tasks=3",
+            "benchmark.validation_share=0.5",
+            "training.epochs=8",
+            "strategy.kl_weight=0.1",
+            f"strategy.coreset={coreset}",
+            "strategy.coreset_size=60",
+            "strategy.coreset_epochs=20",
+            "model.hidden=[40]",
+        )
+        last = [record for record in run.records() if record.after_task == 3]
+        accuracy[coreset] = sum(record.accuracy for record in last[:2]) / 2
+    assert accuracy["random"] > accuracy["none"] + 0.02
+    assert accuracy["k_center"] > accuracy["none"] + 0.02
+
+
+# Probes
+
+
+class Priors(SupervisedPlugin):
+    """The prior at every step."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.priors: list = []
+        strategy.plugins.insert(0, self)
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.priors.append([part.clone() for part in strategy.prior])
+
+
+class StartsOf(SupervisedPlugin):
+    """Posterior and prior (as flat values) when the training of each task begins."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.seen: list = []
+        self.fresh = False
+        strategy.plugins.insert(0, self)
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        self.fresh = True
+
+    def before_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        if self.fresh:
+            self.seen.append((strategy.flat.values.data.clone(), torch.cat(strategy.prior)))
+            self.fresh = False
+
+
+class Values(SupervisedPlugin):
+    """The flat values after every epoch."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.values: list = []
+        strategy.plugins.insert(0, self)
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        self.values.append(strategy.flat.values.data.clone())
+
+
+class NoBias(SupervisedPlugin):
+    """Holds the biases of a linear model at 0 with no variance."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.layer = strategy.network.heads.linear
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.layer.mean[1].data.zero_()
+        self.layer.log_variance[1].data.fill_(-40)
+
+
+class Batches(SupervisedPlugin):
+    """The batches of each epoch."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.epochs: list = []
+        strategy.plugins.insert(0, self)
+
+    def before_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        self.epochs.append([])
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.epochs[-1].append((strategy.mb_x, strategy.mb_y))
+
+
+class OutputsOf(SupervisedPlugin):
+    """The outputs of every test batch."""
+
+    def __init__(self, strategy: Any) -> None:
+        super().__init__()
+        self.seen: list = []
+        strategy.plugins.insert(0, self)
+
+    def after_eval_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.seen.append(strategy.mb_output)
