@@ -46,8 +46,7 @@ def random_signs(num_weights: int, *, magnitude: float, generator: torch.Generat
 
 
 def logistic_noise(uniform: Tensor) -> Tensor:
-    """delta = logit(u) / 2 for uniform draws u; u = 0, which float generators return, is moved into (0, 1).
-    """
+    """delta = logit(u) / 2 of uniform draws; u = 0, which float generators return, is moved into (0, 1)."""
     tiny = torch.finfo(uniform.dtype).tiny
     return (torch.log(uniform.clamp_min(tiny)) - torch.log1p(-uniform)) / 2
 

@@ -13,5 +13,6 @@ def check_binary_network(network: nn.Module, method: str) -> None:
         if parameter.dim() < 2:
             raise ValueError(
                 f"{method} makes every weight -1 or +1, so the network may have no biases and no affine "
-                f"normalisation: set model.weights=binary, got parameter {name} of shape {tuple(parameter.shape)}"
+                "normalisation: set model.weights=binary, "
+                f"got parameter {name} of shape {tuple(parameter.shape)}"
             )

@@ -77,8 +77,8 @@ class Learner(SupervisedTemplate):
         check_choice("schedule", schedule, SCHEDULES)
         if any(isinstance(module, DynamicModule) for module in model.modules()):
             raise TypeError(
-                "the parameters of a cl_bench strategy are laid out once and cannot grow: use cl_bench.models "
-                "with one head a task, or strategy=avalanche; "
+                "the parameters of a cl_bench strategy are laid out once and cannot grow: use "
+                "cl_bench.models with one head a task, or strategy=avalanche; "
                 f"got {type(model).__name__} with Avalanche dynamic modules"
             )
         self.network = (model if isinstance(model, Network) else TaskFree(model)).to(device)
@@ -110,8 +110,7 @@ class Learner(SupervisedTemplate):
         return self.flat.values
 
     def differentiate(self, **kwargs: Any) -> None:
-        """Forward and backward pass of the current batch: gradients of its mean loss into `flat.gradients`.
-        """
+        """Forward and backward pass of the batch: gradients of its mean loss into `flat.gradients`."""
         self._before_forward(**kwargs)
         self.mb_output = self.forward()
         self._after_forward(**kwargs)

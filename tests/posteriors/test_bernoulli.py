@@ -30,13 +30,21 @@ def authors_network(dtype: torch.dtype) -> nn.Sequential:
     def normalisation(width: int) -> nn.Module:
         return nn.BatchNorm1d(width, eps=1e-4, momentum=0.15, affine=False)
 
-    layers = [nn.Linear(8, 6, bias=False), normalisation(6), nn.ReLU(), nn.Linear(6, 3, bias=False), normalisation(3)]
+    layers = [
+        nn.Linear(8, 6, bias=False),
+        normalisation(6),
+        nn.ReLU(),
+        nn.Linear(6, 3, bias=False),
+        normalisation(3),
+    ]
     return nn.Sequential(*layers).to(dtype)
 
 
 def replay(arrays, case: str, *, stale, momentum, temperature, step_size, kl_weight, scale):
     """The natural parameters before each step and after the last, [51, 66], and the losses [50]."""
-    x, y, uniform, expected = (torch.from_numpy(arrays[f"{case}/{key}"]) for key in ("x", "y", "uniform", "natural"))
+    x, y, uniform, expected = (
+        torch.from_numpy(arrays[f"{case}/{key}"]) for key in ("x", "y", "uniform", "natural")
+    )
     network = authors_network(expected.dtype)
     state = bernoulli.init(expected[0])
     prior = torch.zeros_like(expected[0])
@@ -92,8 +100,9 @@ def test_every_step_equals_the_authors_optimizer_in_double_precision(trajectorie
 
 
 def test_the_published_setting_in_single_precision_equals_the_authors_up_to_rounding(trajectories):
-    """In float32, 1 - mu^2 is a few units of rounding above |lambda| = 8 and 0 above 9.5, and steps of up to 2,000 in
-    lambda follow from one last bit of tanh: so 3e-4 of each value is asked, not the 1e-6 of a well-posed step."""
+    """In float32, 1 - mu^2 is a few units of rounding above |lambda| = 8 and 0 above 9.5, and steps of up to
+    2,000 in lambda follow from one last bit of tanh: so 3e-4 of each value is asked, not the 1e-6 of a well-
+    posed step."""
     visited, losses, _ = replay(
         trajectories,
         "fp32_stale_published",
@@ -115,7 +124,9 @@ def test_the_published_setting_in_single_precision_equals_the_authors_up_to_roun
 
 def test_the_sound_scale_equals_the_published_one_where_that_does_not_cancel():
     natural = torch.linspace(-3, 3, 61, dtype=torch.float64)
-    noise = bernoulli.logistic_noise(torch.rand(61, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    noise = bernoulli.logistic_noise(
+        torch.rand(61, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    )
     relaxed = bernoulli.relax(natural, noise, temperature=0.7)
     published = bernoulli.published_scale(relaxed, natural.tanh(), num_examples=50, temperature=0.7)
     sound = bernoulli.sound_scale(natural, noise, num_examples=50, temperature=0.7)
@@ -159,14 +170,18 @@ def test_kl_divergence_equals_the_sum_over_all_sixteen_weight_vectors():
     posterior, prior = (torch.randn(4, generator=generator, dtype=torch.float64) for _ in range(2))
     signs = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=4)), dtype=torch.float64)
     q, p = probability(posterior, signs), probability(prior, signs)
-    assert bernoulli.kl_divergence(posterior, prior).item() == pytest.approx((q * (q / p).log()).sum().item(), rel=1e-10)
+    assert bernoulli.kl_divergence(posterior, prior).item() == pytest.approx(
+        (q * (q / p).log()).sum().item(), rel=1e-10
+    )
 
 
 def test_sequential_learning_of_a_linear_log_likelihood_ends_at_the_exact_batch_posterior():
-    """log p(D_t | w) = a_t . w is conjugate: the exact posterior has lambda = lambda0 + sum_t a_t, and it factorises.
+    """log p(D_t | w) = a_t . w is conjugate: the exact posterior has lambda = lambda0 + sum_t a_t, and it
+    factorises.
 
-    The gradient by mu of E[-log p] is -a_t, so the rule's fixed point is lambda0 + a_t; carrying the posterior as the
-    next prior must end where all data at once end, which enumeration of all 2^4 weights gives.
+    The gradient by mu of E[-log p] is -a_t, so the rule's fixed point is lambda0 + a_t; carrying the
+    posterior as the next prior must end where all data at once end, which enumeration of all 2^4 weights
+    gives.
     """
     tasks = torch.tensor([[0.5, -1.0, 0.2, 0.0], [-0.3, 0.4, 0.9, -0.7]], dtype=torch.float64)
     state = bernoulli.init(torch.zeros(4, dtype=torch.float64))
@@ -183,9 +198,17 @@ def test_sequential_learning_of_a_linear_log_likelihood_ends_at_the_exact_batch_
     for evidence in tasks:
         for _ in range(400):
             fixed_prior = bernoulli.step(
-                fixed_prior, -evidence, torch.zeros(4), step_size=0.1, kl_weight=1, momentum=0, stale_mean=False
+                fixed_prior,
+                -evidence,
+                torch.zeros(4),
+                step_size=0.1,
+                kl_weight=1,
+                momentum=0,
+                stale_mean=False,
             )
-    torch.testing.assert_close(fixed_prior.natural, tasks[-1], rtol=1e-9, atol=1e-9)  # only the last task is left
+    torch.testing.assert_close(
+        fixed_prior.natural, tasks[-1], rtol=1e-9, atol=1e-9
+    )  # only the last task is left
 
 
 def test_samples_follow_the_posterior_probability():
@@ -193,7 +216,9 @@ def test_samples_follow_the_posterior_probability():
     generator = torch.Generator().manual_seed(2)
     uniform = torch.rand(20000, 3, generator=generator)
     signs = bernoulli.sample(natural.expand(20000, 3), bernoulli.logistic_noise(uniform))
-    torch.testing.assert_close((signs > 0).float().mean(dim=0), torch.sigmoid(2 * natural), rtol=0, atol=0.015)
+    torch.testing.assert_close(
+        (signs > 0).float().mean(dim=0), torch.sigmoid(2 * natural), rtol=0, atol=0.015
+    )
 
 
 def test_noise_is_finite_at_the_ends_of_the_uniform_draw():
@@ -214,5 +239,7 @@ def test_the_slope_has_mean_one_at_low_temperature():
     """d E[w_r] / d mu -> d mu / d mu = 1, so that the scaled gradient is N times the gradient by the mean."""
     uniform = torch.rand(2_000_000, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     natural = torch.tensor(0.7, dtype=torch.float64)
-    slope = bernoulli.sound_scale(natural, bernoulli.logistic_noise(uniform), num_examples=1, temperature=0.02)
+    slope = bernoulli.sound_scale(
+        natural, bernoulli.logistic_noise(uniform), num_examples=1, temperature=0.02
+    )
     assert slope.mean().item() == pytest.approx(1, abs=0.03)

@@ -19,7 +19,9 @@ class Classifier(nn.Module):
 
 
 def dense() -> Classifier:
-    return Classifier(nn.Flatten(), nn.Linear(9, 5), nn.ReLU(), nn.Linear(5, 4, bias=False), nn.Tanh(), nn.Linear(4, 3))
+    return Classifier(
+        nn.Flatten(), nn.Linear(9, 5), nn.ReLU(), nn.Linear(5, 4, bias=False), nn.Tanh(), nn.Linear(4, 3)
+    )
 
 
 def convolutional() -> Classifier:
@@ -72,9 +74,13 @@ def test_it_equals_a_loop_over_single_examples_at_every_batch_size(maker, estima
 def test_chunks_of_examples_change_nothing(monkeypatch, chunk_elements):
     model = build(convolutional)
     images, labels = examples()
-    whole = fisher.diagonal(model, batches(images, labels, 11), estimator="exact", generator=torch.Generator())
+    whole = fisher.diagonal(
+        model, batches(images, labels, 11), estimator="exact", generator=torch.Generator()
+    )
     monkeypatch.setattr(fisher, "CHUNK_ELEMENTS", chunk_elements)
-    parts = fisher.diagonal(model, batches(images, labels, 11), estimator="exact", generator=torch.Generator())
+    parts = fisher.diagonal(
+        model, batches(images, labels, 11), estimator="exact", generator=torch.Generator()
+    )
     torch.testing.assert_close(parts, whole, rtol=1e-10, atol=1e-14)
 
 
@@ -99,7 +105,9 @@ def test_it_is_not_the_square_of_the_mean_gradient():
         nn.functional.cross_entropy(model(images, 1), labels), list(model.parameters())
     )
     of_mean = torch.cat([gradient.reshape(-1) for gradient in gradients]) ** 2
-    found = fisher.diagonal(model, batches(images, labels, 11), estimator="empirical", generator=torch.Generator())
+    found = fisher.diagonal(
+        model, batches(images, labels, 11), estimator="empirical", generator=torch.Generator()
+    )
     assert found.sum() > 2 * of_mean.sum()
 
 
@@ -116,7 +124,9 @@ def test_the_model_keeps_its_weights_and_gradients():
 def test_an_unknown_estimator_names_the_choices():
     images, labels = examples()
     with pytest.raises(ValueError, match="exact, sampled, empirical, got estimator='batched'"):
-        fisher.diagonal(build(dense), batches(images, labels, 4), estimator="batched", generator=torch.Generator())
+        fisher.diagonal(
+            build(dense), batches(images, labels, 4), estimator="batched", generator=torch.Generator()
+        )
 
 
 def test_an_empty_data_set_is_an_error():

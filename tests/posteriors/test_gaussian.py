@@ -44,7 +44,10 @@ def test_local_reparameterisation_has_the_moments_of_sampled_weights():
     outputs = torch.stack(
         [
             gaussian.local_reparameterisation(
-                nn.functional.linear, inputs, mean, variance,
+                nn.functional.linear,
+                inputs,
+                mean,
+                variance,
                 lambda like: torch.randn(like.shape, generator=generator),
             )
             for _ in range(4000)
@@ -55,8 +58,9 @@ def test_local_reparameterisation_has_the_moments_of_sampled_weights():
 
 
 def test_sequential_bayesian_linear_regression_ends_at_the_batch_posterior():
-    """With orthogonal inputs the exact posterior factorises, so mean-field VCL is exact: minimising the expected
-    squared error plus the KL to the previous posterior, task by task, ends at the posterior given all data."""
+    """With orthogonal inputs the exact posterior factorises, so mean-field VCL is exact: minimising the
+    expected squared error plus the KL to the previous posterior, task by task, ends at the posterior given
+    all data."""
     inputs = torch.diag(torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64))
     tasks = [torch.tensor(y, dtype=torch.float64) for y in ([1.0, -1.0, 2.0], [0.0, 3.0, 1.0])]
     prior = Gaussian(torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))

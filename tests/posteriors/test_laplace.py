@@ -35,7 +35,9 @@ def test_the_penalty_gradient_equals_finite_differences():
     for index in range(6):
         shift = torch.zeros_like(at)
         shift[index] = width
-        slope = laplace.penalty(state, at + shift, strength=2.0) - laplace.penalty(state, at - shift, strength=2.0)
+        slope = laplace.penalty(state, at + shift, strength=2.0) - laplace.penalty(
+            state, at - shift, strength=2.0
+        )
         torch.testing.assert_close(slope / (2 * width), gradient[index], rtol=1e-6, atol=1e-8)
 
 
@@ -48,13 +50,14 @@ def test_online_decays_the_old_precision_and_moves_to_the_newest_weights():
 
 
 def test_separate_penalties_of_a_linear_regression_sum_to_the_batch_posterior():
-    """For a quadratic loss with a diagonal Hessian the Laplace approximation is exact: its mode after all tasks is the
-    least-squares solution on all data."""
+    """For a quadratic loss with a diagonal Hessian the Laplace approximation is exact: its mode after all
+    tasks is the least-squares solution on all data."""
     slopes = [torch.tensor(s, dtype=torch.float64) for s in ([1.0, 2.0], [3.0, 0.5])]
     targets = [torch.tensor(t, dtype=torch.float64) for t in ([1.0, 2.0], [-1.0, 4.0])]
     state = laplace.init(torch.zeros(2, dtype=torch.float64))
     for slope, target in zip(slopes, targets, strict=True):
-        state = laplace.add_separate(state, target / slope, slope.square())  # each task's own solution and Hessian
+        own_solution, hessian = target / slope, slope.square()
+        state = laplace.add_separate(state, own_solution, hessian)
     batch = sum(s * t for s, t in zip(slopes, targets, strict=True)) / sum(s.square() for s in slopes)
     torch.testing.assert_close(state.centre, batch, rtol=1e-12, atol=1e-12)
 

@@ -15,7 +15,6 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from cl_bench.choices import choices
 from cl_bench.records import Record
 from cl_bench.running.build import build_strategy, build_stream
 from cl_bench.running.compose import compose
@@ -42,19 +41,23 @@ SMALL_STRATEGY = {
     "num_test_samples": 2,
     "coreset_size": 5,
     "coreset_epochs": 1,
-}  # for those that have the setting
+}  # where there is such a setting
 
 
 @cache
-def _composed(*overrides: str) -> DictConfig:
-    name = next(part.removeprefix("strategy=") for part in overrides if part.startswith("strategy="))
-    text = choices("strategy")[name].read_text()
-    small = [
-        f"strategy.{key}={value}"
-        for key, value in SMALL_STRATEGY.items()
-        if f" {key}:" in text or f"\n{key}:" in text
-    ]
-    return compose([*small, *overrides])
+def _composed(*choices_made: str) -> DictConfig:
+    return compose(choices_made)
+
+
+def _configured(overrides: Sequence[str]) -> DictConfig:
+    """As composed at once, but choices that were composed before are not composed again."""
+    choices_made = [part for part in overrides if part.startswith(("strategy=", "benchmark=", "model=", "+"))]
+    config = deepcopy(_composed(*choices_made))
+    config.merge_with_dotlist(
+        [f"strategy.{key}={value}" for key, value in SMALL_STRATEGY.items() if key in config.strategy]
+    )
+    config.merge_with_dotlist([part for part in overrides if part not in choices_made])
+    return config
 
 
 class Run(NamedTuple):
@@ -91,7 +94,7 @@ class Lab:
 
     def from_conf(self, *overrides: str, model: str = "mlp", seed: int = 0) -> Run:
         """What `cl-bench run` makes of these overrides, small."""
-        config = deepcopy(_composed(*SMALL, *MODELS[model], f"seed={seed}", *overrides))
+        config = _configured([*SMALL, *MODELS[model], f"seed={seed}", *overrides])
         seeds = Seeds(config.seed, config.seed_for)
         stream, _ = build_stream(config, seeds)
         return Run(build_strategy(config, stream, seeds), to_avalanche(stream), stream, config)
