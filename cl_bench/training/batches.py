@@ -40,7 +40,17 @@ class ResidentBatches:
         return len(self.labels)
 
     def __len__(self) -> int:
-        return -(-self.num_examples // self.batch_size)
+        return len(self._sizes()) if self.generator else -(-self.num_examples // self.batch_size)
+
+    def _sizes(self) -> list[int]:
+        """Of the batches of a shuffled pass: a last one of a single example, which batch normalisation cannot
+        take in training, joins the one before.
+        """
+        sizes = [self.batch_size] * (self.num_examples // self.batch_size)
+        rest = self.num_examples % self.batch_size
+        if rest == 1 and sizes and self.batch_size > 1:
+            return [*sizes[:-1], self.batch_size + 1]
+        return [*sizes, rest] if rest else sizes
 
     def __iter__(self) -> Iterator[Batch]:
         if self.generator is None:
@@ -48,7 +58,7 @@ class ResidentBatches:
                 yield self.at(slice(start, start + self.batch_size))
             return
         order = torch.randperm(self.num_examples, generator=self.generator, device=self.generator.device)
-        for positions in order.to(self.pixels.device).split(self.batch_size):
+        for positions in order.to(self.pixels.device).split(self._sizes()):
             yield self.at(positions)
 
     def at(self, positions: Tensor | slice) -> Batch:

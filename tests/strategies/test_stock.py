@@ -188,7 +188,9 @@ def test_our_strategies_learn_avalanche_s_benchmarks(lab, name):
             strategy.train(experience, eval_streams=[])
     scores = Scores()
     strategy.plugins.insert(0, scores)
+    global_state = torch.random.get_rng_state()
     strategy.eval(benchmark.test_stream)
+    assert torch.equal(torch.random.get_rng_state(), global_state), "reading somebody's data draws nothing"
     (first, _, number), (second, _, _) = scores.rows
     assert number == 60
     assert second > 0.8

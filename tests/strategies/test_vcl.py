@@ -361,7 +361,6 @@ def test_the_copy_pays_kl_for_the_tested_head_and_not_for_others(lab, make):
     strategy._train_on_coresets([strategy.coresets[0]], strategy.active_for(0))
     moved = (lab.head_values(strategy.network, 0) - before).abs().mean()
     assert torch.equal(lab.head_values(strategy.network, 1), other)
-    strategy.flat.set(strategy.flat.values.data)
     free = make(
         num_heads=2, method={"coreset": "random", "kl_weight": 0.0, "coreset_epochs": 50}, learning_rate=0.01
     )
