@@ -15,9 +15,11 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from cl_bench.models import mlp
 from cl_bench.records import Record
 from cl_bench.running.build import build_strategy, build_stream
 from cl_bench.running.compose import compose
+from cl_bench.strategies import VCL
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream
 from cl_bench.streams.transforms import identity
@@ -232,3 +234,43 @@ def _own_cache_and_one_thread(tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setenv("CL_BENCH_CACHE", str(cache))
         yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def make_vcl(lab):
+    """A VCL learner on a small perceptron."""
+
+    def make(
+        *,
+        hidden: list[int] | None = None,
+        num_heads: int = 1,
+        num_classes: int = 3,
+        normalisation: str = "none",
+        method: dict | None = None,
+        cls: type = VCL,
+        **changes: Any,
+    ) -> Any:
+        model = lab.seeded_model(
+            mlp,
+            input_shape=(1, 2, 2),
+            num_classes=num_classes,
+            num_heads=num_heads,
+            hidden=[5] if hidden is None else hidden,
+            normalisation=normalisation,
+            weights="real",
+        )
+        defaults = {
+            "kl_weight": 1.0,
+            "prior_variance": 0.5,
+            "initial_log_variance": -3.0,
+            "restart": False,
+            "num_test_samples": 3,
+            "coreset": "none",
+            "coreset_size": 4,
+            "coreset_epochs": 2,
+        }
+        return cls(
+            model=model, **(defaults | (method or {}) if cls is VCL else {}), **lab.settings(**changes)
+        )
+
+    return make
