@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
     """Run one configuration and return its records, as `cl-bench run` would: run(["strategy=ewc", "seed=3"]).
 
-    A run that is finished already is read, not repeated.
+    A run that is finished already is read, not repeated. Sweeps, a study's own too, belong to `cl-bench run`.
 
     Returns:
         One row a record; see `cl_bench.analysis.load`.

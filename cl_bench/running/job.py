@@ -19,7 +19,7 @@ from cl_bench.running.compose import config_hash, flatten, plain, run_folder
 
 log = logging.getLogger(__name__)
 
-RECORDS, SUMMARY, CONFIG = "records.csv", "run.json", "config.yaml"
+RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
 
 
 def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
@@ -27,7 +27,8 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
 
     The folder holds config.yaml (the resolved configuration), records.csv and run.json (status, settings,
     versions, hardware, seconds, a hash of the final weights). A finished run is left as it is, unless
-    `resume` is false; one that failed or was killed is run again from the start.
+    `resume` is false; one that failed or was killed is run again from the start, and its records stay in
+    records.previous.csv until the new ones are complete.
     """
     folder = run_folder(config)
     if config.resume and _is_finished(folder):
@@ -35,7 +36,8 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
         log.info("%s is finished already", folder)
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORDS).unlink(missing_ok=True)
+    if (folder / RECORDS).exists():
+        (folder / RECORDS).replace(folder / PREVIOUS)
     about = _about(config)
     _write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(config))))
     _write_summary(folder, about)
@@ -43,6 +45,7 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
     try:
         about |= _train_and_test(config, folder, about, show_progress=show_progress)
         about["status"] = "finished"
+        (folder / PREVIOUS).unlink(missing_ok=True)
     except BaseException as error:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
         about |= {"status": "failed", "error": f"{type(error).__name__}: {reason}"}

@@ -149,14 +149,19 @@ def test_a_run_that_diverges_has_failed_and_keeps_its_records(configured):
 
 
 def test_a_run_that_failed_is_run_again_from_the_start(configured, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(records, "append", fail_after(3, RuntimeError("a passing cloud")))
-        with pytest.raises(RuntimeError, match="a passing cloud"):
-            execute(configured())
+    for number, cloud in ((3, "a passing cloud"), (1, "another cloud")):
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "append", fail_after(number, RuntimeError(cloud)))
+            with pytest.raises(RuntimeError, match=cloud):
+                execute(configured())
+    previous = run_folder(configured()) / "records.previous.csv"
+    assert len(records.read(previous)) == 3, "what the first try recorded is kept"
+    assert len(recorded(previous.parent)) == 1
     folder = execute(configured())
     assert recorded(folder) == EVERY_TEST
     assert about(folder)["status"] == "finished"
     assert about(folder)["error"] is None
+    assert not previous.exists(), "the new records are complete"
 
 
 @pytest.mark.parametrize("left_behind", ['{"status": "running"}', '{"status": "fin', "", "[]"])
