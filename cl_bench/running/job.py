@@ -1,5 +1,6 @@
 """One configuration in, one results folder out."""
 
+import gc
 import json
 import logging
 import os
@@ -59,6 +60,7 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
             _write_summary(folder, about)
         except OSError as error:  # a full disk, most likely: the first error is the one to show
             log.error("cannot write %s: %s", folder / SUMMARY, error)
+        gc.collect()  # Avalanche's strategies are reference cycles; a sweep's worker goes on to the next run
     return folder
 
 
