@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cl_bench.posteriors import gaussian
+from cl_bench.posteriors.gaussian import Gaussian
 
 
 class GaussianLayer(nn.Module):
-    """A linear map with independent Gaussian weights: draws its output in training, uses its means in
-    testing.
+    """A linear map with independent Gaussian weights: draws its outputs in training (a normalisation its
+    weights), uses its means in testing.
 
     Args:
         layer: Linear, Conv2d or a normalisation with an affine part; its weights become the means.
@@ -22,6 +23,8 @@ class GaussianLayer(nn.Module):
     def __init__(self, layer: nn.Module, *, log_variance: float, noise: torch.Generator) -> None:
         super().__init__()
         self.apply_weight, self.normalise = _linear_map(layer)
+        # a scale a channel acts on very many outputs: to draw the few scales is exact, and far cheaper
+        self.draws_outputs = isinstance(self.normalise, nn.Identity)
         self.noise = noise
         self.mean = nn.ParameterList(_weight_and_bias(layer))
         self.log_variance = nn.ParameterList(
@@ -32,6 +35,12 @@ class GaussianLayer(nn.Module):
         inputs = self.normalise(inputs)
         if not self.training:
             return self._map(inputs, list(self.mean))
+        if not self.draws_outputs:
+            drawn = [
+                gaussian.sample(Gaussian(mean, log_variance), self._draw(mean))
+                for mean, log_variance in zip(self.mean, self.log_variance, strict=True)
+            ]
+            return self._map(inputs, drawn)
         variances = [log_variance.exp() for log_variance in self.log_variance]
         return gaussian.local_reparameterisation(self._map, inputs, list(self.mean), variances, self._draw)
 
