@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cl_bench.analysis.folders import Run
+from cl_bench.settings import is_incidental
 
-_NOT_A_METHOD = frozenset({"study", "results_dir"})  # where a run was put, not what it did
+_SEEDS = ("seed", "seeds", "seed_for")
 
 
 def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
@@ -86,6 +87,4 @@ def _apart_by_length(group: Sequence[Run], labels: dict[int, str]) -> dict[int, 
 
 def _names_no_method(key: str) -> bool:
     parts = key.split(".")
-    return key in _NOT_A_METHOD or any(
-        part in ("seed", "seeds") or part.endswith(("_seed", "_seeds")) for part in parts
-    )
+    return is_incidental(key) or any(part in _SEEDS or part.endswith(("_seed", "_seeds")) for part in parts)

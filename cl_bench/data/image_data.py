@@ -15,7 +15,7 @@ from torch import Tensor
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, MemoryError)
 
 
-class DataError(Exception):
+class DataError(ValueError):
     """A data set cannot be had. One line: the file, what was expected of it, what it was, and what to do."""
 
 

@@ -60,6 +60,8 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
         except DataError as error:
             in_part = in_part or error
     if fetch is not None:
+        if in_part is not None:
+            log.warning("%s; it is downloaded instead", in_part)
         return _download(name=name, fetch=fetch, look=look, wanted=f"{wanted}: {looked}")
     if in_part is not None:
         raise in_part

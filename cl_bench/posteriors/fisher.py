@@ -33,10 +33,26 @@ def label_weights(logits: Tensor, labels: Tensor, estimator: str, generator: tor
     return nn.functional.one_hot(labels, logits.shape[-1]).to(logits)
 
 
-def is_dense(model: nn.Module) -> bool:
-    """Whether every parameter belongs to a Linear layer, so that `dense_squares` applies."""
+def is_dense(model: nn.Module, arguments: tuple) -> bool:
+    """Whether `dense_squares` applies: every parameter belongs to a Linear layer, and each such layer is
+    called once, on one vector an example.
+    """
     owners = [module for module in model.modules() if list(module.parameters(recurse=False))]
-    return all(isinstance(module, nn.Linear) for module in owners)
+    if not all(isinstance(module, nn.Linear) for module in owners):
+        return False
+    calls: list[tuple[nn.Module, int]] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, inputs, _: calls.append((layer, inputs[0].dim())))
+        for layer in owners
+    ]
+    images, *rest = arguments
+    try:
+        with torch.no_grad():
+            model(images[:1], *rest)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return len(calls) == len(owners) and {layer for layer, dims in calls if dims == 2} == set(owners)
 
 
 def dense_squares(model: nn.Module, arguments: tuple, weigh: Weigh) -> list[Tensor]:
@@ -117,11 +133,13 @@ def diagonal(
     Raises:
         ValueError: for an unknown estimator or an empty data set.
     """
-    squares_of = dense_squares if is_dense(model) else per_example_squares
+    squares_of = None
     total: Tensor | None = None
     num_examples = 0
     for images, labels, task in batches:
         weigh = partial(label_weights, labels=labels, estimator=estimator, generator=generator)
+        if squares_of is None:
+            squares_of = dense_squares if is_dense(model, (images, task)) else per_example_squares
         squares = squares_of(model, (images, task), weigh)
         flat = torch.cat([square.reshape(-1) for square in squares])
         total = flat if total is None else total + flat

@@ -20,13 +20,10 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from cl_bench.choices import choices
 from cl_bench.places import conf_folder
+from cl_bench.settings import is_incidental
 
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
-
-# these do not change what a run computes, so that they are no part of its name
-NOT_HASHED = ("study", "results_dir", "resume", "data", "loggers", "hydra")
-NOT_HASHED_IN_TRAINING = ("device", "threads")
 
 
 class EntryPointConfigs(SearchPathPlugin):
@@ -72,7 +69,7 @@ def explain(error: Exception) -> str:
         wrong = str(cause.key)
         options = [str(key) for key in cause.parent_node if not str(key).startswith("_")]
         message = f"there is no setting {cause.full_key}."
-    near = get_close_matches(wrong, options, n=3, cutoff=0.5)
+    near = get_close_matches(wrong, options, n=3, cutoff=0.6)
     return message + (f" Did you mean {' or '.join(near)}?" if near else "")
 
 
@@ -100,16 +97,16 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def config_hash(config: DictConfig) -> str:
     """Eight hexadecimal digits of all settings that change what a run computes."""
-    settings = {key: value for key, value in plain(config).items() if key not in NOT_HASHED}
-    settings["training"] = {
-        key: value for key, value in settings["training"].items() if key not in NOT_HASHED_IN_TRAINING
-    }
-    dataset = settings["benchmark"]["dataset"]
-    settings["benchmark"]["dataset"] = {
-        key: value for key, value in dataset.items() if key not in ("root", "download")
-    }
-    text = json.dumps(settings, sort_keys=True, default=str)
+    text = json.dumps(_without_incidental(plain(config)), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _without_incidental(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _without_incidental(value, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if not is_incidental(f"{prefix}{key}")
+    }
 
 
 def run_name(config: DictConfig) -> str:

@@ -4,16 +4,13 @@ import gc
 import json
 import logging
 import os
-import random
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder
@@ -37,31 +34,39 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
         log.info("%s is finished already", folder)
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / RECORDS).exists():
-        (folder / RECORDS).replace(folder / PREVIOUS)
+    _keep_records(folder)
     about = _about(config)
     _write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(config))))
     _write_summary(folder, about)
     started, cpu_started = time.perf_counter(), time.process_time()
+
+    def close(**outcome: Any) -> None:
+        wall, cpu = time.perf_counter() - started, time.process_time() - cpu_started
+        seconds = {"wall_seconds": round(wall, 3), "cpu_seconds": round(cpu, 3)}
+        _write_summary(folder, about | outcome | seconds | {"finished": _now()})
+
     try:
-        about |= _train_and_test(config, folder, about, show_progress=show_progress)
-        about["status"] = "finished"
-        (folder / PREVIOUS).unlink(missing_ok=True)
+        close(**_train_and_test(config, folder, about, show_progress=show_progress), status="finished")
     except BaseException as error:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
-        about |= {"status": "failed", "error": f"{type(error).__name__}: {reason}"}
         log.info("the run failed", exc_info=error)
+        with suppress(OSError):  # a full disk, most likely: the first error is the one to show
+            close(status="failed", error=f"{type(error).__name__}: {reason}")
         raise
     finally:
-        about["wall_seconds"] = round(time.perf_counter() - started, 3)
-        about["cpu_seconds"] = round(time.process_time() - cpu_started, 3)
-        about["finished"] = _now()
-        try:
-            _write_summary(folder, about)
-        except OSError as error:  # a full disk, most likely: the first error is the one to show
-            log.error("cannot write %s: %s", folder / SUMMARY, error)
         gc.collect()  # Avalanche's strategies are reference cycles; a sweep's worker goes on to the next run
+    (folder / PREVIOUS).unlink(missing_ok=True)
     return folder
+
+
+def _keep_records(folder: Path) -> None:
+    """Put the records of an earlier try aside; of several tries, those of the longest stay."""
+    records, previous = folder / RECORDS, folder / PREVIOUS
+    if records.exists():
+        if previous.exists() and previous.stat().st_size > records.stat().st_size:
+            records.unlink()
+        else:
+            records.replace(previous)
 
 
 def _train_and_test(
@@ -77,7 +82,7 @@ def _train_and_test(
     from cl_bench.strategies.learner import check_count
     from cl_bench.streams.benchmark import to_avalanche
     from cl_bench.training.experiment import experiment, weights_sha256
-    from cl_bench.training.generators import Seeds
+    from cl_bench.training.generators import Seeds, global_generators_restored
     from cl_bench.training.plugins import Progress
 
     check_count(threads=config.training.threads)
@@ -100,7 +105,7 @@ def _train_and_test(
     )
     strategy.plugins.insert(0, progress)
     try:
-        with _global_generators(seeds["noise"]):
+        with global_generators_restored(seeds["noise"]):
             for record in experiment(
                 strategy, to_avalanche(stream), seed=config.seed, test_on=config.training.test_on
             ):
@@ -125,23 +130,6 @@ def _about(config: DictConfig) -> dict[str, Any]:
         "versions": versions(),
         "started": _now(),
     }
-
-
-@contextmanager
-def _global_generators(seed: int) -> Iterator[None]:
-    """Seed the global generators, which third-party strategies draw from, and put them back afterwards."""
-    import torch
-
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
-            yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
 
 
 def _is_finished(folder: Path) -> bool:

@@ -33,8 +33,6 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
         The exit status: 0, 1 where a run failed, 2 for a wrong command line; and the folder of the run, or of
         all runs of a sweep, where something ran.
     """
-    from cl_bench.data import DataError
-
     register()
     flags = [argument for argument in arguments if argument in ("-m", "--multirun")]
     rest = [argument for argument in arguments if argument not in flags]
@@ -49,7 +47,7 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     except (HydraException, OmegaConfBaseException) as error:
         print(f"cl-bench: {explain(error)}", file=sys.stderr)
         return 2, None
-    except (ValueError, ArithmeticError, OSError, DataError) as error:
+    except (ValueError, ArithmeticError, OSError) as error:
         print(f"cl-bench: {error}", file=sys.stderr)
         status = 1
     except Exception as error:  # not foreseen: the type says more than the message alone

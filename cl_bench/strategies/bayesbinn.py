@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cl_bench.posteriors import bernoulli
 from cl_bench.strategies.binary import check_binary_network
-from cl_bench.strategies.experiences import resident_task
+from cl_bench.strategies.experiences import head_of
 from cl_bench.strategies.learner import Learner, check_choice, check_count, check_not_negative, check_positive
 
 VARIANTS = ("sound", "published")
@@ -29,7 +29,7 @@ class BayesBiNN(Learner):
         num_samples: weight samples a training step.
         num_test_samples: weight samples of a prediction; 0 tests the most probable weights.
         kl_weight: k; 1 is Bayes' rule.
-        momentum: beta of the natural gradient's running average.
+        momentum: beta of the natural gradient's running average, which goes on from task to task.
         carry_prior: whether the posterior becomes the next task's prior; otherwise that stays at lambda = 0.
         variant: `sound` or `published`.
         max_slope: of `sound`: the largest d w_r / d mu; None for no limit. See posteriors/bernoulli.py.
@@ -100,7 +100,7 @@ class BayesBiNN(Learner):
         return bernoulli.sound_scale(self.posterior.natural, noise, max_slope=self.max_slope, **common)
 
     def optimizer_step(self) -> None:
-        before = self.posterior.natural
+        before = self.posterior
         self.posterior = bernoulli.step(
             self.posterior,
             self.scaled_gradient,
@@ -111,18 +111,21 @@ class BayesBiNN(Learner):
             stale_mean=self.published,
         )
         if self.active is not None:
-            kept = torch.where(self.active, self.posterior.natural, before)
-            self.posterior = self.posterior._replace(natural=kept)
+            natural = torch.where(self.active, self.posterior.natural, before.natural)
+            momentum = torch.where(self.active, self.posterior.momentum, before.momentum)
+            self.posterior = self.posterior._replace(natural=natural, momentum=momentum)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
-        others = self.other_heads(resident_task(self.experience).head)
+        others = self.other_heads(head_of(self.experience))
         self.active = self.flat.mask(others).bool() if others else None
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        if self.carry_prior:
+        if self.carry_prior and self.active is None:
             self.prior = self.posterior.natural.clone()
+        elif self.carry_prior:  # a head that was not used keeps the prior it had
+            self.prior = torch.where(self.active, self.posterior.natural, self.prior)
         self.flat.set(bernoulli.mode(self.posterior.natural))
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:

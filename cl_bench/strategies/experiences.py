@@ -36,6 +36,13 @@ class MaterialisedTask:
         return pixels
 
 
+def head_of(experience: Any) -> int:
+    """The head that the scenario lets a learner use for the experience: its task label, 0 without one."""
+    if hasattr(experience, "task_data"):
+        return experience.task_data.head
+    return getattr(experience, "task_label", 0)
+
+
 def resident_task(experience: Any) -> TaskData | MaterialisedTask:
     """The experience's own `task_data`, or its data set read into memory and kept on the experience."""
     if not hasattr(experience, "task_data"):

@@ -13,6 +13,8 @@ from cl_bench.training.batches import batches_of
 class Joint(Learner):
     """At task t: training on the data of tasks 1 to t, shuffled together, with the same network and epochs.
 
+    On somebody else's benchmark it sees the evaluation transforms, without random augmentation.
+
     Args:
         restart: begin each time at the initial weights (what a model trained jointly from scratch reaches),
             or go on from the present ones.

@@ -41,7 +41,7 @@ class Learner(SupervisedTemplate):
     Args:
         model: `cl_bench.models.Network`, or any network whose parameters do not grow.
         epochs: passes over each task's training data.
-        batch_size, test_batch_size: in examples; the second changes speed and memory only.
+        batch_size, test_batch_size: in examples; the second changes nothing in training.
         optimizer: `adam` or `sgd`, made anew for each task.
         learning_rate: step size at the start of each task.
         schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
@@ -164,7 +164,9 @@ class Learner(SupervisedTemplate):
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         data = getattr(self.experience, "task_data", None)
-        if data is None:  # somebody else's benchmark: its own loader, so that its augmentation stays random
+        if data is None:
+            # somebody else's benchmark: its own loader, so that its augmentation stays random; it draws from
+            # the global generator, as all of Avalanche does
             super().make_train_dataloader(**kwargs)
             self.num_examples = len(self.adapted_dataset)
         else:

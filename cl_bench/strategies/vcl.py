@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cl_bench.posteriors import coresets, gaussian
 from cl_bench.posteriors.gaussian import Gaussian
-from cl_bench.strategies.experiences import resident_task
+from cl_bench.strategies.experiences import head_of
 from cl_bench.strategies.gaussian_layers import make_gaussian
 from cl_bench.strategies.learner import Learner, check_choice, check_count, check_not_negative, check_positive
 from cl_bench.training.batches import ResidentBatches, merged
@@ -108,7 +108,7 @@ class VCL(Learner):
             )
         features = batches.to_float(batches.pixels).flatten(1)
         choose = coresets.random if self.coreset == "random" else coresets.k_center
-        positions = choose(features, self.coreset_size, generator=self.noise)
+        positions = choose(features, self.coreset_size, generator=self.batch_order)
         kept = batches.only(positions)
         kept.generator = self.test_noise  # coresets are trained on in tests, which must not disturb training
         self.coresets.append(kept)
@@ -120,14 +120,16 @@ class VCL(Learner):
                 f"coreset must be none on a benchmark of somebody else's, got coreset={self.coreset!r}"
             )
         super()._before_training_exp(**kwargs)
-        self.active = self.active_for(resident_task(self.experience).head)
+        self.active = self.active_for(head_of(self.experience))
         if self.restart:
             present = zip(self.initial, self.posterior, strict=True)
             self.flat.set(torch.cat([torch.where(self.active > 0, start, part) for start, part in present]))
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        self.prior = Gaussian(*(part.clone() for part in self.posterior))
+        trained = self.active > 0  # a head that was not used keeps the prior it had
+        parts = zip(self.posterior, self.prior, strict=True)
+        self.prior = Gaussian(*(torch.where(trained, part, old) for part, old in parts))
 
     # Predictions
 
@@ -144,12 +146,13 @@ class VCL(Learner):
 
     def _before_eval(self, **kwargs: Any) -> None:
         super()._before_eval(**kwargs)
-        self.before_coresets = {name: part.clone() for name, part in self.network.state_dict().items()}
+        if self.coresets:
+            self.before_coresets = {name: part.clone() for name, part in self.network.state_dict().items()}
         self.trained_for: int | None = None
 
     def _before_eval_exp(self, **kwargs: Any) -> None:
         super()._before_eval_exp(**kwargs)
-        head = resident_task(self.experience).head
+        head = head_of(self.experience)
         if self.coresets and head != self.trained_for:
             self._undo_coresets()
             self._train_on_coresets(
@@ -158,7 +161,8 @@ class VCL(Learner):
             self.trained_for = head
 
     def _after_eval(self, **kwargs: Any) -> None:
-        self._undo_coresets()
+        if self.coresets:
+            self._undo_coresets()
         super()._after_eval(**kwargs)
 
     def _undo_coresets(self) -> None:

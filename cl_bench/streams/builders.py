@@ -30,8 +30,8 @@ def permuted(
         scenario: `task` (a head a task), `domain` (one head, the same classes) or `class` (one head, new
             classes in every task).
         permute_first: whether the first task is permuted too, or shows the images as they are.
-        pixels: `unit` for [0, 1], `standardised` for mean 0 and variance 1 of each channel of the training
-            images.
+        pixels: `unit` for [0, 1], `standardised` for mean 0 and variance 1 of the training images (of all
+            values together; of each channel in `rotated` and `split`).
         validation_share: of the training images, kept out of training, in [0, 1).
         generator: draws the permutations and the validation images.
 
@@ -43,7 +43,8 @@ def permuted(
     views: list[View] = [Permutation(order) for order in orders]
     if not permute_first:
         views[0] = identity
-    return _transformed(data, views, scenario, pixels, validation_share, generator)
+    scaling = _scaling(data, pixels, by_channel=False)  # a value's channel is not its own any more
+    return _transformed(data, views, scenario, scaling, validation_share, generator)
 
 
 def rotated(
@@ -60,7 +61,7 @@ def rotated(
     check_number("max_degrees", max_degrees)
     step = max_degrees / max(check_num_tasks(num_tasks) - 1, 1)
     views: list[View] = [Rotation(step * task) for task in range(num_tasks)]
-    return _transformed(data, views, scenario, pixels, validation_share, generator)
+    return _transformed(data, views, scenario, _scaling(data, pixels), validation_share, generator)
 
 
 def split(
@@ -130,14 +131,13 @@ def _transformed(
     data: ImageData,
     views: list[View],
     scenario: str,
-    pixels: str,
+    scaling: Scaling,
     validation_share: float,
     generator: torch.Generator,
 ) -> TaskStream:
     """All examples in every task, each task seen through its own view."""
     check_choice("scenario", scenario, SCENARIOS)
     num_classes = len(data.class_names)
-    scaling = _scaling(data, pixels)
     train_part, validation_part = _validation_split(len(data.train_labels), validation_share, generator)
 
     def tasks(images: SharedImages, labels: Tensor, among: Tensor | None) -> tuple[TaskData, ...]:
@@ -222,14 +222,16 @@ def _validation_split(
     return order[num_validation:].sort().values, order[:num_validation].sort().values
 
 
-def _scaling(data: ImageData, pixels: str) -> Scaling:
+def _scaling(data: ImageData, pixels: str, *, by_channel: bool = True) -> Scaling:
+    """Scaling of uint8 pixels; `standardised` by the moments of each channel, or of all together."""
     check_choice("pixels", pixels, PIXELS)
-    num_channels = data.train_images.shape[1]
+    images = data.train_images if by_channel else data.train_images.flatten(1).unsqueeze(1)
+    num_channels = images.shape[1]
     if pixels == "unit":
         return Scaling(torch.full((num_channels, 1, 1), 1 / 255), torch.zeros(num_channels, 1, 1))
     means, deviations = [], []
     for channel in range(num_channels):
-        counts = torch.bincount(data.train_images[:, channel].flatten(), minlength=256).double()
+        counts = torch.bincount(images[:, channel].flatten(), minlength=256).double()
         values = torch.arange(256, dtype=torch.float64)
         mean = (counts * values).sum() / counts.sum()
         means.append(mean)

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from avalanche.benchmarks import CLScenario
 from avalanche.training.templates import SupervisedTemplate
 
 from cl_bench.records import Record
+from cl_bench.training.generators import global_generators_restored
 from cl_bench.training.plugins import FiniteLoss, Scores
 
 STREAMS = ("test", "validation")
@@ -41,7 +41,7 @@ def experiment(
     strategy.plugins[:0] = [scores, finite]  # Avalanche's clock must stay the last plugin
 
     def test(after_task: int) -> Iterator[Record]:
-        with torch.random.fork_rng():
+        with global_generators_restored():
             strategy.eval(tested_stream)
         for on_task, row in enumerate(scores.rows, start=1):
             yield Record(seed, after_task, on_task, *row)

@@ -5,8 +5,11 @@ weights as they are; and each purpose can be given a seed of its own.
 """
 
 import hashlib
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 PURPOSES = ("init", "order", "batches", "noise", "test")
@@ -51,3 +54,21 @@ class Seeds:
         generator = torch.Generator(device=device)
         generator.manual_seed(self._seeds[purpose])
         return generator
+
+
+@contextmanager
+def global_generators_restored(seed: int | None = None) -> Iterator[None]:
+    """Put torch's, numpy's and Python's global generators back afterwards, whatever third-party code drew;
+    with a `seed` they start from it.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            if seed is not None:
+                torch.manual_seed(seed)
+                random.seed(seed)
+                np.random.seed(seed % 2**32)
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

@@ -70,6 +70,25 @@ def test_it_equals_a_loop_over_single_examples_at_every_batch_size(maker, estima
     torch.testing.assert_close(found, by_loop(model, images, labels, 1, estimator), rtol=1e-9, atol=1e-12)
 
 
+class Repeated(nn.Module):
+    """A network of Linear layers alone, one of which is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.again, self.last = nn.Linear(9, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, images: Tensor, task: int) -> Tensor:
+        hidden = self.first(images.flatten(1)).tanh()
+        return self.last(self.again(self.again(hidden).tanh()).tanh())
+
+
+def test_a_layer_that_is_called_twice_counts_twice():
+    model = build(Repeated)
+    images, labels = examples()
+    found = fisher.diagonal(model, batches(images, labels, 4), estimator="exact", generator=torch.Generator())
+    torch.testing.assert_close(found, by_loop(model, images, labels, 0, "exact"), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("chunk_elements", [1, 200])
 def test_chunks_of_examples_change_nothing(monkeypatch, chunk_elements):
     model = build(convolutional)

@@ -192,6 +192,18 @@ def test_the_posterior_of_other_heads_stands_still(lab, make, network):
         assert (before != strategy.posterior.natural)[~mask[head]].all()
 
 
+def test_a_head_that_was_not_trained_keeps_the_first_prior(lab, make, network):
+    strategy = make({"momentum": 0.5}, network(num_heads=2))
+    first, second = lab.benchmark(lab.tasks(2, heads=True)).train_stream
+    other = ~strategy.flat.mask(strategy.other_heads(0)).bool()
+    strategy.train(first, eval_streams=[])
+    assert not strategy.prior[other].any()
+    assert not strategy.posterior.momentum[other].any()
+    assert torch.equal(strategy.prior[~other], strategy.posterior.natural[~other])
+    strategy.train(second, eval_streams=[])
+    assert torch.equal(strategy.prior[other], strategy.posterior.natural[other])
+
+
 class OneWeightEach(nn.Module):
     """Logits (-f, f) of f = w . x: where an input touches one weight, the weight's log-odds are exact."""
 

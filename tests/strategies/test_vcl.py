@@ -239,6 +239,18 @@ def test_a_restart_keeps_the_posterior_of_other_heads(lab, make):
     assert torch.equal(lab.head_values(strategy.network, 0), learnt)
 
 
+def test_a_head_that_was_not_trained_keeps_the_first_prior(lab, make):
+    strategy = make(num_heads=2)
+    first, _ = lab.benchmark(lab.tasks(2, heads=True)).train_stream
+    start = [part.clone() for part in strategy.prior]
+    strategy.train(first, eval_streams=[])
+    trained = strategy.active_for(0) > 0
+    for part, old, posterior in zip(strategy.prior, start, strategy.posterior, strict=True):
+        assert torch.equal(part[~trained], old[~trained])
+        assert torch.equal(part[trained], posterior[trained])
+        assert not trained.all()
+
+
 def test_a_head_that_comes_again_has_its_own_posterior_as_the_prior(lab, make):
     tasks = lab.tasks(2, heads=True)
     strategy = make(num_heads=2)

@@ -26,14 +26,27 @@ def test_unit_pixels_are_bytes_divided_by_255(build, data):
 def test_standardised_pixels_have_mean_0_and_variance_1_in_each_channel(build, data):
     data = data._replace(train_images=data.train_images.clone())
     data.train_images[:, 1] //= 3  # the second channel is darker
-    images = build("permuted", data=data, permute_first=False, pixels="standardised").train[0].images(CPU)
+    images = build("rotated", data=data, pixels="standardised").train[0].images(CPU)
     variance, mean = torch.var_mean(images.double(), dim=(0, 2, 3), correction=0)
     torch.testing.assert_close(mean, torch.zeros(2).double(), rtol=0, atol=1e-6)
     torch.testing.assert_close(variance, torch.ones(2).double(), rtol=1e-5, atol=0)
 
 
+def test_permuted_values_are_standardised_all_alike_since_they_leave_their_channel(build, data):
+    data = data._replace(train_images=data.train_images.clone())
+    data.train_images[:, 1] //= 3
+    plain, permuted = (
+        build("permuted", data=data, permute_first=first, pixels="standardised").train[0].images(CPU)
+        for first in (False, True)
+    )
+    variance, mean = torch.var_mean(permuted.double(), correction=0)
+    torch.testing.assert_close(mean, torch.zeros(()).double(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(variance, torch.ones(()).double(), rtol=1e-5, atol=0)
+    assert torch.equal(plain.flatten(1).sort().values, permuted.flatten(1).sort().values)
+
+
 def test_test_images_are_standardised_by_the_training_images(build, data):
-    test = build("permuted", permute_first=False, pixels="standardised").test[0].images(CPU)
+    test = build("rotated", pixels="standardised").test[0].images(CPU)
     variance, mean = torch.var_mean(data.train_images.double(), dim=(0, 2, 3), correction=0, keepdim=True)
     expected = ((data.test_images - mean) / variance.sqrt()).float()
     torch.testing.assert_close(test, expected, rtol=0, atol=1e-5)

@@ -1,0 +1,20 @@
+"""Which settings say where and how a run is done, and not what it computes."""
+
+# no part of a run's name, and never what sets two methods apart
+INCIDENTAL = (
+    "study",
+    "results_dir",
+    "resume",
+    "data",
+    "loggers",
+    "hydra",
+    "training.device",
+    "training.threads",
+    "benchmark.dataset.root",
+    "benchmark.dataset.download",
+)
+
+
+def is_incidental(key: str) -> bool:
+    """Whether the setting of this dotted key, or one that it belongs to, is incidental."""
+    return any(key == name or key.startswith(f"{name}.") for name in INCIDENTAL)
