@@ -17,7 +17,7 @@ $(VENV)/.installed-tests: pyproject.toml $(VENV)/.installed
 	touch $@
 
 bench: $(VENV)/.installed
-	$(BIN)/cl-bench run experiment=digits
+	$(BIN)/cl-bench run experiment=digits >/dev/null   # the report shows the table
 	$(BIN)/cl-bench report results/digits
 
 test: $(VENV)/.installed-tests
