@@ -122,10 +122,11 @@ class BayesBiNN(Learner):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        if self.carry_prior and self.active is None:
-            self.prior = self.posterior.natural.clone()
-        elif self.carry_prior:  # a head that was not used keeps the prior it had
-            self.prior = torch.where(self.active, self.posterior.natural, self.prior)
+        if self.carry_prior:
+            natural = self.posterior.natural
+            # a head that was not used keeps the prior it had
+            used = torch.where(self.active, natural, self.prior) if self.active is not None else natural
+            self.prior = used.clone()
         self.flat.set(bernoulli.mode(self.posterior.natural))
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
