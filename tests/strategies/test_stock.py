@@ -180,7 +180,7 @@ def test_our_strategies_learn_avalanche_s_benchmarks(lab, name):
         normalisation="layer",
         weights=weights,
     )
-    strategy = cls(model=model, **method, **lab.settings(epochs=15, batch_size=10, learning_rate=0.02))
+    strategy = cls(model=model, **method, **lab.settings(epochs=60, batch_size=10, learning_rate=0.02))
     benchmark = avalanche_benchmark()
     with torch.random.fork_rng():
         torch.manual_seed(0)
