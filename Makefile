@@ -1,9 +1,10 @@
-# make bench: the study `digits` from nothing; make test: all tests; make lint: style and types
+# make bench: the study `digits` from nothing; make test: all tests; make lint: style and types; make speed: the
+# speed of the suite beside plain PyTorch and stock Avalanche
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: install bench test test-slow lint format studies clean
+.PHONY: install bench test test-slow lint format studies speed clean
 
 install: $(VENV)/.installed
 
@@ -41,6 +42,10 @@ studies: $(VENV)/.installed
 		$(BIN)/cl-bench run experiment=$$study results_dir=results/reference && \
 		$(BIN)/cl-bench report results/reference/$$study || exit 1; \
 	done
+
+# results/reference/speed.{csv,json,png,svg}, about 40 minutes on one core
+speed: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m cl_bench.speed --output results/reference
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

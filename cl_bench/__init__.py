@@ -12,7 +12,8 @@ __version__ = "0.1.0"
 
 
 def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
-    """Run one configuration and return its records, as `cl-bench run` would: run(["strategy=ewc", "seed=3"]).
+    """Run one configuration and return its records, as `cl-bench run` would: run(["strategy=ewc", "seed=3"]),
+    or run(["strategy=ewc", "seeds=[0,1,2]"]).
 
     A run that is finished already is read, not repeated. Sweeps, a study's own too, belong to `cl-bench run`.
 
@@ -27,4 +28,4 @@ def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
     from cl_bench.running.compose import compose
     from cl_bench.running.job import execute
 
-    return load(execute(compose(overrides)))
+    return load(*execute(compose(overrides)))

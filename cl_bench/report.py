@@ -104,7 +104,10 @@ def _draw(
         figure = figures.forgetting_figure(here, average, styles=styles, title=title)
         paths += figures.save(figure, folder / f"forgetting-{name}")
         if drawable(group).empty:
-            notes.append(f"{study}: {benchmark} has no comparison figure: one task cannot be forgotten.")
+            notes.append(
+                f"{study}: {benchmark} has no comparison figure: "
+                "forgetting is of a task that is tested again after a later one."
+            )
         else:
             figure = figures.comparison_figure(group, styles=styles, title=title)
             paths += figures.save(figure, folder / f"comparison-{name}")

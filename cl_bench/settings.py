@@ -3,6 +3,7 @@
 # no part of a run's name, and never what sets two methods apart
 INCIDENTAL = (
     "study",
+    "seeds",
     "results_dir",
     "resume",
     "data",
@@ -10,6 +11,8 @@ INCIDENTAL = (
     "hydra",
     "training.device",
     "training.threads",
+    "training.compile",
+    "training.stacked",
     "benchmark.dataset.root",
     "benchmark.dataset.download",
 )

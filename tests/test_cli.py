@@ -367,6 +367,8 @@ def test_the_bar_counts_jobs_and_follows_runs_by_their_records(tmp_path):
     summary.write_text('{"status": "running", "num_tasks": 2}')
     (folder / "records.csv").write_text("header\n" + "row\n" * 3)
     assert _share_done(summary, since=0) == 3 / 6
+    summary.write_text('{"status": "running", "num_tasks": 9, "settings": {"training.test_last": 2}}')
+    assert _share_done(summary, since=0) == 3 / (1 + 8 * 2)
     summary.write_text('{"status": "failed", "num_tasks": 2}')
     assert _share_done(summary, since=0) == 1
     assert _share_done(summary, since=time.time() + 10) == 0  # of an earlier sweep

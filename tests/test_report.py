@@ -4,6 +4,7 @@ import json
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -98,11 +99,23 @@ def test_a_seed_that_was_run_twice_is_noted(tmp_path):
     assert "seed 0 was run 2 times, and each counts" in " ".join(report(tmp_path).notes)
 
 
-def test_a_stream_of_one_task_has_no_comparison(tmp_path):
-    write_run(tmp_path, num_tasks=1)
+@pytest.mark.parametrize("settings", [{"num_tasks": 1}, {"num_tasks": 3, "test_last": 1}])
+def test_where_no_task_is_tested_again_there_is_no_comparison(tmp_path, settings):
+    write_run(tmp_path, **settings)
     found = report(tmp_path)
     assert not any("comparison" in path.name for path in found.paths)
-    assert "one task cannot be forgotten" in " ".join(found.notes)
+    assert "forgetting is of a task that is tested again after a later one" in " ".join(found.notes)
+
+
+def test_a_stream_of_a_thousand_tasks_with_the_newest_tested_is_reported_in_a_moment(tmp_path):
+    write_run(tmp_path, num_tasks=1000, test_last=5)
+    start = time.perf_counter()
+    found = report(tmp_path)
+    assert time.perf_counter() - start < 30  # it takes 4 s; the bound leaves room for a busy machine
+    assert len(pd.read_csv(tmp_path / "forgetting_curves.csv")) == 1000 * 5 - (4 + 3 + 2 + 1)
+    assert len(found.paths) == 8
+    assert len(found.notes) == 1, "one seed only"
+    assert "1000 tasks, the last 5 tested" in found.text
 
 
 def test_a_folder_of_failures_is_a_report_without_figures(tmp_path):

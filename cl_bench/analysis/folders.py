@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cl_bench import records
 from cl_bench.analysis.errors import AnalysisError
+from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
 from cl_bench.records import Record
 
 Scalar = str | int | float | bool | None
@@ -39,6 +40,11 @@ class Run(NamedTuple):
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def test_last(self) -> int | None:
+        """After each task only the last so many were tested; None: all tasks, each time."""
+        return self.settings.get(TEST_LAST)  # type: ignore[return-value]  # checked when it was read
 
 
 def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
@@ -103,6 +109,10 @@ def read_run(path: Path) -> Run:
         if max(test.after_task, test.on_task) > num_tasks:
             contradiction = f"records.csv has task {max(test.after_task, test.on_task)} of {num_tasks}"
             return run._replace(status="broken", error=contradiction)
+        if test.on_task not in tasks_tested(test.after_task, num_tasks=num_tasks, test_last=run.test_last):
+            contradiction = f"records.csv has task {test.on_task} tested after task {test.after_task}"
+            contradiction += f", run.json has {TEST_LAST} {run.test_last}"
+            return run._replace(status="broken", error=contradiction)
     return run._replace(num_tasks=num_tasks, records=tuple(tests))
 
 
@@ -125,6 +135,9 @@ def _described(path: Path, about: dict[str, Any]) -> Run:
     settings = about.get("settings") or {}
     if not isinstance(settings, dict):
         raise ValueError("settings must be an object of dotted keys")
+    # A run from before there was this setting tested all tasks; it must not pass for one that did not.
+    settings = {**settings, TEST_LAST: settings.get(TEST_LAST)}
+    check_test_last(settings[TEST_LAST])
     return Run(
         path=path,
         study=str(about.get("study") or path.parent.name),

@@ -11,16 +11,20 @@ from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.labels import with_methods
 from cl_bench.records import Record
 
-RUN_COLUMNS = ("study", "benchmark", "strategy", "method", "seed", "scenario", "num_tasks", "run", "status")
+RUN_COLUMNS = (
+    *("study", "benchmark", "strategy", "method", "seed", "scenario", "num_tasks", "test_last"),
+    *("run", "status"),
+)
 
 
 def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     """All records of all runs in or below the folders (a run, a study or a results folder), one row a record.
 
     Columns: study, benchmark, strategy, method (the label in tables and figures), seed, scenario, num_tasks,
-    run (folder name), status, after_task, on_task, accuracy (fraction), nll (nats), num_examples, and one
-    column for each swept setting, under its dotted name. Failed and unfinished runs are in it with what they
-    recorded; broken ones are not: `runs` lists them.
+    test_last (after each task only the last so many were tested; None: all), run (folder name), status,
+    after_task, on_task, accuracy (fraction), nll (nats), num_examples, and one column for each swept setting,
+    under its dotted name. Failed and unfinished runs are in it with what they recorded; broken ones are not:
+    `runs` lists them.
     """
     return records_frame(*with_methods(read_runs(*paths)))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cl_bench.analysis.folders import Run
+from cl_bench.protocol import TEST_LAST
 from cl_bench.settings import is_incidental
 
 _SEEDS = ("seed", "seeds", "seed_for")
@@ -15,16 +16,22 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     """The runs with their `method`, and all swept settings, sorted.
 
     A setting is swept when it takes more than one value among the runs of one study, benchmark and strategy
-    that recorded anything; seeds are never swept. A setting that a run lacks is no value.
+    that recorded anything; seeds are never swept. A setting that a run lacks is no value. Which tasks were
+    tested sets even strategies apart: it is in all labels of a study and benchmark where it differs.
     """
     runs = list(runs)
     groups = defaultdict(list)
+    protocols = defaultdict(set)
     for run in runs:
         groups[run.study, run.benchmark, run.strategy].append(run)
+        if run.records:
+            protocols[run.study, run.benchmark].add(run.test_last)
     methods: dict[int, str] = {}
     all_swept: set[str] = set()
-    for group in groups.values():
+    for (study, benchmark, _), group in groups.items():
         swept = swept_settings([run.settings for run in group if run.records])
+        if len(protocols[study, benchmark]) > 1:
+            swept = list(dict.fromkeys([*swept, TEST_LAST]))
         names = short_names(swept)
         labels = {id(run): _label(run, names) for run in group}
         labels = _apart_by_length(group, labels)

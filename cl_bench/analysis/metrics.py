@@ -5,6 +5,12 @@ after training on tasks 1..t; row 0 is the untrained network. Tasks count from 1
 no task (the transfer and the forgetting of a stream of one task) is nan: there is nothing to measure, which
 is not the same as 0. A nan in the matrix (a run cut short) makes every metric that needs the entry nan.
 
+Where only the last k tasks were tested after each task (`training.test_last`), `accuracy` is a masked array,
+and every mean and maximum is over the entries that are not masked: average accuracy is the mean of R[T, j]
+over the last k tasks; forgetting and backward transfer are means over those of them that came before the last
+task, the best earlier accuracy being over those t at which the task was tested; learning accuracy is the same
+as ever; forward transfer, which needs tests before a task is learned, is nan.
+
 Other people's definitions differ under the same names. Avalanche's forgetting is R[j, j] - R[T, j], which is
 the negative of our backward transfer; Mammoth's forward transfer is 0 by construction on class-incremental
 streams.
@@ -17,9 +23,8 @@ from numpy.typing import ArrayLike
 
 
 def average_accuracy(accuracy: ArrayLike) -> float:
-    """ACC = mean over j of R[T, j]: how well all tasks are known in the end."""
-    matrix = _checked(accuracy)
-    return float(matrix[-1].mean())
+    """ACC = mean over j of R[T, j]: how well all tasks (that are tested) are known in the end."""
+    return _mean(_checked(accuracy)[-1])
 
 
 def forgetting(accuracy: ArrayLike) -> float:
@@ -32,7 +37,7 @@ def forgetting(accuracy: ArrayLike) -> float:
     if matrix.shape[1] == 1:
         return float("nan")
     best_earlier = matrix[1:-1, :-1].max(axis=0)
-    return float((best_earlier - matrix[-1, :-1]).mean())
+    return _mean(best_earlier - matrix[-1, :-1])
 
 
 def backward_transfer(accuracy: ArrayLike) -> float:
@@ -44,7 +49,7 @@ def backward_transfer(accuracy: ArrayLike) -> float:
 def forward_transfer(accuracy: ArrayLike) -> float:
     """FWT = mean over j > 1 of R[j-1, j] - R[0, j]: what earlier tasks did for a task not yet learned."""
     matrix = _checked(accuracy)
-    just_before = np.diagonal(matrix)  # row j - 1, column j - 1: R[j-1, j]
+    just_before = matrix.diagonal()  # row j - 1, column j - 1: R[j-1, j]
     return _mean(just_before[1:] - matrix[0, 1:])
 
 
@@ -67,15 +72,15 @@ def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
 
 
 def average_seen(accuracy: ArrayLike) -> np.ndarray:
-    """[T]: for t = 1..T the mean over j <= t of R[t, j], the accuracy on all tasks seen so far."""
-    matrix = _checked(accuracy)
-    seen = np.tril(np.ones((matrix.shape[1], matrix.shape[1]), dtype=bool))
-    return np.where(seen, matrix[1:], 0).sum(axis=1) / seen.sum(axis=1)
+    """[T]: for t = 1..T the mean over j <= t of R[t, j], the accuracy on all tasks seen (that are tested)."""
+    after = _checked(accuracy)[1:]
+    seen = np.tril(~np.ma.getmaskarray(after))
+    return np.where(seen, after.data, 0).sum(axis=1) / seen.sum(axis=1)
 
 
 def when_learned(accuracy: ArrayLike) -> np.ndarray:
     """[T]: R[j, j], the accuracy on each task just after it was learned."""
-    return _when_learned(_checked(accuracy)).copy()
+    return _when_learned(_checked(accuracy)).copy().filled(np.nan)
 
 
 # Every metric of the matrix alone; summaries, tables and CSV files follow this list.
@@ -85,16 +90,18 @@ METRICS: dict[str, Callable[[ArrayLike], float]] = {
 }
 
 
-def _checked(accuracy: ArrayLike) -> np.ndarray:
-    matrix = np.asarray(accuracy, dtype=float)
+def _checked(accuracy: ArrayLike) -> np.ma.MaskedArray:
+    matrix: np.ma.MaskedArray = np.ma.asarray(accuracy, dtype=float)
     if matrix.ndim != 2 or matrix.shape[1] == 0 or matrix.shape[0] != 1 + matrix.shape[1]:
         raise ValueError(f"accuracy must have shape [1 + num_tasks, num_tasks], got {matrix.shape}")
     return matrix
 
 
-def _when_learned(matrix: np.ndarray) -> np.ndarray:
-    return np.diagonal(matrix, offset=-1)
+def _when_learned(matrix: np.ma.MaskedArray) -> np.ma.MaskedArray:
+    return matrix.diagonal(offset=-1)
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")
+def _mean(values: np.ma.MaskedArray) -> float:
+    """Of what is not masked; nan where that is nothing."""
+    known = np.ma.compressed(values)
+    return float(known.mean()) if known.size else float("nan")

@@ -12,16 +12,16 @@ from cl_bench.analysis.metrics import METRICS, average_accuracy, average_seen, i
 
 REFERENCE = "joint"  # the strategy that trains on all tasks so far together
 METRIC_NAMES = (*METRICS, "intransigence")
-_METHOD_COLUMNS = ("study", "benchmark", "scenario", "num_tasks", "method", "strategy")
+_METHOD_COLUMNS = ("study", "benchmark", "scenario", "num_tasks", "test_last", "method", "strategy")
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """One row for each study, benchmark and method, the best average accuracy of a benchmark first.
 
-    Columns: study, benchmark, scenario, num_tasks, method, strategy, num_seeds (complete runs), num_left_out
-    (runs with an incomplete matrix, which count nowhere), and for each metric <metric>_mean, <metric>_low,
-    <metric>_high: fractions, 95 % Student t interval over seeds. A method without a complete run has
-    num_seeds 0 and nan.
+    Columns: study, benchmark, scenario, num_tasks, test_last (metrics are over the last so many tasks; NA:
+    over all), method, strategy, num_seeds (complete runs), num_left_out (runs with an incomplete matrix,
+    which count nowhere), and for each metric <metric>_mean, <metric>_low, <metric>_high: fractions, 95 %
+    Student t interval over seeds. A method without a complete run has num_seeds 0 and nan.
 
     Intransigence is measured against the runs of the strategy `joint` in the same study and benchmark with
     the same seed, over the seeds where there is one; when `joint` was swept, against its variant of the best
@@ -46,28 +46,29 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     columns = [*_METHOD_COLUMNS, "num_seeds", "num_left_out"]
     columns += [f"{name}_{part}" for name in METRIC_NAMES for part in ("mean", "low", "high")]
     rows.sort(key=_best_first)
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"test_last": "Int64"})
 
 
 def forgetting_curves(frame: pd.DataFrame) -> pd.DataFrame:
     """The accuracy on each task as the stream goes on: a row a method, on_task and after_task (from 0).
+
+    There is no row for what was not to be tested (`training.test_last`).
 
     Columns: study, benchmark, method, strategy, on_task, after_task, mean, low, high (fractions, 95 % Student
     t interval over seeds), num_seeds. Only runs with a complete matrix count.
     """
     parts = []
     for runs in _complete_groups(frame):
-        interval = student_t(np.stack([run.accuracy for run in runs]))
-        after_task, on_task = np.indices(interval.mean.shape)
         # One task after the other: transposed, so that after_task runs fastest.
-        columns = {"on_task": on_task.T.ravel() + 1, "after_task": after_task.T.ravel()}
-        columns |= {part: values.T.ravel() for part, values in interval._asdict().items()}
+        on_task, after_task = np.nonzero(~np.ma.getmaskarray(runs[0].accuracy.T))
+        interval = student_t(np.stack([np.ma.compressed(run.accuracy.T) for run in runs]))
+        columns = {"on_task": on_task + 1, "after_task": after_task} | interval._asdict()
         parts.append(_curve(runs, columns))
     return _joined(parts, ["on_task", "after_task"])
 
 
 def average_curves(frame: pd.DataFrame) -> pd.DataFrame:
-    """The mean accuracy over the tasks seen so far: one row for each method and after_task (from 1).
+    """The mean accuracy over the tasks seen so far (and tested): a row a method and after_task (from 1).
 
     Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
     """

@@ -13,6 +13,9 @@ _LEGEND = (
     "In percent: mean over seeds ± half width of the 95 % Student t interval. Average accuracy and backward\n"
     "transfer: higher is better. Forgetting: lower is better."
 )
+_LEGEND_TEST_LAST = (
+    "\nWhere only the last tasks are tested, all three are over the tasks tested after the last one."
+)
 
 
 def text_table(summary: pd.DataFrame) -> str:
@@ -23,12 +26,17 @@ def text_table(summary: pd.DataFrame) -> str:
         f"{_heading(str(study), str(benchmark), rows)}\n\n{_table(rows)}"
         for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False)
     ]
-    return "\n\n\n".join([*tables, _LEGEND]) + "\n"
+    legend = _LEGEND + (_LEGEND_TEST_LAST if summary["test_last"].notna().any() else "")
+    return "\n\n\n".join([*tables, legend]) + "\n"
 
 
 def _heading(study: str, benchmark: str, rows: pd.DataFrame) -> str:
     lengths = sorted(set(rows["num_tasks"]))
     tasks = " or ".join(map(str, lengths)) + (" task" if lengths == [1] else " tasks")
+    tested = [str(number) for number in sorted(set(rows["test_last"].dropna()))]
+    if tested:
+        tested += ["all"] if rows["test_last"].isna().any() else []
+        tasks += f", the last {' or '.join(tested)} tested"
     scenario = " or ".join(sorted({name for name in rows["scenario"] if name}))
     return f"{study}: {benchmark} ({scenario + ', ' if scenario else ''}{tasks})"
 

@@ -17,32 +17,38 @@ def forgetting_figure(
     """One panel a task, and one with the average over the tasks seen.
 
     `curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
-    `analysis.average_curves`. A stream of many tasks shows some of them, and says so.
+    `analysis.average_curves`. A stream of many tasks shows some of them, and says so. Where only the newest
+    tasks of a long stream were tested, the panel of a task shows the part of the stream where it was.
     """
     methods = layout.ordered(curves["method"], styles)
     num_tasks = int(curves["on_task"].max())
     tasks = layout.chosen_tasks(num_tasks)
+    window = layout.narrow_window(curves)
     number = len(tasks) + 1
     rows, columns = layout.grid(number)
     width = layout.WIDTH if columns > 2 else 5.0
     with house_style():
-        height = 0.55 + 1.65 * rows + layout.legend_height(methods, width)
+        height = 0.55 + (1.8 if window else 1.65) * rows + layout.legend_height(methods, width)
         figure = Figure(figsize=(width, height), layout="constrained")
-        panels = layout.panels(figure, rows, columns, number=number)
+        panels = layout.panels(figure, rows, columns, number=number, share_x=window is None)
         for axes, task in zip(panels, tasks, strict=False):
             draw_forgetting(axes, curves[curves["on_task"] == task], styles=styles)
             _mark_learning(axes, task)
             axes.set_title(f"task {task}")
         draw_forgetting(panels[-1], averages, styles=styles)
-        panels[-1].set_title("mean of tasks seen", fontweight="bold")
+        panels[-1].set_title(f"mean of {_averaged(curves, num_tasks)}", fontweight="bold")
         for place, axes in enumerate(panels):
             if place % columns == 0:
                 axes.set_ylabel("accuracy (%)")
             if place + columns >= number:
                 axes.set_xlabel("after task")
-        panels[0].set_xlim(-0.03 * num_tasks, 1.03 * num_tasks)
+            axes.set_xlim(*_stretch(0, num_tasks))
+            layout.task_ticks(axes.xaxis)
+        if window is not None:
+            for axes, task in zip(panels, tasks, strict=False):
+                last = min(task + window - 1, num_tasks)
+                axes.set_xlim(*_stretch(last - window + 1, last))
         panels[0].set_ylim(*_limits(pd.concat([curves[curves["on_task"].isin(tasks)], averages])))
-        layout.task_ticks(panels[0].xaxis)
         panels[0].yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
         if len(tasks) < num_tasks:
             shown = f"{len(tasks)} of {num_tasks} tasks shown, evenly spaced"
@@ -71,6 +77,20 @@ def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, Me
         # A marker at every point would hide the line of a long stream.
         every = max(1, round(len(after) / 8))
         axes.plot(after[first:], mean[first:], markevery=every, label=method, **style.line())
+
+
+def _averaged(curves: pd.DataFrame, num_tasks: int) -> str:
+    """What the average is over, in words: the tasks that the methods were tested on in the end."""
+    numbers = set(curves.loc[curves["after_task"] == num_tasks, "method"].value_counts())
+    if numbers == {num_tasks}:
+        return "tasks seen"
+    return f"last {numbers.pop()} seen" if len(numbers) == 1 else "tasks tested"
+
+
+def _stretch(first: int, last: int) -> tuple[float, float]:
+    """Limits of an axis from task to task, with room for the markers."""
+    margin = 0.03 * max(last - first, 1)
+    return first - margin, last + margin
 
 
 def _mark_learning(axes: Axes, task: int) -> None:

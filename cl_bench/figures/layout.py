@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -26,15 +27,24 @@ def chosen_tasks(num_tasks: int) -> list[int]:
     return [int(task) for task in np.linspace(1, num_tasks, MOST_TASKS - 1).round()]
 
 
+def narrow_window(curves: pd.DataFrame) -> int | None:
+    """How many times a task is tested, where only the newest tasks are and the stream is so long that an axis
+    over all of it would show them as one dot; otherwise None. `curves` as `analysis.forgetting_curves`.
+    """
+    age = curves["after_task"] - curves["on_task"]
+    window, num_tasks = int(age.max() - age.min()) + 1, int(curves["on_task"].max())
+    return window if num_tasks > MOST_TASKS and 5 * window <= num_tasks else None
+
+
 def grid(number: int, *, most: int = 4) -> tuple[int, int]:
     """Rows and columns for this many panels: at most `most` in a row, rows as full as can be."""
     rows = math.ceil(number / most)
     return rows, math.ceil(number / rows)
 
 
-def panels(figure: Figure, rows: int, columns: int, *, number: int) -> list[Axes]:
+def panels(figure: Figure, rows: int, columns: int, *, number: int, share_x: bool = True) -> list[Axes]:
     """This many axes in rows; where the last row is not full, the panels above the gap get tick labels."""
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False).ravel()
     for unused in axes[number:]:
         unused.remove()
     for panel in axes[max(0, number - columns) : number]:

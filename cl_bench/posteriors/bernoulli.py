@@ -29,31 +29,32 @@ class Bernoulli(NamedTuple):
     """A factorised Bernoulli distribution over P binary weights and the momentum of its learning rule."""
 
     natural: Tensor  # lambda [P]; tanh(natural) is the mean weight
-    mean: Tensor  # mu [P] as the next gradient scale uses it: current, or one step old in the authors' code
+    previous: Tensor  # lambda one step ago [P]: the authors' code scales gradients by its mean
     momentum: Tensor  # running average of the natural gradients [P]
     num_steps: int = 0
 
 
 def init(natural: Tensor) -> Bernoulli:
     """Start at `natural` [P]."""
-    return Bernoulli(natural.clone(), torch.tanh(natural), torch.zeros_like(natural))
+    return Bernoulli(natural.clone(), natural.clone(), torch.zeros_like(natural))
 
 
-def random_signs(num_weights: int, *, magnitude: float, generator: torch.Generator, like: Tensor) -> Tensor:
-    """A start of +magnitude or -magnitude with equal probability, [P]."""
-    positive = torch.rand(num_weights, generator=generator, device=like.device) < 0.5
-    return torch.where(positive, magnitude, -magnitude).to(like)
+def random_signs(uniform: Tensor, *, magnitude: float) -> Tensor:
+    """A start of +magnitude or -magnitude with equal probability, [P], from uniform draws [P]."""
+    return torch.where(uniform < 0.5, magnitude, -magnitude).to(uniform)
 
 
 def logistic_noise(uniform: Tensor) -> Tensor:
-    """delta = logit(u) / 2 of uniform draws; u = 0, which float generators return, is moved into (0, 1)."""
-    tiny = torch.finfo(uniform.dtype).tiny
-    return (torch.log(uniform.clamp_min(tiny)) - torch.log1p(-uniform)) / 2
+    """delta = logit(u) / 2 of uniform draws; u = 0, which float generators return, is moved into (0, 1).
+
+    (1 - u is exact for u on the generators' grid, so that log(u / (1 - u)) loses nothing.)
+    """
+    return torch.logit(uniform, eps=torch.finfo(uniform.dtype).tiny).div_(2)
 
 
 def relax(natural: Tensor, noise: Tensor, *, temperature: float) -> Tensor:
     """The relaxed weight tanh((lambda + delta) / tau), [P] in [-1, 1]."""
-    return torch.tanh((natural + noise) / temperature)
+    return (natural + noise).div_(temperature).tanh_()
 
 
 def published_scale(relaxed: Tensor, mean: Tensor, *, num_examples: float, temperature: float) -> Tensor:
@@ -68,21 +69,32 @@ def log_sech_squared(x: Tensor) -> Tensor:
 
 
 def sound_scale(
-    natural: Tensor, noise: Tensor, *, num_examples: float, temperature: float, max_slope: float | None = None
+    natural: Tensor,
+    noise: Tensor,
+    relaxed: Tensor,
+    *,
+    num_examples: float,
+    temperature: float,
+    max_slope: float | None = None,
 ) -> Tensor:
-    """s = N r without cancellation, where r = sech^2((lambda + delta) / tau) / (tau sech^2(lambda)).
+    """s = N r without cancellation: r = sech^2(x) / (tau sech^2(lambda)), x = (lambda + delta) / tau.
 
-    The ratio is formed in the logarithm, so that no stabiliser is needed: exact for every finite lambda.
+    sech^2(x) = (1 + |tanh x|)^2 exp(-2 |x|), and the two exponentials of the ratio are taken as one: nothing
+    cancels or vanishes, and no stabiliser is needed. Exact for every finite lambda.
 
     Args:
+        relaxed: `relax(natural, noise, temperature)`, which is tanh(x).
         max_slope: the largest r; None for no limit. r = d w_r / d mu has mean 1 at low temperature, but a
             variance that grows as exp(2 |lambda|): rare huge values throw confident weights about, and what
             old tasks taught them is lost. Cutting r off trades that variance for a bias: confident weights
             move less. (Ours.)
     """
-    ratio = log_sech_squared((natural + noise) / temperature) - log_sech_squared(natural)
-    slope = torch.exp(ratio) / temperature
-    return num_examples * (slope if max_slope is None else slope.clamp_max(max_slope))
+    magnitude = natural.abs()
+    # in place wherever the tensor is ours: each new one of a network's size is a walk through memory
+    ratio = (natural + noise).abs_().sub_(magnitude, alpha=temperature).mul_(-2 / temperature).exp_()
+    inverse = magnitude.mul_(-2).exp_().add_(1)  # 2 / (1 + |mu|)
+    slope = relaxed.abs().add_(1).mul_(inverse).square_().mul_(ratio).div_(4 * temperature)
+    return (slope if max_slope is None else slope.clamp_max_(max_slope)).mul_(num_examples)
 
 
 def step(
@@ -93,7 +105,7 @@ def step(
     step_size: float,
     kl_weight: float,
     momentum: float,
-    stale_mean: bool,
+    active: Tensor | None = None,
 ) -> Bernoulli:
     """One step of the Bayesian learning rule.
 
@@ -102,27 +114,37 @@ def step(
         prior: lambda0 [P].
         momentum: beta; the average of natural gradients, the KL's part included, is corrected for its start
             at 0, as in Adam. 0 is no momentum.
-        stale_mean: keep mu of before this step for the next one's scale, as the authors' code does.
+        active: 1 for the weights that move, 0 for those that stay as they are; None for all.
     """
     num_steps = state.num_steps + 1
-    direction = gradient + kl_weight * (state.natural - prior)
-    velocity = direction
+    direction = (state.natural - prior).mul_(kl_weight).add_(gradient)
+    velocity = state.momentum
     if momentum > 0:
         velocity = momentum * state.momentum + (1 - momentum) * direction
         direction = velocity / (1 - momentum**num_steps)
-    natural = state.natural - step_size * direction
-    mean = torch.tanh(state.natural) if stale_mean else torch.tanh(natural)
-    return Bernoulli(natural, mean, velocity, num_steps)
+    if active is not None:
+        direction = direction * active
+        velocity = torch.where(active > 0, velocity, state.momentum) if momentum > 0 else velocity
+    natural = torch.sub(state.natural, direction, alpha=step_size)
+    return Bernoulli(natural, state.natural, velocity, num_steps)
 
 
-def sample(natural: Tensor, noise: Tensor) -> Tensor:
-    """A binary weight: sign(lambda + delta), the limit of `relax` at temperature 0. [P] of -1 and +1."""
-    return torch.where(natural + noise >= 0, 1.0, -1.0).to(natural)
+def minus_probability(natural: Tensor) -> Tensor:
+    """P(w = -1) = sigmoid(-2 lambda), [P]."""
+    return torch.sigmoid(-2 * natural)
+
+
+def sample(minus_probability: Tensor, uniform: Tensor) -> Tensor:
+    """A binary weight of uniform draws, +1 where u >= P(w = -1); [P] of -1 and +1.
+
+    It is sign(lambda + delta), the limit of `relax` at temperature 0, for the same u.
+    """
+    return (uniform >= minus_probability).to(uniform.dtype).mul_(2).sub_(1)
 
 
 def mode(natural: Tensor) -> Tensor:
     """The most probable binary weights, sign(lambda), [P]."""
-    return torch.where(natural >= 0, 1.0, -1.0).to(natural)
+    return (natural >= 0).to(natural.dtype).mul_(2).sub_(1)
 
 
 def kl_divergence(natural: Tensor, prior: Tensor) -> Tensor:

@@ -5,18 +5,17 @@ Neural Networks", NeurIPS 2016, equation 4. It is the method that BayesBiNN is c
 (STE, Adam).
 """
 
-import torch
 from torch import Tensor
 
 
 def binarise(latent: Tensor) -> Tensor:
     """sign(latent), with sign(0) = +1; [P] of -1 and +1."""
-    return torch.where(latent >= 0, 1.0, -1.0).to(latent)
+    return (latent >= 0).to(latent.dtype).mul_(2).sub_(1)
 
 
 def latent_gradient(latent: Tensor, gradient: Tensor) -> Tensor:
     """The gradient at the binary weights, passed to the latent ones where |latent| <= 1, else 0; [P]."""
-    return torch.where(latent.abs() <= 1, gradient, 0.0)
+    return gradient * (latent.abs() <= 1)
 
 
 def clip(latent: Tensor) -> Tensor:

@@ -10,9 +10,13 @@ from avalanche.training.templates import SupervisedTemplate
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
+from cl_bench.models.stacked import StackedNetwork
 from cl_bench.streams import TaskStream
 from cl_bench.training.generators import Seeds
+
+NOT_THE_STRATEGYS = ("threads", "stacked", "test_on", "test_last")  # of the settings in `training`
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
@@ -51,17 +55,27 @@ def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
     return stream, data.source
 
 
-def build_strategy(config: DictConfig, stream: TaskStream, seeds: Seeds) -> SupervisedTemplate:
-    """The model at its seeded start, and the strategy around it."""
+def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
+    """The model at its seeded start."""
     with torch.random.fork_rng():
         torch.manual_seed(seeds["init"])
-        model = build(
+        return build(
             config.model,
             input_shape=stream.input_shape,
             num_classes=stream.num_classes,
             num_heads=stream.num_heads,
         )
-    learner = {key: value for key, value in config.training.items() if key not in ("threads", "test_on")}
+
+
+def build_strategy(
+    config: DictConfig, stream: TaskStream, seeds: Seeds | Sequence[Seeds]
+) -> SupervisedTemplate:
+    """The strategy around its model; around a stack of models for several seeds and a stacked stream."""
+    if isinstance(seeds, Seeds):
+        model = build_model(config, stream, seeds)
+    else:
+        model = StackedNetwork([build_model(config, stream, each) for each in seeds])
+    learner = {key: value for key, value in config.training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device_of(config.training.device)
     return build(
         config.strategy,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,11 +16,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from cl_bench.choices import choices
 from cl_bench.places import conf_folder
+from cl_bench.running.environment import num_cores
 from cl_bench.settings import is_incidental
 
 VERSION_BASE = "1.3"
@@ -35,8 +37,9 @@ class EntryPointConfigs(SearchPathPlugin):
 
 
 def register() -> None:
-    """Tell Hydra of our resolver and search path; called before any composition, as often as one likes."""
+    """Tell Hydra of our resolvers and search path; called before any composition, as often as one likes."""
     Plugins.instance().register(EntryPointConfigs)
+    OmegaConf.register_new_resolver("workers", lambda threads: max(1, num_cores() // threads), replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
 
 
@@ -84,6 +87,22 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
+def one_seed_each(config: DictConfig) -> list[DictConfig]:
+    """The configuration of each run: of every seed in `seeds`, or of the one `seed`."""
+    if config.seeds is None:
+        return [config]
+    seeds = config.seeds
+    if not isinstance(seeds, ListConfig) or not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be a list of different whole numbers, such as [0,1,2], got {seeds=}")
+    each = []
+    for seed in seeds:
+        one = deepcopy(config)
+        with open_dict(one):
+            one.seed, one.seeds = seed, None
+        each.append(one)
+    return each
+
+
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings with dotted keys; lists become their text."""
     flat: dict[str, Any] = {}
@@ -110,7 +129,8 @@ def _without_incidental(settings: dict[str, Any], prefix: str = "") -> dict[str,
 
 
 def run_name(config: DictConfig) -> str:
-    """<benchmark>-<strategy>-s<seed>-<hash of the configuration>."""
+    """<benchmark>-<strategy>-s<seed>-<hash of the configuration>; of several `seeds`, the first one's."""
+    config = one_seed_each(config)[0]
     return f"{config.benchmark.name}-{config.strategy.name}-s{config.seed}-{config_hash(config)}"
 
 

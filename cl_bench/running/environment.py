@@ -22,13 +22,14 @@ def hardware(device: str) -> dict[str, str | int]:
     """The device used, the processor and the number of its cores that this process may use."""
     import torch
 
-    found: dict[str, str | int] = {"device": device, "processor": _processor(), "cores": _num_cores()}
+    found: dict[str, str | int] = {"device": device, "processor": _processor(), "cores": num_cores()}
     if device.startswith("cuda"):
         found["gpu"] = torch.cuda.get_device_name(device)
     return found
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
+    """That this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

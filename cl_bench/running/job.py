@@ -1,160 +1,155 @@
-"""One configuration in, one results folder out."""
+"""One configuration in, a results folder out for each of its seeds."""
 
 import gc
-import json
 import logging
-import os
-import time
 import warnings
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from cl_bench.running.compose import config_hash, flatten, plain, run_folder
+from cl_bench.running.compose import one_seed_each
+from cl_bench.running.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
-RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
+STACKED = ("auto", True, False)
+# Avalanche speaks of optional solvers and loggers, which nothing here uses; torch of the strides of stacked
+# parameters, which lie in one matrix on purpose
+NOISE = "no QP solver found|No loggers specified|grad and param do not obey"
 
 
-def execute(config: DictConfig, *, show_progress: bool = True) -> Path:
-    """Train and test as configured; write every record as it is measured. Returns the run's folder.
+def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
+    """Train and test as configured; write every record as it is measured. Returns a run folder for each seed.
 
-    The folder holds config.yaml (the resolved configuration), records.csv and run.json (status, settings,
-    versions, hardware, seconds, a hash of the final weights). A finished run is left as it is, unless
-    `resume` is false; one that failed or was killed is run again from the start, and its records stay in
-    records.previous.csv until the new ones are complete.
+    A finished run is left as it is, unless `resume` is false; one that failed or was killed is run again from
+    the start. Several `seeds` are trained at once where training.stacked says so, otherwise one after
+    another; a seed that fails does not stop the others: the first error is raised at the end.
     """
-    folder = run_folder(config)
-    if config.resume and _is_finished(folder):
-        os.utime(folder / SUMMARY)
-        log.info("%s is finished already", folder)
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    _keep_records(folder)
-    about = _about(config)
-    _write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(config))))
-    _write_summary(folder, about)
-    started, cpu_started = time.perf_counter(), time.process_time()
+    folders = [RunFolder(each) for each in one_seed_each(config)]
+    left = [folder for folder in folders if not _is_done(folder)]
+    if len(left) > 1 and _stacks(config):
+        left = _at_once(left, show_progress=show_progress)
+    errors = []
+    for folder in left:
+        try:
+            _run([folder], show_progress=show_progress)
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return [folder.path for folder in folders]
 
-    def close(**outcome: Any) -> None:
-        wall, cpu = time.perf_counter() - started, time.process_time() - cpu_started
-        seconds = {"wall_seconds": round(wall, 3), "cpu_seconds": round(cpu, 3)}
-        _write_summary(folder, about | outcome | seconds | {"finished": _now()})
+
+def _is_done(folder: RunFolder) -> bool:
+    if not (folder.config.resume and folder.is_finished()):
+        return False
+    folder.touch()
+    log.info("%s is finished already", folder.path)
+    return True
+
+
+def _stacks(config: DictConfig) -> bool:
+    """Whether several seeds are to be trained at once: `auto` does so on a GPU, where it pays."""
+    from cl_bench.running.build import device_of
+
+    if config.training.stacked not in STACKED:
+        raise ValueError(f"training.stacked must be auto, true or false, got {config.training.stacked!r}")
+    if config.training.stacked == "auto":
+        return device_of(config.training.device).type == "cuda"
+    return config.training.stacked
+
+
+def _at_once(folders: list[RunFolder], *, show_progress: bool) -> list[RunFolder]:
+    """Train all seeds together; returns those that are left to be run one by one."""
+    from cl_bench.training.plugins import NonFiniteLossError
 
     try:
-        close(**_train_and_test(config, folder, about, show_progress=show_progress), status="finished")
+        _run(folders, show_progress=show_progress)
+    except NonFiniteLossError as error:  # of one seed; the others need not share its fate
+        log.warning("seeds trained at once: %s; they are run one by one", error)
+        return folders
+    except ValueError:
+        if folders[0].config.training.stacked != "auto":
+            raise
+        log.info("these seeds cannot be trained at once; they are run one by one", exc_info=True)
+        return folders
+    return []
+
+
+def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
+    with ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(_opened(folder, share=1 / len(folders)))
+        hashes = _train_and_test(folders, show_progress=show_progress)
+        for folder, sha256 in zip(folders, hashes, strict=True):
+            folder.finish(share=1 / len(folders), weights_sha256=sha256)
+
+
+@contextmanager
+def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
+    folder.open()
+    try:
+        yield
     except BaseException as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
         log.info("the run failed", exc_info=error)
         with suppress(OSError):  # a full disk, most likely: the first error is the one to show
-            close(status="failed", error=f"{type(error).__name__}: {reason}")
+            folder.fail(error, share=share)
         raise
     finally:
         gc.collect()  # Avalanche's strategies are reference cycles; a sweep's worker goes on to the next run
-    (folder / PREVIOUS).unlink(missing_ok=True)
-    return folder
 
 
-def _keep_records(folder: Path) -> None:
-    """Put the records of an earlier try aside; of several tries, those of the longest stay."""
-    records, previous = folder / RECORDS, folder / PREVIOUS
-    if records.exists():
-        if previous.exists() and previous.stat().st_size > records.stat().st_size:
-            records.unlink()
-        else:
-            records.replace(previous)
-
-
-def _train_and_test(
-    config: DictConfig, folder: Path, about: dict[str, Any], *, show_progress: bool
-) -> dict[str, Any]:
-    import torch
-
-    # Avalanche speaks of optional solvers and loggers, which nothing here uses
-    warnings.filterwarnings("ignore", message="no QP solver found|No loggers specified")
-    from cl_bench import records
+def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> list[str]:
+    """Train the runs' seeds, at once where there are several; returns a hash of each one's final weights."""
+    warnings.filterwarnings("ignore", message=NOISE)
     from cl_bench.running.build import build_strategy, build_stream, device_of
     from cl_bench.running.environment import hardware
-    from cl_bench.strategies.learner import check_count
+    from cl_bench.strategies.checks import check_count
     from cl_bench.streams.benchmark import to_avalanche
+    from cl_bench.streams.stacked import stack_streams
     from cl_bench.training.experiment import experiment, weights_sha256
     from cl_bench.training.generators import Seeds, global_generators_restored
     from cl_bench.training.plugins import Progress
+    from cl_bench.training.process import prepare_process
 
-    check_count(threads=config.training.threads)
-    torch.set_num_threads(config.training.threads)
-    torch.set_flush_denormal(True)  # sharp relaxations are full of denormal numbers, which are slow
-    seeds = Seeds(config.seed, config.seed_for)
-    stream, data_source = build_stream(config, seeds)
-    strategy = build_strategy(config, stream, seeds)
-    about |= {
-        "scenario": stream.scenario,
-        "num_tasks": stream.num_tasks,
-        "data_source": data_source,
-        "hardware": hardware(str(device_of(config.training.device))),
-    }
-    _write_summary(folder, about)
+    config = folders[0].config
+    training = config.training
+    check_count(threads=training.threads)
+    prepare_process(threads=training.threads, precision=training.precision)
+    numbers = [folder.config.seed for folder in folders]
+    seeds = [Seeds(folder.config.seed, folder.config.seed_for) for folder in folders]
+    streams, data_source = zip(*(build_stream(config, each) for each in seeds), strict=True)
+    alone = len(folders) == 1
+    stream = streams[0] if alone else stack_streams(streams)
+    strategy: Any = build_strategy(config, stream, seeds[0] if alone else seeds)
+    for folder in folders:
+        folder.tell(
+            scenario=stream.scenario,
+            num_tasks=stream.num_tasks,
+            data_source=data_source[0],
+            hardware=hardware(str(device_of(training.device))),
+            **({} if alone else {"trained_at_once_with_seeds": numbers}),
+        )
     progress = Progress(
         num_tasks=stream.num_tasks,
-        label=folder.name.rpartition("-")[0],
+        label=folders[0].path.name.rpartition("-")[0],
         disable=None if show_progress else True,
     )
     strategy.plugins.insert(0, progress)
+    by_seed = {folder.config.seed: folder for folder in folders}
     try:
-        with global_generators_restored(seeds["noise"]):
+        with global_generators_restored(seeds[0]["noise"]):
             for record in experiment(
-                strategy, to_avalanche(stream), seed=config.seed, test_on=config.training.test_on
+                strategy,
+                to_avalanche(stream),
+                seed=numbers,
+                test_on=training.test_on,
+                test_last=training.test_last,
             ):
-                records.append(folder / RECORDS, record)
+                by_seed[record.seed].append(record)
     finally:
         progress.close()
-    return {"weights_sha256": weights_sha256(strategy)}
-
-
-def _about(config: DictConfig) -> dict[str, Any]:
-    from cl_bench.running.environment import versions
-
-    return {
-        "study": config.study,
-        "benchmark": config.benchmark.name,
-        "strategy": config.strategy.name,
-        "seed": config.seed,
-        "hash": config_hash(config),
-        "status": "running",
-        "error": None,
-        "settings": flatten(plain(config)),
-        "versions": versions(),
-        "started": _now(),
-    }
-
-
-def _is_finished(folder: Path) -> bool:
-    try:
-        return json.loads((folder / SUMMARY).read_text())["status"] == "finished"
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _write_summary(folder: Path, about: dict[str, Any]) -> None:
-    _write(folder / SUMMARY, json.dumps(about, indent=1) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return weights_sha256(strategy)

@@ -20,10 +20,10 @@ from cl_bench.running.progress import SweepProgress
 
 
 def job(config: DictConfig) -> str:
-    """One run of `cl-bench run`, alone or in a sweep; returns its folder."""
+    """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs."""
     register()  # a sweep's worker is a new process
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    return str(execute(config, show_progress=not in_sweep))
+    return " ".join(map(str, execute(config, show_progress=not in_sweep)))
 
 
 def main(arguments: Sequence[str]) -> tuple[int, Path | None]:

@@ -14,6 +14,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
+from cl_bench.protocol import TEST_LAST, num_tests
+
 POLL_SECONDS = 0.5
 
 
@@ -32,9 +34,9 @@ class SweepProgress(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         SweepProgress.folder = Path(config.hydra.sweep.dir)
-        self._num_jobs = count_jobs(config)
+        self._num_runs = count_jobs(config) * len(config.seeds or [config.seed])
         self._bar = tqdm(
-            total=float(self._num_jobs),
+            total=float(self._num_runs),
             desc=config.study,
             disable=None,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.0f} runs, {elapsed}<{remaining}",
@@ -47,7 +49,7 @@ class SweepProgress(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         if not self._bar.disable:
-            self._bar.update(self._num_jobs - self._bar.n)
+            self._bar.update(self._num_runs - self._bar.n)
         self._bar.close()
 
     def _watch(self, sweep_folder: Path, since: float) -> None:
@@ -82,6 +84,7 @@ def _share_done(summary: Path, since: float) -> float:
             return 1.0
         num_tasks = about.get("num_tasks")
         rows = (summary.parent / "records.csv").read_bytes().count(b"\n") - 1
-        return max(rows, 0) / (num_tasks * (num_tasks + 1)) if num_tasks else 0.0
+        test_last = about.get("settings", {}).get(TEST_LAST)
+        return max(rows, 0) / num_tests(num_tasks=num_tasks, test_last=test_last) if num_tasks else 0.0
     except (OSError, ValueError, KeyError):
         return 0.0

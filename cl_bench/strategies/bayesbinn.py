@@ -1,15 +1,16 @@
 """BayesBiNN: a posterior over binary weights, carried from task to task."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cl_bench.posteriors import bernoulli
+from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.strategies.binary import check_binary_network
+from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
 from cl_bench.strategies.experiences import head_of
-from cl_bench.strategies.learner import Learner, check_choice, check_count, check_not_negative, check_positive
+from cl_bench.strategies.learner import Learner
 
 VARIANTS = ("sound", "published")
 
@@ -35,6 +36,8 @@ class BayesBiNN(Learner):
         max_slope: of `sound`: the largest d w_r / d mu; None for no limit. See posteriors/bernoulli.py.
         The step size alpha is the learner's `learning_rate`; its `optimizer` is not used.
     """
+
+    stackable = True
 
     def __init__(
         self,
@@ -65,15 +68,11 @@ class BayesBiNN(Learner):
         self.temperature, self.kl_weight, self.momentum = temperature, kl_weight, momentum
         self.num_samples, self.num_test_samples = num_samples, num_test_samples
         self.carry_prior, self.published, self.max_slope = carry_prior, variant == "published", max_slope
-        start = bernoulli.random_signs(
-            len(self.flat),
-            magnitude=initial_magnitude,
-            generator=learner["seeds"].generator("init", self.device),
-            like=self.flat.values.data,
-        )
+        uniform = self.draws("init", self.device).uniform_like(self.flat.values.data)
+        start = bernoulli.random_signs(uniform, magnitude=initial_magnitude)
         self.posterior = bernoulli.init(start)
         self.prior = torch.zeros_like(start)
-        self.active: Tensor | None = None  # None: all weights
+        self.active: Tensor | None = None  # 1 for the weights that the task may move, else 0; None: all
         self.flat.set(bernoulli.mode(start))
 
     def differentiate(self, **kwargs: Any) -> None:
@@ -81,7 +80,7 @@ class BayesBiNN(Learner):
         self.scaled_gradient = torch.zeros_like(self.flat.gradients)
         losses = []
         for _ in range(self.num_samples):
-            noise = self._draw(self.noise)
+            noise = self._noise()
             relaxed = bernoulli.relax(self.posterior.natural, noise, temperature=self.temperature)
             self.flat.set(relaxed)
             self.flat.zero_gradients()
@@ -96,11 +95,12 @@ class BayesBiNN(Learner):
     def _scale(self, relaxed: Tensor, noise: Tensor) -> Tensor:
         common = {"num_examples": self.num_examples, "temperature": self.temperature}
         if self.published:
-            return bernoulli.published_scale(relaxed, self.posterior.mean, **common)
-        return bernoulli.sound_scale(self.posterior.natural, noise, max_slope=self.max_slope, **common)
+            return bernoulli.published_scale(relaxed, torch.tanh(self.posterior.previous), **common)
+        return bernoulli.sound_scale(
+            self.posterior.natural, noise, relaxed, max_slope=self.max_slope, **common
+        )
 
     def optimizer_step(self) -> None:
-        before = self.posterior
         self.posterior = bernoulli.step(
             self.posterior,
             self.scaled_gradient,
@@ -108,49 +108,45 @@ class BayesBiNN(Learner):
             step_size=self.step_size(),
             kl_weight=self.kl_weight,
             momentum=self.momentum,
-            stale_mean=self.published,
+            active=self.active,
         )
-        if self.active is not None:
-            natural = torch.where(self.active, self.posterior.natural, before.natural)
-            momentum = torch.where(self.active, self.posterior.momentum, before.momentum)
-            self.posterior = self.posterior._replace(natural=natural, momentum=momentum)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
         others = self.other_heads(head_of(self.experience))
-        self.active = self.flat.mask(others).bool() if others else None
+        self.active = self.flat.mask(others) if others else None
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         if self.carry_prior:
             natural = self.posterior.natural
             # a head that was not used keeps the prior it had
-            used = torch.where(self.active, natural, self.prior) if self.active is not None else natural
+            used = torch.where(self.active > 0, natural, self.prior) if self.active is not None else natural
             self.prior = used.clone()
         self.flat.set(bernoulli.mode(self.posterior.natural))
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         if self.num_test_samples == 0:
             return super().predict(images, task)
+        minus = bernoulli.minus_probability(self.posterior.natural)
         present = self.flat.values.data.clone()
         outputs = []
         for _ in range(self.num_test_samples):
-            self.flat.set(bernoulli.sample(self.posterior.natural, self._draw(self.test_noise)))
-            outputs.append(self.network(images, task))
+            self.flat.set(bernoulli.sample(minus, self.test_noise.uniform_like(minus)))
+            outputs.append(self.logits(images, task))
         self.flat.set(present)
         logits = torch.stack(outputs)
         if self.published:
             return logits.mean(dim=0).log_softmax(dim=-1)
-        return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(self.num_test_samples)
+        return average_prediction(logits)
 
-    def _draw(self, generator: torch.Generator) -> Tensor:
-        uniform = torch.rand(len(self.flat), generator=generator, device=self.device)
-        return bernoulli.logistic_noise(uniform)
+    def _noise(self) -> Tensor:
+        return bernoulli.logistic_noise(self.noise.uniform_like(self.posterior.natural))
 
     def state_tensors(self) -> dict[str, Tensor]:
         return {
             "natural": self.posterior.natural,
-            "mean": self.posterior.mean,
+            "previous": self.posterior.previous,
             "momentum": self.posterior.momentum,
             "prior": self.prior,
         }

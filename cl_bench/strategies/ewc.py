@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from cl_bench.posteriors import fisher, laplace
-from cl_bench.strategies.learner import Learner, check_choice, check_not_negative
+from cl_bench.strategies.checks import check_choice, check_not_negative
+from cl_bench.strategies.learner import Learner
+from cl_bench.training.batches import batches_of
 
 MODES = ("separate", "online")
 FISHER_BATCH_SIZE = 1000  # fixed: sums round by their parts, and test_batch_size must change no weight
@@ -24,6 +27,8 @@ class EWC(Learner):
         decay: gamma of `online`, in [0, 1].
         fisher_estimator: `exact`, `sampled` or `empirical`; see posteriors/fisher.py.
     """
+
+    stackable = True
 
     def __init__(
         self, *, strength: float, mode: str, decay: float, fisher_estimator: str, **learner: Any
@@ -45,19 +50,25 @@ class EWC(Learner):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        self.network.eval()
-        importance = fisher.diagonal(
-            self.network,
-            self.in_order(self.experience, batch_size=FISHER_BATCH_SIZE),
-            estimator=self.fisher_estimator,
-            generator=self.noise,
+        importance = self.join_seeds(
+            [self._fisher(network, data, generator) for network, data, generator in self.each_seed()]
         )
-        self.network.train()
         weights = self.flat.values.data
         if self.mode == "separate":
             self.penalty = laplace.add_separate(self.penalty, weights, importance)
         else:
             self.penalty = laplace.add_online(self.penalty, weights, importance, decay=self.decay)
+
+    def _fisher(self, network: nn.Module, data: Any, generator: torch.Generator) -> Tensor:
+        network.eval()
+        importance = fisher.diagonal(
+            network,
+            batches_of([data], batch_size=FISHER_BATCH_SIZE, device=self.device),
+            estimator=self.fisher_estimator,
+            generator=generator,
+        )
+        network.train()
+        return importance
 
     def state_tensors(self) -> dict[str, Tensor]:
         return self.penalty._asdict()

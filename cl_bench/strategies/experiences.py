@@ -1,5 +1,6 @@
 """Any Avalanche experience as tensors."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -43,10 +44,13 @@ def head_of(experience: Any) -> int:
     return getattr(experience, "task_label", 0)
 
 
-def resident_task(experience: Any) -> TaskData | MaterialisedTask:
-    """The experience's own `task_data`, or its data set read into memory and kept on the experience."""
-    if not hasattr(experience, "task_data"):
-        if not hasattr(experience, "_cl_bench_materialised"):
-            experience._cl_bench_materialised = MaterialisedTask(experience)
-        return experience._cl_bench_materialised
-    return experience.task_data
+def resident_tasks(experience: Any) -> Sequence[TaskData | MaterialisedTask]:
+    """The experience's data as tensors: one part for each seed that is trained at once, otherwise one.
+
+    They are its own `task_data`, or its data set read into memory and kept on the experience.
+    """
+    if hasattr(experience, "task_data"):
+        return getattr(experience.task_data, "parts", (experience.task_data,))
+    if not hasattr(experience, "_cl_bench_materialised"):
+        experience._cl_bench_materialised = MaterialisedTask(experience)
+    return (experience._cl_bench_materialised,)

@@ -1,6 +1,7 @@
 """Layers whose weights are Gaussian, put in the place of a network's own."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch.nn import functional as F
 
 from cl_bench.posteriors import gaussian
 from cl_bench.posteriors.gaussian import Gaussian
+from cl_bench.training.noise import Noise
 
 
 class GaussianLayer(nn.Module):
@@ -20,7 +22,7 @@ class GaussianLayer(nn.Module):
         noise: draws the outputs of the local reparameterisation.
     """
 
-    def __init__(self, layer: nn.Module, *, log_variance: float, noise: torch.Generator) -> None:
+    def __init__(self, layer: nn.Module, *, log_variance: float, noise: Noise) -> None:
         super().__init__()
         self.apply_weight, self.normalise = _linear_map(layer)
         # a scale a channel acts on very many outputs: to draw the few scales is exact, and far cheaper
@@ -48,10 +50,33 @@ class GaussianLayer(nn.Module):
         return self.apply_weight(inputs, weights[0], weights[1] if len(weights) > 1 else None)
 
     def _draw(self, like: Tensor) -> Tensor:
-        return torch.randn(like.shape, generator=self.noise, device=like.device, dtype=like.dtype)
+        return NormalLike.apply(like, self.noise)
 
 
-def make_gaussian(network: nn.Module, *, log_variance: float, noise: torch.Generator) -> list[GaussianLayer]:
+class NormalLike(torch.autograd.Function):
+    """Standard normal noise like a tensor, a constant for gradients.
+
+    Under `vmap` over stacked seeds, each seed's comes from its own generator.
+    """
+
+    @staticmethod
+    def forward(like: Tensor, noise: Noise) -> Tensor:
+        return noise.normal_like(like)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, like: Tensor, noise: Noise) -> tuple[Tensor, int]:
+        return NormalLike.apply(like.movedim(in_dims[0], 0), noise), 0
+
+
+def make_gaussian(network: nn.Module, *, log_variance: float, noise: Noise) -> list[GaussianLayer]:
     """Replace every layer of `network` that has weights, in place; returns the new layers.
 
     Raises:
@@ -93,6 +118,7 @@ def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
         )
     if isinstance(layer, nn.modules.batchnorm._BatchNorm):
         plain = type(layer)(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=False)
+        plain._buffers.update(layer._buffers)  # the same running statistics, stacked where the layer's are
         return _scale_channels, plain
     raise _unknown(layer)
 

@@ -1,13 +1,13 @@
 """Joint training: the upper reference, which sees the data of all tasks so far."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cl_bench.strategies.experiences import resident_task
+from cl_bench.strategies.experiences import resident_tasks
 from cl_bench.strategies.learner import Learner
-from cl_bench.training.batches import batches_of
 
 
 class Joint(Learner):
@@ -20,17 +20,17 @@ class Joint(Learner):
             or go on from the present ones.
     """
 
+    stackable = True
+
     def __init__(self, *, restart: bool, **learner: Any) -> None:
         super().__init__(**learner)
         self.restart = restart
-        self.seen: list = []
+        self.seen: list[Sequence[Any]] = []
         self.initial = self.flat.values.data.clone()
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
-        self.seen.append(resident_task(self.experience))
-        self.dataloader = batches_of(
-            self.seen, batch_size=self.train_mb_size, device=self.device, generator=self.batch_order
-        )
+        self.seen.append(resident_tasks(self.experience))
+        self.dataloader = self.train_batches(self.seen)
         self.num_examples = self.dataloader.num_examples
 
     def _before_training_exp(self, **kwargs: Any) -> None:

@@ -1,7 +1,6 @@
 """What all strategies share: resident batches, flat parameters, named generators, one head a task."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,14 +10,19 @@ from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
-from cl_bench.models import Network
-from cl_bench.strategies.experiences import resident_task
-from cl_bench.training.batches import ResidentBatches, batches_of
+from cl_bench.models import Heads, Network
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.strategies.checks import check_choice, check_count, check_positive
+from cl_bench.strategies.experiences import resident_tasks
+from cl_bench.training.batches import ResidentBatches, StackedBatches, batches_of
 from cl_bench.training.flat import FlatParameters
+from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
+from cl_bench.training.noise import Noise
+from cl_bench.training.plugins import NoMetrics
+from cl_bench.training.schedule import SCHEDULES, factor
 
 OPTIMIZERS = ("adam", "sgd")
-SCHEDULES = ("constant", "cosine", "cosine_by_epoch")
 
 
 class TaskFree(nn.Module):
@@ -38,15 +42,22 @@ class Learner(SupervisedTemplate):
     A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
     (log probabilities), Avalanche's hooks around tasks, and `state_tensors` for what it keeps between tasks.
 
+    Several seeds can be trained at once: with a `StackedNetwork` of R networks and R `Seeds`, batches hold
+    the seeds' examples one after another, [R * B, ...], and weights, gradients and whatever is computed from
+    them have a leading axis, [R, P]. Arithmetic that works element by element, and random numbers from
+    `noise`, need no change for it; `each_seed` is for what must be done one by one.
+
     Args:
-        model: `cl_bench.models.Network`, or any network whose parameters do not grow.
+        model: `cl_bench.models.Network`, a `StackedNetwork`, or any network whose parameters do not grow.
         epochs: passes over each task's training data.
         batch_size, test_batch_size: in examples; the second changes nothing in training.
         optimizer: `adam` or `sgd`, made anew for each task.
         learning_rate: step size at the start of each task.
         schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
         device: where weights and data live.
-        seeds: of the generators for batches, noise and testing.
+        compile: run the network through `torch.compile`; the last digits of results may differ.
+        precision: of the network's arithmetic: `float32`, `tf32` or `bfloat16`; see training/forward.py.
+        seeds: of the generators for batches, augmentation, noise and testing; one for each stacked network.
         plugins, evaluator: Avalanche's own, for whoever wants them.
 
     Raises:
@@ -55,6 +66,7 @@ class Learner(SupervisedTemplate):
     """
 
     loss: Tensor
+    stackable = False  # whether several seeds can be trained at once; each class says so for itself
 
     def __init__(
         self,
@@ -67,7 +79,9 @@ class Learner(SupervisedTemplate):
         learning_rate: float,
         schedule: str,
         device: torch.device | str,
-        seeds: Seeds,
+        compile: bool,
+        precision: str,
+        seeds: Seeds | Sequence[Seeds],
         plugins: Sequence[BasePlugin] = (),
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
@@ -75,14 +89,26 @@ class Learner(SupervisedTemplate):
         check_positive(learning_rate=learning_rate)
         check_choice("optimizer", optimizer, OPTIMIZERS)
         check_choice("schedule", schedule, SCHEDULES)
+        check_choice("precision", precision, PRECISIONS)
         if any(isinstance(module, DynamicModule) for module in model.modules()):
             raise TypeError(
                 "the parameters of a cl_bench strategy are laid out once and cannot grow: use "
                 "cl_bench.models with one head a task, or strategy=avalanche; "
                 f"got {type(model).__name__} with Avalanche dynamic modules"
             )
-        self.network = (model if isinstance(model, Network) else TaskFree(model)).to(device)
+        ours = isinstance(model, Network | StackedNetwork)
+        self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
+        self.num_seeds = model.num_seeds if isinstance(model, StackedNetwork) else None
+        self.seeds = [seeds] if isinstance(seeds, Seeds) else list(seeds)
+        self._check_seeds()
+        self.batch_order = self.draws("batches", "cpu")
+        self.augmentation = self.draws("augmentation", device)
+        self.noise = self.draws("noise", device)
+        self.test_noise = self.draws("test", device)
         self.flat = self.lay_out(self.network)
+        self.logits = Forward(  # (images, task) -> [B, K]
+            self.network, compile=compile, precision=precision, device=torch.device(device)
+        )
         self.schedule, self.learning_rate, self.optimizer_name = schedule, learning_rate, optimizer
         super().__init__(
             model=self.network,
@@ -93,17 +119,31 @@ class Learner(SupervisedTemplate):
             eval_mb_size=test_batch_size,
             device=device,
             plugins=list(plugins),
-            evaluator=evaluator,
+            evaluator=evaluator or NoMetrics(),
         )
-        self.batch_order = seeds.generator("batches")
-        self.noise = seeds.generator("noise", self.device)
-        self.test_noise = seeds.generator("test", self.device)
+
+    def _check_seeds(self) -> None:
+        if len(self.seeds) != (self.num_seeds or 1):
+            raise ValueError(
+                "a network is trained with one Seeds, a StackedNetwork with one for each of its networks, "
+                f"got {len(self.seeds)} for {type(self.network).__name__}"
+            )
+        if self.num_seeds is not None and not vars(type(self)).get("stackable", False):
+            raise ValueError(
+                f"{type(self).__name__} does not say that it can train several seeds at once "
+                "(class attribute stackable): set training.stacked=false, got a StackedNetwork"
+            )
+
+    def draws(self, purpose: str, device: torch.device | str) -> Noise:
+        """Random tensors for a purpose (see `Seeds`), from the start of its random stream."""
+        generators = [seeds.generator(purpose, device) for seeds in self.seeds]
+        return Noise(generators, stacked=self.num_seeds is not None)
 
     # What subclasses change
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """The parameters as one vector; a subclass may replace layers of `network` first."""
-        return FlatParameters(network.parameters())
+        return FlatParameters(network.parameters(), self.num_seeds)
 
     def optimized(self) -> nn.Parameter:
         """The vector that the optimizer moves, with its gradient in `.grad`."""
@@ -120,8 +160,12 @@ class Learner(SupervisedTemplate):
         self._after_backward(**kwargs)
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
-        """Log probabilities [B, K]; sampling methods average probabilities over weight samples."""
-        return self.network(images, task).log_softmax(dim=-1)
+        """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
+
+        Each batch of a test draws the same numbers from `test_noise`: one ensemble predicts all examples,
+        whatever the batch size.
+        """
+        return self.logits(images, task).log_softmax(dim=-1)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """What the strategy keeps between tasks besides the network, by name."""
@@ -131,8 +175,18 @@ class Learner(SupervisedTemplate):
 
     def forward(self) -> Tensor:
         if self.is_training:
-            return self.network(self.mb_x, self.head)
+            return self.logits(self.mb_x, self.head)
+        self.test_noise.restore(self._test_start)
         return self.predict(self.mb_x, self.head)
+
+    def criterion(self) -> Tensor:
+        """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
+        loss = super().criterion()
+        return loss * self.num_seeds if self.is_training and self.num_seeds is not None else loss
+
+    def eval_epoch(self, **kwargs: Any) -> None:
+        self._test_start = self.test_noise.state()
+        super().eval_epoch(**kwargs)
 
     @property
     def head(self) -> int | Tensor:
@@ -163,28 +217,63 @@ class Learner(SupervisedTemplate):
         self.mbatch = [tensor.to(self.device, non_blocking=True) for tensor in tensors] + [task]
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
-        data = getattr(self.experience, "task_data", None)
-        if data is None:
-            # somebody else's benchmark: its own loader, so that its augmentation stays random; it draws from
-            # the global generator, as all of Avalanche does
-            super().make_train_dataloader(**kwargs)
-            self.num_examples = len(self.adapted_dataset)
-        else:
-            self.dataloader = self.train_batches(data)
+        if hasattr(self.experience, "task_data"):
+            self.dataloader = self.train_batches([resident_tasks(self.experience)])
             self.num_examples = self.dataloader.num_examples
+            return
+        if self.num_seeds is not None:
+            raise ValueError("seeds are trained at once on benchmarks of cl_bench only, got somebody else's")
+        # its own loader, so that its augmentation stays random; it draws from the global generator, as all of
+        # Avalanche does
+        super().make_train_dataloader(**kwargs)
+        self.num_examples = len(self.adapted_dataset)
 
-    def train_batches(self, data: Any) -> ResidentBatches:
-        """Shuffled batches of the current task."""
-        return batches_of(
-            [data], batch_size=self.train_mb_size, device=self.device, generator=self.batch_order
+    def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
+        """Shuffled batches of one task, or of several mixed; a task is given as one part for each seed."""
+        each = zip(
+            zip(*tasks, strict=True),
+            self.batch_order.generators,
+            self.augmentation.generators,
+            strict=True,
+        )
+        return self._stacked(
+            batches_of(
+                mine,
+                batch_size=self.train_mb_size,
+                device=self.device,
+                generator=order,
+                augmentation=augmentation,
+            )
+            for mine, order, augmentation in each
         )
 
     def make_eval_dataloader(self, **kwargs: Any) -> None:
-        self.dataloader = self.in_order(self.experience, batch_size=self.eval_mb_size)
+        tasks = resident_tasks(self.experience)
+        self.dataloader = self._stacked(
+            batches_of([task], batch_size=self.eval_mb_size, device=self.device) for task in tasks
+        )
 
-    def in_order(self, experience: Any, *, batch_size: int) -> ResidentBatches:
-        """All examples of an experience in batches, in order, with its evaluation transforms."""
-        return batches_of([resident_task(experience)], batch_size=batch_size, device=self.device)
+    def _stacked(self, parts: Iterable[ResidentBatches]) -> ResidentBatches:
+        if self.num_seeds is None:
+            (batches,) = parts
+            return batches
+        return StackedBatches(list(parts))
+
+    def each_seed(self) -> Iterator[tuple[nn.Module, Any, torch.Generator]]:
+        """Of every seed: its network as it is now, its data of the current task, its generator of noise.
+
+        The network is a copy where seeds are stacked.
+        """
+        networks = (
+            [self.network.one(index) for index in range(self.num_seeds)]
+            if isinstance(self.network, StackedNetwork) and self.num_seeds is not None
+            else [self.network]
+        )
+        yield from zip(networks, resident_tasks(self.experience), self.noise.generators, strict=True)
+
+    def join_seeds(self, results: Sequence[Tensor]) -> Tensor:
+        """One result a seed, each [...]: as they are stacked, [R, ...], or the only one."""
+        return results[0] if self.num_seeds is None else torch.stack(list(results))
 
     def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
         return self.network if model is None else model
@@ -196,20 +285,18 @@ class Learner(SupervisedTemplate):
 
     def new_optimizer(self) -> torch.optim.Optimizer:
         parameters = [self.optimized()]
-        if self.optimizer_name == "sgd":
-            return torch.optim.SGD(parameters, lr=self.learning_rate)
-        return torch.optim.Adam(parameters, lr=self.learning_rate)
+        make = torch.optim.SGD if self.optimizer_name == "sgd" else torch.optim.Adam
+        fused = parameters[0].device.type in ("cpu", "cuda")  # one pass over memory instead of ten
+        return make(parameters, lr=self.learning_rate, fused=fused)
 
     def step_size(self) -> float:
         """The learning rate of the current step, by the schedule."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        per_epoch = len(self.dataloader)
-        if self.schedule == "cosine":
-            progress = self.steps_taken / (self.train_epochs * per_epoch)
-        else:
-            progress = self.steps_taken // per_epoch / max(self.train_epochs - 1, 1)
-        return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+        return self.learning_rate * factor(
+            self.schedule,
+            step=self.steps_taken,
+            steps_per_epoch=len(self.dataloader),
+            epochs=self.train_epochs,
+        )
 
     def set_step_size(self) -> None:
         for group in self.optimizer.param_groups:
@@ -217,9 +304,9 @@ class Learner(SupervisedTemplate):
 
     def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
         """The rows of output parameters that belong to heads of other tasks."""
-        if not isinstance(self.network, Network) or self.network.heads.num_heads == 1:
+        heads = self.heads
+        if heads is None or heads.num_heads == 1:
             return []
-        heads = self.network.heads
         return [
             (parameter, heads.rows(other))
             for parameter in heads.linear.parameters()
@@ -227,33 +314,14 @@ class Learner(SupervisedTemplate):
             if other != task
         ]
 
+    @property
+    def heads(self) -> Heads | None:
+        """The network's heads; None for a network that is not ours."""
+        network = self.network.template if isinstance(self.network, StackedNetwork) else self.network
+        return network.heads if isinstance(network, Network) else None
+
 
 class Finetune(Learner):
     """Training on each task in turn with nothing against forgetting: the lower reference."""
 
-
-def check_positive(**settings: float) -> None:
-    for name, value in settings.items():
-        if not (_is_number(value) and value > 0):
-            raise ValueError(f"{name} must be a positive number, got {name}={value!r}")
-
-
-def check_not_negative(**settings: float) -> None:
-    for name, value in settings.items():
-        if not (_is_number(value) and value >= 0):
-            raise ValueError(f"{name} must be a number and not negative, got {name}={value!r}")
-
-
-def check_count(**settings: int) -> None:
-    for name, value in settings.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} must be a whole number, at least 1, got {name}={value!r}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {name}={value!r}")
+    stackable = True

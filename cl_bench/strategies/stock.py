@@ -12,7 +12,9 @@ from avalanche.training.templates import BaseSGDTemplate, SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.models import Network
-from cl_bench.strategies.learner import OPTIMIZERS, check_choice, check_count, check_positive
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.strategies.checks import check_choice, check_count, check_positive
+from cl_bench.strategies.learner import OPTIMIZERS
 from cl_bench.training.generators import Seeds
 
 
@@ -44,6 +46,8 @@ def stock(
     learning_rate: float,
     schedule: str,
     device: torch.device | str,
+    compile: bool,
+    precision: str,
     seeds: Seeds,
     plugins: Sequence[BasePlugin] = (),
     evaluator: EvaluationPlugin | None = None,
@@ -55,13 +59,24 @@ def stock(
     the experiment loop. The learning rate must be constant: Avalanche has plugins for schedules.
 
     Raises:
-        ValueError: for a path that names no class, settings the class does not take, or a schedule.
+        ValueError: for a path that names no class, settings the class does not take, or what it cannot
+            do: a schedule, another precision, compilation.
     """
     check_choice("optimizer", optimizer, OPTIMIZERS)
     check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
     check_positive(learning_rate=learning_rate)
     if schedule != "constant":
         raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
+    if compile or precision == "bfloat16":
+        raise ValueError(
+            "compile must be false and precision float32 or tf32 for a stock Avalanche strategy, got "
+            f"{compile=}, {precision=}"
+        )
+    if isinstance(model, StackedNetwork):
+        raise ValueError(
+            "a stock Avalanche strategy cannot train several seeds at once: set training.stacked=false, got "
+            f"{path=}"
+        )
     cls = _load(path)
     if isinstance(model, Network) and model.heads.num_heads > 1:
         model = WithTaskLabels(model)

@@ -17,6 +17,8 @@ class StraightThrough(Learner):
     It has nothing against forgetting. Sources: Courbariaux et al. 2015; Hubara et al. 2016.
     """
 
+    stackable = True
+
     def __init__(self, **learner: Any) -> None:
         check_binary_network(learner["model"], "straight_through")
         super().__init__(**learner)

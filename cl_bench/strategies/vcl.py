@@ -1,6 +1,7 @@
 """Variational continual learning with a mean-field Gaussian posterior."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,9 +9,11 @@ from torch import Tensor, nn
 
 from cl_bench.posteriors import coresets, gaussian
 from cl_bench.posteriors.gaussian import Gaussian
+from cl_bench.posteriors.prediction import average_prediction
+from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
 from cl_bench.strategies.experiences import head_of
 from cl_bench.strategies.gaussian_layers import make_gaussian
-from cl_bench.strategies.learner import Learner, check_choice, check_count, check_not_negative, check_positive
+from cl_bench.strategies.learner import Learner
 from cl_bench.training.batches import ResidentBatches, merged
 from cl_bench.training.flat import FlatParameters
 
@@ -39,6 +42,8 @@ class VCL(Learner):
         coreset_epochs: passes over the coresets before each test.
     """
 
+    stackable = True
+
     def __init__(
         self,
         *,
@@ -59,9 +64,9 @@ class VCL(Learner):
             num_test_samples=num_test_samples, coreset_size=coreset_size, coreset_epochs=coreset_epochs
         )
         self.initial_log_variance = initial_log_variance
-        self._layer_noise = torch.Generator(device=learner["device"])
         super().__init__(**learner)
-        self._layer_noise.set_state(self.noise.get_state())
+        if self.num_seeds is not None and coreset != "none":
+            raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
         self.kl_weight, self.restart, self.num_test_samples = kl_weight, restart, num_test_samples
         self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
         self.initial = Gaussian(*(part.clone() for part in self.posterior))
@@ -74,15 +79,15 @@ class VCL(Learner):
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""
-        self.layers = make_gaussian(network, log_variance=self.initial_log_variance, noise=self._layer_noise)
+        self.layers = make_gaussian(network, log_variance=self.initial_log_variance, noise=self.noise)
         means = [mean for layer in self.layers for mean in layer.mean]
         log_variances = [part for layer in self.layers for part in layer.log_variance]
-        return FlatParameters(means + log_variances)
+        return FlatParameters(means + log_variances, self.num_seeds)
 
     @property
     def posterior(self) -> Gaussian:
         """Views on the flat values."""
-        return Gaussian(*self.flat.values.data.chunk(2))
+        return Gaussian(*self.flat.values.data.chunk(2, dim=-1))
 
     def backward(self) -> None:
         super().backward()
@@ -90,15 +95,15 @@ class VCL(Learner):
 
     def add_kl_gradient(self, prior: Gaussian, num_examples: int, active: Tensor) -> None:
         gradient = gaussian.kl_gradient(self.posterior, prior)
-        for part, kl_part in zip(self.flat.gradients.chunk(2), gradient, strict=True):
+        for part, kl_part in zip(self.flat.gradients.chunk(2, dim=-1), gradient, strict=True):
             part.addcmul_(kl_part, active, value=self.kl_weight / num_examples)
 
     def active_for(self, head: int) -> Tensor:
         """1 for every weight but those of other heads, where it is 0; [P]."""
         return self.flat.mask(self.other_heads(head)).chunk(2)[0]
 
-    def train_batches(self, data: Any) -> ResidentBatches:
-        batches = super().train_batches(data)
+    def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
+        batches = super().train_batches(tasks)
         if self.coreset == "none":
             return batches
         if self.coreset_size >= batches.num_examples:
@@ -108,9 +113,10 @@ class VCL(Learner):
             )
         features = batches.to_float(batches.pixels).flatten(1)
         choose = coresets.random if self.coreset == "random" else coresets.k_center
-        positions = choose(features, self.coreset_size, generator=self.batch_order)
+        positions = choose(features, self.coreset_size, generator=self.batch_order.generators[0])
         kept = batches.only(positions)
-        kept.generator = self.test_noise  # coresets are trained on in tests, which must not disturb training
+        # coresets are trained on in tests, which must not disturb training
+        kept.generator, kept.augment = self.test_noise.generators[0], None
         self.coresets.append(kept)
         return batches.without(positions)
 
@@ -123,7 +129,8 @@ class VCL(Learner):
         self.active = self.active_for(head_of(self.experience))
         if self.restart:
             present = zip(self.initial, self.posterior, strict=True)
-            self.flat.set(torch.cat([torch.where(self.active > 0, start, part) for start, part in present]))
+            parts = [torch.where(self.active > 0, start, part) for start, part in present]
+            self.flat.set(torch.cat(parts, dim=-1))
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
@@ -134,15 +141,14 @@ class VCL(Learner):
     # Predictions
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
-        means = self.flat.values.data.chunk(2)[0]
-        posterior = Gaussian(means.clone(), self.posterior.log_variance)
-        total = torch.full((), -torch.inf, device=self.device)
+        means = self.posterior.mean
+        present, deviation = means.clone(), gaussian.deviation(self.posterior)
+        outputs = []
         for _ in range(self.num_test_samples):
-            noise = torch.randn(means.shape, generator=self.test_noise, device=self.device)
-            means.copy_(gaussian.sample(posterior, noise))
-            total = torch.logaddexp(total, super().predict(images, task))
-        means.copy_(posterior.mean)
-        return total - math.log(self.num_test_samples)
+            torch.addcmul(present, deviation, self.test_noise.normal_like(means), out=means)
+            outputs.append(self.logits(images, task))
+        means.copy_(present)
+        return average_prediction(torch.stack(outputs))
 
     def _before_eval(self, **kwargs: Any) -> None:
         super()._before_eval(**kwargs)
@@ -187,7 +193,7 @@ class VCL(Learner):
                     optimizer.step()
         self.network.eval()
         for layer in self.layers:
-            layer.noise = self._layer_noise
+            layer.noise = self.noise
 
     def state_tensors(self) -> dict[str, Tensor]:
         return {f"prior_{name}": part for name, part in self.prior._asdict().items()}

@@ -1,16 +1,21 @@
 """Data set -> stream of tasks. Settings have no defaults here; they stand in conf/benchmark."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from cl_bench.data import ImageData
-from cl_bench.streams.tasks import SCENARIOS, Scaling, SharedImages, TaskData, TaskStream, View
+from cl_bench.streams.augmentation import augmentation_named
+from cl_bench.streams.checks import check_choice, check_num_tasks, check_number
+from cl_bench.streams.parts import Parts, draw_parts
+from cl_bench.streams.tasks import SCENARIOS, Augment, Scaling, SharedImages, TaskData, TaskStream, View
 from cl_bench.streams.transforms import Permutation, Rotation, identity
 
 PIXELS = ("unit", "standardised")
+
+# (images, their labels, positions or None for all, augmentation) -> the examples of each task
+TasksOf = Callable[[SharedImages, Tensor, Tensor | None, Augment | None], tuple[TaskData, ...]]
 
 
 def permuted(
@@ -21,9 +26,12 @@ def permuted(
     permute_first: bool,
     pixels: str,
     validation_share: float,
+    num_train: int | None,
     generator: torch.Generator,
 ) -> TaskStream:
     """Each task rearranges the pixels of all images in its own way (Goodfellow et al. 2013).
+
+    There is no augmentation: a permuted image has no neighbouring pixels to shift over.
 
     Args:
         num_tasks: at least 1.
@@ -31,9 +39,11 @@ def permuted(
             classes in every task).
         permute_first: whether the first task is permuted too, or shows the images as they are.
         pixels: `unit` for [0, 1], `standardised` for mean 0 and variance 1 of the training images (of all
-            values together; of each channel in `rotated` and `split`).
+            values together; of each channel in `rotated` and `split`), whether or not they are trained on.
         validation_share: of the training images, kept out of training, in [0, 1).
-        generator: draws the permutations and the validation images.
+        num_train: how many of the images that validation leaves are trained on, a random choice, the same in
+            every task; None for all of them.
+        generator: draws the permutations, then the validation images, then those that are trained on.
 
     Raises:
         ValueError: that names the setting, its value and the rule.
@@ -44,7 +54,10 @@ def permuted(
     if not permute_first:
         views[0] = identity
     scaling = _scaling(data, pixels, by_channel=False)  # a value's channel is not its own any more
-    return _transformed(data, views, scenario, scaling, validation_share, generator)
+    parts = draw_parts(
+        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
+    )
+    return _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=None)
 
 
 def rotated(
@@ -54,14 +67,26 @@ def rotated(
     scenario: str,
     max_degrees: float,
     pixels: str,
+    augmentation: str,
     validation_share: float,
+    num_train: int | None,
     generator: torch.Generator,
 ) -> TaskStream:
-    """Task t rotates all images by (t - 1) / (num_tasks - 1) * max_degrees; otherwise as `permuted`."""
+    """Task t rotates all images by (t - 1) / (num_tasks - 1) * max_degrees.
+
+    Args:
+        augmentation: of the rotated training images: `none`, `crop` or `crop_flip`; see `split`.
+        Others as in `permuted`.
+    """
     check_number("max_degrees", max_degrees)
     step = max_degrees / max(check_num_tasks(num_tasks) - 1, 1)
     views: list[View] = [Rotation(step * task) for task in range(num_tasks)]
-    return _transformed(data, views, scenario, _scaling(data, pixels), validation_share, generator)
+    augment = augmentation_named(augmentation, height=data.train_images.shape[2])
+    scaling = _scaling(data, pixels)
+    parts = draw_parts(
+        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
+    )
+    return _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=augment)
 
 
 def split(
@@ -71,7 +96,9 @@ def split(
     scenario: str,
     class_order: str | Sequence[int],
     pixels: str,
+    augmentation: str,
     validation_share: float,
+    num_train: int | None,
     generator: torch.Generator,
 ) -> TaskStream:
     """Each task has some of the classes; an uneven split gives the first tasks one class more and loses none.
@@ -81,7 +108,15 @@ def split(
             or `class` (all classes, one head; a class is numbered by its place in the order).
         class_order: `fixed` (as the data set numbers them), `seeded` (drawn by the generator) or a list of
             all classes.
+        augmentation: of training batches: `none`, `crop` (shift by up to an eighth of the height: 4 of 32
+            pixels) or `crop_flip` (and mirror with probability 1/2), as in He et al. 2016, section 4.2. The
+            learner applies it; validation and test tasks have none.
+        num_train: as in `permuted`, of the images of all tasks together.
         Others as in `permuted`.
+
+    Raises:
+        ValueError: that names the setting, its value and the rule; also where `num_train` leaves a task
+            without images.
     """
     num_classes = len(data.class_names)
     if check_num_tasks(num_tasks) > num_classes:
@@ -96,51 +131,62 @@ def split(
     def relabel(labels: Tensor, group: Tensor) -> Tensor:
         return place[labels] - (0 if scenario == "class" else place[group[0]])
 
-    def tasks(images: SharedImages, labels: Tensor, among: Tensor | None) -> tuple[TaskData, ...]:
+    def tasks(
+        images: SharedImages, labels: Tensor, among: Tensor | None, augment: Augment | None
+    ) -> tuple[TaskData, ...]:
         found = []
         for task, group in enumerate(groups):
             mine = torch.isin(labels, group).nonzero().squeeze(1)
             if among is not None:
                 mine = mine[torch.isin(mine, among)]
-            head = task if scenario == "task" else 0
             found.append(
                 TaskData(
-                    images, mine, relabel(labels[mine], group), head=head, view=identity, to_float=scaling
+                    images,
+                    mine,
+                    relabel(labels[mine], group),
+                    head=task if scenario == "task" else 0,
+                    view=identity,
+                    to_float=scaling,
+                    augment=augment,
                 )
             )
         return tuple(found)
 
     check_choice("scenario", scenario, SCENARIOS)
     scaling = _scaling(data, pixels)
-    train_part, validation_part = _validation_split(len(data.train_labels), validation_share, generator)
-    train_images = SharedImages(data.train_images)
-    return TaskStream(
-        train=tasks(train_images, data.train_labels, train_part),
-        validation=tasks(train_images, data.train_labels, validation_part)
-        if validation_part is not None
-        else (),
-        test=tasks(SharedImages(data.test_images), data.test_labels, None),
-        scenario=scenario,
-        input_shape=_image_shape(data),
-        num_classes=num_classes if scenario == "class" else max(len(group) for group in groups),
-        num_heads=num_tasks if scenario == "task" else 1,
+    augment = augmentation_named(augmentation, height=data.train_images.shape[2])
+    parts = draw_parts(
+        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
+    stream = _stream(
+        data,
+        tasks,
+        parts=parts,
+        augment=augment,
+        scenario=scenario,
+        num_classes=num_classes if scenario == "class" else max(len(group) for group in groups),
+    )
+    if num_train is not None and not all(len(task) for task in stream.train):
+        raise ValueError(f"num_train must leave each of {num_tasks} tasks a training image, got {num_train=}")
+    return stream
 
 
 def _transformed(
     data: ImageData,
     views: list[View],
+    *,
     scenario: str,
     scaling: Scaling,
-    validation_share: float,
-    generator: torch.Generator,
+    parts: Parts,
+    augment: Augment | None,
 ) -> TaskStream:
     """All examples in every task, each task seen through its own view."""
     check_choice("scenario", scenario, SCENARIOS)
     num_classes = len(data.class_names)
-    train_part, validation_part = _validation_split(len(data.train_labels), validation_share, generator)
 
-    def tasks(images: SharedImages, labels: Tensor, among: Tensor | None) -> tuple[TaskData, ...]:
+    def tasks(
+        images: SharedImages, labels: Tensor, among: Tensor | None, augment: Augment | None
+    ) -> tuple[TaskData, ...]:
         labels = labels if among is None else labels[among]
         return tuple(
             TaskData(
@@ -150,43 +196,47 @@ def _transformed(
                 head=task if scenario == "task" else 0,
                 view=view,
                 to_float=scaling,
+                augment=augment,
             )
             for task, view in enumerate(views)
         )
 
-    train_images = SharedImages(data.train_images)
+    return _stream(
+        data,
+        tasks,
+        parts=parts,
+        augment=augment,
+        scenario=scenario,
+        num_classes=num_classes * len(views) if scenario == "class" else num_classes,
+    )
+
+
+def _stream(
+    data: ImageData,
+    tasks: TasksOf,
+    *,
+    parts: Parts,
+    augment: Augment | None,
+    scenario: str,
+    num_classes: int,
+) -> TaskStream:
+    """Training (the only part with augmentation), validation and test tasks of a data set."""
+    images, labels = SharedImages(data.train_images), data.train_labels
+    train = tasks(images, labels, parts.train, augment)
     return TaskStream(
-        train=tasks(train_images, data.train_labels, train_part),
-        validation=tasks(train_images, data.train_labels, validation_part)
-        if validation_part is not None
-        else (),
-        test=tasks(SharedImages(data.test_images), data.test_labels, None),
+        train=train,
+        validation=() if parts.validation is None else tasks(images, labels, parts.validation, None),
+        test=tasks(SharedImages(data.test_images), data.test_labels, None, None),
         scenario=scenario,
         input_shape=_image_shape(data),
-        num_classes=num_classes * len(views) if scenario == "class" else num_classes,
-        num_heads=len(views) if scenario == "task" else 1,
+        num_classes=num_classes,
+        num_heads=len(train) if scenario == "task" else 1,
     )
 
 
 def _image_shape(data: ImageData) -> tuple[int, int, int]:
     channels, height, width = data.train_images.shape[1:]
     return channels, height, width
-
-
-def check_num_tasks(num_tasks: int) -> int:
-    if not isinstance(num_tasks, int) or isinstance(num_tasks, bool) or num_tasks < 1:
-        raise ValueError(f"num_tasks must be a whole number, at least 1, got {num_tasks=}")
-    return num_tasks
-
-
-def check_number(setting: str, value: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{setting} must be a number, got {setting}={value!r}")
-
-
-def check_choice(setting: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{setting} must be one of {', '.join(choices)}, got {setting}={value!r}")
 
 
 def _class_order(class_order: str | Sequence[int], num_classes: int, generator: torch.Generator) -> list[int]:
@@ -202,24 +252,6 @@ def _class_order(class_order: str | Sequence[int], num_classes: int, generator: 
             f"got {class_order=}"
         )
     return list(class_order)
-
-
-def _validation_split(
-    num_examples: int, share: float, generator: torch.Generator
-) -> tuple[Tensor | None, Tensor | None]:
-    """Sorted positions for training and for validation; (None, None) where nothing is kept out."""
-    check_number("validation_share", share)
-    if not 0 <= share < 1:
-        raise ValueError(f"validation_share must be at least 0 and below 1, got validation_share={share}")
-    num_validation = round(share * num_examples)
-    if num_validation == 0:
-        return None, None
-    if num_validation == num_examples:
-        raise ValueError(
-            f"nothing is left for training of {num_examples} images, got validation_share={share}"
-        )
-    order = torch.randperm(num_examples, generator=generator)
-    return order[num_validation:].sort().values, order[:num_validation].sort().values
 
 
 def _scaling(data: ImageData, pixels: str, *, by_channel: bool = True) -> Scaling:

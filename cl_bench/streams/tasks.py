@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 SCENARIOS = ("task", "domain", "class")
 
 View = Callable[[Tensor], Tensor]  # uint8 [n, C, H, W] -> uint8 [n, C, H, W]
+Augment = Callable[[Tensor, torch.Generator], Tensor]  # uint8 [n, C, H, W] -> the like, changed at random
 
 
 class Scaling(NamedTuple):
@@ -19,7 +20,9 @@ class Scaling(NamedTuple):
     offset: Tensor
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        return torch.addcmul(self.offset.to(pixels.device), pixels.float(), self.factor.to(pixels.device))
+        floats = pixels.to(torch.float32, copy=True)
+        factor, offset = self.factor.to(pixels.device), self.offset.to(pixels.device)
+        return torch.addcmul(offset, floats, factor, out=floats)  # in place: one new tensor, not two
 
 
 class SharedImages:
@@ -45,6 +48,9 @@ class TaskData(Dataset):
         head: the output head that the scenario lets the learner use for this task, from 0.
         view: the task's deterministic transformation of whole batches.
         to_float: how uint8 pixels become the network's input.
+        augment: what a learner does to each batch of `pixels` that it trains on, anew in every pass, before
+            `to_float`; None for nothing. `pixels`, `images` and single examples come without it: strategies
+            that read the data set itself, as Avalanche's own do, train without it.
     """
 
     def __init__(
@@ -56,9 +62,10 @@ class TaskData(Dataset):
         head: int,
         view: View,
         to_float: Scaling,
+        augment: Augment | None = None,
     ) -> None:
         self.shared, self.indices, self.labels = shared, indices, labels
-        self.head, self.view, self.to_float = head, view, to_float
+        self.head, self.view, self.to_float, self.augment = head, view, to_float, augment
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ class ResidentBatches:
         heads: int64 [N] on the host; a batch's task is an int where all are equal, else a tensor [B].
         to_float: pixels -> the network's input, float [B, C, H, W].
         generator: of the order of examples.
+        augment: changes the pixels of each batch anew.
     """
 
     def __init__(
@@ -30,9 +32,11 @@ class ResidentBatches:
         to_float: Callable[[Tensor], Tensor],
         batch_size: int,
         generator: torch.Generator | None,
+        augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.pixels, self.labels, self.heads = pixels, labels, heads.to(pixels.device)
         self.to_float, self.batch_size, self.generator = to_float, batch_size, generator
+        self.augment = augment
         self.task = int(heads[0]) if len(heads) and bool((heads == heads[0]).all()) else None
 
     @property
@@ -57,14 +61,17 @@ class ResidentBatches:
             for start in range(0, self.num_examples, self.batch_size):
                 yield self.at(slice(start, start + self.batch_size))
             return
-        order = torch.randperm(self.num_examples, generator=self.generator, device=self.generator.device)
-        for positions in order.to(self.pixels.device).split(self._sizes()):
+        order = shuffled(self.num_examples, self.generator).to(self.pixels.device)
+        for positions in order.split(self._sizes()):
             yield self.at(positions)
 
     def at(self, positions: Tensor | slice) -> Batch:
         """The examples at these positions, as one batch."""
-        task = self.heads[positions] if self.task is None else self.task
-        return [self.to_float(self.pixels[positions]), self.labels[positions], task]
+        task = _rows(self.heads, positions) if self.task is None else self.task
+        pixels = _rows(self.pixels, positions)
+        if self.augment is not None:
+            pixels = self.augment(pixels)
+        return [self.to_float(pixels), _rows(self.labels, positions), task]
 
     def only(self, positions: Tensor) -> "ResidentBatches":
         """Batches of these examples alone."""
@@ -81,11 +88,77 @@ class ResidentBatches:
         return self.only(keep.nonzero().squeeze(1))
 
 
+class StackedBatches(ResidentBatches):
+    """Batches of R seeds one after another, [R * B, ...]: each seed's part is the batch it would have alone.
+
+    Args:
+        parts: one for each seed, with equal numbers of examples and batch sizes.
+    """
+
+    def __init__(self, parts: Sequence[ResidentBatches]) -> None:
+        first = parts[0]
+        super().__init__(
+            torch.cat([part.pixels for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            torch.cat([part.heads for part in parts]).cpu(),
+            to_float=first.to_float,
+            batch_size=first.batch_size,
+            generator=first.generator,
+            augment=self._augment_each if first.augment is not None else None,
+        )
+        self._num_examples = first.num_examples
+        self._generators = [part.generator for part in parts]
+        self._augments = [part.augment for part in parts if part.augment is not None]
+
+    @property
+    def num_examples(self) -> int:
+        """Of one seed."""
+        return self._num_examples
+
+    def __iter__(self) -> Iterator[Batch]:
+        device = self.pixels.device
+        starts = torch.arange(len(self._generators), device=device)[:, None] * self.num_examples
+        if self.generator is None:
+            order = torch.arange(self.num_examples, device=device)
+            sizes: int | list[int] = self.batch_size
+        else:
+            orders = [shuffled(self.num_examples, generator) for generator in self._generators]
+            order, sizes = torch.stack(orders).to(device), self._sizes()
+        for positions in (order + starts).split(sizes, dim=1):
+            yield self.at(positions.reshape(-1))
+
+    def _augment_each(self, pixels: Tensor) -> Tensor:
+        chunks = pixels.chunk(len(self._augments))
+        return torch.cat([augment(chunk) for augment, chunk in zip(self._augments, chunks, strict=True)])
+
+
+def shuffled(num_examples: int, generator: torch.Generator | None) -> Tensor:
+    """All positions in random order, int64 [num_examples], on the generator's device."""
+    assert generator is not None
+    return torch.randperm(num_examples, generator=generator, device=generator.device)
+
+
+def _rows(tensor: Tensor, positions: Tensor | slice) -> Tensor:
+    # index_select copies whole rows: five times faster than tensor[positions] on a CPU
+    return tensor[positions] if isinstance(positions, slice) else tensor.index_select(0, positions)
+
+
 def batches_of(
-    tasks: Sequence[Any], *, batch_size: int, device: torch.device, generator: torch.Generator | None = None
+    tasks: Sequence[Any],
+    *,
+    batch_size: int,
+    device: torch.device,
+    generator: torch.Generator | None = None,
+    augmentation: torch.Generator | None = None,
 ) -> ResidentBatches:
-    """The examples of one task, or of several mixed, on a device. A task is a `TaskData` or the like."""
+    """The examples of one task, or of several mixed, on a device. A task is a `TaskData` or the like.
+
+    Args:
+        generator: shuffles them.
+        augmentation: draws the tasks' own augmentation; without it images are as they are.
+    """
     pixels = [task.pixels(device) for task in tasks]
+    augment = getattr(tasks[0], "augment", None) if augmentation is not None else None
     return ResidentBatches(
         torch.cat(pixels) if len(pixels) > 1 else pixels[0],
         torch.cat([task.labels for task in tasks]).to(device),
@@ -93,6 +166,7 @@ def batches_of(
         to_float=tasks[0].to_float,
         batch_size=batch_size,
         generator=generator,
+        augment=None if augment is None else partial(augment, generator=augmentation),
     )
 
 
@@ -106,4 +180,5 @@ def merged(parts: Sequence[ResidentBatches]) -> ResidentBatches:
         to_float=first.to_float,
         batch_size=first.batch_size,
         generator=first.generator,
+        augment=first.augment,
     )

@@ -11,23 +11,33 @@ class FlatParameters:
 
     The parameters become views: a write to `values` is a write to the network, and backward passes add into
     `gradients`. One vector makes a step a handful of operations, whatever the number of layers.
+
+    Args:
+        parameters: of the network.
+        num_seeds: for parameters with a leading seed axis, [R, ...]: its length R. Values and gradients are
+            then [R, P]. None without such an axis.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], num_seeds: int | None = None) -> None:
         self.parameters = list(parameters)
+        self._lead = () if num_seeds is None else (num_seeds,)
         with torch.no_grad():
-            self.values = nn.Parameter(torch.cat([parameter.reshape(-1) for parameter in self.parameters]))
+            rows = [parameter.reshape(*self._lead, -1) for parameter in self.parameters]
+            self.values = nn.Parameter(torch.cat(rows, dim=-1))
         self.gradients = torch.zeros_like(self.values)
         self.values.grad = self.gradients  # what an optimizer of [values] reads
+        self._parts: dict[nn.Parameter, slice] = {}
         start = 0
-        for parameter in self.parameters:
-            part = slice(start, start + parameter.numel())
-            parameter.data = self.values.data[part].view_as(parameter)
-            parameter.grad = self.gradients[part].view_as(parameter)
+        for parameter, row in zip(self.parameters, rows, strict=True):
+            part = slice(start, start + row.shape[-1])
+            parameter.data = self.values.data[..., part].view(parameter.shape)
+            parameter.grad = self.gradients[..., part].view(parameter.shape)
+            self._parts[parameter] = part
             start = part.stop
 
     def __len__(self) -> int:
-        return self.values.numel()
+        """P, the number of weights of one network."""
+        return self.values.shape[-1]
 
     def zero_gradients(self) -> None:
         self.gradients.zero_()
@@ -38,12 +48,7 @@ class FlatParameters:
 
     def mask(self, parts: Iterable[tuple[nn.Parameter, slice]]) -> Tensor:
         """1 everywhere but in the given rows of parameters, where it is 0; [P]."""
-        mask = torch.ones_like(self.values.data)
-        starts, start = {}, 0
-        for parameter in self.parameters:
-            starts[parameter] = start
-            start += parameter.numel()
+        mask = torch.ones_like(self.values.data[0] if self._lead else self.values.data)
         for parameter, rows in parts:
-            first = starts[parameter]
-            mask[first : first + parameter.numel()].view_as(parameter)[rows] = 0
+            mask[self._parts[parameter]].view(parameter.shape[len(self._lead) :])[rows] = 0
         return mask

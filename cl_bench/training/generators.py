@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-PURPOSES = ("init", "order", "batches", "noise", "test")
+PURPOSES = ("init", "order", "batches", "augmentation", "noise", "test")
 
 
 def derive(seed: int, purpose: str) -> int:
@@ -23,7 +23,8 @@ def derive(seed: int, purpose: str) -> int:
 
 class Seeds:
     """The seeds of one run by purpose: `init` (first weights), `order` (permutations, class order),
-    `batches`, `noise` (weight samples and dropout in training) and `test` (weight samples in testing).
+    `batches`, `augmentation`, `noise` (weight samples and dropout in training) and `test` (weight samples in
+    testing).
 
     Args:
         seed: of every purpose that has none of its own.

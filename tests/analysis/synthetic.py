@@ -22,10 +22,12 @@ def write_run(
     settings: dict[str, Any] | None = None,
     accuracy: np.ndarray | None = None,
     last_task: int | None = None,
+    test_last: int | None = None,
     decay: float = 0.1,
     **about: Any,
 ) -> Path:
-    """One run folder; `accuracy` is its matrix [1 + T, T], `last_task` is where it was killed.
+    """One run folder; `accuracy` is its matrix [1 + T, T], `last_task` is where it was killed;
+    with `test_last` only the newest tasks are tested.
 
     `about` overrides run.json; None removes a key.
     """
@@ -38,7 +40,10 @@ def write_run(
         Record(seed, after, on, float(accuracy[after, on - 1]), 0.5, 100)
         for after in range(1 + (num_tasks if last_task is None else last_task))
         for on in range(1, 1 + num_tasks)
+        if test_last is None or after - test_last < on <= after
     ]
+    if test_last is not None:
+        settings = {**(settings or {}), "training.test_last": test_last}
     lines = [",".join(map(repr, test)) for test in tests]
     (folder / "records.csv").write_text("\n".join([records.HEADER, *lines, ""]))
     described = {

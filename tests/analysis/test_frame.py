@@ -17,9 +17,10 @@ def test_one_row_a_record(write_run, tmp_path):
     frame = load(tmp_path)
     assert len(frame) == 4 * 3
     expected = (
-        "study benchmark strategy method seed scenario num_tasks run status after_task on_task accuracy nll"
+        "study benchmark strategy method seed scenario num_tasks test_last run status "
+        "after_task on_task accuracy nll num_examples"
     )
-    assert list(frame.columns) == [*expected.split(), "num_examples"]
+    assert list(frame.columns) == expected.split()
     assert set(frame["run"]) == {"permuted_mnist-ewc-s4-ab12cd"}
     assert set(frame["seed"]) == {4}
     assert list(frame["after_task"].unique()) == [0, 1, 2, 3]

@@ -150,3 +150,74 @@ def test_a_matrix_without_its_untrained_row_is_an_error(shape):
 def test_intransigence_wants_one_reference_a_task():
     with pytest.raises(ValueError, match="one accuracy a task"):
         intransigence(EXAMPLE, JOINT[:2])
+
+
+# Only the last three tasks tested after each of four
+
+_ = 0.123  # never asked for, never used
+#          on task 1     2     3     4
+BAND = np.ma.masked_equal(
+    [
+        [_, _, _, _],
+        [0.90, _, _, _],
+        [0.95, 0.80, _, _],
+        [0.60, 0.90, 0.70, _],
+        [_, 0.65, 0.75, 0.50],
+    ],
+    _,
+)
+
+
+def test_metrics_of_the_newest_tasks_by_hand():
+    # tasks 2, 3, 4: (0.65 + 0.75 + 0.50) / 3
+    assert average_accuracy(BAND) == pytest.approx(1.90 / 3)
+    # task 2: max(0.80, 0.90) - 0.65 = 0.25; task 3: 0.70 - 0.75 = -0.05; mean 0.10
+    assert forgetting(BAND) == pytest.approx(0.10)
+    # task 2: 0.65 - 0.80 = -0.15; task 3: 0.75 - 0.70 = 0.05; mean -0.05
+    assert backward_transfer(BAND) == pytest.approx(-0.05)
+    # all four: (0.90 + 0.80 + 0.70 + 0.50) / 4
+    assert learning_accuracy(BAND) == pytest.approx(0.725)
+    # 0.90; 1.75 / 2; (0.60 + 0.90 + 0.70) / 3; 1.90 / 3
+    assert average_seen(BAND) == pytest.approx([0.90, 0.875, 2.20 / 3, 1.90 / 3])
+    # joint[j] - R[j, j]: 0.05 + 0.10 + 0.20 + 0.30 = 0.65
+    assert intransigence(BAND, [0.95, 0.90, 0.90, 0.80]) == pytest.approx(0.65 / 4)
+
+
+def test_forward_transfer_needs_tests_before_a_task_is_learned():
+    assert math.isnan(forward_transfer(BAND))
+
+
+def test_the_newest_task_alone_cannot_be_forgotten():
+    accuracy = np.ma.masked_where(~np.eye(5, 4, k=-1, dtype=bool), BAND)
+    assert average_accuracy(accuracy) == 0.50
+    assert learning_accuracy(accuracy) == pytest.approx(0.725)
+    assert math.isnan(forgetting(accuracy))
+    assert math.isnan(backward_transfer(accuracy))
+
+
+def test_what_is_masked_never_counts():
+    junk = np.ma.masked_array(np.where(BAND.mask, np.nan, BAND.data), BAND.mask)
+    for metric in METRICS.values():
+        assert metric(junk) == metric(BAND) or metric is forward_transfer
+    assert average_seen(junk).tolist() == average_seen(BAND).tolist()
+
+
+def test_a_mask_over_nothing_or_over_tasks_not_yet_learned_changes_nothing():
+    for accuracy in random_matrices():
+        learned = np.tri(*accuracy.shape, k=-1, dtype=bool)
+        from_learning = np.where(learned, accuracy, 0)
+        for metric in METRICS.values():
+            assert metric(np.ma.array(accuracy)) == metric(accuracy)
+            if metric is not forward_transfer:
+                expected = pytest.approx(metric(from_learning))
+                assert metric(np.ma.masked_where(~learned, accuracy)) == expected
+
+
+@pytest.mark.parametrize(("after", "on"), [(4, 2), (3, 2), (2, 2)])
+def test_a_run_cut_short_among_what_was_asked_for_has_no_forgetting(after, on):
+    accuracy = BAND.copy()
+    accuracy[after, on - 1] = np.nan
+    assert math.isnan(forgetting(accuracy))
+    assert math.isnan(average_accuracy(accuracy)) == (after == 4)
+    assert math.isnan(learning_accuracy(accuracy)) == (after == 2)
+    assert math.isnan(average_seen(accuracy)[after - 1])

@@ -150,6 +150,73 @@ def test_the_heatmap_shows_the_mean_matrix_of_each_method(results):
     assert written == [f"{value:.0f}" for value in np.asarray(shown).ravel()]
 
 
+def banded_figure(write_run, tmp_path, *, num_tasks, test_last, **others):
+    for strategy, last in {"ewc": test_last, **others}.items():
+        write_run(tmp_path, strategy=strategy, num_tasks=num_tasks, test_last=last)
+    frame = load(tmp_path)
+    curves, averages = forgetting_curves(frame), average_curves(frame)
+    styles = figures.method_styles(set(frame["method"]))
+    return figures.forgetting_figure(curves, averages, styles=styles), figures.heatmap_figure(curves)
+
+
+def test_a_task_of_a_long_stream_has_a_panel_of_the_part_where_it_was_tested(write_run, tmp_path):
+    figure, _ = banded_figure(write_run, tmp_path, num_tasks=100, test_last=5)
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert len(panels) == 12
+    limits = {
+        title: tuple(round(limit) for limit in panels[title].get_xlim())
+        for title in ("task 1", "task 50", "task 100", "mean of last 5 seen")
+    }
+    assert limits == {
+        "task 1": (1, 5), "task 50": (50, 54), "task 100": (96, 100), "mean of last 5 seen": (-3, 103),
+    }  # fmt: skip
+    (line,) = [line for line in panels["task 50"].lines if line.get_label() == "ewc"]
+    assert line.get_xdata().tolist() == [50, 51, 52, 53, 54]
+
+
+@pytest.mark.parametrize(
+    ("num_tasks", "others", "mean"),
+    [
+        (12, {}, "mean of last 2 seen"),
+        (20, {"vcl": None}, "mean of tasks tested"),
+        (20, {"vcl": 8}, "mean of tasks tested"),
+        (2, {}, "mean of tasks seen"),
+    ],
+)
+def test_the_panels_of_a_short_stream_or_of_full_tests_share_the_whole_stream(
+    write_run, tmp_path, num_tasks, others, mean
+):
+    figure, heatmap = banded_figure(write_run, tmp_path, num_tasks=num_tasks, test_last=2, **others)
+    assert {axes.get_xlim() for axes in figure.axes} == {(-0.03 * num_tasks, 1.03 * num_tasks)}
+    assert figure.axes[-1].get_title() == mean
+    assert heatmap.axes[0].get_ylabel() == "after task"
+
+
+def test_the_heatmap_leaves_blank_what_was_not_tested(write_run, tmp_path):
+    _, figure = banded_figure(write_run, tmp_path, num_tasks=4, test_last=2)
+    (image,) = figure.axes[0].images
+    shown = np.ma.getmaskarray(image.get_array())
+    assert (~shown).tolist() == [
+        [False, False, False, False],
+        [True, False, False, False],
+        [True, True, False, False],
+        [False, True, True, False],
+        [False, False, True, True],
+    ]
+    assert [text.get_text() != "" for text in figure.axes[0].texts] == (~shown).ravel().tolist()
+    assert not figure.axes[0].lines, "white stairs would hide the edge of what was tested"
+
+
+def test_the_heatmap_of_a_long_stream_has_a_row_for_each_number_of_tasks_since(write_run, tmp_path):
+    _, figure = banded_figure(write_run, tmp_path, num_tasks=30, test_last=3)
+    matrix = mean_matrix(forgetting_curves(load(tmp_path)))
+    shown = figure.axes[0].images[0].get_array()
+    assert shown.shape == (3, 30)
+    np.testing.assert_allclose(shown[:, 9], 100 * matrix[[10, 11, 12], 9])
+    assert np.ma.getmaskarray(shown)[:, -1].tolist() == [False, True, True]
+    assert figure.axes[0].get_ylabel() == "tasks since"
+
+
 def test_the_same_figure_gives_the_same_bytes(results, tmp_path):
     hashes = []
     for name in ("first", "second"):

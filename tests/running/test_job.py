@@ -42,7 +42,7 @@ def fail_after(number, error):
 
 def test_a_run_writes_its_configuration_its_records_and_its_summary(configured):
     config = configured("seed=5")
-    folder = execute(config)
+    (folder,) = execute(config)
     assert {path.name for path in folder.iterdir()} == {"config.yaml", "records.csv", "run.json"}
     assert OmegaConf.to_container(OmegaConf.load(folder / "config.yaml")) == plain(config)
     assert recorded(folder) == EVERY_TEST
@@ -75,23 +75,23 @@ def test_a_run_writes_its_configuration_its_records_and_its_summary(configured):
 
 
 def test_a_finished_run_is_left_as_it_is(configured):
-    folder = execute(configured())
+    (folder,) = execute(configured())
     os.utime(folder / "records.csv", (1, 1))
     before = (folder / "records.csv").read_bytes(), about(folder)
-    assert execute(configured()) == folder
+    assert execute(configured()) == [folder]
     assert ((folder / "records.csv").read_bytes(), about(folder)) == before
     assert (folder / "records.csv").stat().st_mtime == 1
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(configured):
-    folder = execute(configured())
+    (folder,) = execute(configured())
     first = records.read(folder / "records.csv"), about(folder)["weights_sha256"]
     os.utime(folder / "records.csv", (1, 1))
     torch.rand(3)  # the global generator is somewhere else now
-    assert execute(configured("resume=false")) == folder
+    assert execute(configured("resume=false")) == [folder]
     assert (folder / "records.csv").stat().st_mtime > 1
     assert (records.read(folder / "records.csv"), about(folder)["weights_sha256"]) == first
-    other = execute(configured("seed=1"))
+    (other,) = execute(configured("seed=1"))
     assert about(other)["weights_sha256"] != first[1]
     assert [record.nll for record in records.read(other / "records.csv")] != [
         record.nll for record in first[0]
@@ -100,7 +100,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(configured):
 
 def test_a_seed_of_its_own_changes_what_it_is_for_and_nothing_else(configured):
     def untrained_and_final(*overrides):
-        found = records.read(execute(configured(*overrides)) / "records.csv")
+        (folder,) = execute(configured(*overrides))
+        found = records.read(folder / "records.csv")
         return found[:2], found[2:]
 
     untrained, final = untrained_and_final()
@@ -111,7 +112,7 @@ def test_a_seed_of_its_own_changes_what_it_is_for_and_nothing_else(configured):
 
 
 def test_a_stock_avalanche_strategy_is_repeatable_too(configured):
-    folder = execute(configured("strategy=avalanche", "seed=2"))
+    (folder,) = execute(configured("strategy=avalanche", "seed=2"))
     first = about(folder)["weights_sha256"]
     torch.rand(3)
     execute(configured("strategy=avalanche", "seed=2", "resume=false"))
@@ -157,7 +158,7 @@ def test_a_run_that_failed_is_run_again_from_the_start(configured, monkeypatch):
     previous = run_folder(configured()) / "records.previous.csv"
     assert len(records.read(previous)) == 3, "what the first try recorded is kept"
     assert len(recorded(previous.parent)) == 1
-    folder = execute(configured())
+    (folder,) = execute(configured())
     assert recorded(folder) == EVERY_TEST
     assert about(folder)["status"] == "finished"
     assert about(folder)["error"] is None
@@ -166,7 +167,7 @@ def test_a_run_that_failed_is_run_again_from_the_start(configured, monkeypatch):
 
 @pytest.mark.parametrize("left_behind", ['{"status": "running"}', '{"status": "fin', "", "[]"])
 def test_a_run_that_was_killed_is_run_again_from_the_start(configured, left_behind):
-    folder = execute(configured())
+    (folder,) = execute(configured())
     (folder / "run.json").write_text(left_behind)
     with (folder / "records.csv").open("a") as file:
         file.write("0,2,1,0.")
@@ -257,7 +258,7 @@ def test_avalanche_plugins_by_configuration_take_part_in_training(configured, st
     # of all stock plugins, one that changes the loss of every strategy after its first task
     plugin = "plugins=[{_target_: avalanche.training.plugins.LwFPlugin, alpha: 5.0, temperature: 1.0}]"
     common = f"strategy={strategy}", "benchmark.scenario=domain"
-    plain_run, with_plugin = execute(configured(*common)), execute(configured(*common, plugin))
+    (plain_run,), (with_plugin,) = execute(configured(*common)), execute(configured(*common, plugin))
     assert with_plugin != plain_run
     assert about(with_plugin)["weights_sha256"] != about(plain_run)["weights_sha256"]
     assert len(recorded(with_plugin)) == 6
@@ -273,9 +274,9 @@ def test_avalanche_loggers_by_configuration_write_and_change_nothing(configured,
         "loggers=[{_target_: avalanche.logging.TextLogger, "
         f"file: {{_target_: builtins.open, file: '{text}', mode: w, buffering: 1}}}}]"
     )
-    folder = execute(configured(f"strategy={strategy}"))
+    (folder,) = execute(configured(f"strategy={strategy}"))
     before = about(folder)["weights_sha256"]
-    assert execute(configured(f"strategy={strategy}", logger, "resume=false")) == folder
+    assert execute(configured(f"strategy={strategy}", logger, "resume=false")) == [folder]
     assert about(folder)["weights_sha256"] == before
     written = text.read_text()
     assert written.count("Start of training phase") == 2
@@ -283,6 +284,6 @@ def test_avalanche_loggers_by_configuration_write_and_change_nothing(configured,
 
 
 def test_tuning_on_validation_tests_no_test_example(configured):
-    folder = execute(configured("training.test_on=validation", "benchmark.validation_share=0.1"))
+    (folder,) = execute(configured("training.test_on=validation", "benchmark.validation_share=0.1"))
     found = records.read(folder / "records.csv")
     assert sum(record.num_examples for record in found if record.after_task == 0) == 144

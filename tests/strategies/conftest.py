@@ -25,6 +25,7 @@ from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream
 from cl_bench.streams.transforms import identity
 from cl_bench.training.experiment import experiment, weights_sha256
 from cl_bench.training.generators import Seeds
+from cl_bench.training.noise import Noise
 
 # whatever strategy it is: seconds, not minutes
 SMALL = (
@@ -81,7 +82,7 @@ class Run(NamedTuple):
 
     def records(self) -> list[Record]:
         """Train on all tasks with tests in between."""
-        return list(experiment(self.strategy, self.benchmark, seed=0, test_on="test"))
+        return list(experiment(self.strategy, self.benchmark, seed=0, test_on="test", test_last=None))
 
 
 class Outcome(NamedTuple):
@@ -105,7 +106,9 @@ class Lab:
         """A whole run with tests between the tasks, the global generators seeded."""
         with self.seeded():
             run = self.from_conf(*overrides, **settings)
-            return Outcome(run.records(), weights_sha256(run.strategy))
+            records = run.records()
+            (weights,) = weights_sha256(run.strategy)
+            return Outcome(records, weights)
 
     @contextmanager
     def seeded(self) -> Iterator[None]:
@@ -169,6 +172,8 @@ class Lab:
             "learning_rate": 0.01,
             "schedule": "constant",
             "device": "cpu",
+            "compile": False,
+            "precision": "float32",
             "seeds": Seeds(seed),
         }
         return settings | changes
@@ -195,17 +200,22 @@ class Lab:
             | strategy.state_tensors()
             | {"flat": strategy.flat.values.data}
         )
-        generators = {"batches": strategy.batch_order, "noise": strategy.noise}
+        draws = {
+            "batches": strategy.batch_order,
+            "augmentation": strategy.augmentation,
+            "noise": strategy.noise,
+        }
         for number, layer in enumerate(getattr(strategy, "layers", [])):
-            generators[f"layer {number}"] = layer.noise
-        tensors |= {name: generator.get_state() for name, generator in generators.items()}
+            draws[f"layer {number}"] = layer.noise
+        tensors |= {name: torch.stack(noise.state()) for name, noise in draws.items()}
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def same(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
         return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
-    def clone(self, generator: torch.Generator) -> torch.Generator:
-        """A generator that will draw what `generator` is about to draw."""
+    def clone(self, noise: Noise) -> torch.Generator:
+        """A generator that will draw what `noise` of one seed is about to draw."""
+        (generator,) = noise.generators
         twin = torch.Generator(device=generator.device)
         twin.set_state(generator.get_state())
         return twin

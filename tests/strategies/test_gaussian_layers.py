@@ -6,7 +6,9 @@ from torch import nn
 
 from cl_bench.models import Network, mlp
 from cl_bench.strategies.gaussian_layers import GaussianLayer, make_gaussian
+from cl_bench.training.noise import Noise
 
+UNUSED = Noise([torch.Generator()])
 LAYERS = {
     "linear": (lambda: nn.Linear(6, 4), (5, 6)),
     "linear without a bias": (lambda: nn.Linear(6, 4, bias=False), (5, 6)),
@@ -28,7 +30,7 @@ LAYERS = {
 
 def gaussian_twin(layer: nn.Module, log_variance: float) -> nn.Module:
     network = nn.Sequential(layer)
-    make_gaussian(network, log_variance=log_variance, noise=torch.Generator().manual_seed(0))
+    make_gaussian(network, log_variance=log_variance, noise=Noise([torch.Generator().manual_seed(0)]))
     assert isinstance(network[0], GaussianLayer)
     return network[0]
 
@@ -84,13 +86,13 @@ def test_in_training_outputs_have_the_spread_of_drawn_weights(name):
 )
 def test_an_unknown_layer_with_weights_is_refused_by_its_name(layer):
     with pytest.raises(TypeError, match=type(layer).__name__):
-        make_gaussian(nn.Sequential(nn.Linear(2, 2), layer), log_variance=0.0, noise=torch.Generator())
+        make_gaussian(nn.Sequential(nn.Linear(2, 2), layer), log_variance=0.0, noise=UNUSED)
 
 
 def test_a_convolution_with_other_padding_than_zeros_is_refused():
     layer = nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular")
     with pytest.raises(TypeError, match="circular"):
-        make_gaussian(nn.Sequential(layer), log_variance=0.0, noise=torch.Generator())
+        make_gaussian(nn.Sequential(layer), log_variance=0.0, noise=UNUSED)
 
 
 def test_weights_of_the_network_itself_are_refused_too():
@@ -103,11 +105,11 @@ def test_weights_of_the_network_itself_are_refused_too():
         input_shape=(1, 2, 2), num_classes=2, num_heads=1, hidden=[3], normalisation="none", weights="real"
     )
     with pytest.raises(TypeError, match="WithToken"):
-        make_gaussian(WithToken(plain), log_variance=0.0, noise=torch.Generator())
+        make_gaussian(WithToken(plain), log_variance=0.0, noise=UNUSED)
 
 
 def test_layers_without_weights_stay_as_they_are():
     network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.LayerNorm(3, elementwise_affine=False))
     kept = network[1], network[2]
-    assert len(make_gaussian(network, log_variance=0.0, noise=torch.Generator())) == 1
+    assert len(make_gaussian(network, log_variance=0.0, noise=UNUSED)) == 1
     assert (network[1], network[2]) == kept

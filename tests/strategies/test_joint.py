@@ -62,13 +62,13 @@ def test_a_restart_equals_a_fresh_network_trained_on_the_union(lab, make, normal
     strategy = make(normalisation=normalisation)
     first, second = lab.benchmark(tasks).train_stream
     strategy.train(first, eval_streams=[])
-    order = lab.clone(strategy.batch_order)
+    order = strategy.batch_order.state()
     strategy.train(second, eval_streams=[])
     union = lab.task(
         torch.cat([task.shared.images for task in tasks]), torch.cat([task.labels for task in tasks])
     )
     fresh = make(restart=None, normalisation=normalisation)
-    fresh.batch_order = order
+    fresh.batch_order.restore(order)
     fresh.train(lab.benchmark([union]).train_stream, eval_streams=[])
     assert lab.same(strategy.network.state_dict(), fresh.network.state_dict())
 

@@ -37,7 +37,7 @@ def test_a_second_task_is_trained_as_a_first_one_from_the_same_weights(lab, make
     going_on, fresh = (make(optimizer=optimizer, schedule="cosine") for _ in range(2))
     going_on.train(first, eval_streams=[])
     fresh.flat.set(going_on.flat.values.data)
-    fresh.batch_order.set_state(going_on.batch_order.get_state())
+    fresh.batch_order.restore(going_on.batch_order.state())
     for strategy in (going_on, fresh):
         strategy.train(second, eval_streams=[])
     assert torch.equal(going_on.flat.values, fresh.flat.values)

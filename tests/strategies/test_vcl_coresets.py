@@ -61,7 +61,7 @@ def test_a_test_with_coresets_leaves_all_of_training_untouched(lab, make, corese
         plain = strategy.predict(tasks[0].images(CPU), tasks[0].head)
     together = torch.cat([outputs.seen[number] for number in range(3)])
     assert (together - plain).abs().max() > 0.05, "the copy that is tested was trained on"
-    assert strategy.layers[0].noise is strategy._layer_noise
+    assert strategy.layers[0].noise is strategy.noise
 
 
 def test_training_is_the_same_with_tests_on_coresets_and_without(lab, make):

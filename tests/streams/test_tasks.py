@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from cl_bench.streams.augmentation import CropFlip
+
 CPU = torch.device("cpu")
 
 
@@ -135,3 +137,34 @@ def test_an_unknown_choice_is_an_error_that_lists_the_choices(build, kind, setti
     choices = {"scenario": "task, domain, class", "pixels": "unit, standardised"}[setting]
     with pytest.raises(ValueError, match=f"{setting} must be one of {choices}, got {setting}='foo'"):
         build(kind, **{setting: "foo"})
+
+
+@pytest.mark.parametrize("kind", ["rotated", "split"])
+@pytest.mark.parametrize("augmentation", ["none", "crop", "crop_flip"])
+def test_only_training_tasks_are_augmented(build, kind, augmentation):
+    stream = build(kind, augmentation=augmentation, validation_share=0.2)
+    expected = None if augmentation == "none" else CropFlip(padding=1, flip=augmentation == "crop_flip")
+    assert [task.augment for task in stream.train] == [expected] * 3
+    assert [task.augment for task in (*stream.validation, *stream.test)] == [None] * 6
+
+
+@pytest.mark.parametrize("kind", ["rotated", "split"])
+def test_a_task_shows_its_images_without_augmentation(build, kind):
+    plain, augmented = (build(kind, augmentation=name).train for name in ("none", "crop_flip"))
+    for one, other in zip(plain, augmented, strict=True):
+        assert one.pixels(CPU).equal(other.pixels(CPU))
+        assert one.images(CPU).equal(other.images(CPU))
+        assert one[3][0].equal(other[3][0])
+
+
+def test_permuted_streams_take_no_augmentation(build):
+    assert all(task.augment is None for task in build("permuted").train)
+    with pytest.raises(TypeError, match="augmentation"):
+        build("permuted", augmentation="crop")
+
+
+@pytest.mark.parametrize("kind", ["rotated", "split"])
+def test_an_unknown_augmentation_is_an_error_that_lists_the_choices(build, kind):
+    rule = "augmentation must be one of none, crop, crop_flip, got augmentation='foo'"
+    with pytest.raises(ValueError, match=rule):
+        build(kind, augmentation="foo")

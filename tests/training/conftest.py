@@ -24,7 +24,9 @@ def small_stream(**changes: object) -> TaskStream:
         "scenario": "task",
         "class_order": "fixed",
         "pixels": "unit",
+        "augmentation": "none",
         "validation_share": 0.25,
+        "num_train": None,
     }
     return split(data=data, generator=generator, **(settings | changes))
 
@@ -39,6 +41,12 @@ def stream() -> TaskStream:
 def single_head_stream() -> TaskStream:
     """The like with one head."""
     return small_stream(scenario="domain")
+
+
+@pytest.fixture
+def augmented_stream() -> TaskStream:
+    """The like with random crops of training images."""
+    return small_stream(augmentation="crop")
 
 
 @pytest.fixture
@@ -61,5 +69,7 @@ def learner() -> dict[str, object]:
         "learning_rate": 0.01,
         "schedule": "constant",
         "device": "cpu",
+        "compile": False,
+        "precision": "float32",
         "seeds": Seeds(0),
     }

@@ -57,18 +57,63 @@ def scores_of(network, task):
 
 def test_every_task_is_tested_before_the_first_and_after_each_one(stream, network, learner):
     strategy = Finetune(model=network, **learner)
-    records = list(experiment(strategy, to_avalanche(stream), seed=7, test_on="test"))
+    records = list(experiment(strategy, to_avalanche(stream), seed=7, test_on="test", test_last=None))
     assert [(record.after_task, record.on_task) for record in records] == [
         (0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2)
     ]  # fmt: skip
     assert all(record.seed == 7 and record.num_examples == 10 for record in records)
 
 
+@pytest.mark.parametrize(
+    ("test_last", "pairs"),
+    [
+        (1, [(1, 1), (2, 2), (3, 3)]),
+        (2, [(1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]),
+        (9, [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)]),
+    ],
+)
+def test_with_test_last_the_newest_tasks_have_the_records_they_would_have_among_all(
+    single_head_stream, learner, test_last, pairs
+):
+    train, test, validation = single_head_stream.train, single_head_stream.test, single_head_stream.validation
+    three = single_head_stream._replace(train=(*train, train[0]), test=(*test, validation[0]))
+    found = [
+        list(
+            experiment(
+                Finetune(model=with_dropout(), **learner),
+                to_avalanche(three),
+                seed=0,
+                test_on="test",
+                test_last=last,
+            )
+        )
+        for last in (test_last, None)
+    ]
+    newest, every = found
+    assert [(record.after_task, record.on_task) for record in newest] == pairs
+    assert newest == [record for record in every if (record.after_task, record.on_task) in pairs]
+    assert len({record.nll for record in every}) == 12, "a wrong number would be seen"
+
+
+@pytest.mark.parametrize("test_last", [0, -1, 2.0, True, "2"])
+def test_test_last_must_be_a_number_of_tasks(stream, network, learner, test_last):
+    strategy = Finetune(model=network, **learner)
+    with pytest.raises(ValueError, match=f"test_last must be a whole number.*, got test_last={test_last!r}"):
+        next(experiment(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=test_last))
+
+
+def test_test_last_needs_a_test_for_each_task(single_head_stream, learner):
+    benchmark = to_avalanche(single_head_stream._replace(test=single_head_stream.test[:1]))
+    strategy = Finetune(model=with_dropout(), **learner)
+    with pytest.raises(ValueError, match=r"a test experience for each of the 2 tasks, got test_last=1 and 1"):
+        next(experiment(strategy, benchmark, seed=0, test_on="test", test_last=1))
+
+
 @pytest.mark.parametrize("test_on", ["test", "validation"])
 def test_records_are_the_networks_scores_at_that_time_on_that_stream(stream, network, learner, test_on):
     strategy = Finetune(model=network, **learner)
     tasks = getattr(stream, test_on)
-    for record in experiment(strategy, to_avalanche(stream), seed=0, test_on=test_on):
+    for record in experiment(strategy, to_avalanche(stream), seed=0, test_on=test_on, test_last=None):
         task = tasks[record.on_task - 1]
         assert (record.accuracy, record.nll) == scores_of(network, task)
         assert record.num_examples == len(task)
@@ -78,7 +123,7 @@ def test_records_are_the_networks_scores_at_that_time_on_that_stream(stream, net
 def test_the_first_records_are_those_of_the_untrained_network(stream, network, learner):
     before = [scores_of(network, task) for task in stream.test]
     strategy = Finetune(model=network, **learner)
-    records = list(experiment(strategy, to_avalanche(stream), seed=0, test_on="test"))
+    records = list(experiment(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None))
     assert [(record.accuracy, record.nll) for record in records[:2]] == before
     assert [(record.accuracy, record.nll) for record in records[2:4]] != before
 
@@ -87,7 +132,7 @@ def test_training_learns_the_task_it_trains_on(stream, network, learner):
     strategy = Finetune(model=network, **learner | {"epochs": 30})
     accuracy = {
         (record.after_task, record.on_task): record.accuracy
-        for record in experiment(strategy, to_avalanche(stream), seed=0, test_on="test")
+        for record in experiment(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None)
     }
     assert accuracy[1, 1] > 0.85
     assert accuracy[2, 2] > 0.85
@@ -97,7 +142,7 @@ def test_training_learns_the_task_it_trains_on(stream, network, learner):
 def test_testing_leaves_the_generators_and_the_model_bit_for_bit(single_head_stream, learner, make):
     model = with_dropout()
     strategy = Finetune(model=model, **learner) if make == "ours" else naive(model)
-    records = experiment(strategy, to_avalanche(single_head_stream), seed=0, test_on="test")
+    records = experiment(strategy, to_avalanche(single_head_stream), seed=0, test_on="test", test_last=None)
     generators, values = global_states(), weights(strategy)
     assert [next(records).after_task for _ in range(2)] == [0, 0]
     assert global_states() == generators
@@ -113,7 +158,7 @@ def test_training_is_the_same_with_and_without_tests_between_tasks(single_head_s
         benchmark = to_avalanche(single_head_stream)
         torch.manual_seed(1)
         if tested:
-            list(experiment(strategy, benchmark, seed=0, test_on="test"))
+            list(experiment(strategy, benchmark, seed=0, test_on="test", test_last=None))
         else:
             for experience in benchmark.train_stream:
                 strategy.train(experience)
@@ -125,14 +170,16 @@ def test_a_benchmark_without_validation_cannot_be_validated_on(single_head_strea
     benchmark = to_avalanche(single_head_stream._replace(validation=()))
     strategy = Finetune(model=with_dropout(), **learner)
     with pytest.raises(ValueError, match=r"no validation stream, got test_on='validation'.*validation_share"):
-        next(experiment(strategy, benchmark, seed=0, test_on="validation"))
+        next(experiment(strategy, benchmark, seed=0, test_on="validation", test_last=None))
     with pytest.raises(ValueError, match="test_on must be one of test, validation, got test_on='train'"):
-        next(experiment(strategy, benchmark, seed=0, test_on="train"))
+        next(experiment(strategy, benchmark, seed=0, test_on="train", test_last=None))
 
 
 def test_a_stock_avalanche_strategy_runs_on_our_single_head_stream(single_head_stream):
     strategy = naive(with_dropout(), epochs=20)
-    records = list(experiment(strategy, to_avalanche(single_head_stream), seed=0, test_on="test"))
+    records = list(
+        experiment(strategy, to_avalanche(single_head_stream), seed=0, test_on="test", test_last=None)
+    )
     assert len(records) == 6
     assert records[-1].accuracy > 0.8
 
@@ -141,7 +188,7 @@ def test_a_stock_avalanche_strategy_runs_on_our_stream_with_a_head_a_task(stream
     strategy = stock(
         path="avalanche.training.EWC", settings={"ewc_lambda": 1.0}, model=network, **learner | {"epochs": 30}
     )
-    records = list(experiment(strategy, to_avalanche(stream), seed=0, test_on="test"))
+    records = list(experiment(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None))
     assert [(record.accuracy, record.nll) for record in records[-2:]] == [
         scores_of(network, task) for task in stream.test
     ]
@@ -187,7 +234,7 @@ def test_our_strategies_run_on_a_stock_avalanche_benchmark(stock_benchmark, lear
         if kind == "finetune"
         else EWC(model=network, **EWC_SETTINGS, **learner)
     )
-    records = list(experiment(strategy, stock_benchmark, seed=0, test_on="test"))
+    records = list(experiment(strategy, stock_benchmark, seed=0, test_on="test", test_last=None))
     assert len(records) == 6
     assert [record.num_examples for record in records] == [10] * 6
     assert all(math.isfinite(record.nll) for record in records)
@@ -204,13 +251,13 @@ def test_our_strategies_run_on_a_stock_avalanche_benchmark(stock_benchmark, lear
 
 def test_the_hash_of_the_weights_sees_every_weight_and_the_posterior(network, learner):
     strategy = EWC(model=network, **EWC_SETTINGS, **learner)
-    hashes = [weights_sha256(strategy), weights_sha256(strategy)]
+    hashes = [*weights_sha256(strategy), *weights_sha256(strategy)]
     assert hashes[0] == hashes[1]
     with torch.no_grad():
         strategy.flat.values[-1] = torch.nextafter(strategy.flat.values[-1], torch.tensor(9.0))
-    hashes.append(weights_sha256(strategy))
+    hashes += weights_sha256(strategy)
     strategy.penalty = strategy.penalty._replace(
         **{name: tensor + 1 for name, tensor in strategy.penalty._asdict().items()}
     )
-    hashes.append(weights_sha256(strategy))
+    hashes += weights_sha256(strategy)
     assert len(set(hashes)) == 3

@@ -114,3 +114,74 @@ def test_a_mask_is_0_in_the_given_rows_alone(model):
     expected[20:24] = 0  # after 16 and the first row of 4
     assert mask.equal(expected)
     assert flat.mask([]).equal(torch.ones(26))
+
+
+@pytest.fixture
+def parameters():
+    """Of three seeds, each with its leading axis: 3 x 4, 4 and 2 weights."""
+    generator = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn(3, *shape, generator=generator)) for shape in ((3, 4), (4,), (2,))]
+
+
+def test_stacked_parameters_lie_in_one_row_a_seed(parameters):
+    before = [parameter.detach().clone() for parameter in parameters]
+    flat = FlatParameters(parameters, num_seeds=3)
+    assert len(flat) == 3 * 4 + 4 + 2
+    assert flat.values.shape == flat.gradients.shape == (3, 18)
+    for seed in range(3):
+        assert flat.values[seed].equal(vector(part[seed] for part in before))
+    assert all(map(torch.equal, parameters, before))
+
+
+def test_a_write_to_a_row_is_seen_by_that_seed_alone(parameters):
+    flat = FlatParameters(parameters, num_seeds=3)
+    flat.set(torch.arange(54.0).view(3, 18))
+    assert parameters[0][1].equal(torch.arange(18.0, 30.0).view(3, 4))
+    assert parameters[2].tolist() == [[16, 17], [34, 35], [52, 53]]
+    with torch.no_grad():
+        flat.values[2, 12:16] = -1
+    assert parameters[1].tolist() == [[12, 13, 14, 15], [30, 31, 32, 33], [-1] * 4]
+
+
+def test_a_write_to_stacked_parameters_is_seen_in_the_values(parameters):
+    flat = FlatParameters(parameters, num_seeds=3)
+    with torch.no_grad():
+        parameters[2][1].fill_(9)
+    assert (flat.values == 9).nonzero().tolist() == [[1, 16], [1, 17]]
+
+
+def test_gradients_of_stacked_parameters_are_views_both_ways(parameters):
+    flat = FlatParameters(parameters, num_seeds=3)
+    scale = torch.tensor([1.0, 10.0, 100.0])
+    for _ in range(2):
+        sum((scale @ parameter.flatten(1)).sum() for parameter in parameters).backward()
+    assert flat.gradients.equal(2 * scale[:, None].expand(3, 18))
+    assert flat.values.grad is flat.gradients
+    flat.gradients[1, 12:16] = 7
+    assert parameters[1].grad.tolist() == [[2] * 4, [7] * 4, [200] * 4]
+    flat.zero_gradients()
+    assert not any(parameter.grad.any() for parameter in parameters)
+
+
+def test_an_optimizer_of_stacked_values_moves_each_seed_as_alone(parameters):
+    alone = [[nn.Parameter(part.detach()[seed].clone()) for part in parameters] for seed in range(3)]
+    rows = [FlatParameters(parts) for parts in alone]
+    flat = FlatParameters(parameters, num_seeds=3)
+    optimizers = [torch.optim.Adam([each.values], lr=0.1) for each in (flat, *rows)]
+    for step in range(5):
+        flat.gradients.copy_(torch.randn(3, 18, generator=torch.Generator().manual_seed(step)))
+        for row, gradient in zip(rows, flat.gradients, strict=True):
+            row.gradients.copy_(gradient)
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(flat.values.data, torch.stack([row.values.data for row in rows]))
+
+
+def test_a_mask_of_stacked_parameters_is_one_row_for_all_seeds(parameters):
+    flat = FlatParameters(parameters, num_seeds=3)
+    mask = flat.mask([(parameters[0], slice(1, 2)), (parameters[2], slice(0, 1))])
+    expected = torch.ones(18)
+    expected[4:8] = 0  # the second of three rows of 4
+    expected[16] = 0
+    assert mask.equal(expected)
+    assert flat.values.data.ne(0).all(), "the values stay"

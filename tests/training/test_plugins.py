@@ -65,7 +65,7 @@ def test_scores_are_those_worked_by_hand(stream, one_in_four, learner, make):
     strategy.plugins.insert(0, scores)
     strategy.eval(list(to_avalanche(stream).test_stream))
     assert len(scores.rows) == 2
-    for (accuracy, nll, num_examples), task in zip(scores.rows, stream.test, strict=True):
+    for ((accuracy, nll, num_examples),), task in zip(scores.rows, stream.test, strict=True):
         num_second = int(task.labels.sum())
         assert 0 < num_second < num_examples == len(task) == 10
         by_hand = -(num_second * math.log(3 / 4) + (10 - num_second) * math.log(1 / 4)) / 10
@@ -92,7 +92,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(stream, network, 
     records = []
     message = f"the training loss is {value} at task {task}, epoch {epoch}, step {step};"
     with pytest.raises(NonFiniteLossError, match=message):
-        records.extend(experiment(strategy, to_avalanche(stream), seed=0, test_on="test"))
+        records.extend(experiment(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None))
     assert [(record.after_task, record.on_task) for record in records] == [
         (after, on) for after in range(task) for on in (1, 2)
     ]

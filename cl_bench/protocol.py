@@ -1,0 +1,28 @@
+"""Which tests a run makes. Training, the analysis and the progress bar follow this one rule."""
+
+TEST_LAST = "training.test_last"  # its dotted key in the settings of a run
+
+
+def tasks_tested(after_task: int, *, num_tasks: int, test_last: int | None) -> range:
+    """The tasks tested after training on tasks 1..after_task: the last so many of them, or all of the stream.
+
+    With `test_last` nothing is tested before the first task, nor a task before it was learned.
+    """
+    if test_last is None:
+        return range(1, num_tasks + 1)
+    return range(max(1, after_task - test_last + 1), after_task + 1)
+
+
+def num_tests(*, num_tasks: int, test_last: int | None) -> int:
+    """Of a whole run: as many as its records."""
+    return sum(
+        len(tasks_tested(after_task, num_tasks=num_tasks, test_last=test_last))
+        for after_task in range(num_tasks + 1)
+    )
+
+
+def check_test_last(test_last: object) -> None:
+    """Raises ValueError."""
+    whole = isinstance(test_last, int) and not isinstance(test_last, bool)
+    if test_last is not None and not (whole and test_last >= 1):  # type: ignore[operator]
+        raise ValueError(f"test_last must be a whole number, at least 1, or null, got {test_last=}")

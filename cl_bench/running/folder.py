@@ -1,0 +1,108 @@
+"""What a run leaves: config.yaml, records.csv and run.json in a folder of its own."""
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from cl_bench import records
+from cl_bench.records import Record
+from cl_bench.running.compose import config_hash, flatten, plain, run_folder
+from cl_bench.running.environment import versions
+
+RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
+
+
+class RunFolder:
+    """The folder of one run. What it says of the run is whole at every moment.
+
+    run.json holds status, settings, versions, hardware, seconds and a hash of the final weights.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config, self.path = config, run_folder(config)
+
+    def is_finished(self) -> bool:
+        try:
+            return json.loads((self.path / SUMMARY).read_text())["status"] == "finished"
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def touch(self) -> None:
+        """Say that this sweep has seen it."""
+        os.utime(self.path / SUMMARY)
+
+    def open(self) -> None:
+        """Begin from the start; records of an earlier try stay in records.previous.csv until `finish`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._keep_records()
+        self.about: dict[str, Any] = {
+            "study": self.config.study,
+            "benchmark": self.config.benchmark.name,
+            "strategy": self.config.strategy.name,
+            "seed": self.config.seed,
+            "hash": config_hash(self.config),
+            "status": "running",
+            "error": None,
+            "settings": flatten(plain(self.config)),
+            "versions": versions(),
+            "started": _now(),
+        }
+        self._started, self._cpu_started = time.perf_counter(), time.process_time()
+        _write(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
+        self.tell()
+
+    def tell(self, **facts: Any) -> None:
+        """Add to run.json."""
+        self.about |= facts
+        _write(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
+
+    def append(self, record: Record) -> None:
+        records.append(self.path / RECORDS, record)
+
+    def finish(self, *, share: float, **facts: Any) -> None:
+        """`share`: of the seconds since `open`, where several runs were trained at once."""
+        self.tell(status="finished", **facts, **self._seconds(share))
+        (self.path / PREVIOUS).unlink(missing_ok=True)
+
+    def fail(self, error: BaseException, *, share: float) -> None:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
+        self.tell(status="failed", error=f"{type(error).__name__}: {reason}", **self._seconds(share))
+
+    def _seconds(self, share: float) -> dict[str, Any]:
+        wall, cpu = time.perf_counter() - self._started, time.process_time() - self._cpu_started
+        return {
+            "wall_seconds": round(wall * share, 3),
+            "cpu_seconds": round(cpu * share, 3),
+            "finished": _now(),
+        }
+
+    def _keep_records(self) -> None:
+        """Put the records of an earlier try aside; of several tries, those of the longest stay."""
+        records, previous = self.path / RECORDS, self.path / PREVIOUS
+        if records.exists():
+            if previous.exists() and previous.stat().st_size > records.stat().st_size:
+                records.unlink()
+            else:
+                records.replace(previous)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,42 @@
+"""How a network is called: plain or compiled, in which precision."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from cl_bench.models import Network
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+
+class Forward:
+    """Logits of a network: forward(images, task) -> float32 [B, K].
+
+    Args:
+        network: called as network(images, task); its own hooks and gradients are as ever.
+        compile: run its body through `torch.compile`, with CUDA graphs on a GPU.
+        precision: `bfloat16` runs it under autocast, weights stay float32; `tf32` is a setting of the process
+            (see `prepare_process`), and the same as `float32` here.
+    """
+
+    def __init__(self, network: nn.Module, *, compile: bool, precision: str, device: torch.device) -> None:
+        self.network, self.device_type = network, device.type
+        self.half = precision == "bfloat16"
+        self._call: Callable[..., Tensor] = network
+        if compile:
+            self._call = self._compiled("reduce-overhead" if device.type == "cuda" else None)
+
+    def __call__(self, images: Tensor, task: int | Tensor) -> Tensor:
+        if not self.half:
+            return self._call(images, task)
+        with torch.autocast(self.device_type, torch.bfloat16):
+            return self._call(images, task).float()
+
+    def _compiled(self, mode: str | None) -> Callable[..., Tensor]:
+        if not isinstance(self.network, Network):
+            whole = torch.compile(self.network, dynamic=False, mode=mode)
+            return lambda images, task: whole(images, task).clone()  # a CUDA graph writes there again
+        # the body alone: another head must not compile the network anew
+        body, heads = torch.compile(self.network.body, dynamic=False, mode=mode), self.network.heads
+        return lambda images, task: heads(body(images), task)

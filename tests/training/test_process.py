@@ -1,0 +1,53 @@
+"""What a process that trains is set to."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from cl_bench.training.process import prepare_process
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_torch_uses_as_many_threads_as_are_asked_for(threads):
+    prepare_process(threads=threads, precision="float32")
+    assert torch.get_num_threads() == threads
+
+
+def test_tf32_is_for_the_runs_that_ask_for_it():
+    prepare_process(threads=1, precision="tf32")
+    assert torch.get_float32_matmul_precision() == "high"
+    for precision in ("float32", "bfloat16"):
+        prepare_process(threads=1, precision="tf32")
+        prepare_process(threads=1, precision=precision)
+        assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_denormal_numbers_are_zero():
+    torch.set_flush_denormal(False)
+    smallest = torch.tensor([torch.finfo(torch.float32).tiny])
+    assert (smallest / 4 > 0).all()
+    prepare_process(threads=1, precision="float32")
+    assert (smallest / 4 == 0).all()
+
+
+def test_a_system_without_glibc_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("ctypes.CDLL", None)  # would raise where it is called
+    prepare_process(threads=1, precision="float32")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another C library")
+def test_a_c_library_without_the_setting_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    prepare_process(threads=1, precision="float32")
