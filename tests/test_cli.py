@@ -352,35 +352,3 @@ def test_the_command_itself_says_what_is_wrong_without_a_traceback(tmp_path):
     assert done.returncode == 1
     assert of_ours(done.stderr) == ["cl-bench: epochs must be a whole number, at least 1, got epochs=0"]
     assert done.stdout == ""
-
-
-# The bar over a sweep
-
-
-def test_the_bar_counts_jobs_and_follows_runs_by_their_records(tmp_path):
-    from cl_bench.running.progress import _share_done
-
-    folder = tmp_path / "a run"
-    folder.mkdir()
-    summary = folder / "run.json"
-    assert _share_done(summary, since=0) == 0
-    summary.write_text('{"status": "running", "num_tasks": 2}')
-    (folder / "records.csv").write_text("header\n" + "row\n" * 3)
-    assert _share_done(summary, since=0) == 3 / 6
-    summary.write_text('{"status": "running", "num_tasks": 9, "settings": {"training.test_last": 2}}')
-    assert _share_done(summary, since=0) == 3 / (1 + 8 * 2)
-    summary.write_text('{"status": "failed", "num_tasks": 2}')
-    assert _share_done(summary, since=0) == 1
-    assert _share_done(summary, since=time.time() + 10) == 0  # of an earlier sweep
-    summary.write_text('{"status": ')
-    assert _share_done(summary, since=0) == 0
-
-
-def test_the_bar_counts_every_job_of_a_sweep(run, monkeypatch):
-    from cl_bench.running import progress
-
-    counted = []
-    count = progress.count_jobs
-    monkeypatch.setattr(progress, "count_jobs", lambda config: counted.append(count(config)) or counted[-1])
-    run("-m", *SMALL, "seed=range(0,3)", "strategy=finetune,finetune", "training.batch_size=choice(64,64)")
-    assert counted == [12]

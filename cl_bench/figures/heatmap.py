@@ -62,9 +62,8 @@ def draw_ages(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float]) 
     by_age = np.full((age.max() + 1, num_tasks), np.nan)
     by_age[age, on] = accuracy[after, on]
     image = _show(axes, by_age, limits=limits)
-    image.set_interpolation(
-        "nearest"
-    )  # smoothed along the many tasks, the few rows would run into each other
+    # smoothed along the many tasks, the few rows would run into each other
+    image.set_interpolation("nearest")
     return image
 
 
@@ -85,18 +84,18 @@ def draw_heatmap(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float
         axes.set_ylim(num_tasks + 0.5, -0.5)
     if num_tasks <= _MOST_WRITTEN:
         middle = (low + high) / 2
-        for (after, on), value in np.ndenumerate(percent):
-            color = "black" if value > middle else "white"
-            text = "" if np.isnan(value) else f"{value:.0f}"
-            axes.text(
+        for after, on in np.argwhere(np.isfinite(percent)):
+            value = percent[after, on]
+            number = axes.text(
                 on + 1,
                 after,
-                text,
-                color=color,
+                f"{value:.0f}",
+                color="black" if value > middle else "white",
                 ha="center",
                 va="center",
                 fontsize=8 if num_tasks <= 5 else 6,
             )
+            number.set_in_layout(False)  # it lies in its cell: measuring hundreds takes the layout seconds
     return image
 
 

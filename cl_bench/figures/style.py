@@ -141,6 +141,8 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    with house_style():
+        _arrange(figure)
     written = []
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
         # Not with_suffix: a benchmark's name may hold a dot.
@@ -156,6 +158,14 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
             Path(temporary).unlink(missing_ok=True)
         written.append(target)
     return written
+
+
+def _arrange(figure: Figure) -> None:
+    """Lay the figure out now, once: each format that is saved would do it again."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def _shade(color: str, lightness: float) -> str:

@@ -74,17 +74,15 @@ def dense_squares(model: nn.Module, arguments: tuple, weigh: Weigh) -> list[Tens
     finally:
         for hook in hooks:
             hook.remove()
-    weights = weigh(logits.detach())
-    log_probabilities = logits.log_softmax(dim=-1)
-    flows = [torch.zeros_like(outputs[layer]) for layer in layers]
-    for label in range(logits.shape[-1]):
-        back = torch.autograd.grad(
-            log_probabilities[:, label].sum(), [outputs[layer] for layer in layers], retain_graph=True
-        )
-        for flow, gradient in zip(flows, back, strict=True):
-            flow += weights[:, label, None] * gradient.square()
+    # d log p_k / d logits = e_k - p, for all classes k at once [K, B, K]; weighed here, where it is small
+    residuals = torch.eye(logits.shape[-1], device=logits.device)[:, None] - logits.detach().softmax(dim=-1)
+    residuals *= weigh(logits.detach()).T.sqrt().unsqueeze(-1)
+    back = torch.autograd.grad(
+        logits, [outputs[layer] for layer in layers], grad_outputs=residuals, is_grads_batched=True
+    )
     squares: dict[Tensor, Tensor] = {}
-    for layer, flow in zip(layers, flows, strict=True):
+    for layer, gradient in zip(layers, back, strict=True):
+        flow = gradient.square().sum(dim=0)
         squares[layer.weight] = flow.T @ inputs[layer].square()
         if layer.bias is not None:
             squares[layer.bias] = flow.sum(dim=0)

@@ -44,4 +44,4 @@ def penalty(state: Quadratic, weights: Tensor, *, strength: float) -> Tensor:
 
 def penalty_gradient(state: Quadratic, weights: Tensor, *, strength: float) -> Tensor:
     """strength * precision (theta - centre), [P]."""
-    return strength * state.precision * (weights - state.centre)
+    return (weights - state.centre).mul_(state.precision).mul_(strength)

@@ -1,12 +1,13 @@
 """BayesBiNN: a posterior over binary weights, carried from task to task."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cl_bench.posteriors import bernoulli
-from cl_bench.posteriors.prediction import average_prediction
+from cl_bench.posteriors.prediction import average_prediction, log_probabilities
 from cl_bench.strategies.binary import check_binary_network
 from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
 from cl_bench.strategies.experiences import head_of
@@ -128,17 +129,23 @@ class BayesBiNN(Learner):
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         if self.num_test_samples == 0:
             return super().predict(images, task)
-        minus = bernoulli.minus_probability(self.posterior.natural)
         present = self.flat.values.data.clone()
-        outputs = []
+        samples = self._sampled_logits(images, task)
+        if self.published:
+            prediction = log_probabilities(
+                sum(samples, start=torch.zeros((), device=self.device)) / self.num_test_samples
+            )
+        else:
+            prediction = average_prediction(samples)
+        self.flat.set(present)
+        return prediction
+
+    def _sampled_logits(self, images: Tensor, task: int | Tensor) -> Iterator[Tensor]:
+        """The logits of one weight sample after the other; leaves the last one in the network."""
+        minus = bernoulli.minus_probability(self.posterior.natural)
         for _ in range(self.num_test_samples):
             self.flat.set(bernoulli.sample(minus, self.test_noise.uniform_like(minus)))
-            outputs.append(self.logits(images, task))
-        self.flat.set(present)
-        logits = torch.stack(outputs)
-        if self.published:
-            return logits.mean(dim=0).log_softmax(dim=-1)
-        return average_prediction(logits)
+            yield self.logits(images, task)
 
     def _noise(self) -> Tensor:
         return bernoulli.logistic_noise(self.noise.uniform_like(self.posterior.natural))

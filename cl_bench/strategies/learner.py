@@ -9,9 +9,11 @@ from avalanche.models.dynamic_modules import DynamicModule
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cl_bench.models import Heads, Network
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
 from cl_bench.training.batches import ResidentBatches, StackedBatches, batches_of
@@ -100,7 +102,7 @@ class Learner(SupervisedTemplate):
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
         self.num_seeds = model.num_seeds if isinstance(model, StackedNetwork) else None
         self.seeds = [seeds] if isinstance(seeds, Seeds) else list(seeds)
-        self._check_seeds()
+        self._check_seeds(plugins)
         self.batch_order = self.draws("batches", "cpu")
         self.augmentation = self.draws("augmentation", device)
         self.noise = self.draws("noise", device)
@@ -122,7 +124,7 @@ class Learner(SupervisedTemplate):
             evaluator=evaluator or NoMetrics(),
         )
 
-    def _check_seeds(self) -> None:
+    def _check_seeds(self, plugins: Sequence[BasePlugin]) -> None:
         if len(self.seeds) != (self.num_seeds or 1):
             raise ValueError(
                 "a network is trained with one Seeds, a StackedNetwork with one for each of its networks, "
@@ -132,6 +134,11 @@ class Learner(SupervisedTemplate):
             raise ValueError(
                 f"{type(self).__name__} does not say that it can train several seeds at once "
                 "(class attribute stackable): set training.stacked=false, got a StackedNetwork"
+            )
+        if self.num_seeds is not None and plugins:  # the loss they add to is a sum over seeds
+            raise ValueError(
+                "Avalanche's plugins know nothing of several seeds at once: set training.stacked=false, got "
+                f"plugins={[type(plugin).__name__ for plugin in plugins]}"
             )
 
     def draws(self, purpose: str, device: torch.device | str) -> Noise:
@@ -165,7 +172,7 @@ class Learner(SupervisedTemplate):
         Each batch of a test draws the same numbers from `test_noise`: one ensemble predicts all examples,
         whatever the batch size.
         """
-        return self.logits(images, task).log_softmax(dim=-1)
+        return log_probabilities(self.logits(images, task))
 
     def state_tensors(self) -> dict[str, Tensor]:
         """What the strategy keeps between tasks besides the network, by name."""
@@ -181,8 +188,10 @@ class Learner(SupervisedTemplate):
 
     def criterion(self) -> Tensor:
         """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
+        if not self.is_training:  # predictions are log probabilities
+            return F.nll_loss(self.mb_output, self.mb_y)
         loss = super().criterion()
-        return loss * self.num_seeds if self.is_training and self.num_seeds is not None else loss
+        return loss if self.num_seeds is None else loss * self.num_seeds
 
     def eval_epoch(self, **kwargs: Any) -> None:
         self._test_start = self.test_noise.state()

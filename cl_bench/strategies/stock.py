@@ -67,7 +67,7 @@ def stock(
     check_positive(learning_rate=learning_rate)
     if schedule != "constant":
         raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
-    if compile or precision == "bfloat16":
+    if compile or precision not in ("float32", "tf32"):
         raise ValueError(
             "compile must be false and precision float32 or tf32 for a stock Avalanche strategy, got "
             f"{compile=}, {precision=}"

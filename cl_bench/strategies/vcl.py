@@ -1,7 +1,7 @@
 """Variational continual learning with a mean-field Gaussian posterior."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -141,14 +141,17 @@ class VCL(Learner):
     # Predictions
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
-        means = self.posterior.mean
-        present, deviation = means.clone(), gaussian.deviation(self.posterior)
-        outputs = []
+        present = self.posterior.mean.clone()
+        prediction = average_prediction(self._sampled_logits(present, images, task))
+        self.posterior.mean.copy_(present)
+        return prediction
+
+    def _sampled_logits(self, mean: Tensor, images: Tensor, task: int | Tensor) -> Iterator[Tensor]:
+        """The logits of one weight sample after the other; leaves the last one in the place of the means."""
+        weights, deviation = self.posterior.mean, gaussian.deviation(self.posterior)
         for _ in range(self.num_test_samples):
-            torch.addcmul(present, deviation, self.test_noise.normal_like(means), out=means)
-            outputs.append(self.logits(images, task))
-        means.copy_(present)
-        return average_prediction(torch.stack(outputs))
+            torch.addcmul(mean, deviation, self.test_noise.normal_like(mean), out=weights)
+            yield self.logits(images, task)
 
     def _before_eval(self, **kwargs: Any) -> None:
         super()._before_eval(**kwargs)

@@ -13,16 +13,21 @@ View = Callable[[Tensor], Tensor]  # uint8 [n, C, H, W] -> uint8 [n, C, H, W]
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # uint8 [n, C, H, W] -> the like, changed at random
 
 
-class Scaling(NamedTuple):
+class Scaling:
     """uint8 pixels -> float: pixels * factor + offset, for each channel [C, 1, 1]."""
 
-    factor: Tensor
-    offset: Tensor
+    def __init__(self, factor: Tensor, offset: Tensor) -> None:
+        self.factor, self.offset = factor, offset
+        self._has_offset = bool(offset.any())
+        self._on_device = {factor.device: (factor, offset)}
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        floats = pixels.to(torch.float32, copy=True)
-        factor, offset = self.factor.to(pixels.device), self.offset.to(pixels.device)
-        return torch.addcmul(offset, floats, factor, out=floats)  # in place: one new tensor, not two
+        if pixels.device not in self._on_device:  # once: a copy to a GPU waits for it
+            self._on_device[pixels.device] = self.factor.to(pixels.device), self.offset.to(pixels.device)
+        factor, offset = self._on_device[pixels.device]
+        # in place: one new tensor, not three
+        scaled = pixels.to(torch.float32, copy=True).mul_(factor)
+        return scaled.add_(offset) if self._has_offset else scaled
 
 
 class SharedImages:

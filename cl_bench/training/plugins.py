@@ -9,6 +9,8 @@ from avalanche.training.plugins import EvaluationPlugin
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from cl_bench.posteriors.prediction import log_probabilities
+
 
 class NoMetrics(EvaluationPlugin):
     """An evaluator with nothing to measure: Avalanche's own copies experience and clock at each of the eight
@@ -49,7 +51,7 @@ class Scores(SupervisedPlugin):
         outputs, labels = strategy.mb_output, strategy.mb_y
         by_seed = (getattr(strategy, "num_seeds", None) or 1, -1)
         correct = outputs.argmax(dim=1) == labels
-        nll = F.cross_entropy(outputs.double(), labels, reduction="none")
+        nll = F.nll_loss(log_probabilities(outputs.double()), labels, reduction="none")
         self._correct = self._correct + correct.view(by_seed).sum(dim=1)
         self._nll = self._nll + nll.view(by_seed).sum(dim=1)
         self._num_examples += len(labels) // by_seed[0]

@@ -143,7 +143,7 @@ def test_a_stack_of_one_is_the_network(networks):
     ],
 )
 def test_networks_of_different_structure_are_an_error(build, first, second):
-    with pytest.raises(ValueError, match="stacked networks must have one structure, got 2 networks that diff"):
+    with pytest.raises(ValueError, match="networks must have one structure, got 2 networks that differ"):
         StackedNetwork([build(**first), build(**second)])
 
 

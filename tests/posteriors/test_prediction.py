@@ -1,8 +1,16 @@
 """The prediction of an ensemble by hand."""
 
+import pytest
 import torch
 
-from cl_bench.posteriors.prediction import average_prediction
+from cl_bench.posteriors.prediction import average_prediction, log_probabilities
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (5, 10), (300, 3)])
+def test_log_probabilities_are_torchs(shape):
+    logits = 5 * torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(log_probabilities(logits), logits.log_softmax(dim=1), rtol=1e-14, atol=1e-14)
+    assert log_probabilities(logits.float()).shape == shape
 
 
 def test_probabilities_are_averaged_and_not_logits():
@@ -16,3 +24,16 @@ def test_a_prediction_stays_finite_where_every_sample_excludes_a_class():
     logits = torch.tensor([[[0.0, -200.0]], [[0.0, -300.0]]])
     found = average_prediction(logits)
     torch.testing.assert_close(found, torch.tensor([[0.0, -200 - torch.tensor(2.0).log()]]))
+
+
+def test_samples_are_taken_one_at_a_time_and_one_alone_is_itself():
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(average_prediction(iter([logits])), log_probabilities(logits))
+    many = torch.randn(7, 4, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    expected = many.softmax(dim=-1).mean(dim=0).log()
+    torch.testing.assert_close(average_prediction(sample for sample in many), expected)
+
+
+def test_an_average_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="an average needs at least one sample, got none"):
+        average_prediction([])

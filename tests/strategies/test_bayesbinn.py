@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from cl_bench.models import mlp
 from cl_bench.strategies import BayesBiNN
+from cl_bench.streams.tasks import Scaling
 
 CPU = torch.device("cpu")
 METHOD = {
@@ -240,9 +241,7 @@ def test_the_posterior_is_exact_bayes_task_after_task(lab, make, variant):
         pixels[place, 0, 0, place] = strengths.abs().repeat(copies).to(torch.uint8)
         labels = (strengths > 0).long().repeat(copies)
         task = lab.task(pixels, labels)
-        task.to_float = task.to_float._replace(
-            factor=torch.full((1, 1, 1), 1 / 100), offset=torch.zeros(1, 1, 1)
-        )
+        task.to_float = Scaling(torch.full((1, 1, 1), 1 / 100), torch.zeros(1, 1, 1))
         expected = expected + strengths / 100
         (experience,) = lab.benchmark([task]).train_stream
         trajectory.naturals.clear()

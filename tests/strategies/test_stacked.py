@@ -2,24 +2,32 @@
 
 import json
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hydra.utils import get_class
+import torch
 from omegaconf import DictConfig
 
 from cl_bench import records
 from cl_bench.choices import choices
 from cl_bench.records import Record
-from cl_bench.running.compose import compose, config_hash, one_seed_each, run_folder
+from cl_bench.running.build import build_strategy, build_stream
+from cl_bench.running.compose import compose
 from cl_bench.running.job import execute
+from cl_bench.streams.stacked import stack_streams
+from cl_bench.streams.tasks import Scaling
+from cl_bench.training.experiment import weights_sha256
+from cl_bench.training.generators import Seeds
 
-# batched and single products add the same float32 terms in another order; accuracies have no tolerance
-NLL_TOLERANCE = 2e-6
+# Batched and single products add the same terms in another order. In double precision that stays at 1e-15.
+# In single precision a difference of 1e-7 crosses the kink of some ReLU sooner or later, and BayesBiNN on
+# convolutions with batch norm then ends at other accuracies: there, methods with smooth steps are compared.
+DOUBLE_TOLERANCE, SINGLE_TOLERANCE = 1e-11, 1e-6  # nats; accuracies have none
 SEEDS = (0, 1, 2)
 SMALL = (
-    f"seeds={list(SEEDS)}".replace(" ", ""),
+    "seeds=[0,1,2]",
     "training.device=cpu",
     "training.epochs=2",
     "training.batch_size=100",  # the last batch of an epoch is smaller
@@ -33,24 +41,31 @@ PROBLEMS = {
     "crops and batch norm": (
         "benchmark=split_digits",
         "benchmark.augmentation=crop",
+        "training.epochs=1",
         "model=cnn",
         "model.channels=[4,4]",
         "model.hidden=8",
         "model.normalisation=batch",
     ),
 }
-SMALL_STRATEGY = {"num_test_samples": 3}  # where there is such a setting
+VARIANTS = {
+    "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
+    "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
+    "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
+    "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
+}
 
 
-@cache
-def stackable() -> list[str]:
+def stackable() -> dict[str, tuple[str, ...]]:
     """The strategies of conf/ whose class says that it can train several seeds at once."""
-    classes = {name: compose([f"strategy={name}"]).strategy._target_ for name in choices("strategy")}
-    return [name for name, path in classes.items() if getattr(_found(path), "stackable", False)]
+    import cl_bench.strategies
+
+    names = {name: compose([f"strategy={name}"]).strategy._target_ for name in choices("strategy")}
+    classes = {name: getattr(cl_bench.strategies, path.rpartition(".")[2]) for name, path in names.items()}
+    return {name: (f"strategy={name}",) for name, cls in classes.items() if vars(cls).get("stackable")}
 
 
-def _found(path: str) -> Any:
-    return None if path.endswith(".stock") else get_class(path)
+STACKABLE = stackable()
 
 
 class Outcome(NamedTuple):
@@ -61,38 +76,25 @@ class Outcome(NamedTuple):
     about: dict[str, Any]
 
 
-def configured(results: Path, *overrides: str) -> DictConfig:
-    config = compose([*SMALL, *overrides, f"results_dir={results}"])
-    for key, value in SMALL_STRATEGY.items():
-        if key in config.strategy:
-            config.strategy[key] = value
-    return config
+@cache
+def composed(*overrides: str) -> DictConfig:
+    return compose(overrides)
 
 
-def outcomes(config: DictConfig) -> list[Outcome]:
+def outcomes(results: Path, *overrides: str, **training: Any) -> list[Outcome]:
+    """Of every seed."""
+    config = composed(*SMALL, *overrides).copy()
+    config.results_dir = str(results)
+    config.training.update(training)
+    if "num_test_samples" in config.strategy:
+        config.strategy.num_test_samples = 3
     return [
         Outcome(folder, records.read(folder / "records.csv"), json.loads((folder / "run.json").read_text()))
         for folder in execute(config, show_progress=False)
     ]
 
 
-@pytest.fixture(autouse=True)
-def _as_before(process_as_before: None) -> None:
-    pass
-
-
-def test_every_strategy_of_the_suite_but_avalanches_own_can_be_stacked():
-    assert stackable() == [name for name in choices("strategy") if name != "avalanche"]
-
-
-@pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("strategy", stackable())
-def test_at_once_and_one_by_one_give_the_same_records(tmp_path, strategy, problem):
-    overrides = (f"strategy={strategy}", *PROBLEMS[problem])
-    at_once, one_by_one = (
-        outcomes(configured(tmp_path / stacked, *overrides, f"training.stacked={stacked}"))
-        for stacked in ("true", "false")
-    )
+def check_equal(at_once: list[Outcome], one_by_one: list[Outcome], tolerance: float) -> None:
     for seed, together, alone in zip(SEEDS, at_once, one_by_one, strict=True):
         assert together.about["trained_at_once_with_seeds"] == list(SEEDS)
         assert "trained_at_once_with_seeds" not in alone.about
@@ -101,11 +103,56 @@ def test_at_once_and_one_by_one_give_the_same_records(tmp_path, strategy, proble
         for found, expected in zip(together.records, alone.records, strict=True):
             assert found._replace(nll=0) == expected._replace(nll=0)
             assert found.seed == seed
-            assert found.nll == pytest.approx(expected.nll, rel=0, abs=NLL_TOLERANCE)
+            assert found.nll == pytest.approx(expected.nll, rel=0, abs=tolerance)
     for runs in (at_once, one_by_one):
         assert len({run.about["weights_sha256"] for run in runs}) == len(SEEDS)
         for test in zip(*(run.records for run in runs), strict=True):
             assert len({record.nll for record in test}) == len(SEEDS), "every seed has numbers of its own"
-    import os
-    with open("/tmp/diffs.txt","a") as f:
-        print(strategy, problem, max(abs(a.nll-b.nll) for x,y in zip(at_once,one_by_one) for a,b in zip(x.records,y.records)), file=f)
+
+
+@pytest.fixture(autouse=True)
+def _as_before(process_as_before: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gc.collect", lambda: 0)  # after every run: most of the time of such small ones
+
+
+@pytest.fixture
+def _double_precision(monkeypatch: pytest.MonkeyPatch) -> Any:
+    scale = Scaling.__call__
+    monkeypatch.setattr(Scaling, "__call__", lambda self, pixels: scale(self, pixels).double())
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_every_strategy_of_the_suite_but_avalanches_own_can_be_stacked():
+    assert list(STACKABLE) == [name for name in choices("strategy") if name != "avalanche"]
+
+
+@pytest.mark.parametrize("strategy", STACKABLE)
+def test_seeds_that_are_not_trained_yet_are_those_alone_bit_for_bit(strategy):
+    config = composed(*SMALL, f"strategy={strategy}", *PROBLEMS["a head a task"])
+    seeds = [Seeds(seed) for seed in SEEDS]
+    streams = [build_stream(config, each)[0] for each in seeds]
+    at_once = build_strategy(config, stack_streams(streams), seeds)
+    alone = [build_strategy(config, stream, each) for stream, each in zip(streams, seeds, strict=True)]
+    hashes = weights_sha256(at_once)
+    assert hashes == [sha256 for each in alone for sha256 in weights_sha256(each)]
+    assert len(set(hashes)) == len(SEEDS)
+
+
+@pytest.mark.usefixtures("_double_precision")
+@pytest.mark.parametrize(
+    ("strategy", "problem"),
+    [*product(STACKABLE, PROBLEMS), *product(VARIANTS, ["a head a task"])],
+)
+def test_at_once_and_one_by_one_give_the_same_records(tmp_path, strategy, problem):
+    overrides = (*(STACKABLE | VARIANTS)[strategy], *PROBLEMS[problem])
+    at_once = outcomes(tmp_path / "at once", *overrides, stacked=True)
+    check_equal(at_once, outcomes(tmp_path / "alone", *overrides, stacked=False), DOUBLE_TOLERANCE)
+
+
+@pytest.mark.parametrize("strategy", ["ewc", "vcl"])
+def test_in_single_precision_they_are_the_same_up_to_rounding(tmp_path, strategy):
+    overrides = (f"strategy={strategy}", *PROBLEMS["crops and batch norm"])
+    at_once = outcomes(tmp_path / "at once", *overrides, stacked=True)
+    check_equal(at_once, outcomes(tmp_path / "alone", *overrides, stacked=False), SINGLE_TOLERANCE)

@@ -12,8 +12,10 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from cl_bench.models import mlp
+from cl_bench.models.stacked import StackedNetwork
 from cl_bench.strategies import EWC, VCL, BayesBiNN, Finetune, Joint, StraightThrough
 from cl_bench.strategies.stock import WithTaskLabels
+from cl_bench.training.generators import Seeds
 from cl_bench.training.plugins import Scores
 
 STOCK = {
@@ -91,6 +93,13 @@ def test_a_setting_that_the_strategy_does_not_take_is_refused_by_name(lab):
         lab.from_conf(*SPLIT, f"strategy.path={path}")
     with pytest.raises(ValueError, match=r"avalanche\.training\.Naive does not take .*train_epochs"):
         lab.from_conf(*SPLIT, "+strategy.settings.train_epochs=9")
+
+
+@pytest.mark.parametrize("setting", ["compile=true", "precision=bfloat16", "precision=half"])
+def test_settings_of_the_forward_pass_are_not_avalanche_s(lab, setting):
+    with pytest.raises(ValueError, match="compile must be false and precision float32 or tf32 for a stock"):
+        lab.from_conf(*SPLIT, f"training.{setting}")
+    lab.from_conf(*SPLIT, "training.precision=tf32")
 
 
 @pytest.mark.parametrize("cls", [Finetune, Joint, EWC, VCL])
@@ -195,6 +204,25 @@ def test_our_strategies_learn_avalanche_s_benchmarks(lab, name):
     assert number == 60
     assert second > 0.8
     assert first > (0.8 if name == "joint" else 0.4)
+
+
+def test_several_seeds_at_once_are_refused_on_a_benchmark_of_somebody_else_s(lab):
+    networks = [
+        lab.seeded_model(
+            mlp,
+            seed=seed,
+            input_shape=(1, 2, 2),
+            num_classes=2,
+            num_heads=2,
+            hidden=[4],
+            normalisation="none",
+            weights="real",
+        )
+        for seed in (0, 1)
+    ]
+    strategy = Finetune(model=StackedNetwork(networks), **lab.settings(seeds=[Seeds(0), Seeds(1)]))
+    with pytest.raises(ValueError, match="on benchmarks of cl_bench only, got somebody else's"):
+        strategy.train(avalanche_benchmark().train_stream, eval_streams=[])
 
 
 def test_a_coreset_is_refused_on_a_benchmark_of_somebody_else_s(lab):

@@ -89,7 +89,7 @@ def test_the_precisions_are_those_of_the_settings():
 
 
 @pytest.mark.skipif(
-    not (shutil.which("g++") or shutil.which("c++")), reason="torch.compile needs a C++ compiler, none is here"
+    not (shutil.which("g++") or shutil.which("c++")), reason="torch.compile needs a C++ compiler"
 )
 def test_compiled_it_is_the_network_up_to_rounding_with_every_head_and_in_tests(network, images):
     same = deepcopy(network)

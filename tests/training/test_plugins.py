@@ -1,6 +1,7 @@
 """The plugins that every strategy gets: scores, and a stop at losses that are no numbers."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -71,6 +72,26 @@ def test_scores_are_those_worked_by_hand(stream, one_in_four, learner, make):
         by_hand = -(num_second * math.log(3 / 4) + (10 - num_second) * math.log(1 / 4)) / 10
         assert accuracy == num_second / 10
         assert nll == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_scores_of_seeds_trained_at_once_are_told_apart():
+    """Two seeds with the same labels: the first is always right with 3/4, the second never with 1/4."""
+    scores = Scores()
+    scores.before_eval(None)
+    scores.before_eval_exp(None)
+    for labels in (torch.tensor([0, 1, 1]), torch.tensor([1])):  # an even and an uneven batch
+        right = torch.tensor([1 / 4, 3 / 4]).log().expand(len(labels), 2).clone()
+        right[labels == 0] = right[labels == 0].flip(1)
+        both = torch.cat([right, right.flip(1)])
+        scores.after_eval_iteration(
+            SimpleNamespace(num_seeds=2, mb_output=both, mb_y=torch.cat([labels, labels]))
+        )
+    scores.after_eval_exp(None)
+    (rows,) = scores.rows
+    assert rows == [
+        (1.0, pytest.approx(-math.log(3 / 4), rel=1e-6), 4),
+        (0.0, pytest.approx(-math.log(1 / 4), rel=1e-6), 4),
+    ]
 
 
 def test_scores_of_the_last_evaluation_replace_the_earlier_ones(stream, one_in_four, learner):

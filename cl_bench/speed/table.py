@@ -1,0 +1,114 @@
+"""Every line of the table, in its order, and who measures it."""
+
+from typing import NamedTuple
+
+from cl_bench.speed.bench import Group
+from cl_bench.speed.commands import commands, headline, sweep
+from cl_bench.speed.long_stream import long_stream
+from cl_bench.speed.rows import AT_LEAST, AT_MOST, Line, Target
+from cl_bench.speed.side_by_side import beside_avalanche, cnn, ewc_run, monte_carlo, threads, training
+
+
+class Timed(NamedTuple):
+    """A group of measurements, and about how many seconds it takes on two cores: for the bar alone."""
+
+    measure: Group
+    seconds: float
+
+
+GROUPS = {
+    "training": Timed(training, 60),
+    "avalanche": Timed(beside_avalanche, 150),
+    "ewc_run": Timed(ewc_run, 900),
+    "monte_carlo": Timed(monte_carlo, 150),
+    "cnn": Timed(cnn, 250),
+    "commands": Timed(commands, 60),
+    "long_stream": Timed(long_stream, 300),
+    "threads": Timed(threads, 250),
+    "sweep": Timed(sweep, 500),
+    "headline": Timed(headline, 120),
+}
+
+_BARE = "bare PyTorch loop, one epoch"
+_OURS = "with all hooks and metrics, and making the task's images; the bare loop has float images in memory"
+_SAME_BATCHES = "both sides: the same network and batch sizes, in training and in tests"
+_MONTE_CARLO = "10,000 images in batches of training.test_batch_size"
+_CPU = ("cpu",)
+
+
+def _at_most(bound: float) -> Target:
+    return Target(AT_MOST, bound)
+
+
+def _at_least(bound: float) -> Target:
+    return Target(AT_LEAST, bound)
+
+
+LINES = (
+    Line(
+        "bare_loop", "training", _BARE, "its matrix products alone",
+        note="torch.optim.Adam as it comes, in a process set as a run sets it; products: forward, by the "
+        "weights and, but for the first layer, by the inputs",
+    ),
+    Line("finetune", "training", "fine-tuning, one epoch", _BARE, _at_most(1.15), _OURS),
+    Line(
+        "finetune_avalanche", "avalanche", "fine-tuning, one epoch", "Avalanche's Naive, PermutedMNIST",
+        _at_least(8), _SAME_BATCHES,
+    ),
+    Line(
+        "test_avalanche", "avalanche", "testing one task", "Avalanche's Naive, PermutedMNIST",
+        _at_least(20), _SAME_BATCHES,
+    ),
+    Line(
+        "ewc_run", "ewc_run", "EWC, a whole run with its tests, exact Fisher", "Avalanche's EWC",
+        _at_least(10), f"from files to numbers; {_SAME_BATCHES}",
+    ),
+    Line(
+        "bayesbinn", "training", "BayesBiNN, one epoch, 1 sample", _BARE, _at_most(2.0),
+        "its network has layer normalisation, the bare loop's has none",
+    ),
+    Line(
+        "vcl", "training", "VCL, one epoch, 1 sample", _BARE, _at_most(3.0),
+        "local reparameterisation: its own matrix products are twice the bare loop's",
+    ),
+    Line(
+        "monte_carlo_bayesbinn", "monte_carlo", "BayesBiNN, test with 100 samples",
+        "100 plain forward passes", _at_most(1.1), _MONTE_CARLO,
+    ),
+    Line(
+        "monte_carlo_vcl", "monte_carlo", "VCL, test with 100 samples",
+        "100 plain forward passes", _at_most(1.1), _MONTE_CARLO,
+    ),
+    Line(
+        "fisher", "training", "exact Fisher of all training images", _BARE, _at_most(2.0),
+        "its own products: a backward pass by the inputs for each class",
+    ),
+    Line(
+        "cnn", "cnn", "small CNN on CIFAR-10 with crop and flip, one epoch", "bare loop without them",
+        _at_most(1.2), "the limit's convolutions allocate their outputs",
+    ),
+    Line("help", "commands", "cl-bench --help", "one second", _at_most(0.5), devices=_CPU),
+    Line("report", "commands", "cl-bench report", "one second", _at_most(5), devices=_CPU),
+    Line(
+        "long_stream_time", "long_stream", "time of each of the last tasks of a long stream",
+        "its tasks 6 to 10", _at_most(1.1), "1 epoch a task, the last 5 tasks tested", _CPU,
+    ),
+    Line(
+        "long_stream_memory", "long_stream", "resident memory at the last tasks of a long stream",
+        "its tasks 6 to 10", _at_most(1.1), devices=_CPU,
+    ),
+    *(
+        Line(f"threads_{name}_{label}", "threads", f"{work}, {label} torch threads", "1 thread", devices=_CPU)
+        for name, work in (("finetune", "fine-tuning, one epoch"), ("cnn", "small CNN, one epoch"))
+        for label in ("2", "all")
+    ),
+    Line(
+        "sweep", "sweep", "sweep of 4 strategies x 5 seeds, hydra/launcher=local", "one run after another",
+        note="permuted digits, 2 epochs a task; with all imports", devices=_CPU,
+    ),
+    Line(
+        "headline", "headline",
+        "permuted MNIST, 10 tasks x 10 epochs, 4 strategies x 5 seeds", "one second", _at_most(120),
+        "seeds at once, tests included, one process", ("cuda",),
+    ),
+)  # fmt: skip
