@@ -71,21 +71,26 @@ def _at_once(folders: list[RunFolder], *, show_progress: bool) -> list[RunFolder
     except NonFiniteLossError as error:  # of one seed; the others need not share its fate
         log.warning("seeds trained at once: %s; they are run one by one", error)
         return folders
-    except ValueError:
+    except (ValueError, RuntimeError) as error:
         if folders[0].config.training.stacked != "auto":
             raise
-        log.info("these seeds cannot be trained at once; they are run one by one", exc_info=True)
+        # settings that say that they do not stack; or an operation that does not, or memory: worth knowing
+        level = logging.INFO if isinstance(error, ValueError) else logging.WARNING
+        log.log(level, "these seeds could not be trained at once; they are run one by one", exc_info=True)
         return folders
     return []
 
 
 def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
+    share = 1 / len(folders)
     with ExitStack() as stack:
+        # Avalanche's strategies are reference cycles; a sweep's worker goes on to the next run
+        stack.callback(gc.collect)
         for folder in folders:
-            stack.enter_context(_opened(folder, share=1 / len(folders)))
+            stack.enter_context(_opened(folder, share=share))
         hashes = _train_and_test(folders, show_progress=show_progress)
         for folder, sha256 in zip(folders, hashes, strict=True):
-            folder.finish(share=1 / len(folders), weights_sha256=sha256)
+            folder.finish(share=share, weights_sha256=sha256)
 
 
 @contextmanager
@@ -98,8 +103,6 @@ def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
         with suppress(OSError):  # a full disk, most likely: the first error is the one to show
             folder.fail(error, share=share)
         raise
-    finally:
-        gc.collect()  # Avalanche's strategies are reference cycles; a sweep's worker goes on to the next run
 
 
 def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> list[str]:

@@ -23,6 +23,12 @@ def job(config: DictConfig) -> str:
     """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs."""
     register()  # a sweep's worker is a new process
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    given = [each for each in HydraConfig.get().overrides.task if each.startswith("seed=")]
+    if config.seeds is not None and given:
+        raise ValueError(
+            f"seeds takes the place of seed, got both: seeds={config.seeds}, {given[0]} (a study that sweeps "
+            "seed is given other ones by seed=...)"
+        )
     return " ".join(map(str, execute(config, show_progress=not in_sweep)))
 
 

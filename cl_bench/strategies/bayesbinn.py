@@ -143,8 +143,12 @@ class BayesBiNN(Learner):
     def _sampled_logits(self, images: Tensor, task: int | Tensor) -> Iterator[Tensor]:
         """The logits of one weight sample after the other; leaves the last one in the network."""
         minus = bernoulli.minus_probability(self.posterior.natural)
-        for _ in range(self.num_test_samples):
-            self.flat.set(bernoulli.sample(minus, self.test_noise.uniform_like(minus)))
+
+        def draw() -> Tensor:
+            return bernoulli.sample(minus, self.test_noise.uniform_like(minus))
+
+        for weights in self.test_samples.take(self.num_test_samples, draw):
+            self.flat.set(weights)
             yield self.logits(images, task)
 
     def _noise(self) -> Tensor:

@@ -22,6 +22,7 @@ from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
 from cl_bench.training.noise import Noise
 from cl_bench.training.plugins import NoMetrics
+from cl_bench.training.samples import TestSamples
 from cl_bench.training.schedule import SCHEDULES, factor
 
 OPTIMIZERS = ("adam", "sgd")
@@ -107,6 +108,7 @@ class Learner(SupervisedTemplate):
         self.augmentation = self.draws("augmentation", device)
         self.noise = self.draws("noise", device)
         self.test_noise = self.draws("test", device)
+        self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
             self.network, compile=compile, precision=precision, device=torch.device(device)
@@ -169,8 +171,7 @@ class Learner(SupervisedTemplate):
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
 
-        Each batch of a test draws the same numbers from `test_noise`: one ensemble predicts all examples,
-        whatever the batch size.
+        Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again.
         """
         return log_probabilities(self.logits(images, task))
 
@@ -183,7 +184,7 @@ class Learner(SupervisedTemplate):
     def forward(self) -> Tensor:
         if self.is_training:
             return self.logits(self.mb_x, self.head)
-        self.test_noise.restore(self._test_start)
+        self.test_samples.rewind()
         return self.predict(self.mb_x, self.head)
 
     def criterion(self) -> Tensor:
@@ -194,8 +195,8 @@ class Learner(SupervisedTemplate):
         return loss if self.num_seeds is None else loss * self.num_seeds
 
     def eval_epoch(self, **kwargs: Any) -> None:
-        self._test_start = self.test_noise.state()
-        super().eval_epoch(**kwargs)
+        with self.test_samples.one_test():
+            super().eval_epoch(**kwargs)
 
     @property
     def head(self) -> int | Tensor:

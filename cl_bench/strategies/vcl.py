@@ -148,9 +148,13 @@ class VCL(Learner):
 
     def _sampled_logits(self, mean: Tensor, images: Tensor, task: int | Tensor) -> Iterator[Tensor]:
         """The logits of one weight sample after the other; leaves the last one in the place of the means."""
-        weights, deviation = self.posterior.mean, gaussian.deviation(self.posterior)
-        for _ in range(self.num_test_samples):
-            torch.addcmul(mean, deviation, self.test_noise.normal_like(mean), out=weights)
+        deviation = gaussian.deviation(self.posterior)
+
+        def draw() -> Tensor:
+            return torch.addcmul(mean, deviation, self.test_noise.normal_like(mean))
+
+        for weights in self.test_samples.take(self.num_test_samples, draw):
+            self.posterior.mean.copy_(weights)
             yield self.logits(images, task)
 
     def _before_eval(self, **kwargs: Any) -> None:
