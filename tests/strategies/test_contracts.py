@@ -19,8 +19,11 @@ VARIANTS = {
         "+strategy.settings.mem_size=20",
     ),
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
+    "der_compute_matched": ("strategy=der_plus_plus", "strategy.compute_matched=true"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
+    "gdumb_epoch_of_task": ("strategy=gdumb", "strategy.epoch=task", "strategy.buffer=reservoir"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
+    "replay_class_balanced": ("strategy=replay", "strategy.buffer=class_balanced"),
     "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
@@ -28,7 +31,18 @@ SUBJECTS = {name: (f"strategy={name}",) for name in choices("strategy")} | VARIA
 OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
 
 # these show old examples to old heads
-REHEARSE = ("joint", "joint_without_restart", "replay", "agem", "er", "der", "gdumb")
+REHEARSE = (
+    "joint",
+    "joint_without_restart",
+    "replay",
+    "replay_class_balanced",
+    "agem",
+    "der",
+    "der_plus_plus",
+    "der_compute_matched",
+    "gdumb",
+    "gdumb_epoch_of_task",
+)
 
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
