@@ -32,8 +32,8 @@ class RoomBatches(ResidentBatches):
 
     Args:
         task: batches of the task alone.
-        share: of each batch, in [0, 1), rounded to whole examples; two of the task are left at least, which batch
-            normalisation needs.
+        share: of each batch, in [0, 1), rounded to whole examples; two of the task are left at least, which
+            batch normalisation needs.
     """
 
     def __init__(self, task: ResidentBatches, *, share: float) -> None:
@@ -83,5 +83,5 @@ class RehearsalBatches(ResidentBatches):
 
 
 def room_in(batch_size: int, share: float, *, left: int) -> int:
-    """The examples of a batch that are a share of it, rounded, so that some others are left where there are."""
+    """How many examples of a batch are a share of it, rounded, with `left` others if it has them."""
     return max(0, min(int(share * batch_size + 0.5), batch_size - left))

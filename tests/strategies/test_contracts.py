@@ -48,7 +48,7 @@ SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 BINARY = ("bayesbinn", "bimu", "straight_through")
-AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn")
+AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn", "replay", "der", "der_plus_plus", "gdumb")
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -141,10 +141,9 @@ def test_heads_of_other_tasks_keep_their_weights_while_a_task_is_trained(lab, na
 def test_a_method_against_forgetting_differs_from_fine_tuning_after_the_second_task(lab, name):
     # the same method with nothing to hold the old task: how each one is fine-tuned
     without = {
-        "ewc": ("strategy=finetune",),
         "vcl": ("strategy=vcl", "strategy.kl_weight=0"),
         "bayesbinn": ("strategy=bayesbinn", "strategy.kl_weight=0"),
-    }[name]
+    }.get(name, ("strategy=finetune",))
     plain = lab.outcome("strategy=finetune", *SPLIT)
     bare = lab.outcome(*without, *SPLIT)
     method = lab.outcome(f"strategy={name}", *SPLIT)
@@ -206,6 +205,17 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("bayesbinn", "momentum", -0.5),
         ("bayesbinn", "variant", "both"),
         ("bayesbinn", "max_slope", 0.0),
+        ("replay", "memory_size", 0),
+        ("replay", "memory_size", 2.5),
+        ("replay", "buffer", "newest"),
+        ("replay", "replay_share", 1.0),
+        ("replay", "replay_share", -0.1),
+        ("der", "memory_size", 0),
+        ("der", "alpha", -1.0),
+        ("der", "beta", -0.5),
+        ("der", "buffer_batch_size", 0),
+        ("gdumb", "memory_size", 0),
+        ("gdumb", "epoch", "year"),
     ],
 )
 def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, setting, value):

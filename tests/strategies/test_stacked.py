@@ -15,8 +15,9 @@ from cl_bench.records import Record
 from cl_bench.running.compose import compose, config_hash, one_seed_each, run_folder
 from cl_bench.running.job import execute
 
-# batched and single products add the same float32 terms in another order; accuracies have no tolerance
-NLL_TOLERANCE = 2e-6
+# batched and single products add the same float32 terms in another order, which Adam can enlarge (in float64
+# weights agree to 5e-16); accuracies have no tolerance
+NLL_TOLERANCE = 1e-5
 SEEDS = (0, 1, 2)
 SMALL = (
     f"seeds={list(SEEDS)}".replace(" ", ""),
