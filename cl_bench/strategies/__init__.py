@@ -1,11 +1,26 @@
 """Avalanche strategies: thin hooks around the mathematics in posteriors/."""
 
 from cl_bench.strategies.bayesbinn import BayesBiNN
+from cl_bench.strategies.der import DER
 from cl_bench.strategies.ewc import EWC
+from cl_bench.strategies.gdumb import GDumb
 from cl_bench.strategies.joint import Joint
 from cl_bench.strategies.learner import Finetune, Learner
+from cl_bench.strategies.replay import Replay
 from cl_bench.strategies.stock import stock
 from cl_bench.strategies.straight_through import StraightThrough
 from cl_bench.strategies.vcl import VCL
 
-__all__ = ["EWC", "VCL", "BayesBiNN", "Finetune", "Joint", "Learner", "StraightThrough", "stock"]
+__all__ = [
+    "DER",
+    "EWC",
+    "VCL",
+    "BayesBiNN",
+    "Finetune",
+    "GDumb",
+    "Joint",
+    "Learner",
+    "Replay",
+    "StraightThrough",
+    "stock",
+]

@@ -28,3 +28,9 @@ def _is_number(value: object) -> bool:
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {name}={value!r}")
+
+
+def check_share(**settings: float) -> None:
+    for name, value in settings.items():
+        if not (_is_number(value) and 0 <= value < 1):
+            raise ValueError(f"{name} must be at least 0 and below 1, got {name}={value!r}")

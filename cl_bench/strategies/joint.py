@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cl_bench.strategies.experiences import resident_tasks
 from cl_bench.strategies.learner import Learner
+from cl_bench.training.flat import FlatParameters
 
 
 class Joint(Learner):
@@ -35,14 +35,16 @@ class Joint(Learner):
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         if self.restart:
-            self.flat.set(self.initial)
-            self._reset_running_statistics()
+            begin_anew(self.flat, self.network, self.initial)
         super()._before_training_exp(**kwargs)
-
-    def _reset_running_statistics(self) -> None:
-        for module in self.network.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._NormBase):
-                module.reset_running_stats()
 
     def state_tensors(self) -> dict[str, Tensor]:
         return {"initial": self.initial}
+
+
+def begin_anew(flat: FlatParameters, network: nn.Module, initial: Tensor) -> None:
+    """Put a network back to its initial weights, with no running statistics."""
+    flat.set(initial)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.reset_running_stats()

@@ -240,22 +240,24 @@ class Learner(SupervisedTemplate):
 
     def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
         """Shuffled batches of one task, or of several mixed; a task is given as one part for each seed."""
+        return self._stacked(self.batches_by_seed(tasks))
+
+    def batches_by_seed(self, tasks: Sequence[Sequence[Any]]) -> Iterator[ResidentBatches]:
+        """Each seed's part of `train_batches`."""
         each = zip(
             zip(*tasks, strict=True),
             self.batch_order.generators,
             self.augmentation.generators,
             strict=True,
         )
-        return self._stacked(
-            batches_of(
+        for mine, order, augmentation in each:
+            yield batches_of(
                 mine,
                 batch_size=self.train_mb_size,
                 device=self.device,
                 generator=order,
                 augmentation=augmentation,
             )
-            for mine, order, augmentation in each
-        )
 
     def make_eval_dataloader(self, **kwargs: Any) -> None:
         tasks = resident_tasks(self.experience)

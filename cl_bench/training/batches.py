@@ -23,6 +23,8 @@ class ResidentBatches:
         augment: changes the pixels of each batch anew.
     """
 
+    newest: Tensor  # the positions of the newest batch of a shuffled pass
+
     def __init__(
         self,
         pixels: Tensor,
@@ -61,17 +63,22 @@ class ResidentBatches:
             for start in range(0, self.num_examples, self.batch_size):
                 yield self.at(slice(start, start + self.batch_size))
             return
-        order = shuffled(self.num_examples, self.generator).to(self.pixels.device)
-        for positions in order.split(self._sizes()):
+        for positions in self.order().to(self.pixels.device).split(self._sizes()):
+            self.newest = positions
             yield self.at(positions)
+
+    def order(self) -> Tensor:
+        """The positions of a new shuffled pass, batch after batch; int64, on the generator's device."""
+        return shuffled(self.num_examples, self.generator)
 
     def at(self, positions: Tensor | slice) -> Batch:
         """The examples at these positions, as one batch."""
         task = _rows(self.heads, positions) if self.task is None else self.task
-        pixels = _rows(self.pixels, positions)
-        if self.augment is not None:
-            pixels = self.augment(pixels)
-        return [self.to_float(pixels), _rows(self.labels, positions), task]
+        return [self.images(_rows(self.pixels, positions)), _rows(self.labels, positions), task]
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """The network's input for these pixels, augmented anew where there is an augmentation."""
+        return self.to_float(pixels if self.augment is None else self.augment(pixels))
 
     def only(self, positions: Tensor) -> "ResidentBatches":
         """Batches of these examples alone."""
@@ -96,36 +103,29 @@ class StackedBatches(ResidentBatches):
     """
 
     def __init__(self, parts: Sequence[ResidentBatches]) -> None:
-        first = parts[0]
-        super().__init__(
-            torch.cat([part.pixels for part in parts]),
-            torch.cat([part.labels for part in parts]),
-            torch.cat([part.heads for part in parts]).cpu(),
-            to_float=first.to_float,
-            batch_size=first.batch_size,
-            generator=first.generator,
-            augment=self._augment_each if first.augment is not None else None,
-        )
-        self._num_examples = first.num_examples
-        self._generators = [part.generator for part in parts]
+        super().__init__(**joined(parts, like=parts[0]))
         self._augments = [part.augment for part in parts if part.augment is not None]
+        self.augment = self._augment_each if self._augments else None
+        for part, pixels in zip(parts, self.pixels.chunk(len(parts)), strict=True):
+            part.pixels = pixels  # so that there is one copy of them
+        self._parts = parts
 
     @property
     def num_examples(self) -> int:
         """Of one seed."""
-        return self._num_examples
+        return self._parts[0].num_examples
 
     def __iter__(self) -> Iterator[Batch]:
         device = self.pixels.device
-        starts = torch.arange(len(self._generators), device=device)[:, None] * self.num_examples
+        starts = torch.arange(len(self._parts), device=device)[:, None] * len(self._parts[0].labels)
         if self.generator is None:
             order = torch.arange(self.num_examples, device=device)
             sizes: int | list[int] = self.batch_size
         else:
-            orders = [shuffled(self.num_examples, generator) for generator in self._generators]
-            order, sizes = torch.stack(orders).to(device), self._sizes()
+            order, sizes = torch.stack([part.order() for part in self._parts]).to(device), self._sizes()
         for positions in (order + starts).split(sizes, dim=1):
-            yield self.at(positions.reshape(-1))
+            self.newest = positions.reshape(-1)
+            yield self.at(self.newest)
 
     def _augment_each(self, pixels: Tensor) -> Tensor:
         chunks = pixels.chunk(len(self._augments))
@@ -170,15 +170,21 @@ def batches_of(
     )
 
 
-def merged(parts: Sequence[ResidentBatches]) -> ResidentBatches:
-    """The examples of all parts in one; batch size and generator are the first part's."""
-    first = parts[0]
-    return ResidentBatches(
-        torch.cat([part.pixels for part in parts]),
-        torch.cat([part.labels for part in parts]),
-        torch.cat([part.heads for part in parts]).cpu(),
-        to_float=first.to_float,
-        batch_size=first.batch_size,
-        generator=first.generator,
-        augment=first.augment,
-    )
+def merged(parts: Sequence[Any], like: ResidentBatches | None = None) -> ResidentBatches:
+    """The examples of all parts (anything with pixels, labels and heads) in one; the rest is as in `like`,
+    the first part unless it is given.
+    """
+    return ResidentBatches(**joined(parts, like=parts[0] if like is None else like))
+
+
+def joined(parts: Sequence[Any], *, like: ResidentBatches) -> dict[str, Any]:
+    """What `ResidentBatches` is made of, for the examples of all parts."""
+    return {
+        "pixels": torch.cat([part.pixels for part in parts]),
+        "labels": torch.cat([part.labels for part in parts]),
+        "heads": torch.cat([part.heads for part in parts]).cpu(),
+        "to_float": like.to_float,
+        "batch_size": like.batch_size,
+        "generator": like.generator,
+        "augment": like.augment,
+    }

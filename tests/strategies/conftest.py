@@ -44,6 +44,8 @@ SMALL_STRATEGY = {
     "num_test_samples": 2,
     "coreset_size": 5,
     "coreset_epochs": 1,
+    "memory_size": 20,
+    "buffer_batch_size": 8,
 }  # where there is such a setting
 
 

@@ -19,8 +19,11 @@ VARIANTS = {
         "+strategy.settings.mem_size=20",
     ),
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
+    "der_compute_matched": ("strategy=der_plus_plus", "strategy.compute_matched=true"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
+    "gdumb_epoch_of_task": ("strategy=gdumb", "strategy.epoch=task", "strategy.buffer=reservoir"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
+    "replay_class_balanced": ("strategy=replay", "strategy.buffer=class_balanced"),
     "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
@@ -28,13 +31,24 @@ SUBJECTS = {name: (f"strategy={name}",) for name in choices("strategy")} | VARIA
 OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
 
 # these show old examples to old heads
-REHEARSE = ("joint", "joint_without_restart", "replay", "agem", "er", "der", "gdumb")
+REHEARSE = (
+    "joint",
+    "joint_without_restart",
+    "replay",
+    "replay_class_balanced",
+    "agem",
+    "der",
+    "der_plus_plus",
+    "der_compute_matched",
+    "gdumb",
+    "gdumb_epoch_of_task",
+)
 
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 BINARY = ("bayesbinn", "bimu", "straight_through")
-AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn")
+AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn", "replay", "der", "der_plus_plus", "gdumb")
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -129,10 +143,9 @@ def test_heads_of_other_tasks_keep_their_weights_while_a_task_is_trained(lab, na
 def test_a_method_against_forgetting_differs_from_fine_tuning_after_the_second_task(lab, name):
     # the same method with nothing to hold the old task: how each one is fine-tuned
     without = {
-        "ewc": ("strategy=finetune",),
         "vcl": ("strategy=vcl", "strategy.kl_weight=0"),
         "bayesbinn": ("strategy=bayesbinn", "strategy.kl_weight=0"),
-    }[name]
+    }.get(name, ("strategy=finetune",))
     plain = lab.outcome("strategy=finetune", *SPLIT)
     bare = lab.outcome(*without, *SPLIT)
     method = lab.outcome(f"strategy={name}", *SPLIT)
@@ -194,6 +207,17 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("bayesbinn", "momentum", -0.5),
         ("bayesbinn", "variant", "both"),
         ("bayesbinn", "max_slope", 0.0),
+        ("replay", "memory_size", 0),
+        ("replay", "memory_size", 2.5),
+        ("replay", "buffer", "newest"),
+        ("replay", "replay_share", 1.0),
+        ("replay", "replay_share", -0.1),
+        ("der", "memory_size", 0),
+        ("der", "alpha", -1.0),
+        ("der", "beta", -0.5),
+        ("der", "buffer_batch_size", 0),
+        ("gdumb", "memory_size", 0),
+        ("gdumb", "epoch", "year"),
     ],
 )
 def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, setting, value):

@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 
 from cl_bench.models import mlp
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.strategies import EWC, VCL, BayesBiNN, Finetune, Joint, StraightThrough
+from cl_bench.strategies import DER, EWC, VCL, BayesBiNN, Finetune, GDumb, Joint, Replay, StraightThrough
 from cl_bench.strategies.stock import WithTaskLabels
 from cl_bench.training.generators import Seeds
 from cl_bench.training.plugins import Scores
@@ -143,6 +143,13 @@ OTHERS = {
         },
         "real",
     ),
+    "replay": (Replay, {"memory_size": 20, "buffer": "reservoir", "replay_share": 0.5}, "real"),
+    "der": (
+        DER,
+        {"memory_size": 20, "alpha": 0.5, "beta": 0.5, "buffer_batch_size": 10, "compute_matched": False},
+        "real",
+    ),
+    "gdumb": (GDumb, {"memory_size": 20, "buffer": "class_balanced", "epoch": "memory"}, "real"),
     "straight_through": (StraightThrough, {}, "binary"),
     "bayesbinn": (
         BayesBiNN,
@@ -203,7 +210,7 @@ def test_our_strategies_learn_avalanche_s_benchmarks(lab, name):
     ((first, _, number),), ((second, _, _),) = scores.rows
     assert number == 60
     assert second > 0.8
-    assert first > (0.8 if name == "joint" else 0.4)
+    assert first > (0.8 if name in ("joint", "replay", "der", "gdumb") else 0.4)
 
 
 def test_several_seeds_at_once_are_refused_on_a_benchmark_of_somebody_else_s(lab):

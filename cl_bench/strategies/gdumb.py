@@ -1,0 +1,54 @@
+"""GDumb: a balanced memory, and a network trained from scratch on it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from cl_bench.strategies.checks import check_choice
+from cl_bench.strategies.joint import begin_anew
+from cl_bench.strategies.rehearsal import Rehearsal
+from cl_bench.training.batches import ResidentBatches, merged
+from cl_bench.training.rehearsal import RehearsalBatches
+
+EPOCHS = ("memory", "task")
+
+
+class GDumb(Rehearsal):
+    """At each task: its examples are offered to the memory, and the network is trained from its initial
+    weights on the memory alone.
+
+    Source: Prabhu et al. 2020, "GDumb: A Simple Approach that Questions Our Progress in Continual Learning".
+    Optimizer, step size and number of epochs are the suite's, as for every method. (Theirs: SGD with
+    momentum, warm restarts of a cosine, cutmix; and their code reports the best epoch's test accuracy.) Their
+    greedy sampler keeps the first examples of each class that come; ours keeps any of them with the same
+    probability, so that it works where all tasks have the same classes.
+
+    Args:
+        epoch: what one of `epochs` is: `memory`, one pass over the memory, as in the paper; `task`, as many
+            steps as fine-tuning takes on the present task, in passes over the memory: equal computation.
+    """
+
+    stackable = True
+
+    def __init__(self, *, epoch: str, **rehearsal: Any) -> None:
+        check_choice("epoch", epoch, EPOCHS)
+        super().__init__(**rehearsal)
+        self.epoch = epoch
+        self.initial = self.flat.values.data.clone()
+
+    def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
+        self.offer_task()
+        each = zip(self.batches_by_seed(tasks), self.memories, strict=True)
+        if self.epoch == "memory":
+            return self._stacked(merged([memory], like=task) for task, memory in each)
+        return self._stacked(
+            RehearsalBatches(task, memory, share=1, generator=memory.generator) for task, memory in each
+        )
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        begin_anew(self.flat, self.network, self.initial)
+        super()._before_training_exp(**kwargs)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        return {"initial": self.initial} | super().state_tensors()

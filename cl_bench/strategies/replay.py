@@ -1,0 +1,42 @@
+"""Experience replay."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cl_bench.strategies.checks import check_share
+from cl_bench.strategies.rehearsal import Rehearsal
+from cl_bench.training.batches import ResidentBatches
+from cl_bench.training.rehearsal import RehearsalBatches
+
+
+class Replay(Rehearsal):
+    """From the second task on, a share of each batch are examples of earlier tasks out of a memory.
+
+    It takes the gradient steps of fine-tuning, on batches of the same size, so that methods are compared at
+    equal computation: an epoch is ceil(N_t / batch_size) steps, in which 1 - replay_share of the task's
+    examples are shown; the next epoch goes on with the others. At the end of each task all its training
+    examples are offered to the memory, each once. Sources: Ratcliff 1990; Chaudhry et al. 2019, "On Tiny
+    Episodic Memories in Continual Learning", whose batches are twice as large with a memory.
+
+    Args:
+        replay_share: of each batch, in [0, 1); 0 is fine-tuning.
+    """
+
+    stackable = True
+
+    def __init__(self, *, replay_share: float, **rehearsal: Any) -> None:
+        check_share(replay_share=replay_share)
+        super().__init__(**rehearsal)
+        self.replay_share = replay_share
+
+    def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
+        if not self.replay_share or not len(self.memories[0]):
+            return super().train_batches(tasks)
+        return self._stacked(
+            RehearsalBatches(task, memory, share=self.replay_share, generator=memory.generator)
+            for task, memory in zip(self.batches_by_seed(tasks), self.memories, strict=True)
+        )
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.offer_task()
