@@ -1,6 +1,7 @@
 """Avalanche strategies: thin hooks around the mathematics in posteriors/."""
 
 from cl_bench.strategies.bayesbinn import BayesBiNN
+from cl_bench.strategies.bimu import BiMU
 from cl_bench.strategies.ewc import EWC
 from cl_bench.strategies.joint import Joint
 from cl_bench.strategies.learner import Finetune, Learner
@@ -8,4 +9,4 @@ from cl_bench.strategies.stock import stock
 from cl_bench.strategies.straight_through import StraightThrough
 from cl_bench.strategies.vcl import VCL
 
-__all__ = ["EWC", "VCL", "BayesBiNN", "Finetune", "Joint", "Learner", "StraightThrough", "stock"]
+__all__ = ["EWC", "VCL", "BayesBiNN", "BiMU", "Finetune", "Joint", "Learner", "StraightThrough", "stock"]

@@ -18,6 +18,7 @@ VARIANTS = {
         "strategy.path=avalanche.training.Replay",
         "+strategy.settings.mem_size=20",
     ),
+    "bimu_samples": ("strategy=bimu", "strategy.num_samples=2", "strategy.num_test_samples=0"),
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
@@ -192,6 +193,14 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("bayesbinn", "momentum", -0.5),
         ("bayesbinn", "variant", "both"),
         ("bayesbinn", "max_slope", 0.0),
+        ("bimu", "temperature", 0.0),
+        ("bimu", "initial_scale", -1.0),
+        ("bimu", "num_samples", 0),
+        ("bimu", "num_test_samples", -1),
+        ("bimu", "likelihood_weight", 0.0),
+        ("bimu", "kl_weight", -1.0),
+        ("bimu", "memory_window", 0),
+        ("bimu", "max_step", 0.0),
     ],
 )
 def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, setting, value):
@@ -199,7 +208,7 @@ def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, s
         lab.from_conf(f"strategy={name}", f"strategy.{setting}={value}")
 
 
-@pytest.mark.parametrize("name", ["bayesbinn", "straight_through"])
+@pytest.mark.parametrize("name", ["bayesbinn", "bimu", "straight_through"])
 def test_a_binary_method_refuses_a_network_with_biases_and_says_what_to_set(lab, name):
     with pytest.raises(ValueError, match=r"model\.weights=binary, got parameter .* of shape \(12,\)"):
         lab.from_conf(f"strategy={name}", "model.weights=real")
