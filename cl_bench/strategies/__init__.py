@@ -5,8 +5,20 @@ from cl_bench.strategies.bimu import BiMU
 from cl_bench.strategies.ewc import EWC
 from cl_bench.strategies.joint import Joint
 from cl_bench.strategies.learner import Finetune, Learner
+from cl_bench.strategies.mesu import MESU
 from cl_bench.strategies.stock import stock
 from cl_bench.strategies.straight_through import StraightThrough
 from cl_bench.strategies.vcl import VCL
 
-__all__ = ["EWC", "VCL", "BayesBiNN", "BiMU", "Finetune", "Joint", "Learner", "StraightThrough", "stock"]
+__all__ = [
+    "EWC",
+    "MESU",
+    "VCL",
+    "BayesBiNN",
+    "BiMU",
+    "Finetune",
+    "Joint",
+    "Learner",
+    "StraightThrough",
+    "stock",
+]

@@ -22,6 +22,7 @@ VARIANTS = {
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
+    "mesu_samples": ("strategy=mesu", "strategy.num_samples=2", "strategy.clip=null"),
     "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
@@ -201,6 +202,13 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("bimu", "kl_weight", -1.0),
         ("bimu", "memory_window", 0),
         ("bimu", "max_step", 0.0),
+        ("mesu", "num_samples", 0),
+        ("mesu", "num_test_samples", -1),
+        ("mesu", "initial_deviation", 0.0),
+        ("mesu", "deviation_learning_rate", -1.0),
+        ("mesu", "prior_deviation", 0.0),
+        ("mesu", "memory_window", 0),
+        ("mesu", "clip", -0.1),
     ],
 )
 def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, setting, value):
