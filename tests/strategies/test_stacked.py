@@ -107,13 +107,5 @@ def test_at_once_and_one_by_one_give_the_same_records(tmp_path, strategy, proble
         for test in zip(*(run.records for run in runs), strict=True):
             assert len({record.nll for record in test}) == len(SEEDS), "every seed has numbers of its own"
     import os
-
-    with open("/tmp/diffs.txt", "a") as f:
-        print(
-            strategy,
-            problem,
-            max(
-                abs(a.nll - b.nll) for x, y in zip(at_once, one_by_one) for a, b in zip(x.records, y.records)
-            ),
-            file=f,
-        )
+    with open("/tmp/diffs.txt","a") as f:
+        print(strategy, problem, max(abs(a.nll-b.nll) for x,y in zip(at_once,one_by_one) for a,b in zip(x.records,y.records)), file=f)
