@@ -35,7 +35,7 @@ REHEARSE = ("joint", "joint_without_restart", "replay", "agem", "er", "der", "gd
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
-BINARY = ("bayesbinn", "bimu", "straight_through")
+BINARY = ("adaste", "bayesbinn", "bimu", "bop", "straight_through", "synaptic_metaplasticity")
 AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn")
 
 
@@ -209,6 +209,12 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("mesu", "prior_deviation", 0.0),
         ("mesu", "memory_window", 0),
         ("mesu", "clip", -0.1),
+        ("synaptic_metaplasticity", "meta", -1.0),
+        ("bop", "threshold", -1.0),
+        ("adaste", "a", 0.0),
+        ("adaste", "initial_b", 0.0),
+        ("adaste", "final_b", 0.001),
+        ("adaste", "small_gradient", -1.0),
     ],
 )
 def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, setting, value):
@@ -216,7 +222,7 @@ def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, s
         lab.from_conf(f"strategy={name}", f"strategy.{setting}={value}")
 
 
-@pytest.mark.parametrize("name", ["bayesbinn", "bimu", "straight_through"])
+@pytest.mark.parametrize("name", BINARY)
 def test_a_binary_method_refuses_a_network_with_biases_and_says_what_to_set(lab, name):
     with pytest.raises(ValueError, match=r"model\.weights=binary, got parameter .* of shape \(12,\)"):
         lab.from_conf(f"strategy={name}", "model.weights=real")
