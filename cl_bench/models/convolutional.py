@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from cl_bench.models.activation import make_activation
 from cl_bench.models.layers import make_layers
 from cl_bench.models.network import Network
 
@@ -17,6 +18,7 @@ def cnn(
     hidden: int,
     normalisation: str,
     weights: str,
+    activation: str = "relu",
 ) -> Network:
     """3x3 convolutions of the given channels with 2x2 max pooling after every second; a linear layer.
 
@@ -33,10 +35,10 @@ def cnn(
     fan_in, height, width = input_shape
     body = nn.Sequential()
     for index, fan_out in enumerate(channels):
-        body.extend([*layers.convolution(fan_in, fan_out), nn.ReLU()])
+        body.extend([*layers.convolution(fan_in, fan_out), make_activation(activation)])
         fan_in = fan_out
         if index % 2 == 1 and min(height, width) >= 4:
             body.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2
-    body.extend([nn.Flatten(), *layers.linear(fan_in * height * width, hidden), nn.ReLU()])
+    body.extend([nn.Flatten(), *layers.linear(fan_in * height * width, hidden), make_activation(activation)])
     return Network(body, layers.heads(hidden, num_classes=num_classes, num_heads=num_heads))

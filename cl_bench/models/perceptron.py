@@ -6,6 +6,7 @@ from math import prod
 
 from torch import nn
 
+from cl_bench.models.activation import make_activation
 from cl_bench.models.layers import make_layers
 from cl_bench.models.network import Network
 
@@ -18,8 +19,10 @@ def mlp(
     hidden: Sequence[int],
     normalisation: str,
     weights: str,
+    activation: str = "relu",
 ) -> Network:
-    """Flattened images through linear layers of the `hidden` widths with ReLU; without any, linear.
+    """Flattened images through linear layers of the `hidden` widths, each with the activation; without
+    any, linear.
 
     Two layers of 100 are the network for permuted MNIST of VCL (Nguyen et al. 2018) and of BayesBiNN (Meng
     et al. 2020).
@@ -28,5 +31,5 @@ def mlp(
     widths = [prod(input_shape), *hidden]
     body = nn.Sequential(nn.Flatten())
     for fan_in, width in pairwise(widths):
-        body.extend([*layers.linear(fan_in, width), nn.ReLU()])
+        body.extend([*layers.linear(fan_in, width), make_activation(activation)])
     return Network(body, layers.heads(widths[-1], num_classes=num_classes, num_heads=num_heads))

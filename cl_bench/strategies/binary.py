@@ -1,8 +1,13 @@
 """What strategies with binary weights share."""
 
-from torch import nn
+from typing import Any
+
+from torch import Tensor, nn
 
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.posteriors.straight_through import binarise
+from cl_bench.strategies.learner import Learner
+from cl_bench.training.flat import FlatParameters
 
 
 def check_binary_network(network: nn.Module, method: str) -> None:
@@ -19,3 +24,29 @@ def check_binary_network(network: nn.Module, method: str) -> None:
                 "normalisation: set model.weights=binary, "
                 f"got parameter {name} of shape {tuple(parameter.shape)}"
             )
+
+
+class LatentLearner(Learner):
+    """A learner of real latent weights, [P], whose network is tested with their signs.
+
+    They start at the network's own first weights. An optimizer, new for each task, moves them: heads of other
+    tasks have no gradient and stand still.
+    """
+
+    method: str  # as it is called in conf/
+
+    def __init__(self, **learner: Any) -> None:
+        check_binary_network(learner["model"], self.method)
+        super().__init__(**learner)
+
+    def lay_out(self, network: nn.Module) -> FlatParameters:
+        flat = super().lay_out(network)
+        self.latent = nn.Parameter(flat.values.data.clone())
+        flat.set(binarise(self.latent.data))
+        return flat
+
+    def optimized(self) -> nn.Parameter:
+        return self.latent
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        return {"latent": self.latent.data}

@@ -222,6 +222,14 @@ class Lab:
         twin.set_state(generator.get_state())
         return twin
 
+    def gradient_at(
+        self, network: nn.Module, weights: Tensor, images: Tensor, labels: Tensor, task: int = 0
+    ) -> Tensor:
+        """Of the mean cross-entropy of a batch by all weights, at `weights`, both [P]."""
+        nn.utils.vector_to_parameters(weights, network.parameters())
+        loss = nn.functional.cross_entropy(network(images, task), labels)
+        return torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, list(network.parameters()))])
+
     def tail_mean(self, values: Sequence[Tensor], share: float = 0.5) -> Tensor:
         """The mean of the last part of a trajectory."""
         return torch.stack(list(values[math.floor(len(values) * (1 - share)) :])).mean(dim=0)

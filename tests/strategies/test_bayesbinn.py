@@ -175,7 +175,7 @@ def test_several_weight_samples_give_the_mean_of_their_single_gradients(lab, mak
         strategy.num_examples = 12
         for _ in range(times):
             lab.batch(strategy, images, labels)
-            found.append(strategy.scaled_gradient.clone())
+            found.append(strategy.mean_gradient.clone())
             losses.append(strategy.loss.clone())
     torch.testing.assert_close(found[0], torch.stack(found[1:]).mean(0))
     torch.testing.assert_close(losses[0], torch.stack(losses[1:]).mean(0))

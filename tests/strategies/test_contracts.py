@@ -18,12 +18,14 @@ VARIANTS = {
         "strategy.path=avalanche.training.Replay",
         "+strategy.settings.mem_size=20",
     ),
+    "bimu_samples": ("strategy=bimu", "strategy.num_samples=2", "strategy.num_test_samples=0"),
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "der_compute_matched": ("strategy=der_plus_plus", "strategy.compute_matched=true"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
     "gdumb_epoch_of_task": ("strategy=gdumb", "strategy.epoch=task", "strategy.buffer=reservoir"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
     "replay_class_balanced": ("strategy=replay", "strategy.buffer=class_balanced"),
+    "mesu_samples": ("strategy=mesu", "strategy.num_samples=2", "strategy.clip=null"),
     "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
@@ -47,7 +49,7 @@ REHEARSE = (
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
-BINARY = ("bayesbinn", "bimu", "straight_through")
+BINARY = ("adaste", "bayesbinn", "bimu", "bop", "straight_through", "synaptic_metaplasticity")
 AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn", "replay", "der", "der_plus_plus", "gdumb")
 
 
@@ -218,6 +220,27 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("der", "buffer_batch_size", 0),
         ("gdumb", "memory_size", 0),
         ("gdumb", "epoch", "year"),
+        ("bimu", "temperature", 0.0),
+        ("bimu", "initial_scale", -1.0),
+        ("bimu", "num_samples", 0),
+        ("bimu", "num_test_samples", -1),
+        ("bimu", "likelihood_weight", 0.0),
+        ("bimu", "kl_weight", -1.0),
+        ("bimu", "memory_window", 0),
+        ("bimu", "max_step", 0.0),
+        ("mesu", "num_samples", 0),
+        ("mesu", "num_test_samples", -1),
+        ("mesu", "initial_deviation", 0.0),
+        ("mesu", "deviation_learning_rate", -1.0),
+        ("mesu", "prior_deviation", 0.0),
+        ("mesu", "memory_window", 0),
+        ("mesu", "clip", -0.1),
+        ("synaptic_metaplasticity", "meta", -1.0),
+        ("bop", "threshold", -1.0),
+        ("adaste", "a", 0.0),
+        ("adaste", "initial_b", 0.0),
+        ("adaste", "final_b", 0.001),
+        ("adaste", "small_gradient", -1.0),
     ],
 )
 def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, setting, value):
@@ -225,7 +248,7 @@ def test_a_setting_of_a_method_out_of_range_is_named_with_its_value(lab, name, s
         lab.from_conf(f"strategy={name}", f"strategy.{setting}={value}")
 
 
-@pytest.mark.parametrize("name", ["bayesbinn", "straight_through"])
+@pytest.mark.parametrize("name", BINARY)
 def test_a_binary_method_refuses_a_network_with_biases_and_says_what_to_set(lab, name):
     with pytest.raises(ValueError, match=r"model\.weights=binary, got parameter .* of shape \(12,\)"):
         lab.from_conf(f"strategy={name}", "model.weights=real")

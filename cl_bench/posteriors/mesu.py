@@ -1,0 +1,81 @@
+"""Gaussian weights with metaplasticity from synaptic uncertainty (MESU).
+
+Source: Bonnet, Cottart, Hirtzlin, Januel, Dalgaty, Vianello, Querlioz, "Bayesian continual learning and
+forgetting in neural networks", Nature Communications 2025. A weight is w = m + s e with standard normal e, so
+that its gradient g gives g_m = g and g_s = g e. With prior (m0, s0) and a memory of N steps
+
+    m <- m + eta_m     [-s^2 g_m + s^2 (m0 - m)   / (N s0^2)],
+    s <- s + eta_s / 2 [-s^2 g_s + s (s0^2 - s^2) / (N s0^2)].
+
+s is the weight's learning rate: what the data say shrinks it, which protects the weight, and the prior's part
+lets it grow back within the window. There are no task boundaries. Gradients may be cut to +-clip / s.
+
+The paper's: all of the rule, for one example a step. Ours: a floor under s, which a step without `clip` could
+make negative; see strategies/mesu.py for batches.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SMALLEST_DEVIATION = 1e-6
+
+
+class Synapses(NamedTuple):
+    """A factorised Gaussian over P weights, in units of the weights."""
+
+    mean: Tensor  # m [P]
+    deviation: Tensor  # s [P], positive
+
+
+def sample(state: Synapses, noise: Tensor) -> Tensor:
+    """Weights m + s e, [P]."""
+    return torch.addcmul(state.mean, state.deviation, noise)
+
+
+def gradients(gradient: Tensor, noise: Tensor) -> Tensor:
+    """g_m and g_s, [2, P], of the gradient g at `sample(state, noise)`."""
+    return torch.stack([gradient, gradient * noise])
+
+
+def step(
+    state: Synapses,
+    by_mean: Tensor,
+    by_deviation: Tensor,
+    *,
+    mean_rate: float,
+    deviation_rate: float,
+    prior_mean: float,
+    prior_deviation: float,
+    memory_window: float,
+    clip: float | None,
+    active: Tensor | None = None,
+) -> Synapses:
+    """One step of the rule.
+
+    Args:
+        by_mean, by_deviation: g_m and g_s [P], averaged over weight samples.
+        mean_rate, deviation_rate: eta_m and eta_s, without unit.
+        prior_mean, prior_deviation: m0 and s0.
+        memory_window: N, in steps.
+        clip: gradients are cut to +-clip / s; None does not cut.
+        active: 1 for the weights that may move, 0 for those that stay as they are; None for all.
+    """
+    mean, deviation = state
+    if clip is not None:
+        limit = clip / deviation
+        by_mean, by_deviation = by_mean.clamp(-limit, limit), by_deviation.clamp(-limit, limit)
+    variance = deviation * deviation
+    prior_variance = prior_deviation**2
+    precision = 1 / (memory_window * prior_variance)
+    mean_change = (prior_mean - mean).mul_(precision).sub_(by_mean).mul_(variance)
+    deviation_change = (
+        (prior_variance - variance).mul_(deviation * precision).addcmul_(variance, by_deviation, value=-1)
+    )
+    if active is not None:
+        mean_change, deviation_change = mean_change * active, deviation_change * active
+    return Synapses(
+        torch.add(mean, mean_change, alpha=mean_rate),
+        torch.add(deviation, deviation_change, alpha=deviation_rate / 2).clamp_min_(SMALLEST_DEVIATION),
+    )

@@ -1,0 +1,56 @@
+"""The binary gate and its surrogate gradient."""
+
+import pytest
+import torch
+from torch.func import grad, vmap
+
+from cl_bench.models import cnn, mlp
+from cl_bench.models.activation import Gate, make_activation
+
+POINTS = torch.tensor([-2.0, -1.4, -1.1, -0.9, -0.6, -0.4, 0.0, 0.4, 0.6, 0.9, 1.1, 1.4, 2.0])
+OPEN = torch.tensor([1.0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1])
+SLOPES = torch.tensor([0.0, -1, -1, -1, -1, 0, 0, 0, 1, 1, 1, 1, 0])
+
+
+def test_the_gate_is_open_beyond_one_on_both_sides_and_closed_at_one():
+    assert torch.equal(Gate()(POINTS), OPEN)
+    assert Gate()(torch.tensor([-1.0, 1.0])).tolist() == [0, 0]
+
+
+def test_its_gradient_is_the_published_surrogate():
+    inputs = POINTS.clone().requires_grad_()
+    (2 * Gate()(inputs)).sum().backward()
+    assert torch.equal(inputs.grad, 2 * SLOPES)
+
+
+def test_the_surrogate_holds_under_vmap_in_both_orders():
+    def output(x):
+        return 2 * Gate()(x)
+
+    assert torch.equal(vmap(Gate())(POINTS.view(-1, 1)), OPEN.view(-1, 1))
+    assert torch.equal(vmap(grad(output))(POINTS), 2 * SLOPES)
+    assert torch.equal(grad(lambda x: vmap(output)(x).sum())(POINTS), 2 * SLOPES)
+
+
+@pytest.mark.parametrize(
+    ("builder", "widths"), [(mlp, {"hidden": [5]}), (cnn, {"channels": [4], "hidden": 5})]
+)
+@pytest.mark.parametrize(("activation", "values"), [("gate", {0.0, 1.0}), ("relu", None)])
+def test_a_network_has_the_activation_that_was_chosen(builder, widths, activation, values):
+    network = builder(
+        input_shape=(1, 6, 6),
+        num_classes=2,
+        num_heads=1,
+        normalisation="layer",
+        weights="binary",
+        activation=activation,
+        **widths,
+    )
+    features = network.body(torch.randn(20, 1, 6, 6))
+    assert (features >= 0).all()
+    assert (set(features.unique().tolist()) == values) == (activation == "gate")
+
+
+def test_an_unknown_activation_is_named():
+    with pytest.raises(ValueError, match="activation must be one of relu, gate, got activation='sign'"):
+        make_activation("sign")
