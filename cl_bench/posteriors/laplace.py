@@ -37,6 +37,14 @@ def add_online(state: Quadratic, weights: Tensor, fisher: Tensor, *, decay: floa
     return Quadratic(weights.clone(), decay * state.precision + fisher)
 
 
+def add_anchor(state: Quadratic, weights: Tensor, trained: Tensor) -> Quadratic:
+    """Precision 1 for every weight that a task has trained so far, around the newest weights.
+
+    trained: 1 for the weights that the task just learnt has trained, 0 for those it could not use.
+    """
+    return Quadratic(weights.clone(), torch.maximum(state.precision, trained))
+
+
 def penalty(state: Quadratic, weights: Tensor, *, strength: float) -> Tensor:
     """(strength / 2) sum_i precision_i (theta_i - centre_i)^2, a scalar."""
     return strength / 2 * (state.precision * (weights - state.centre) ** 2).sum()
