@@ -34,7 +34,7 @@ SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 BINARY = ("bayesbinn", "bimu", "straight_through")
-AGAINST_FORGETTING = ("ewc", "l2", "si", "vcl", "bayesbinn")
+AGAINST_FORGETTING = ("ewc", "l2", "mas", "si", "vcl", "bayesbinn")
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -177,6 +177,7 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("ewc", "decay", 1.1),
         ("ewc", "fisher_estimator", "batch"),
         ("l2", "strength", -1.0),
+        ("mas", "strength", -1.0),
         ("si", "strength", -1.0),
         ("si", "damping", 0.0),
         ("vcl", "kl_weight", -1.0),
