@@ -5,6 +5,7 @@ from cl_bench.strategies.ewc import EWC
 from cl_bench.strategies.joint import Joint
 from cl_bench.strategies.l2 import L2
 from cl_bench.strategies.learner import Finetune, Learner
+from cl_bench.strategies.lwf import LwF
 from cl_bench.strategies.mas import MAS
 from cl_bench.strategies.si import SI
 from cl_bench.strategies.stock import stock
@@ -21,6 +22,7 @@ __all__ = [
     "Finetune",
     "Joint",
     "Learner",
+    "LwF",
     "StraightThrough",
     "stock",
 ]

@@ -11,6 +11,7 @@ from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.models import Heads, Network
+from cl_bench.models.heads import Task
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
@@ -32,7 +33,7 @@ class TaskFree(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor, task: int | Tensor = 0) -> Tensor:
+    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
         return self.model(images)
 
 

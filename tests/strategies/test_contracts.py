@@ -21,20 +21,21 @@ VARIANTS = {
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
+    "lwf_by_task": ("strategy=lwf", "strategy.weighting=by_task"),
     "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
 SUBJECTS = {name: (f"strategy={name}",) for name in choices("strategy")} | VARIANTS
 OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
 
-# these show old examples to old heads
-REHEARSE = ("joint", "joint_without_restart", "replay", "agem", "er", "der", "gdumb")
+# these show old examples, or their own earlier answers, to old heads
+REHEARSE = ("lwf", "lwf_by_task", "joint", "joint_without_restart", "replay", "agem", "er", "der", "gdumb")
 
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 BINARY = ("bayesbinn", "bimu", "straight_through")
-AGAINST_FORGETTING = ("ewc", "l2", "mas", "si", "vcl", "bayesbinn")
+AGAINST_FORGETTING = ("ewc", "l2", "lwf", "mas", "si", "vcl", "bayesbinn")
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -177,6 +178,9 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("ewc", "decay", 1.1),
         ("ewc", "fisher_estimator", "batch"),
         ("l2", "strength", -1.0),
+        ("lwf", "strength", -1.0),
+        ("lwf", "temperature", 0.0),
+        ("lwf", "weighting", "none"),
         ("mas", "strength", -1.0),
         ("si", "strength", -1.0),
         ("si", "damping", 0.0),
