@@ -25,6 +25,21 @@ def init(weights: Tensor) -> Quadratic:
     return Quadratic(weights.clone(), torch.zeros_like(weights))
 
 
+def prior(weights: Tensor, precision: float) -> Quadratic:
+    """The Gaussian prior N(0, 1/precision)."""
+    return Quadratic(torch.zeros_like(weights), torch.full_like(weights, precision))
+
+
+def add_likelihood(state: Quadratic, weights: Tensor, curvature: Tensor, trained: Tensor) -> Quadratic:
+    """The Laplace approximation after one more task, whose posterior was the prior before.
+
+    Ritter, Botev, Barber, NeurIPS 2018, section 2: precision <- precision + the curvature of the sum (not the
+    mean) of the task's negative log-likelihoods, around the mode. Weights that the task could not train
+    (`trained` is 0) keep their centre.
+    """
+    return Quadratic(torch.where(trained > 0, weights, state.centre), state.precision + curvature)
+
+
 def add_separate(state: Quadratic, weights: Tensor, fisher: Tensor) -> Quadratic:
     """Add fisher (theta - weights)^2 to the sum, exactly (up to a constant that has no gradient)."""
     precision = state.precision + fisher

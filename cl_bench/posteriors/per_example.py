@@ -81,34 +81,48 @@ def dense_sums(
     model: nn.Module, arguments: tuple, scalars: Scalars, weigh: Weigh, magnitude: Magnitude
 ) -> list[Tensor]:
     """One sum for each parameter of a network of Linear layers."""
-    inputs: dict[nn.Module, Tensor] = {}
-    outputs: dict[nn.Module, Tensor] = {}
-
-    def remember(module: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
-        inputs[module], outputs[module] = arguments[0].detach(), output
-
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    hooks = [layer.register_forward_hook(remember) for layer in layers]
+    logits, inputs, outputs = recorded(model, arguments, layers)
+    weights = weigh(logits.detach())
+    values = scalars(logits)
+    flows = [torch.zeros_like(output) for output in outputs]
+    for index in range(values.shape[-1]):
+        back = torch.autograd.grad(values[:, index].sum(), outputs, retain_graph=True)
+        for flow, gradient in zip(flows, back, strict=True):
+            flow += weights[:, index, None] * magnitude(gradient)
+    sums: dict[Tensor, Tensor] = {}
+    for layer, flow, given in zip(layers, flows, inputs, strict=True):
+        sums[layer.weight] = flow.T @ magnitude(given)
+        if layer.bias is not None:
+            sums[layer.bias] = flow.sum(dim=0)
+    return [sums[parameter] for parameter in model.parameters()]
+
+
+def recorded(
+    model: nn.Module, arguments: tuple, layers: Sequence[nn.Module]
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """The logits, and of each layer what came in (detached) and what went out (with its graph).
+
+    Raises:
+        TypeError: for a layer that is not called exactly once.
+    """
+    calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in layers}
+    hooks = [
+        layer.register_forward_hook(
+            lambda layer, given, output: calls[layer].append((given[0].detach(), output))
+        )
+        for layer in layers
+    ]
     try:
         logits = model(*arguments)
     finally:
         for hook in hooks:
             hook.remove()
-    weights = weigh(logits.detach())
-    values = scalars(logits)
-    flows = [torch.zeros_like(outputs[layer]) for layer in layers]
-    for index in range(values.shape[-1]):
-        back = torch.autograd.grad(
-            values[:, index].sum(), [outputs[layer] for layer in layers], retain_graph=True
-        )
-        for flow, gradient in zip(flows, back, strict=True):
-            flow += weights[:, index, None] * magnitude(gradient)
-    sums: dict[Tensor, Tensor] = {}
-    for layer, flow in zip(layers, flows, strict=True):
-        sums[layer.weight] = flow.T @ magnitude(inputs[layer])
-        if layer.bias is not None:
-            sums[layer.bias] = flow.sum(dim=0)
-    return [sums[parameter] for parameter in model.parameters()]
+    for layer in layers:
+        if len(calls[layer]) != 1:
+            raise TypeError(f"every layer must be called once, got {len(calls[layer])} calls of {layer}")
+    pairs = [calls[layer][0] for layer in layers]
+    return logits, [given for given, _ in pairs], [output for _, output in pairs]
 
 
 def vmap_sums(

@@ -7,6 +7,7 @@ from cl_bench.strategies.l2 import L2
 from cl_bench.strategies.learner import Finetune, Learner
 from cl_bench.strategies.lwf import LwF
 from cl_bench.strategies.mas import MAS
+from cl_bench.strategies.online_laplace import OnlineLaplace
 from cl_bench.strategies.si import SI
 from cl_bench.strategies.stock import stock
 from cl_bench.strategies.straight_through import StraightThrough
@@ -23,6 +24,7 @@ __all__ = [
     "Joint",
     "Learner",
     "LwF",
+    "OnlineLaplace",
     "StraightThrough",
     "stock",
 ]

@@ -1,19 +1,18 @@
 """What methods have in common whose memory of old tasks is one quadratic penalty."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cl_bench.posteriors import laplace
 from cl_bench.strategies.checks import check_not_negative
 from cl_bench.strategies.learner import Learner
-from cl_bench.training.batches import ResidentBatches, batches_of
+from cl_bench.training.batches import batches_of
 
 MEASURE_BATCH_SIZE = 1000  # fixed: sums round by their parts, and test_batch_size must change no weight
 
-Measure = Callable[[nn.Module, ResidentBatches, torch.Generator], Tensor]
+Result = TypeVar("Result")
 
 
 class Anchored(Learner):
@@ -46,15 +45,15 @@ class Anchored(Learner):
             self.penalty, self.flat.values.data, strength=self.curvature
         )
 
-    def measure(self, function: Measure) -> Tensor:
-        """function(network, batches, generator) -> [P] on each seed's data of the task, in eval mode."""
+    def measure(self, function: Callable[..., Result]) -> list[Result]:
+        """function(network, batches, generator=...) of each seed on its data of the task, in eval mode."""
         results = []
         for network, data, generator in self.each_seed():
             network.eval()
             batches = batches_of([data], batch_size=MEASURE_BATCH_SIZE, device=self.device)
-            results.append(function(network, batches, generator))
+            results.append(function(network, batches, generator=generator))
             network.train()
-        return self.join_seeds(results)
+        return results
 
     def state_tensors(self) -> dict[str, Tensor]:
         return self.penalty._asdict()

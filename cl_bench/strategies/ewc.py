@@ -1,5 +1,6 @@
 """Elastic weight consolidation."""
 
+from functools import partial
 from typing import Any
 
 from cl_bench.posteriors import fisher, laplace
@@ -35,11 +36,7 @@ class EWC(Anchored):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        importance = self.measure(
-            lambda network, batches, generator: fisher.diagonal(
-                network, batches, estimator=self.fisher_estimator, generator=generator
-            )
-        )
+        importance = self.join_seeds(self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator)))
         weights = self.flat.values.data
         if self.mode == "separate":
             self.penalty = laplace.add_separate(self.penalty, weights, importance)

@@ -10,8 +10,7 @@ from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
-from cl_bench.models import Heads, Network
-from cl_bench.models.heads import Task
+from cl_bench.models import Heads, Network, Task
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks

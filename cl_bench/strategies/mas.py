@@ -26,5 +26,7 @@ class MAS(Anchored):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        importance = self.measure(lambda network, batches, _: sensitivity.importance(network, batches))
+        importance = self.join_seeds(
+            self.measure(lambda network, batches, **_: sensitivity.importance(network, batches))
+        )
         self.penalty = laplace.add_online(self.penalty, self.flat.values.data, importance, decay=1.0)

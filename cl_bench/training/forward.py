@@ -5,8 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cl_bench.models import Network
-from cl_bench.models.heads import Task
+from cl_bench.models import Network, Task
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 

@@ -22,6 +22,8 @@ VARIANTS = {
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
     "lwf_by_task": ("strategy=lwf", "strategy.weighting=by_task"),
+    "online_laplace_diagonal": ("strategy=online_laplace", "strategy.structure=diagonal"),
+    "online_laplace_merged": ("strategy=online_laplace", "strategy.memory=merged"),
     "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
@@ -35,7 +37,7 @@ SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 BINARY = ("bayesbinn", "bimu", "straight_through")
-AGAINST_FORGETTING = ("ewc", "l2", "lwf", "mas", "si", "vcl", "bayesbinn")
+AGAINST_FORGETTING = ("ewc", "l2", "lwf", "mas", "online_laplace", "si", "vcl", "bayesbinn")
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -182,6 +184,11 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("lwf", "temperature", 0.0),
         ("lwf", "weighting", "none"),
         ("mas", "strength", -1.0),
+        ("online_laplace", "strength", -1.0),
+        ("online_laplace", "prior_precision", 0.0),
+        ("online_laplace", "structure", "full"),
+        ("online_laplace", "memory", "none"),
+        ("online_laplace", "fisher_estimator", "batch"),
         ("si", "strength", -1.0),
         ("si", "damping", 0.0),
         ("vcl", "kl_weight", -1.0),
