@@ -2,6 +2,7 @@
 
 from cl_bench.strategies.bayesbinn import BayesBiNN
 from cl_bench.strategies.ewc import EWC
+from cl_bench.strategies.gvcl import GVCL
 from cl_bench.strategies.joint import Joint
 from cl_bench.strategies.l2 import L2
 from cl_bench.strategies.learner import Finetune, Learner
@@ -15,6 +16,7 @@ from cl_bench.strategies.vcl import VCL
 
 __all__ = [
     "EWC",
+    "GVCL",
     "L2",
     "MAS",
     "SI",

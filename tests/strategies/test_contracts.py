@@ -37,7 +37,7 @@ SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 BINARY = ("bayesbinn", "bimu", "straight_through")
-AGAINST_FORGETTING = ("ewc", "l2", "lwf", "mas", "online_laplace", "si", "vcl", "bayesbinn")
+AGAINST_FORGETTING = ("ewc", "gvcl", "l2", "lwf", "mas", "online_laplace", "si", "vcl", "bayesbinn")
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -130,6 +130,7 @@ def test_heads_of_other_tasks_keep_their_weights_while_a_task_is_trained(lab, na
 def test_a_method_against_forgetting_differs_from_fine_tuning_after_the_second_task(lab, name):
     # the same method with nothing to hold the old task: how each one is fine-tuned
     without = {
+        "gvcl": ("strategy=gvcl", "strategy.kl_weight=0"),
         "vcl": ("strategy=vcl", "strategy.kl_weight=0"),
         "bayesbinn": ("strategy=bayesbinn", "strategy.kl_weight=0"),
     }.get(name, ("strategy=finetune",))
@@ -179,6 +180,7 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("ewc", "decay", -0.1),
         ("ewc", "decay", 1.1),
         ("ewc", "fisher_estimator", "batch"),
+        ("gvcl", "strength", -1.0),
         ("l2", "strength", -1.0),
         ("lwf", "strength", -1.0),
         ("lwf", "temperature", 0.0),
