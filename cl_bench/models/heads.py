@@ -5,6 +5,9 @@ from torch import Tensor, nn
 
 from cl_bench.models.normalisation import BINARY_BATCH_EPSILON, Scale, batch_norm, check_names
 
+# one head for all examples; one for each, int64 [B]; or several for all, their logits side by side
+Task = int | Tensor | tuple[int, ...]
+
 
 class Heads(nn.Module):
     """`num_heads` classifiers of `num_classes` outputs each, as one linear layer.
@@ -34,14 +37,21 @@ class Heads(nn.Module):
         self.linear: nn.Module = nn.Linear(in_features, num_heads * num_classes, bias=bias)
         self.normalisation = normalisation
 
-    def forward(self, features: Tensor, task: int | Tensor = 0) -> Tensor:
+    def forward(self, features: Tensor, task: Task = 0) -> Tensor:
         """Logits [B, num_classes] of features [B, F]; task is a head's index from 0, or a tensor of them [B].
 
-        A tensor is never read on the host: an index out of range in one fails as torch's `gather` does.
+        A tuple of heads gives their logits side by side, [B, len(task) * num_classes]. A tensor is never read
+        on the host: an index out of range in one fails as torch's `gather` does.
         """
         if self.num_heads == 1:
             task = 0
-        logits = self.select(self.linear(features), task)
+        outputs = self.linear(features)
+        if isinstance(task, tuple):
+            return torch.cat([self._logits(outputs, head) for head in task], dim=1)
+        return self._logits(outputs, task)
+
+    def _logits(self, outputs: Tensor, task: int | Tensor) -> Tensor:
+        logits = self.select(outputs, task)
         if isinstance(self.normalisation, BatchNormPerHead):
             return self.normalisation(logits, task)
         return logits if self.normalisation is None else self.normalisation(logits)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from cl_bench.models.heads import Heads
+from cl_bench.models.heads import Heads, Task
 
 
 class Network(nn.Module):
@@ -13,6 +13,6 @@ class Network(nn.Module):
         self.body = body
         self.heads = heads
 
-    def forward(self, images: Tensor, task: int | Tensor = 0) -> Tensor:
-        """Logits [B, num_classes] of images [B, C, H, W]; task is the index of a head, or one each [B]."""
+    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
+        """Logits [B, num_classes] of images [B, C, H, W]; task as in `Heads`."""
         return self.heads(self.body(images), task)

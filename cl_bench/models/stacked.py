@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from cl_bench.models.heads import Task
+
 
 class StackedNetwork(nn.Module):
     """R networks side by side: `template` has their structure, its tensors are stacked, [R, ...].
@@ -32,8 +34,8 @@ class StackedNetwork(nn.Module):
             else:
                 module._buffers[last] = stacked
 
-    def forward(self, images: Tensor, task: int | Tensor = 0) -> Tensor:
-        """Logits [R * B, K] of images [R * B, C, H, W]; task is a head's index, or one for each image."""
+    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
+        """Logits [R * B, K] of images [R * B, C, H, W]; task as in `Heads`."""
         tensors = dict(self.template.named_parameters()) | dict(self.template.named_buffers())
         by_seed = images.unflatten(0, (self.num_seeds, -1))
         if isinstance(task, Tensor):
@@ -42,7 +44,7 @@ class StackedNetwork(nn.Module):
         logits = vmap(self._one, in_dims=(0, 0, task_axis))(tensors, by_seed, task)
         return logits.flatten(0, 1)
 
-    def _one(self, tensors: dict[str, Tensor], images: Tensor, task: int | Tensor) -> Tensor:
+    def _one(self, tensors: dict[str, Tensor], images: Tensor, task: Task) -> Tensor:
         return functional_call(self.template, tensors, (images, task))
 
     def one(self, index: int) -> nn.Module:

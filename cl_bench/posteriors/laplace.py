@@ -25,6 +25,21 @@ def init(weights: Tensor) -> Quadratic:
     return Quadratic(weights.clone(), torch.zeros_like(weights))
 
 
+def prior(weights: Tensor, precision: float) -> Quadratic:
+    """The Gaussian prior N(0, 1/precision)."""
+    return Quadratic(torch.zeros_like(weights), torch.full_like(weights, precision))
+
+
+def add_likelihood(state: Quadratic, weights: Tensor, curvature: Tensor, trained: Tensor) -> Quadratic:
+    """The Laplace approximation after one more task, whose posterior was the prior before.
+
+    Ritter, Botev, Barber, NeurIPS 2018, section 2: precision <- precision + the curvature of the sum (not the
+    mean) of the task's negative log-likelihoods, around the mode. Weights that the task could not train
+    (`trained` is 0) keep their centre.
+    """
+    return Quadratic(torch.where(trained > 0, weights, state.centre), state.precision + curvature)
+
+
 def add_separate(state: Quadratic, weights: Tensor, fisher: Tensor) -> Quadratic:
     """Add fisher (theta - weights)^2 to the sum, exactly (up to a constant that has no gradient)."""
     precision = state.precision + fisher
@@ -35,6 +50,14 @@ def add_separate(state: Quadratic, weights: Tensor, fisher: Tensor) -> Quadratic
 def add_online(state: Quadratic, weights: Tensor, fisher: Tensor, *, decay: float) -> Quadratic:
     """Decay the old precision by gamma, add the new one, and move the centre to the newest weights."""
     return Quadratic(weights.clone(), decay * state.precision + fisher)
+
+
+def add_anchor(state: Quadratic, weights: Tensor, trained: Tensor) -> Quadratic:
+    """Precision 1 for every weight that a task has trained so far, around the newest weights.
+
+    trained: 1 for the weights that the task just learnt has trained, 0 for those it could not use.
+    """
+    return Quadratic(weights.clone(), torch.maximum(state.precision, trained))
 
 
 def penalty(state: Quadratic, weights: Tensor, *, strength: float) -> Tensor:

@@ -7,10 +7,16 @@ from cl_bench.strategies.bop import Bop
 from cl_bench.strategies.der import DER
 from cl_bench.strategies.ewc import EWC
 from cl_bench.strategies.gdumb import GDumb
+from cl_bench.strategies.gvcl import GVCL
 from cl_bench.strategies.joint import Joint
+from cl_bench.strategies.l2 import L2
 from cl_bench.strategies.learner import Finetune, Learner
+from cl_bench.strategies.lwf import LwF
+from cl_bench.strategies.mas import MAS
 from cl_bench.strategies.mesu import MESU
+from cl_bench.strategies.online_laplace import OnlineLaplace
 from cl_bench.strategies.replay import Replay
+from cl_bench.strategies.si import SI
 from cl_bench.strategies.stock import stock
 from cl_bench.strategies.straight_through import StraightThrough
 from cl_bench.strategies.synaptic_metaplasticity import SynapticMetaplasticity
@@ -19,7 +25,11 @@ from cl_bench.strategies.vcl import VCL
 __all__ = [
     "DER",
     "EWC",
+    "GVCL",
+    "L2",
+    "MAS",
     "MESU",
+    "SI",
     "VCL",
     "AdaSTE",
     "BayesBiNN",
@@ -29,6 +39,8 @@ __all__ = [
     "GDumb",
     "Joint",
     "Learner",
+    "LwF",
+    "OnlineLaplace",
     "Replay",
     "StraightThrough",
     "SynapticMetaplasticity",

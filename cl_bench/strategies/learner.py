@@ -11,7 +11,7 @@ from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cl_bench.models import Heads, Network
+from cl_bench.models import Heads, Network, Task
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
@@ -35,7 +35,7 @@ class TaskFree(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor, task: int | Tensor = 0) -> Tensor:
+    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
         return self.model(images)
 
 

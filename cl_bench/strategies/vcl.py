@@ -94,9 +94,13 @@ class VCL(Learner):
         self.add_kl_gradient(self.prior, self.num_examples, self.active)
 
     def add_kl_gradient(self, prior: Gaussian, num_examples: int, active: Tensor) -> None:
-        gradient = gaussian.kl_gradient(self.posterior, prior)
+        gradient = self.kl_gradient(prior)
         for part, kl_part in zip(self.flat.gradients.chunk(2, dim=-1), gradient, strict=True):
             part.addcmul_(kl_part, active, value=self.kl_weight / num_examples)
+
+    def kl_gradient(self, prior: Gaussian) -> Gaussian:
+        """Of the divergence of the posterior from a prior, in nats."""
+        return gaussian.kl_gradient(self.posterior, prior)
 
     def active_for(self, head: int) -> Tensor:
         """1 for every weight but those of other heads, where it is 0; [P]."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cl_bench.models import Network
+from cl_bench.models import Network, Task
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
@@ -27,7 +27,7 @@ class Forward:
         if compile:
             self._call = self._compiled("reduce-overhead" if device.type == "cuda" else None)
 
-    def __call__(self, images: Tensor, task: int | Tensor) -> Tensor:
+    def __call__(self, images: Tensor, task: Task) -> Tensor:
         if not self.half:
             return self._call(images, task)
         with torch.autocast(self.device_type, torch.bfloat16):

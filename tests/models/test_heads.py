@@ -120,3 +120,11 @@ def test_a_tensor_must_hold_a_task_for_each_example():
 def test_heads_need_features():
     with pytest.raises(ValueError, match="in_features must be positive, got in_features=0"):
         Heads(0, 2, 1, bias=True)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "layer", "batch"])
+def test_several_heads_are_those_heads_side_by_side(build, normalisation):
+    network = build(normalisation=normalisation, weights="binary").eval()
+    images = torch.rand(3, 3, 8, 8)
+    expected = torch.cat([network(images, 1), network(images, 0)], dim=1)
+    assert torch.equal(network(images, (1, 0)), expected)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cl_bench.posteriors import fisher
+from cl_bench.posteriors import fisher, per_example
 
 
 class Classifier(nn.Module):
@@ -96,7 +96,7 @@ def test_chunks_of_examples_change_nothing(monkeypatch, chunk_elements):
     whole = fisher.diagonal(
         model, batches(images, labels, 11), estimator="exact", generator=torch.Generator()
     )
-    monkeypatch.setattr(fisher, "CHUNK_ELEMENTS", chunk_elements)
+    monkeypatch.setattr(per_example, "CHUNK_ELEMENTS", chunk_elements)
     parts = fisher.diagonal(
         model, batches(images, labels, 11), estimator="exact", generator=torch.Generator()
     )

@@ -65,3 +65,12 @@ def test_separate_penalties_of_a_linear_regression_sum_to_the_batch_posterior():
 def test_no_task_seen_means_no_penalty():
     state = laplace.init(torch.ones(3))
     assert laplace.penalty(state, torch.zeros(3), strength=1e9) == 0
+
+
+def test_an_anchor_counts_every_weight_that_any_task_has_trained_once():
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    state = laplace.add_anchor(laplace.init(torch.zeros(3)), weights, torch.tensor([1.0, 1.0, 0.0]))
+    assert laplace.penalty(state, torch.zeros(3), strength=2.0) == 1 + 4
+    state = laplace.add_anchor(state, weights + 1, torch.tensor([1.0, 0.0, 1.0]))
+    assert torch.equal(state.precision, torch.ones(3))
+    assert torch.equal(state.centre, weights + 1)

@@ -26,14 +26,19 @@ VARIANTS = {
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
     "replay_class_balanced": ("strategy=replay", "strategy.buffer=class_balanced"),
     "mesu_samples": ("strategy=mesu", "strategy.num_samples=2", "strategy.clip=null"),
+    "lwf_by_task": ("strategy=lwf", "strategy.weighting=by_task"),
+    "online_laplace_diagonal": ("strategy=online_laplace", "strategy.structure=diagonal"),
+    "online_laplace_merged": ("strategy=online_laplace", "strategy.memory=merged"),
     "vcl_coreset": ("strategy=vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
 SUBJECTS = {name: (f"strategy={name}",) for name in choices("strategy")} | VARIANTS
 OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
 
-# these show old examples to old heads
+# these show old examples, or their own earlier answers, to old heads
 REHEARSE = (
+    "lwf",
+    "lwf_by_task",
     "joint",
     "joint_without_restart",
     "replay",
@@ -50,7 +55,10 @@ SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 BINARY = ("adaste", "bayesbinn", "bimu", "bop", "straight_through", "synaptic_metaplasticity")
-AGAINST_FORGETTING = ("ewc", "vcl", "bayesbinn", "replay", "der", "der_plus_plus", "gdumb")
+AGAINST_FORGETTING = (
+    *("ewc", "gvcl", "l2", "lwf", "mas", "online_laplace", "si", "vcl", "bayesbinn"),
+    *("replay", "der", "der_plus_plus", "gdumb"),
+)
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -145,6 +153,7 @@ def test_heads_of_other_tasks_keep_their_weights_while_a_task_is_trained(lab, na
 def test_a_method_against_forgetting_differs_from_fine_tuning_after_the_second_task(lab, name):
     # the same method with nothing to hold the old task: how each one is fine-tuned
     without = {
+        "gvcl": ("strategy=gvcl", "strategy.kl_weight=0"),
         "vcl": ("strategy=vcl", "strategy.kl_weight=0"),
         "bayesbinn": ("strategy=bayesbinn", "strategy.kl_weight=0"),
     }.get(name, ("strategy=finetune",))
@@ -194,6 +203,19 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("ewc", "decay", -0.1),
         ("ewc", "decay", 1.1),
         ("ewc", "fisher_estimator", "batch"),
+        ("gvcl", "strength", -1.0),
+        ("l2", "strength", -1.0),
+        ("lwf", "strength", -1.0),
+        ("lwf", "temperature", 0.0),
+        ("lwf", "weighting", "none"),
+        ("mas", "strength", -1.0),
+        ("online_laplace", "strength", -1.0),
+        ("online_laplace", "prior_precision", 0.0),
+        ("online_laplace", "structure", "full"),
+        ("online_laplace", "memory", "none"),
+        ("online_laplace", "fisher_estimator", "batch"),
+        ("si", "strength", -1.0),
+        ("si", "damping", 0.0),
         ("vcl", "kl_weight", -1.0),
         ("vcl", "prior_variance", 0.0),
         ("vcl", "coreset", "all"),

@@ -1,0 +1,55 @@
+"""Distillation: a network is held to what an earlier copy of it says of the same images.
+
+    T^2 KL(p || q),    p = softmax(teacher / T), q = softmax(student / T), over the classes the teacher knows
+
+Sources: Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015 (T, and T^2, which keeps
+the size of the gradient); Li, Hoiem, "Learning without forgetting", ECCV 2016 (T = 2, on the new task's
+images). The papers write the cross-entropy of q under p: it differs by p's entropy, which has no gradient.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+EXCLUDED = -1e4  # a logit whose probability is exactly 0, but whose logarithm is finite
+
+
+def divergence(student: Tensor, teacher: Tensor, known: Tensor, *, temperature: float) -> Tensor:
+    """T^2 KL(p || q) in nats, the mean over examples; a scalar.
+
+    Args:
+        student, teacher: logits [B, K]; gradients flow to the student's.
+        known: bool, [K] or one row an example [B, K]: the classes that count; the others have no part in
+            either softmax.
+    """
+    return Divergence.apply(student, teacher, known, temperature)
+
+
+class Divergence(torch.autograd.Function):
+    """With the gradient T (q - p) / B, which is exactly 0 where the student has not moved yet.
+
+    Autograd's would be of rounding errors there, q sum(p) - p, which Adam divides by their own size: the
+    first step of a task would move the old heads at random.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, student: Tensor, teacher: Tensor, known: Tensor, temperature: float) -> Tensor:
+        log_p, log_q = (
+            (logits / temperature).masked_fill(~known, EXCLUDED).log_softmax(dim=-1)
+            for logits in (teacher, student)
+        )
+        ctx.save_for_backward(temperature / len(student) * (log_q.exp() - log_p.exp()))
+        return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(dim=-1).mean()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (by_student,) = ctx.saved_tensors
+        return gradients[0] * by_student, None, None, None
+
+
+def known_classes(labels: Tensor, num_classes: int) -> Tensor:
+    """The classes that occur among labels [N], as bool [num_classes]."""
+    return torch.zeros(num_classes, dtype=torch.bool, device=labels.device).index_fill(
+        0, labels.unique(), True
+    )

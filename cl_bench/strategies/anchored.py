@@ -1,0 +1,59 @@
+"""What methods have in common whose memory of old tasks is one quadratic penalty."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from cl_bench.posteriors import laplace
+from cl_bench.strategies.checks import check_not_negative
+from cl_bench.strategies.learner import Learner
+from cl_bench.training.batches import batches_of
+
+MEASURE_BATCH_SIZE = 1000  # fixed: sums round by their parts, and test_batch_size must change no weight
+
+Result = TypeVar("Result")
+
+
+class Anchored(Learner):
+    """Base: the task's loss plus (curvature / 2) sum_i precision_i (theta_i - centre_i)^2.
+
+    A subclass renews `penalty` (precision and centre) after each task; there is none before.
+
+    Args:
+        strength: of the penalty; 0 is fine-tuning.
+    """
+
+    def __init__(self, *, strength: float, **learner: Any) -> None:
+        check_not_negative(strength=strength)
+        super().__init__(**learner)
+        self.strength = strength
+        self.penalty = laplace.init(self.flat.values.data)
+
+    @property
+    def curvature(self) -> float:
+        """What multiplies the precision in the gradient: the strength, twice that without the half."""
+        return self.strength
+
+    def backward(self) -> None:
+        super().backward()
+        self.add_penalty_gradient()
+
+    def add_penalty_gradient(self) -> None:
+        """To that of the loss, in `flat.gradients`."""
+        self.flat.gradients += laplace.penalty_gradient(
+            self.penalty, self.flat.values.data, strength=self.curvature
+        )
+
+    def measure(self, function: Callable[..., Result]) -> list[Result]:
+        """function(network, batches, generator=...) of each seed on its data of the task, in eval mode."""
+        results = []
+        for network, data, generator in self.each_seed():
+            network.eval()
+            batches = batches_of([data], batch_size=MEASURE_BATCH_SIZE, device=self.device)
+            results.append(function(network, batches, generator=generator))
+            network.train()
+        return results
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        return self.penalty._asdict()

@@ -1,0 +1,37 @@
+"""Generalised variational continual learning."""
+
+import math
+from typing import Any
+
+from cl_bench.posteriors import tempered
+from cl_bench.posteriors.gaussian import Gaussian
+from cl_bench.strategies.checks import check_not_negative
+from cl_bench.strategies.vcl import VCL
+
+
+class GVCL(VCL):
+    """VCL with a tempered KL divergence: (E[-log p(D_t | w)] + kl_weight KL_strength(q_t || q_{t-1})) / N_t.
+
+    Between VCL (strength 1, kl_weight 1) and online EWC (kl_weight towards 0, where the variances follow the
+    curvature at the mode). Source: Loo, Swaroop, Turner 2021; see posteriors/tempered.py. Without its FiLM
+    layers, one scale and shift a channel and task. Its restart of the body at every task is `restart`, which
+    here restarts the task's head too.
+
+    Args:
+        strength: lambda of the paper: what earlier tasks added to the prior's precision counts so many times
+            in the means' quadratic. 1 is VCL with `kl_weight`.
+        kl_weight: beta of the paper. The others are VCL's.
+    """
+
+    stackable = True
+
+    def __init__(self, *, strength: float, prior_variance: float, **vcl: Any) -> None:
+        check_not_negative(strength=strength)
+        super().__init__(prior_variance=prior_variance, **vcl)
+        self.strength, self.first_log_variance = strength, math.log(prior_variance)
+
+    def kl_gradient(self, prior: Gaussian) -> Gaussian:
+        added = tempered.added_precision(
+            prior, first_log_variance=self.first_log_variance, strength=self.strength
+        )
+        return tempered.kl_gradient(self.posterior, prior, added)

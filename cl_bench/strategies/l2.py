@@ -1,0 +1,25 @@
+"""A penalty on the distance from the last solution."""
+
+from typing import Any
+
+from cl_bench.posteriors import laplace
+from cl_bench.strategies.anchored import Anchored
+from cl_bench.strategies.experiences import head_of
+
+
+class L2(Anchored):
+    """The loss of task t plus (strength / 2) sum_i (theta_i - theta*_i)^2, theta* being the last solution.
+
+    All weights count alike: what is left of EWC without its importances. It is the baseline `L2` of
+    Kirkpatrick et al. 2017, figure 2A. Ours: a head that no task has used yet is left free.
+
+    Args:
+        strength: 0 is fine-tuning.
+    """
+
+    stackable = True
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        trained = self.flat.mask(self.other_heads(head_of(self.experience)))
+        self.penalty = laplace.add_anchor(self.penalty, self.flat.values.data, trained)

@@ -1,0 +1,108 @@
+"""Learning without forgetting."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.posteriors import distillation
+from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
+from cl_bench.strategies.experiences import head_of, resident_tasks
+from cl_bench.strategies.learner import Learner
+from cl_bench.training.forward import Forward
+
+WEIGHTINGS = ("fixed", "by_task")
+
+
+class LwF(Learner):
+    """The loss of task t plus a distillation of the network as it was after task t - 1, on task t's images.
+
+    The teacher is a frozen copy in eval mode. The scenario `task` distils every earlier head; with one head
+    the classes are distilled that were among the labels of earlier tasks, in both softmaxes.
+    Sources: Li, Hoiem 2016 (`fixed`: loss + strength sum over heads of T^2 KL); van de Ven, Tolias 2019,
+    arXiv 1904.07734 (`by_task`: loss / t + (1 - 1/t) strength times the mean over heads; strength 1 is
+    theirs; their code appends zeros to the teacher's answer for the new classes and leaves T^2 out, which is
+    not done here). As in both, heads of earlier tasks are trained further, by distillation.
+
+    Args:
+        strength: of the distillation; 0 with `fixed` is fine-tuning.
+        temperature: T; 2 in the papers.
+        weighting: `fixed` or `by_task`.
+    """
+
+    stackable = True
+
+    def __init__(self, *, strength: float, temperature: float, weighting: str, **learner: Any) -> None:
+        check_not_negative(strength=strength)
+        check_positive(temperature=temperature)
+        check_choice("weighting", weighting, WEIGHTINGS)
+        super().__init__(**learner)
+        self.strength, self.temperature, self.weighting = strength, temperature, weighting
+        self.precision = learner["precision"]
+        self.teacher: nn.Module | None = None
+        self.known: dict[int, Tensor] = {}  # by head: the classes of earlier tasks, bool [K] or [R, K]
+        self.num_learnt = 0
+
+    def forward(self) -> Tensor:
+        if not self.is_training or self.teacher is None:
+            return super().forward()
+        present = self._by_head(self.logits)
+        teach = Forward(self.teacher, compile=False, precision=self.precision, device=self.device)
+        with torch.no_grad():
+            before = self._by_head(teach)
+        divergences = [
+            distillation.divergence(
+                present[head], before[head], self._for_examples(known), temperature=self.temperature
+            )
+            for head, known in self.known.items()
+        ]
+        self.distilled = torch.stack(divergences)
+        return present[self._own_head]
+
+    def criterion(self) -> Tensor:
+        loss = super().criterion()
+        if not self.is_training or self.teacher is None:
+            return loss
+        strength = self.strength * (self.num_seeds or 1)  # a mean over the examples of all seeds
+        if self.weighting == "fixed":
+            return loss + strength * self.distilled.sum()
+        share = 1 / (self.num_learnt + 1)
+        return share * loss + (1 - share) * strength * self.distilled.mean()
+
+    def _by_head(self, network: Forward) -> dict[int, Tensor]:
+        """Logits of the batch [B, K] for the present head and every head of an earlier task."""
+        heads = (self._own_head, *(head for head in self.known if head != self._own_head))
+        outputs = network(self.mb_x, heads).unflatten(1, (len(heads), -1))
+        return dict(zip(heads, outputs.unbind(1), strict=True))
+
+    @property
+    def _own_head(self) -> int:
+        return 0 if self.heads is None or self.heads.num_heads == 1 else head_of(self.experience)
+
+    def _for_examples(self, known: Tensor) -> Tensor:
+        """A row for each example of the batch where each seed knows classes of its own."""
+        return (
+            known if self.num_seeds is None else known.repeat_interleave(len(self.mb_x) // self.num_seeds, 0)
+        )
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        num_classes, head = self.mb_output.shape[-1], self._own_head
+        known = self.join_seeds(
+            [
+                distillation.known_classes(task.labels.to(self.device), num_classes)
+                for task in resident_tasks(self.experience)
+            ]
+        )
+        self.known[head] = self.known[head] | known if head in self.known else known
+        self.teacher = deepcopy(self.network).requires_grad_(False).eval()
+        self.num_learnt += 1
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        if self.teacher is None:
+            return {}
+        teacher = self.teacher.template if isinstance(self.teacher, StackedNetwork) else self.teacher
+        tensors = {f"teacher_{name}": tensor for name, tensor in teacher.state_dict().items()}
+        return tensors | {f"known_{head}": known for head, known in self.known.items()}

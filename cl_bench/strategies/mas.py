@@ -1,0 +1,32 @@
+"""Memory aware synapses."""
+
+from typing import Any
+
+from cl_bench.posteriors import laplace, sensitivity
+from cl_bench.strategies.anchored import Anchored
+
+
+class MAS(Anchored):
+    """The loss of task t plus strength sum_i Omega_i (theta_i - theta*_i)^2, without a half.
+
+    Omega is how much the squared length of the logits changes with each weight, a mean over single training
+    examples, summed over tasks; theta* is the last solution. Source: Aljundi et al. 2018; see
+    posteriors/sensitivity.py. The sum over tasks is that of the authors' published code
+    (accumelate_reg_params); the paper says that importances accumulate.
+
+    Args:
+        strength: lambda of the paper; 0 is fine-tuning.
+    """
+
+    stackable = True
+
+    @property
+    def curvature(self) -> float:
+        return 2 * self.strength
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        importance = self.join_seeds(
+            self.measure(lambda network, batches, **_: sensitivity.importance(network, batches))
+        )
+        self.penalty = laplace.add_online(self.penalty, self.flat.values.data, importance, decay=1.0)

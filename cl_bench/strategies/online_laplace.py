@@ -1,0 +1,92 @@
+"""Online Laplace: the Gaussian approximation of the posterior is the next task's prior."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.posteriors import fisher, kronecker, laplace
+from cl_bench.strategies.anchored import Anchored
+from cl_bench.strategies.checks import check_choice, check_positive
+from cl_bench.strategies.experiences import head_of
+
+STRUCTURES = ("diagonal", "kfac")
+
+
+class OnlineLaplace(Anchored):
+    """The mean loss of task t plus strength / (2 N_t) (theta - theta*)^T Lambda (theta - theta*).
+
+    theta* is the mode after task t - 1 and Lambda the prior precision plus the sum of N_k F_k over earlier
+    tasks: EWC as Bayes would have it, with sums over examples and a prior that is there from the start.
+    Source: Ritter, Botev, Barber 2018. `kfac` has Kronecker factors for Linear and Conv2d layers, and the
+    diagonal for any other parameter (ours). In the scenario `task` the prior leaves the heads of other tasks
+    alone (ours): without data of theirs they would stay at their mode.
+
+    Args:
+        strength: of all the posterior so far; 1 is Bayes' rule, 0 fine-tuning.
+        prior_precision: of the first task's prior, N(0, 1 / prior_precision).
+        structure: `diagonal` or `kfac`.
+        memory: of `kfac`: `separate` keeps factors for each task, exact, and grows; `merged` averages them.
+        fisher_estimator: `exact`, `sampled` or `empirical`; see posteriors/fisher.py.
+    """
+
+    stackable = True
+
+    def __init__(
+        self, *, prior_precision: float, structure: str, memory: str, fisher_estimator: str, **anchored: Any
+    ) -> None:
+        check_positive(prior_precision=prior_precision)
+        check_choice("structure", structure, STRUCTURES)
+        check_choice("memory", memory, kronecker.MEMORIES)
+        check_choice("fisher_estimator", fisher_estimator, fisher.ESTIMATORS)
+        super().__init__(**anchored)
+        self.structure, self.memory, self.fisher_estimator = structure, memory, fisher_estimator
+        self.penalty = laplace.prior(self.flat.values.data, prior_precision)
+        network = self.network.one(0) if isinstance(self.network, StackedNetwork) else self.network
+        self.blocks = kronecker.blocks_of(network) if structure == "kfac" else []
+        self.terms: tuple[kronecker.Term, ...] = ()
+        self.active = torch.ones_like(self.flat.values.data)
+
+    @property
+    def curvature(self) -> float:
+        return self.strength / self.num_examples
+
+    def add_penalty_gradient(self) -> None:
+        weights = self.flat.values.data
+        gradient = laplace.penalty_gradient(self.penalty, weights, strength=self.curvature)
+        if self.terms:
+            gradient += self.curvature * kronecker.product(
+                self.terms, self.blocks, weights - self.penalty.centre
+            )
+        self.flat.gradients.addcmul_(gradient, self.active)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        super()._before_training_exp(**kwargs)
+        self.active = self.flat.mask(self.other_heads(head_of(self.experience)))
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        diagonal = self._diagonal()
+        if self.structure == "kfac":
+            new = self.measure(partial(kronecker.factors, estimator=self.fisher_estimator))
+            term = new[0] if self.num_seeds is None else kronecker.stacked(new)
+            self.terms = kronecker.add(self.terms, term, memory=self.memory)
+        self.penalty = laplace.add_likelihood(
+            self.penalty, self.flat.values.data, self.num_examples * diagonal, self.active
+        )
+
+    def _diagonal(self) -> Tensor:
+        """Of the mean Fisher information, where no block stands for it."""
+        free = kronecker.outside(self.blocks, self.flat.values.data)
+        if not free.any():
+            return free
+        return free * self.join_seeds(self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator)))
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        tensors = super().state_tensors()
+        for number, term in enumerate(self.terms):
+            for index, (inputs, outputs, _) in enumerate(term):
+                tensors |= {f"inputs_{number}_{index}": inputs, f"outputs_{number}_{index}": outputs}
+        return tensors

@@ -1,0 +1,52 @@
+"""Synaptic intelligence."""
+
+from typing import Any
+
+import torch
+
+from cl_bench.posteriors import path_integral
+from cl_bench.strategies.anchored import Anchored
+from cl_bench.strategies.checks import check_positive
+
+
+class SI(Anchored):
+    """The loss of task t plus strength sum_k Omega_k (theta_k - theta*_k)^2, without a half.
+
+    Omega grows in training itself: it is each weight's share in the fall of the loss, over its squared way.
+    What the penalty does to the weights counts as a change, but its gradient never as the loss's. Source:
+    Zenke, Poole, Ganguli 2017; see posteriors/path_integral.py. As in the authors' code the gradient is that
+    of the batch, so that its noise has a share: the batch size matters to Omega.
+
+    Args:
+        strength: c of the paper; 0 is fine-tuning.
+        damping: xi of the paper.
+    """
+
+    stackable = True
+
+    def __init__(self, *, damping: float, **anchored: Any) -> None:
+        check_positive(damping=damping)
+        super().__init__(**anchored)
+        self.damping = damping
+        self.share = torch.zeros_like(self.flat.values.data)  # omega of the present task
+        self.loss_gradient = torch.zeros_like(self.share)
+
+    @property
+    def curvature(self) -> float:
+        return 2 * self.strength
+
+    def add_penalty_gradient(self) -> None:
+        self.loss_gradient = self.flat.gradients.clone()
+        super().add_penalty_gradient()
+
+    def optimizer_step(self) -> None:
+        before = self.flat.values.data.clone()
+        super().optimizer_step()
+        self.share = path_integral.follow(self.share, self.loss_gradient, self.flat.values.data - before)
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.penalty = path_integral.consolidate(
+            self.penalty, self.flat.values.data, self.share, damping=self.damping
+        )
+        self.share = torch.zeros_like(self.share)
