@@ -14,7 +14,7 @@ from cl_bench.speed.clock import Work
 from cl_bench.speed.limit import Passes, matrix_products
 from cl_bench.speed.memory import MIB, peak_extra_bytes
 from cl_bench.speed.ours import Subject
-from cl_bench.strategies.ewc import FISHER_BATCH_SIZE
+from cl_bench.strategies.anchored import MEASURE_BATCH_SIZE
 
 EPOCH = Passes()
 TEST = Passes(by_weights=0, by_inputs=0)
@@ -37,7 +37,7 @@ def _limit(subject: Subject, passes: Passes, *, test: bool = False, batch_size: 
 def _fisher(subject: Subject) -> Work:
     # one backward pass by the inputs for each class, whose squares make one product by the weights
     passes = Passes(by_inputs=subject.stream.num_classes)
-    return _limit(subject, passes, batch_size=FISHER_BATCH_SIZE)
+    return _limit(subject, passes, batch_size=MEASURE_BATCH_SIZE)
 
 
 def training(bench: Bench) -> dict[str, Measurement]:
