@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.func import grad, vmap
 
-from cl_bench.models import cnn, mlp
+from cl_bench.models import cnn, mlp, resnet18
 from cl_bench.models.activation import Gate, make_activation
 
 POINTS = torch.tensor([-2.0, -1.4, -1.1, -0.9, -0.6, -0.4, 0.0, 0.4, 0.6, 0.9, 1.1, 1.4, 2.0])
@@ -54,3 +54,13 @@ def test_a_network_has_the_activation_that_was_chosen(builder, widths, activatio
 def test_an_unknown_activation_is_named():
     with pytest.raises(ValueError, match="activation must be one of relu, gate, got activation='sign'"):
         make_activation("sign")
+
+
+def test_a_residual_network_has_no_other_activation_than_the_one_chosen():
+    settings = {"input_shape": (1, 8, 8), "num_classes": 2, "num_heads": 1, "width": 2, "weights": "binary"}
+    kinds = (Gate, torch.nn.ReLU)
+    for activation, kind in zip(("gate", "relu"), kinds, strict=True):
+        network = resnet18(normalisation="layer", activation=activation, **settings)
+        found = [module for module in network.modules() if isinstance(module, kinds)]
+        assert len(found) == 1 + 8
+        assert all(isinstance(module, kind) for module in found)
