@@ -40,7 +40,7 @@ FULL = Scale(
     late_tasks=50,
     report_seeds=100,
     report_tasks=10,
-    sweep=(_METHODS, "seed=0,1,2,3,4", "benchmark=permuted_digits", "training.epochs=2"),
+    sweep=(_METHODS, "seed=0,1,2,3,4", "benchmark=permuted_digits", "training.epochs=10"),
     headline=(_METHODS, "seeds=[0,1,2,3,4]", "benchmark.num_tasks=10", "training.epochs=10"),
 )
 

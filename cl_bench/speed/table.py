@@ -104,7 +104,7 @@ LINES = (
     ),
     Line(
         "sweep", "sweep", "sweep of 4 strategies x 5 seeds, hydra/launcher=local", "one run after another",
-        note="permuted digits, 2 epochs a task; with all imports", devices=_CPU,
+        note="permuted digits, 10 epochs a task; with all imports", devices=_CPU,
     ),
     Line(
         "headline", "headline",
