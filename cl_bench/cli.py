@@ -45,7 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             hint = f"did you mean `cl-bench run {verb} ...`?"
         print(f"cl-bench: there is no verb {verb!r}; {hint}", file=sys.stderr)
         return 2
-    return VERBS[verb](rest)
+    try:
+        status = VERBS[verb](rest)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # of a reader that has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 1
 
 
 def run(arguments: list[str]) -> int:

@@ -352,3 +352,10 @@ def test_the_command_itself_says_what_is_wrong_without_a_traceback(tmp_path):
     assert done.returncode == 1
     assert of_ours(done.stderr) == ["cl-bench: epochs must be a whole number, at least 1, got epochs=0"]
     assert done.stdout == ""
+
+
+def test_a_reader_that_stops_reading_gets_no_traceback(tmp_path):
+    command = f"'{sys.executable}' -m cl_bench list | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
