@@ -23,6 +23,7 @@ def num_tests(*, num_tasks: int, test_last: int | None) -> int:
 
 def check_test_last(test_last: object) -> None:
     """Raises ValueError."""
-    whole = isinstance(test_last, int) and not isinstance(test_last, bool)
-    if test_last is not None and not (whole and test_last >= 1):  # type: ignore[operator]
+    if test_last is None:
+        return
+    if not isinstance(test_last, int) or isinstance(test_last, bool) or test_last < 1:
         raise ValueError(f"test_last must be a whole number, at least 1, or null, got {test_last=}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from cl_bench.models.heads import Task
+from cl_bench.models.heads import BatchNormPerHead, Task
 
 
 class StackedNetwork(nn.Module):
@@ -33,9 +33,20 @@ class StackedNetwork(nn.Module):
                 module._parameters[last] = nn.Parameter(stacked)
             else:
                 module._buffers[last] = stacked
+        self._normalises_by_head = any(isinstance(each, BatchNormPerHead) for each in self.template.modules())
 
     def forward(self, images: Tensor, task: Task = 0) -> Tensor:
-        """Logits [R * B, K] of images [R * B, C, H, W]; task as in `Heads`."""
+        """Logits [R * B, K] of images [R * B, C, H, W]; task as in `Heads`.
+
+        Raises:
+            ValueError: in training on a mixture of heads with batch norm of their own: seeds differ in how
+                many examples a head has.
+        """
+        if self.training and isinstance(task, Tensor) and self._normalises_by_head:
+            raise ValueError(
+                "batches of several heads with normalisation=batch and weights=binary cannot be stacked: set "
+                "training.stacked=false, got a head for each example"
+            )
         tensors = dict(self.template.named_parameters()) | dict(self.template.named_buffers())
         by_seed = images.unflatten(0, (self.num_seeds, -1))
         if isinstance(task, Tensor):

@@ -186,6 +186,19 @@ class Lab:
             torch.manual_seed(seed)
             return make(**settings)
 
+    def small_network(self, *, weights: str, num_heads: int = 1, activation: str = "relu") -> Any:
+        """An MLP 4-6-3 with layer norm, at the same start each time; its images are [1, 2, 2]."""
+        return self.seeded_model(
+            mlp,
+            input_shape=(1, 2, 2),
+            num_classes=3,
+            num_heads=num_heads,
+            hidden=[6],
+            normalisation="layer",
+            weights=weights,
+            activation=activation,
+        )
+
     def batch(self, strategy: Any, images: Tensor, labels: Tensor, task: int | Tensor = 0) -> None:
         """Differentiate the loss of one batch, as the training loop does before a step."""
         strategy.is_training = True

@@ -1,11 +1,11 @@
 """BiMU against its update written out over a tiny network."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from cl_bench.models import mlp
 from cl_bench.strategies import BiMU
 
 CPU = torch.device("cpu")
@@ -23,19 +23,7 @@ METHOD = {
 
 @pytest.fixture
 def network(lab):
-    def network(*, num_heads: int = 1, activation: str = "relu"):
-        return lab.seeded_model(
-            mlp,
-            input_shape=(1, 2, 2),
-            num_classes=3,
-            num_heads=num_heads,
-            hidden=[6],
-            normalisation="layer",
-            weights="binary",
-            activation=activation,
-        )
-
-    return network
+    return partial(lab.small_network, weights="binary")
 
 
 @pytest.fixture

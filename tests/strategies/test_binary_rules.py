@@ -1,11 +1,11 @@
 """Synaptic metaplasticity, Bop and AdaSTE against their updates written out over a tiny network."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from cl_bench.models import mlp
 from cl_bench.strategies import AdaSTE, Bop, StraightThrough, SynapticMetaplasticity
 
 CPU = torch.device("cpu")
@@ -14,25 +14,14 @@ ADASTE = {"a": 0.05, "initial_b": 0.5, "final_b": 40.0, "small_gradient": 1e-3}
 
 @pytest.fixture
 def network(lab):
-    def network(num_heads: int = 1):
-        return lab.seeded_model(
-            mlp,
-            input_shape=(1, 2, 2),
-            num_classes=3,
-            num_heads=num_heads,
-            hidden=[6],
-            normalisation="layer",
-            weights="binary",
-        )
-
-    return network
+    return partial(lab.small_network, weights="binary")
 
 
 @pytest.fixture
 def make(lab, network):
     def make(cls, num_heads=1, **changes):
         method = {key: changes.pop(key) for key in ("meta", "threshold", *ADASTE) if key in changes}
-        return cls(model=network(num_heads), **method, **lab.settings(**changes))
+        return cls(model=network(num_heads=num_heads), **method, **lab.settings(**changes))
 
     return make
 

@@ -1,9 +1,10 @@
 """MESU against its update written out over a tiny network."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from cl_bench.models import mlp
 from cl_bench.strategies import MESU
 
 CPU = torch.device("cpu")
@@ -21,18 +22,7 @@ METHOD = {
 
 @pytest.fixture
 def network(lab):
-    def network(*, num_heads: int = 1):
-        return lab.seeded_model(
-            mlp,
-            input_shape=(1, 2, 2),
-            num_classes=3,
-            num_heads=num_heads,
-            hidden=[6],
-            normalisation="layer",
-            weights="real",
-        )
-
-    return network
+    return partial(lab.small_network, weights="real")
 
 
 @pytest.fixture
