@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.running.tuned import reads_test
 from cl_bench.streams import TaskStream
 from cl_bench.training.generators import Seeds
 
@@ -49,8 +50,12 @@ def device_of(name: str) -> torch.device:
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
-    """The stream, and in words what its data were read from."""
+    """The stream, and in words what its data were read from. It has no test images where none are to be read:
+    whatever the builder of the data set does, nothing after this line can see one.
+    """
     data = build(config.benchmark.dataset)
+    if not reads_test(config):
+        data = data.without_test()
     stream = build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
     return stream, data.source
 

@@ -13,6 +13,7 @@ from cl_bench import records
 from cl_bench.records import Record
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder
 from cl_bench.running.environment import versions
+from cl_bench.running.tuned import provenance, test_data
 
 RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
 
@@ -20,7 +21,8 @@ RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run
 class RunFolder:
     """The folder of one run. What it says of the run is whole at every moment.
 
-    run.json holds status, settings, versions, hardware, seconds and a hash of the final weights.
+    run.json holds status, settings, where they were tuned, versions, hardware, seconds and a hash of the
+    final weights.
     """
 
     def __init__(self, config: DictConfig) -> None:
@@ -49,6 +51,8 @@ class RunFolder:
             "status": "running",
             "error": None,
             "settings": flatten(plain(self.config)),
+            "tuning": provenance(self.config),
+            "test_data": test_data(self.config),
             "versions": versions(),
             "started": _now(),
         }

@@ -17,11 +17,13 @@ from cl_bench.places import conf_folder
 from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, register
 from cl_bench.running.job import execute
 from cl_bench.running.progress import SweepProgress
+from cl_bench.running.tuned import with_tuning
 
 
 def job(config: DictConfig) -> str:
     """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs."""
     register()  # a sweep's worker is a new process
+    config = with_tuning(config, HydraConfig.get())
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     given = [each for each in HydraConfig.get().overrides.task if each.startswith("seed=")]
     if config.seeds is not None and given:
