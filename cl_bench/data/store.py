@@ -73,7 +73,11 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
 def _save(data: ImageData, path: Path) -> None:
     """Write all of `data` at `path` or nothing; a warning and no error where that cannot be done."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    content = {**data._asdict(), "class_names": list(data.class_names), "checksums": _checksums(data, TENSORS)}
+    content = {
+        **data._asdict(),
+        "class_names": list(data.class_names),
+        "checksums": _checksums(data, TENSORS),
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

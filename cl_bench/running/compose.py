@@ -80,7 +80,7 @@ def explain(error: Exception) -> str:
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """The settings as resolved dictionaries and lists, without Hydra's own part and the record of a tuning."""
+    """The settings as resolved dictionaries and lists, without Hydra's part and the record of a tuning."""
     open_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", TUNING)])
     try:
         container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)

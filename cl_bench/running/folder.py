@@ -57,13 +57,13 @@ class RunFolder:
             "started": _now(),
         }
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
-        _write(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
+        write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
         self.tell()
 
     def tell(self, **facts: Any) -> None:
         """Add to run.json."""
         self.about |= facts
-        _write(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
+        write_whole(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
 
     def append(self, record: Record) -> None:
         records.append(self.path / RECORDS, record)
@@ -95,8 +95,8 @@ class RunFolder:
                 records.replace(previous)
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+def write_whole(path: Path, text: str) -> None:
+    """All of the text or, where that cannot be done, the file as it was."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w") as file:

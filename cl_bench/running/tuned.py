@@ -1,7 +1,7 @@
 """Where a run's settings were tuned, and what of its data it may read.
 
-Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune` wrote),
-found by benchmark and strategy. A file that `cl-bench tune` wrote tells the whole search under the key
+Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune`
+wrote), found by benchmark and strategy. A file that `cl-bench tune` wrote tells the whole search under the key
 `tuning`: that is no setting, so it is no part of a run's hash; the values chosen are.
 """
 
@@ -29,9 +29,9 @@ def test_data(config: DictConfig) -> str:
     return "read only to report" if reads_test(config) else "not read"
 
 
-def with_tuning(config: DictConfig, hydra: DictConfig) -> DictConfig:
-    """The configuration without Hydra's part; under `tuning` the files that its tuned settings came from and
-    what they tell of the search.
+def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
+    """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, the files
+    that tuned settings for them came from, and what these tell of the search.
     """
     found = {}
     for group in GROUPS:
@@ -41,7 +41,8 @@ def with_tuning(config: DictConfig, hydra: DictConfig) -> DictConfig:
             found[name] = hashlib.sha256(content).hexdigest()
     with open_dict(config):
         search = config.get(TUNING)
-        config[TUNING] = {"files": found, "search": search}
+        pair = f"{hydra.runtime.choices.benchmark}/{hydra.runtime.choices.strategy}"
+        config[TUNING] = {"pair": pair, "files": found, "search": search}
         config.pop("hydra", None)
     return config
 
@@ -74,7 +75,7 @@ def check_not_tuned_on(order: Collection[str] | None, config: DictConfig) -> Non
             )
 
 
-def _content(name: str, hydra: DictConfig) -> bytes | None:
+def _content(name: str, hydra: Any) -> bytes | None:
     """Of the file of this name in the first place of Hydra's search path that has it."""
     for source in hydra.runtime.config_sources:
         if source.schema in ("file", "pkg"):
