@@ -1,7 +1,7 @@
 """Where a run's settings were tuned, and what of its data it may read.
 
 Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune`
-wrote), found by benchmark and strategy. A file that `cl-bench tune` wrote tells the whole search under the key
+wrote), found by benchmark and strategy. A file of the second kind tells the whole search under the key
 `tuning`: that is no setting, so it is no part of a run's hash; the values chosen are.
 """
 

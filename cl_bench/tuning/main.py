@@ -178,7 +178,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         raise ValueError(
             f"a search needs a trial that does not fail, got {len(trials)} with {scores[0].error}"
         )
-    searched = {setting.key.lstrip("+") for setting in trials[0]}
+    told_elsewhere = {"seed", *settings_of(trials[0])}
     about = {
         "command": request.command,
         "pair": reported.tuning.pair,
@@ -192,7 +192,9 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         "reported_seeds": f"0 to {tune.num_reported - 1}",
         "based_on": provenance(reported),
         "settings": {
-            key: value for key, value in settings.items() if key not in searched and not is_incidental(key)
+            key: value
+            for key, value in settings.items()
+            if key not in told_elsewhere and not is_incidental(key)
         },
     }
     folder = Path(tune.folder or reported.results_dir)

@@ -62,7 +62,7 @@ def test_an_interval_that_holds_nothing_is_an_error(text):
 
 
 def test_a_space_of_one_value_is_an_error():
-    with pytest.raises(ValueError, match="several values, got strategy.strength=3"):
+    with pytest.raises(ValueError, match=r"several values, got strategy\.strength=3"):
         read_space({"strategy.strength": 3})
 
 
