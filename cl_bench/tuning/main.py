@@ -1,6 +1,7 @@
 """`cl-bench tune`: the command line of the search."""
 
 import itertools
+import math
 import shlex
 import sys
 import warnings
@@ -200,7 +201,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     folder = Path(tune.folder or reported.results_dir)
     path = folder / "tuning" / f"{reported.tuning.pair}.yaml"
     write_tuned(path, trials=trials, scores=scores, chosen=chosen, about=about)
-    take_up = f"cl-bench run --config-dir {shlex.quote(str(folder))} {' '.join(overrides)}"
+    take_up = f"cl-bench run --config-dir {shlex.quote(str(folder))} {shlex.join(overrides)}"
     return f"{table(trials, scores, chosen)}\n\n{path}\ntake it up: {take_up}\n"
 
 
@@ -212,7 +213,8 @@ def hidden(pair: str) -> str:
 
 def table(trials: Sequence[Trial], scores: Sequence[Score], chosen: int) -> str:
     """A line a trial, the best first, those that failed last."""
-    order = sorted(range(len(trials)), key=lambda index: -(scores[index].accuracy or -1))
+    failed_last = [math.inf if score.accuracy is None else -score.accuracy for score in scores]
+    order = sorted(range(len(trials)), key=failed_last.__getitem__)
     lines = []
     for index in order:
         score = scores[index]

@@ -41,11 +41,7 @@ def test_a_second_reading_comes_from_the_cache(
 
 
 def test_without_test_images_none_is_read_from_the_cache(
-    root: Path,
-    cache: Path,
-    write_idx: Write,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    root: Path, cache: Path, write_idx: Write, caplog: pytest.LogCaptureFixture
 ):
     write_idx(root)
     first = mnist(root=str(root), download=False, with_test=False)
@@ -54,7 +50,9 @@ def test_without_test_images_none_is_read_from_the_cache(
     # damage the test images alone, so that whoever reads them would notice
     saved = torch.load(path, weights_only=True)
     saved["test_images"] = 255 - saved["test_images"]
-    torch.save(saved, path)
+    damaged = path.with_suffix(".damaged")
+    torch.save(saved, damaged)
+    damaged.replace(path)  # what was read above is mapped from the old file
     second = mnist(root=str(root), download=False, with_test=False)
     assert not caplog.records
     for data in (first, second):
