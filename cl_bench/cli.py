@@ -7,10 +7,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cl_bench.choices import GROUPS, choices, describe
+from cl_bench.places import conf_folder
 
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
 
   cl-bench run [-m] [group=choice ...] [setting=value ...]   train and test; -m sweeps over a,b,c
+  cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
   cl-bench report DIR                                        tables and figures of the runs below DIR
   cl-bench list [group]                                      every choice with what it is
   cl-bench run --help                                        every setting with its default
@@ -20,6 +22,23 @@ Examples
   cl-bench run experiment=digits
   cl-bench run strategy=ewc benchmark=split_mnist seed=3 strategy.strength=50
   cl-bench run -m strategy=finetune,ewc,vcl,bayesbinn benchmark=permuted_mnist,split_mnist
+"""
+
+TUNE_USAGE = """cl-bench tune: find settings without a look at what is reported
+
+  cl-bench tune strategy=a,b benchmark=... [setting=value ...] [setting=x,y,z ...] [tune.trials=...]
+
+For each strategy and benchmark it tries settings on streams of its own, which share no permutation and no
+class order with the reported ones, scores them by validation images alone (test images are not read), and
+writes the best with the whole search to <results_dir>/tuning/<benchmark>/<strategy>.yaml. A run takes it up:
+
+  cl-bench run --config-dir <results_dir> strategy=... benchmark=...
+
+What is searched stands in conf/search/<strategy>.yaml. A setting with several values on the command line is
+searched in its place or besides; one with a single value is fixed. The syntax is that of Hydra's sweeps:
+  1,10,100   range(1,5)   interval(0,1)   tag(log,interval(1e-4,1e-1))   int(interval(1,9))
+hydra/launcher=local runs trials in parallel processes. The same command again does only what is left.
+
 """
 
 
@@ -64,6 +83,15 @@ def run(arguments: list[str]) -> int:
     if folder is not None and folder.is_dir() and not failed_alone:
         print(overall(folder))
     return status
+
+
+def tune(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(TUNE_USAGE + (conf_folder() / "tune.yaml").read_text())
+        return 0 if arguments else 2
+    from cl_bench.tuning.main import main as tune_main
+
+    return tune_main(arguments)
 
 
 def overall(folder: Path) -> str:
@@ -154,4 +182,4 @@ def overview() -> str:
     )
 
 
-VERBS = {"run": run, "report": report, "list": list_choices, "completion": completion}
+VERBS = {"run": run, "tune": tune, "report": report, "list": list_choices, "completion": completion}

@@ -15,6 +15,7 @@ INCIDENTAL = (
     "training.stacked",
     "benchmark.dataset.root",
     "benchmark.dataset.download",
+    "benchmark.dataset.with_test",  # it follows from training.test_on
 )
 
 

@@ -12,7 +12,9 @@ from cl_bench.running.compose import compose
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-COMMANDS = re.findall(r"^cl-bench run (?:-m )?(.*)$", README, flags=re.MULTILINE)
+COMMANDS = re.findall(
+    r"^cl-bench (?:run|tune) (?:-m )?(?:--config-dir results )?(.*)$", README, flags=re.MULTILINE
+)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""The builders that conf/benchmark/dataset/ names: find a data set, read it once, cache it."""
+"""The builders that conf/benchmark/dataset/ names: find a data set, read it once, cache it.
+
+Without `with_test` none of them gives, or reads from the cache, a test image.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -19,7 +22,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 CIFAR10_SIZES = (50_000, 10_000)
 
 
-def mnist(*, root: str | None, download: bool) -> ImageData:
+def mnist(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
     """MNIST: 60,000 + 10,000 images, uint8 [N, 1, 28, 28], 10 classes; from the four idx files, plain or .gz.
 
     Looked for in `root`, $CL_BENCH_DATA, the cache folder; then downloaded if `download`. Raises DataError.
@@ -30,10 +33,11 @@ def mnist(*, root: str | None, download: bool) -> ImageData:
         look=partial(look_for_idx, files=MNIST_FILES),
         wanted=f"put {', '.join(MNIST_FILES.names)} (plain or .gz) into mnist/MNIST/raw in one of them",
         fetch="MNIST" if download else None,
+        with_test=with_test,
     )
 
 
-def cifar10(*, root: str | None, download: bool) -> ImageData:
+def cifar10(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
     """CIFAR-10: 50,000 + 10,000 images, uint8 [N, 3, 32, 32], 10 classes.
 
     The original batches or their archive are preferred to a tree of images, `cifar10/train/<class>/`, or an
@@ -47,13 +51,14 @@ def cifar10(*, root: str | None, download: bool) -> ImageData:
         wanted=f"put {CIFAR10_BATCHES.folder}/ or {CIFAR10_BATCHES.archive} or trees cifar10/train/<class>/ "
         "and cifar10/test/<class>/ (or their .tar.xz in cifar10/) into one of them",
         fetch="CIFAR10" if download else None,
+        with_test=with_test,
     )
     if (sizes := (len(data.train_images), len(data.test_images))) != CIFAR10_SIZES:
         log.warning("CIFAR-10 has %s images, this %s has %s", CIFAR10_SIZES, data.source, sizes)
     return data
 
 
-def cifar100(*, root: str | None, download: bool) -> ImageData:
+def cifar100(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
     """CIFAR-100: 50,000 + 10,000 images, uint8 [N, 3, 32, 32], 100 fine classes.
 
     From the original batches or their archive. Looked for in `root`, $CL_BENCH_DATA, the cache folder; then
@@ -65,10 +70,13 @@ def cifar100(*, root: str | None, download: bool) -> ImageData:
         look=partial(look_for_batches, batches=CIFAR100_BATCHES),
         wanted=f"put {CIFAR100_BATCHES.folder}/ or {CIFAR100_BATCHES.archive} into one of them",
         fetch="CIFAR100" if download else None,
+        with_test=with_test,
     )
 
 
-def image_folder(*, path: str, root: str | None, size: int | None = None) -> ImageData:
+def image_folder(
+    *, path: str, root: str | None, size: int | None = None, with_test: bool = True
+) -> ImageData:
     """Any tree of `train/<class>/<image>` and `test/<class>/<image>`: a folder, or an archive of one.
 
     `path` is absolute, or relative to `root`, $CL_BENCH_DATA or the cache folder; an archive is a .tar,
@@ -96,11 +104,15 @@ def image_folder(*, path: str, root: str | None, size: int | None = None) -> Ima
         look=look,
         wanted=f"put {path} into one of them, or correct path",
         fetch=None,
+        with_test=with_test,
     )
 
 
-def _build(name: str, *, root: str | None, look: Look, wanted: str, fetch: str | None) -> ImageData:
-    return stored(find(name=name, root=root, look=look, wanted=wanted, fetch=fetch))
+def _build(
+    name: str, *, root: str | None, look: Look, wanted: str, fetch: str | None, with_test: bool
+) -> ImageData:
+    found = find(name=name, root=root, look=look, wanted=wanted, fetch=fetch)
+    return stored(found, with_test=with_test)
 
 
 def _look_for_cifar10(place: Path) -> Iterator[Source | DataError]:

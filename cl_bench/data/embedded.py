@@ -8,7 +8,7 @@ LEVELS = 16  # scikit-learn's pixels are 0..16
 EVERY = 5  # one image in five is a test image
 
 
-def digits() -> ImageData:
+def digits(*, with_test: bool = True) -> ImageData:
     """The 1,797 handwritten digits of scikit-learn, uint8 [N, 1, 8, 8]; 0..16 there is scaled to 0..255.
 
     They are the test part of UCI's optical digits. The split, 1,442 + 355, is fixed and stratified: in
@@ -24,7 +24,7 @@ def digits() -> ImageData:
         members = labels == label
         rank[members] = torch.arange(int(members.sum()))
     test = rank % EVERY == EVERY - 1
-    return checked(
+    data = checked(
         ImageData(
             name="digits",
             train_images=images[~test],
@@ -35,3 +35,4 @@ def digits() -> ImageData:
             source="scikit-learn's load_digits",
         )
     )
+    return data if with_test else data.without_test()

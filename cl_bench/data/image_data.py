@@ -30,6 +30,13 @@ class ImageData(NamedTuple):
     class_names: tuple[str, ...]
     source: str  # in words, what was read: "image folder cifar10-jpeg.tar.xz"
 
+    def without_test(self) -> "ImageData":
+        """The same with no test images, none of which is looked at: for tuning, which must not see them."""
+        return self._replace(
+            test_images=torch.empty((0, *self.train_images.shape[1:]), dtype=torch.uint8),
+            test_labels=torch.empty(0, dtype=torch.int64),
+        )
+
 
 def one_line(error: BaseException) -> str:
     """The message of an error, shortened to one line; its kind where it has no message."""
@@ -48,12 +55,12 @@ def reading(path: Path | str) -> Iterator[None]:
         ) from error
 
 
-def checked(data: ImageData) -> ImageData:
+def checked(data: ImageData, *, with_test: bool = True) -> ImageData:
     """Return `data` if its arrays have the stated shapes and kinds and agree; raise DataError otherwise."""
-    for split, images, labels in (
-        ("train", data.train_images, data.train_labels),
-        ("test", data.test_images, data.test_labels),
-    ):
+    parts = [("train", data.train_images, data.train_labels)]
+    if with_test:
+        parts.append(("test", data.test_images, data.test_labels))
+    for split, images, labels in parts:
         where = f"{data.name}, {split}, from {data.source}"
         if images.dtype != torch.uint8 or labels.dtype != torch.int64 or images.ndim != 4 or labels.ndim != 1:
             raise DataError(

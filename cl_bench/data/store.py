@@ -6,6 +6,7 @@ import logging
 import os
 import uuid
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -16,22 +17,26 @@ from cl_bench.data.places import Source, cache_folder
 log = logging.getLogger(__name__)
 
 FORMAT = 1  # of the saved file; a higher number makes every older file unused
-TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
+TRAIN = ("train_images", "train_labels")
+TENSORS = (*TRAIN, "test_images", "test_labels")
 
 
-def stored(source: Source) -> ImageData:
+def stored(source: Source, *, with_test: bool = True) -> ImageData:
     """The data set of `source`: from the cache where it was read before, else read, checked and saved.
+
+    Without `with_test` the saved test images are not read and none are returned; a source that was never
+    read before is, as a whole, to be saved.
 
     The cache is a convenience: a damaged file is rebuilt and an unwritable folder is done without, each with
     a warning. Raises DataError if the source itself is damaged.
     """
     path = cache_folder() / "tensors" / f"{source.name}-{fingerprint(source)}.pt"
-    saved = _load(path)
+    saved = _load(path, with_test=with_test)
     if saved is not None:
         return saved
     data = checked(source.read())
     _save(data, path)
-    return data
+    return data if with_test else data.without_test()
 
 
 def fingerprint(source: Source) -> str:
@@ -44,14 +49,18 @@ def fingerprint(source: Source) -> str:
     return digest.hexdigest()[:20]
 
 
-def _load(path: Path) -> ImageData | None:
+def _load(path: Path, *, with_test: bool) -> ImageData | None:
     """What was saved at `path`, mapped into memory (writes stay private); None if there is nothing whole."""
     try:
         saved = torch.load(path, weights_only=True, mmap=True)
         checksums = saved.pop("checksums")
-        data = checked(ImageData(**{**saved, "class_names": tuple(saved["class_names"])}))
+        data = ImageData(**{**saved, "class_names": tuple(saved["class_names"])})
+        if not with_test:
+            data = data.without_test()
+        checked(data, with_test=with_test)
         # Mapping skips the archive's own checksums.
-        if checksums != _checksums(data):
+        read = TENSORS if with_test else TRAIN
+        if {name: checksums[name] for name in read} != _checksums(data, read):
             raise DataError("the checksums differ")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
@@ -64,7 +73,11 @@ def _load(path: Path) -> ImageData | None:
 def _save(data: ImageData, path: Path) -> None:
     """Write all of `data` at `path` or nothing; a warning and no error where that cannot be done."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    content = {**data._asdict(), "class_names": list(data.class_names), "checksums": _checksums(data)}
+    content = {
+        **data._asdict(),
+        "class_names": list(data.class_names),
+        "checksums": _checksums(data, TENSORS),
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -79,5 +92,5 @@ def _save(data: ImageData, path: Path) -> None:
         log.warning("going on without the cache: %s cannot be written: %s", path, one_line(error))
 
 
-def _checksums(data: ImageData) -> dict[str, int]:
-    return {name: zlib.crc32(getattr(data, name).contiguous().numpy()) for name in TENSORS}
+def _checksums(data: ImageData, names: Iterable[str]) -> dict[str, int]:
+    return {name: zlib.crc32(getattr(data, name).contiguous().numpy()) for name in names}

@@ -12,7 +12,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from cl_bench.data import ImageData
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.running.tuned import reads_test
 from cl_bench.streams import TaskStream
 from cl_bench.training.generators import Seeds
 
@@ -50,9 +52,21 @@ def device_of(name: str) -> torch.device:
 
 def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
     """The stream, and in words what its data were read from."""
-    data = build(config.benchmark.dataset)
-    stream = build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
-    return stream, data.source
+    data = build_data(config)
+    return stream_of(config, data, seeds), data.source
+
+
+def build_data(config: DictConfig) -> ImageData:
+    """The data set, without test images where none are to be read: whatever its builder does, nothing that
+    comes after can see one.
+    """
+    data: ImageData = build(config.benchmark.dataset)
+    return data if reads_test(config) else data.without_test()
+
+
+def stream_of(config: DictConfig, data: ImageData, seeds: Seeds) -> TaskStream:
+    """The stream of these data."""
+    return build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
 
 
 def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:

@@ -22,6 +22,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from cl_bench.choices import choices
 from cl_bench.places import conf_folder
 from cl_bench.running.environment import num_cores
+from cl_bench.running.tuned import TUNING, reads_test, with_tuning
 from cl_bench.settings import is_incidental
 
 VERSION_BASE = "1.3"
@@ -41,6 +42,7 @@ def register() -> None:
     Plugins.instance().register(EntryPointConfigs)
     OmegaConf.register_new_resolver("workers", lambda threads: max(1, num_cores() // threads), replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
+    OmegaConf.register_new_resolver("reads_test", lambda *, _root_: reads_test(_root_), replace=True)
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
@@ -53,7 +55,8 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_folder()), version_base=VERSION_BASE):
-            return hydra_compose(CONFIG_NAME, overrides=list(overrides))
+            config = hydra_compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)
+            return with_tuning(config, config.hydra)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(explain(error)) from error
 
@@ -77,8 +80,8 @@ def explain(error: Exception) -> str:
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """The configuration as resolved dictionaries and lists, without Hydra's own part."""
-    open_config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    """The settings as resolved dictionaries and lists, without Hydra's part and the record of a tuning."""
+    open_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", TUNING)])
     try:
         container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:

@@ -13,6 +13,7 @@ from cl_bench import records
 from cl_bench.records import Record
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder
 from cl_bench.running.environment import versions
+from cl_bench.running.tuned import provenance, test_data
 
 RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
 
@@ -20,7 +21,8 @@ RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run
 class RunFolder:
     """The folder of one run. What it says of the run is whole at every moment.
 
-    run.json holds status, settings, versions, hardware, seconds and a hash of the final weights.
+    run.json holds status, settings, where they were tuned, versions, hardware, seconds and a hash of the
+    final weights.
     """
 
     def __init__(self, config: DictConfig) -> None:
@@ -49,17 +51,19 @@ class RunFolder:
             "status": "running",
             "error": None,
             "settings": flatten(plain(self.config)),
+            "tuning": provenance(self.config),
+            "test_data": test_data(self.config),
             "versions": versions(),
             "started": _now(),
         }
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
-        _write(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
+        write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
         self.tell()
 
     def tell(self, **facts: Any) -> None:
         """Add to run.json."""
         self.about |= facts
-        _write(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
+        write_whole(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
 
     def append(self, record: Record) -> None:
         records.append(self.path / RECORDS, record)
@@ -91,8 +95,8 @@ class RunFolder:
                 records.replace(previous)
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+def write_whole(path: Path, text: str) -> None:
+    """All of the text or, where that cannot be done, the file as it was."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w") as file:

@@ -110,6 +110,7 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     warnings.filterwarnings("ignore", message=NOISE)
     from cl_bench.running.build import build_strategy, build_stream, device_of
     from cl_bench.running.environment import hardware
+    from cl_bench.running.tuned import check_not_tuned_on
     from cl_bench.strategies.checks import check_count
     from cl_bench.streams.benchmark import to_avalanche
     from cl_bench.streams.stacked import stack_streams
@@ -126,6 +127,8 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     seeds = [Seeds(folder.config.seed, folder.config.seed_for) for folder in folders]
     streams, data_source = zip(*(build_stream(config, each) for each in seeds), strict=True)
     alone = len(folders) == 1
+    for folder, each in zip(folders, streams, strict=True):
+        check_not_tuned_on(each.order, folder.config)
     stream = streams[0] if alone else stack_streams(streams)
     strategy: Any = build_strategy(config, stream, seeds[0] if alone else seeds)
     for folder in folders:

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
@@ -17,11 +17,13 @@ from cl_bench.places import conf_folder
 from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, register
 from cl_bench.running.job import execute
 from cl_bench.running.progress import SweepProgress
+from cl_bench.running.tuned import with_tuning
 
 
 def job(config: DictConfig) -> str:
     """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs."""
     register()  # a sweep's worker is a new process
+    config = with_tuning(config, HydraConfig.get())
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     given = [each for each in HydraConfig.get().overrides.task if each.startswith("seed=")]
     if config.seeds is not None and given:
@@ -47,12 +49,18 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(job)
+    status = status_of(application)
+    return status, SweepProgress.folder if status != 2 else None
+
+
+def status_of(work: Callable[[], object]) -> int:
+    """Do it; what goes wrong is a line on standard error and the exit status."""
     status = 0
     try:
-        application()
+        work()
     except (HydraException, OmegaConfBaseException) as error:
         print(f"cl-bench: {explain(error)}", file=sys.stderr)
-        return 2, None
+        status = 2
     except (ValueError, ArithmeticError, OSError) as error:
         print(f"cl-bench: {error}", file=sys.stderr)
         status = 1
@@ -67,4 +75,4 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
         status = 130
     finally:
         logging.shutdown()
-    return status, SweepProgress.folder
+    return status

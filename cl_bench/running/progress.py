@@ -33,11 +33,19 @@ class SweepProgress(Callback):
             SweepProgress.folder = Path(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        SweepProgress.folder = Path(config.hydra.sweep.dir)
-        self._num_runs = count_jobs(config) * len(config.seeds or [config.seed])
+        num_runs = count_jobs(config) * len(config.seeds or [config.seed])
+        self.start(folder=Path(config.hydra.sweep.dir), num_runs=num_runs, label=config.study)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        self.finish()
+
+    def start(self, *, folder: Path, num_runs: int, label: str) -> None:
+        """Show how far the runs in `folder` are from now on."""
+        SweepProgress.folder = folder
+        self._num_runs = num_runs
         self._bar = tqdm(
             total=float(self._num_runs),
-            desc=config.study,
+            desc=label,
             disable=None,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.0f} runs, {elapsed}<{remaining}",
         )
@@ -47,7 +55,7 @@ class SweepProgress(Callback):
             )
             watch.start()
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+    def finish(self) -> None:
         if not self._bar.disable:
             self._bar.update(self._num_runs - self._bar.n)
         self._bar.close()

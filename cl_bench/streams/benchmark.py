@@ -26,14 +26,13 @@ class TaskExperience(DatasetExperience):
 
 
 def to_avalanche(stream: TaskStream) -> CLScenario:
-    """An Avalanche benchmark with `train_stream`, `test_stream` and, if there is one, `validation_stream`.
+    """An Avalanche benchmark with `train_stream` and, where there are any, `test_stream` and
+    `validation_stream`.
 
     Task labels are the heads that the scenario reveals: always 0 in `domain` and `class`.
     """
-    parts = {"train": stream.train, "test": stream.test}
-    if stream.validation:
-        parts["validation"] = stream.validation
-    streams = [EagerCLStream(name, _experiences(tasks)) for name, tasks in parts.items()]
+    parts = {"train": stream.train, "test": stream.test, "validation": stream.validation}
+    streams = [EagerCLStream(name, _experiences(tasks)) for name, tasks in parts.items() if tasks]
     return with_task_labels(with_classes_timeline(CLScenario(streams)))
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from cl_bench.data import ImageData
 from cl_bench.streams.augmentation import augmentation_named
 from cl_bench.streams.checks import check_choice, check_num_tasks, check_number
+from cl_bench.streams.order import name_of_class_order, name_of_permutation
 from cl_bench.streams.parts import Parts, draw_parts
 from cl_bench.streams.tasks import SCENARIOS, Augment, Scaling, SharedImages, TaskData, TaskStream, View
 from cl_bench.streams.transforms import Permutation, Rotation, identity
@@ -57,7 +58,9 @@ def permuted(
     parts = draw_parts(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
-    return _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=None)
+    stream = _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=None)
+    drawn = orders if permute_first else orders[1:]
+    return stream._replace(order=frozenset(map(name_of_permutation, drawn)))
 
 
 def rotated(
@@ -86,7 +89,8 @@ def rotated(
     parts = draw_parts(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
-    return _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=augment)
+    stream = _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=augment)
+    return stream._replace(order=frozenset())  # every stream turns by the same angles
 
 
 def split(
@@ -168,7 +172,7 @@ def split(
     )
     if num_train is not None and not all(len(task) for task in stream.train):
         raise ValueError(f"num_train must leave each of {num_tasks} tasks a training image, got {num_train=}")
-    return stream
+    return stream._replace(order=frozenset([name_of_class_order(group.tolist() for group in groups)]))
 
 
 def _transformed(
@@ -226,7 +230,9 @@ def _stream(
     return TaskStream(
         train=train,
         validation=() if parts.validation is None else tasks(images, labels, parts.validation, None),
-        test=tasks(SharedImages(data.test_images), data.test_labels, None, None),
+        test=tasks(SharedImages(data.test_images), data.test_labels, None, None)
+        if len(data.test_labels)
+        else (),
         scenario=scenario,
         input_shape=_image_shape(data),
         num_classes=num_classes,

@@ -95,11 +95,12 @@ class TaskStream(NamedTuple):
 
     train: tuple[TaskData, ...]
     validation: tuple[TaskData, ...]  # empty where validation_share is 0
-    test: tuple[TaskData, ...]
+    test: tuple[TaskData, ...]  # empty where the data set was read without test images
     scenario: str  # one of SCENARIOS
     input_shape: tuple[int, int, int]  # C, H, W
     num_classes: int  # outputs of one head
     num_heads: int  # one a task in the scenario `task`, otherwise 1
+    order: frozenset[str] | None = None  # names of its permutations or class order; None: it does not tell
 
     @property
     def num_tasks(self) -> int:

@@ -43,9 +43,8 @@ def experiment(
         raise ValueError(f"test_on must be one of {', '.join(STREAMS)}, got {test_on=}")
     check_test_last(test_last)
     if test_on not in benchmark.streams:
-        raise ValueError(
-            f"the benchmark has no {test_on} stream, got {test_on=}: set benchmark.validation_share"
-        )
+        needed = "benchmark.validation_share" if test_on == "validation" else "a data set with test images"
+        raise ValueError(f"the benchmark has no {test_on} stream, got {test_on=}: set {needed}")
     tested_stream, num_tasks = list(benchmark.streams[test_on]), len(benchmark.streams["train"])
     if test_last is not None and len(tested_stream) != num_tasks:
         raise ValueError(

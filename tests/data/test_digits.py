@@ -42,3 +42,9 @@ def test_the_split_is_fixed_and_touches_no_random_generator():
     assert torch.equal(first.train_images, second.train_images)
     assert torch.equal(first.test_labels, second.test_labels)
     assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+def test_without_test_images_the_training_images_are_the_same():
+    whole, part = digits(), digits(with_test=False)
+    assert torch.equal(whole.train_images, part.train_images)
+    assert part.test_images.shape == (0, 1, 8, 8)

@@ -40,6 +40,30 @@ def test_a_second_reading_comes_from_the_cache(
         assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
+def test_without_test_images_none_is_read_from_the_cache(
+    root: Path, cache: Path, write_idx: Write, caplog: pytest.LogCaptureFixture
+):
+    write_idx(root)
+    first = mnist(root=str(root), download=False, with_test=False)
+    whole = build(root)
+    (path,) = saved_in(cache)
+    # damage the test images alone, so that whoever reads them would notice
+    saved = torch.load(path, weights_only=True)
+    saved["test_images"] = 255 - saved["test_images"]
+    damaged = path.with_suffix(".damaged")
+    torch.save(saved, damaged)
+    damaged.replace(path)  # what was read above is mapped from the old file
+    second = mnist(root=str(root), download=False, with_test=False)
+    assert not caplog.records
+    for data in (first, second):
+        assert torch.equal(data.train_images, whole.train_images)
+        assert torch.equal(data.train_labels, whole.train_labels)
+        assert data.test_images.shape == (0, *whole.test_images.shape[1:])
+        assert data.test_labels.tolist() == []
+    build(root)
+    assert "rebuilding the damaged cache file" in caplog.text
+
+
 def test_decoded_images_come_from_the_cache(
     root: Path, write_tree: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ):

@@ -51,7 +51,7 @@ def test_a_run_writes_its_configuration_its_records_and_its_summary(configured):
     assert set(summary) == {
         "study", "benchmark", "strategy", "seed", "hash", "status", "error", "settings", "versions",
         "started", "finished", "scenario", "num_tasks", "data_source", "hardware", "weights_sha256",
-        "wall_seconds", "cpu_seconds",
+        "wall_seconds", "cpu_seconds", "tuning", "test_data",
     }  # fmt: skip
     expected = {
         "study": "default",
@@ -64,6 +64,8 @@ def test_a_run_writes_its_configuration_its_records_and_its_summary(configured):
         "scenario": "task",
         "num_tasks": 2,
         "data_source": "scikit-learn's load_digits",
+        "tuning": "none: defaults",
+        "test_data": "read only to report",
     }
     assert {key: summary[key] for key in expected} == expected
     assert summary["settings"]["training.epochs"] == 1
@@ -285,5 +287,6 @@ def test_avalanche_loggers_by_configuration_write_and_change_nothing(configured,
 
 def test_tuning_on_validation_tests_no_test_example(configured):
     (folder,) = execute(configured("training.test_on=validation", "benchmark.validation_share=0.1"))
+    assert about(folder)["test_data"] == "not read"
     found = records.read(folder / "records.csv")
     assert sum(record.num_examples for record in found if record.after_task == 0) == 144

@@ -75,3 +75,9 @@ def test_the_class_scenario_of_a_split_brings_new_classes_in_each_task(build):
     ]
     assert sorted(experiences[1].previous_classes) == [0, 1, 2, 3]
     assert sorted(experiences[1].future_classes) == [7, 8, 9]
+
+
+def test_without_test_images_there_is_no_test_stream(data, build):
+    stream = build("permuted", data=data.without_test(), validation_share=0.5)
+    assert stream.test == ()
+    assert set(to_avalanche(stream).streams) == {"train", "validation"}

@@ -1,0 +1,95 @@
+"""Run every trial on every tuning stream, with Hydra's own launchers, and score it by validation images."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, RunMode
+
+from cl_bench.analysis import load
+from cl_bench.analysis.folders import read_run
+from cl_bench.analysis.matrix import accuracy_matrix
+from cl_bench.analysis.metrics import average_accuracy
+from cl_bench.places import conf_folder
+from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, one_seed_each, register, run_folder
+from cl_bench.running.main import job
+from cl_bench.running.progress import SweepProgress
+from cl_bench.tuning.space import Trial
+
+LOST = "NonFiniteLossError"  # the one error that says something about the settings
+
+
+class Score(NamedTuple):
+    """Of one trial."""
+
+    by_seed: dict[int, float | None]  # average accuracy on validation images after the last task, a fraction
+    error: str = ""  # of the first seed that failed
+
+    @property
+    def accuracy(self) -> float | None:
+        """The mean over the seeds; None where one of them failed."""
+        values = [value for value in self.by_seed.values() if value is not None]
+        return math.fsum(values) / len(values) if len(values) == len(self.by_seed) else None
+
+
+def best(scores: Sequence[Score]) -> int | None:
+    """The index of the highest accuracy, of equal ones the first; None where every trial failed."""
+    accuracies = [score.accuracy for score in scores]
+    found = [accuracy for accuracy in accuracies if accuracy is not None]
+    return accuracies.index(max(found)) if found else None
+
+
+def search(trials: Sequence[Trial], *, overrides: Sequence[str], num_seeds: int, label: str) -> list[Score]:
+    """The score of each trial; runs that are finished already are read, not repeated.
+
+    Args:
+        overrides: of the runs, all but the trial's settings; their `seeds` are the tuning seeds.
+
+    Raises:
+        RuntimeError: where a run failed for another reason than its settings; the same command goes on.
+    """
+    jobs = [[*overrides, *(setting.override for setting in trial)] for trial in trials]
+    progress = SweepProgress()
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_folder()), job_name="cl_bench", version_base=VERSION_BASE):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config = hydra.compose_config(
+            config_name=CONFIG_NAME, overrides=[*overrides, "hydra.mode=MULTIRUN"], run_mode=RunMode.MULTIRUN
+        )
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks()),
+            task_function=job,
+            config=config,
+        )
+        folder = run_folder(config).parent
+        progress.start(folder=folder, num_runs=len(jobs) * num_seeds, label=label)
+        try:
+            done = launcher.launch(jobs, initial_job_idx=0)
+        finally:
+            progress.finish()
+    return [_score(each) for each in done]
+
+
+def _score(done: JobReturn) -> Score:
+    assert done.cfg is not None
+    by_seed: dict[int, float | None] = {}
+    error = ""
+    for config in one_seed_each(done.cfg):
+        folder = run_folder(config)
+        run = read_run(folder)
+        if run.status == "finished":
+            by_seed[config.seed] = average_accuracy(accuracy_matrix(load(folder)))
+        elif run.status == "failed" and run.error.startswith(LOST):
+            by_seed[config.seed] = None
+            error = error or run.error
+        else:
+            _ = done.return_value  # raises what the run raised
+            raise RuntimeError(f"{folder} must be finished, got {run.status}: {run.error}; tune again")
+    return Score(by_seed, error)
