@@ -1,8 +1,9 @@
 """The metrics of `metrics` for what is better low: nll, ece and the like.
 
-`loss` has shape [1 + T, T], L[t, j] being the loss on task j after training on tasks 1..t, row 0 the untrained
-network. Levels (average, learning, anytime, worst) are in the loss's own unit, lower is better. Changes keep the
-sign they have for accuracy: forgetting is positive where something got worse, transfer where it got better.
+`loss` has shape [1 + T, T], L[t, j] being the loss on task j after training on tasks 1..t, row 0 the
+untrained network. Levels (average, learning, anytime, worst) are in the loss's own unit, lower is better.
+Changes keep the sign they have for accuracy: forgetting is positive where something got worse, transfer where
+it got better.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,9 @@ def backward_transfer_of_loss(loss: ArrayLike) -> float:
 
 
 def forward_transfer_of_loss(loss: ArrayLike) -> float:
-    """Mean over j > 1 of L[0, j] - L[j-1, j]: what earlier tasks took off the loss of a task not yet learned."""
+    """Mean over j > 1 of L[0, j] - L[j-1, j]: what earlier tasks took off the loss of a task not yet
+    learned.
+    """
     return metrics.forward_transfer(_negative(loss))
 
 

@@ -1,7 +1,7 @@
 """What other libraries call forgetting and transfer, so that their numbers can be compared with ours.
 
-Each takes the matrix as `metrics` does, [1 + T, T], fractions, row 0 the untrained network, R[t, j] the accuracy
-on task j after training on tasks 1..t. Numbers of Mammoth are percent there, and fractions here.
+Each takes the matrix as `metrics` does, [1 + T, T], fractions, row 0 the untrained network, R[t, j] the
+accuracy on task j after training on tasks 1..t. Numbers of Mammoth are percent there, and fractions here.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from cl_bench.analysis.metrics import backward_transfer, forward_transfer
 def avalanche_forgetting(accuracy: ArrayLike) -> float:
     """Avalanche 0.6 `StreamForgetting` after the last task: mean over j < T of R[j, j] - R[T, j].
 
-    When first learned minus final: the negative of its and of our backward transfer. What is learned of a task
-    after its own training is no height to fall from.
+    When first learned minus final: the negative of its and of our backward transfer. What is learned of a
+    task after its own training is no height to fall from.
     """
     return -backward_transfer(accuracy)
 
@@ -22,8 +22,8 @@ def avalanche_forgetting(accuracy: ArrayLike) -> float:
 def mammoth_forgetting(accuracy: ArrayLike) -> float:
     """Mammoth `forgetting`: mean over j < T of (max over 1 <= t <= T of R[t, j]) - R[T, j].
 
-    The final accuracy is among the maximum, so that it is never negative. Mammoth puts 0 in the place of tests
-    before a task was seen; so do we.
+    The final accuracy is among the maximum, so that it is never negative. Mammoth puts 0 in the place of
+    tests before a task was seen; so do we.
     """
     matrix = _trained(accuracy)
     if matrix.shape[1] == 1:
@@ -42,7 +42,8 @@ def mammoth_forward_transfer(accuracy: ArrayLike, *, class_incremental: bool) ->
 
 
 def chaudhry_forgetting(accuracy: ArrayLike) -> float:
-    """Mean over j < T of (max over j <= t < T of R[t, j]) - R[T, j] (Chaudhry et al. 2018, "Riemannian Walk").
+    """Mean over j < T of (max over j <= t < T of R[t, j]) - R[T, j] (Chaudhry et al. 2018, "Riemannian
+    Walk").
 
     As our `forgetting`, but the height to fall from is reached only from the task's own training on; they
     differ where a task was known better before it was trained on.
