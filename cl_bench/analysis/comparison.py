@@ -21,6 +21,7 @@ from cl_bench.analysis.summary import REFERENCE
 
 METRICS = ("average_accuracy", "forgetting")  # higher is better in the first, lower in the second
 ALPHA = 0.05
+FEWEST_BENCHMARKS = 3  # for ranks: with two, the critical difference is more than any ranks can differ
 MARGIN = 0.01  # of accuracy and forgetting: methods within one point are as good as each other
 
 COMPARISON = (
@@ -73,7 +74,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
 
     Columns: study, metric, method, num_benchmarks, num_runs, iqm, low, high (interquartile mean over
     benchmarks and seeds, 95 % stratified bootstrap interval), average_rank (1 is the best),
-    critical_difference (Nemenyi; of average ranks), p_friedman; nan with fewer than two benchmarks or
+    critical_difference (Nemenyi; of average ranks), p_friedman; nan with fewer than three benchmarks or two
     methods.
     """
     rows = []
@@ -86,7 +87,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
             if means.empty:
                 continue
             ranked = None
-            if len(means) > 1 and len(methods) > 1:
+            if len(means) >= FEWEST_BENCHMARKS and len(methods) > 1:
                 ranked = ranks(means.to_numpy(), higher_is_better=metric != "forgetting")
             for place, method in enumerate(methods):
                 runs = known[(known["method"] == method) & known["benchmark"].isin(means.index)]

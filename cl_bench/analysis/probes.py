@@ -31,9 +31,7 @@ class Gap(NamedTuple):
     depth: float  # before - lowest: how much was lost on the way
     rebound: float  # after - lowest: how much of it came back, which is what makes it a gap
     steps_to_lowest: float
-    steps_to_recovery: (
-        float  # until A(j, n) >= recovered * before, and so since the lowest; nan: not in this task
-    )
+    steps_to_recovery: float  # until A >= recovered * before, from the lowest on; nan: not in this task
 
 
 def read_probes(found: Sequence[Run]) -> pd.DataFrame:

@@ -128,11 +128,11 @@ def test_methods_over_benchmarks_by_hand():
     assert rows.loc["a", "low"] == iqm([[0.9, 0.8], [0.6, 0.6]]).low
     assert rows["num_benchmarks"].tolist() == [2, 2]
     assert rows["num_runs"].tolist() == [4, 4]
-    assert rows["average_rank"].tolist() == [1.5, 1.5]
+    assert rows["average_rank"].isna().all(), "two benchmarks are too few for ranks"
 
 
 def test_of_forgetting_the_lowest_ranks_first():
-    two = [values({"a": [0.1], "b": [0.3]}, benchmark=name, metric="forgetting") for name in "bc"]
+    two = [values({"a": [0.1], "b": [0.3]}, benchmark=name, metric="forgetting") for name in "bcd"]
     rows = aggregate(pd.concat(two), metrics=["forgetting"]).set_index("method")
     assert rows["average_rank"].to_dict() == {"a": 1.0, "b": 2.0}
     one = aggregate(two[0], metrics=["forgetting"])
