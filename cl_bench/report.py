@@ -120,15 +120,15 @@ def _drawn(
         def add(kind: str, make: Callable[..., Any], name: str = name, **arguments: Any) -> None:
             drawings.append(Drawing(folder / f"{kind}-{name}", make, arguments))
 
-        forgetting = {"curves": here, "averages": average, "styles": styles, "title": title}
-        add("forgetting", figures.forgetting_figure, **forgetting)
+        look: dict[str, Any] = {"styles": styles, "title": title}
+        add("forgetting", figures.forgetting_figure, curves=here, averages=average, **look)
         if drawable(group).empty:
             notes.append(
                 f"{study}: {benchmark} has no comparison figure: "
                 "forgetting is of a task that is tested again after a later one."
             )
         else:
-            add("comparison", figures.comparison_figure, summary=group, styles=styles, title=title)
+            add("comparison", figures.comparison_figure, summary=group, **look)
         add("heatmap", figures.heatmap_figure, curves=here, title=title)
     with drawn(drawings) as paths:
         yield paths, notes

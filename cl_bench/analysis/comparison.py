@@ -45,16 +45,17 @@ def comparison(
     Columns: study, benchmark, metric, first, second, num_seeds, difference (first - second), low, high (95 %
     Student t interval), p_student (paired t-test), p_wilcoxon (signed ranks), both also adjusted by Holm over
     the pairs of the benchmark and metric, p_equivalent (TOST against the margin), seeds_needed (in all, for a
-    t-test of power 0.8; NA where it cannot be said).
+    t-test of power 0.8 at the level of Holm's first step; NA where it cannot be said).
     """
     rows: list[dict[str, Any]] = []
     for (study, benchmark), group in values.groupby(["study", "benchmark"], sort=False):
         for metric in metrics:
             scores = _by_method(group, metric)
-            pairs = []
-            for first, second in combinations(scores, 2):
+            pairs: list[dict[str, Any]] = []
+            compared = list(combinations(scores, 2))
+            for first, second in compared:
                 observed = differences(scores[first], scores[second])
-                test, needed = paired(observed), seeds_needed(observed)
+                test, needed = paired(observed), seeds_needed(observed, alpha=ALPHA / len(compared))
                 pairs.append(
                     {"study": study, "benchmark": benchmark, "metric": metric, "first": first}
                     | {"second": second}
@@ -77,7 +78,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
     critical_difference (Nemenyi; of average ranks), p_friedman; nan with fewer than three benchmarks or two
     methods.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for study, group in values.groupby("study", sort=False):
         methods = list(dict.fromkeys(group["method"]))
         for metric in metrics:
@@ -93,7 +94,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
                 runs = known[(known["method"] == method) & known["benchmark"].isin(means.index)]
                 strata = [part.to_numpy() for _, part in runs.groupby("benchmark")[metric]]
                 mean = iqm(strata)
-                row = (study, metric, method, len(means), len(runs), *mean)
+                row: tuple[Any, ...] = (study, metric, method, len(means), len(runs), *mean)
                 row += (
                     (math.nan, math.nan, math.nan)
                     if ranked is None
@@ -152,7 +153,8 @@ def sentence(pair: dict[str, Any], *, num_pairs: int, margin: float = MARGIN) ->
         return f"{said}; {adjusted}."
     if pair["p_equivalent"] <= ALPHA:
         return f"{said}: the same within {100 * margin:g} point (TOST, {_p(pair['p_equivalent'])})."
-    return f"{said}, which does not tell them apart ({adjusted}); {_more_seeds(pair, number)}."
+    short = f"is not enough among {num_pairs} pairs" if low > 0 else "does not tell them apart"
+    return f"{said}, which {short} ({adjusted}); {_more_seeds(pair, number)}."
 
 
 def _more_seeds(pair: dict[str, Any], number: int) -> str:
@@ -160,8 +162,6 @@ def _more_seeds(pair: dict[str, Any], number: int) -> str:
     if pd.isna(needed):
         return "no number of seeds in sight would separate them"
     more = int(needed) - number
-    if more <= 0:
-        return "this pair alone has seeds enough; with so many pairs compared it takes more"
     return f"about {more} more seed{'s' * (more > 1)} {'are' if more > 1 else 'is'} needed"
 
 
@@ -180,7 +180,8 @@ def _wilcoxon_note(pairs: Sequence[dict[str, Any]], *, num_pairs: int) -> str:
 
 def _towards(first: str, second: str, pairs: pd.DataFrame) -> dict[str, Any]:
     """The pair's row, as first - second."""
-    for row in pairs.to_dict("records"):
+    for found in pairs.to_dict("records"):
+        row = {str(name): value for name, value in found.items()}
         if (row["first"], row["second"]) == (first, second):
             return row
         if (row["first"], row["second"]) == (second, first):
@@ -194,7 +195,7 @@ def _by_method(group: pd.DataFrame, metric: str) -> dict[str, dict[Any, float]]:
     matched = "draw" if "draw" in group else "seed"
     means = group.groupby(["method", matched], sort=False)[metric].mean()
     scores: dict[str, dict[Any, float]] = {}
-    for (method, draw), score in means.items():
+    for (method, draw), score in zip(means.index, means, strict=True):
         scores.setdefault(str(method), {})[draw] = float(score)
     return scores
 

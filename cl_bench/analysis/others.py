@@ -51,7 +51,7 @@ def chaudhry_forgetting(accuracy: ArrayLike) -> float:
     matrix = _trained(accuracy)
     if matrix.shape[1] == 1:
         return float("nan")
-    since = np.where(np.tri(*matrix.shape, dtype=bool), matrix, -np.inf)[:-1, :-1]
+    since = np.where(np.tri(*matrix.shape) > 0, matrix, -np.inf)[:-1, :-1]
     return float((since.max(axis=0) - matrix[-1, :-1]).mean())
 
 

@@ -9,7 +9,7 @@ minimum over many tests is lower than the minimum of the true accuracies. Source
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -74,9 +74,9 @@ def stability_gaps(probes: pd.DataFrame, *, recovered: float = RECOVERED) -> lis
     if not 0 < recovered <= 1:
         raise ValueError(f"recovered must be above 0 and at most 1, got {recovered=}")
     ends = probes.groupby("training_on")["step"].max()
-    curves = {
-        pair: rows.drop_duplicates("step", keep="last").sort_values("step")
-        for pair, rows in probes.groupby(["training_on", "on_task"])
+    curves: dict[tuple[Any, Any], pd.DataFrame] = {
+        (task, on_task): rows.drop_duplicates("step", keep="last").sort_values("step")
+        for (task, on_task), rows in probes.groupby(["training_on", "on_task"])
     }
     gaps = []
     for (task, on_task), rows in curves.items():

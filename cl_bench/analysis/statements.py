@@ -47,7 +47,8 @@ def _variance_text(shares: pd.DataFrame) -> str:
     for key, rows in shares.groupby(["study", "benchmark", "method", "metric"], sort=False):
         study, benchmark, method, metric = map(str, key)
         known = rows.dropna(subset=["share"]).sort_values("share", ascending=False, kind="stable")
-        parts = [f"{row.part} {100 * row.share:.0f} %" for row in known.itertuples()]
+        named = zip(known["part"], known["share"].astype(float), strict=True)
+        parts = [f"{part} {100 * share:.0f} %" for part, share in named]
         said = ", ".join(parts) or "nothing varies"
         where = f"{study}: {method} on {benchmark}, {metric.replace('_', ' ')}"
         lines.append(f"  {where}: {said} ({rows['num_runs'].iloc[0]} runs)")

@@ -84,6 +84,13 @@ def test_where_it_is_undecided_the_seeds_to_come_are_counted():
     )
 
 
+def test_a_difference_that_is_clear_alone_may_not_be_among_many_pairs():
+    # differences 0.03, 0.04, 0.05: t = 4 sqrt 3, p = 0.0202, times 3 pairs
+    scores = {"a": [0.93, 0.94, 0.95], "b": [0.90, 0.90, 0.90], "c": [0.89, 0.91, 0.90]}
+    (block,) = sentences(comparison(values(scores)), means(values(scores)))
+    assert "than b, which is not enough among 3 pairs (Holm-adjusted p = 0.061); about " in block
+
+
 def test_a_small_and_sure_difference_is_the_same_within_the_margin():
     frame = values({"a": [0.601, 0.599, 0.6, 0.6], "b": [0.6] * 4})
     (row,) = comparison(frame, metrics=["average_accuracy"]).to_dict("records")
