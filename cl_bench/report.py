@@ -4,15 +4,18 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.frame import records_frame
 from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.seeds import draw_of
+from cl_bench.analysis.statements import statements
 from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
 from cl_bench.analysis.tables import text_table
 
@@ -20,13 +23,14 @@ from cl_bench.analysis.tables import text_table
 class Report(NamedTuple):
     """What a report says and where it lies."""
 
-    text: str  # a table for the terminal; empty when no run has records
+    text: str  # a table and what follows from it, for the terminal; empty when no run has records
     paths: list[Path]  # the files written
     notes: list[str]  # whatever the numbers leave out, a sentence each
 
 
 def report(folder: str | os.PathLike[str]) -> Report:
-    """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv and figures/ into it.
+    """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv, the tables of
+    `analysis.statements` (comparison.csv and others) and figures/ into it.
 
     The figures are figures/{forgetting,comparison,heatmap}-<benchmark>.{png,svg}; with several studies in the
     folder <study>-<benchmark>. Existing files of these names are replaced, each whole or not at all; others
@@ -36,10 +40,13 @@ def report(folder: str | os.PathLike[str]) -> Report:
     found, swept = with_methods(read_runs(folder))
     frame = records_frame(found, swept)
     rows, curves, averages = summary(frame), forgetting_curves(frame), average_curves(frame)
-    paths = [_write_csv(rows, folder / "summary.csv"), _write_csv(curves, folder / "forgetting_curves.csv")]
-    drawn, notes = _draw(rows, curves, averages, folder=folder / "figures")
-    paths += drawn
-    return Report(text_table(rows), paths, [*run_notes(found), *summary_notes(rows), *notes])
+    with _drawn(rows, curves, averages, folder=folder / "figures") as (drawn, notes):
+        said = statements(found, frame, rows)
+        tables = {"summary.csv": rows, "forgetting_curves.csv": curves} | said.tables
+        paths = [_write_csv(table, folder / name) for name, table in tables.items()]
+    text = "\n\n".join([text_table(rows), *said.text]) if said.text else text_table(rows)
+    notes = [*run_notes(found), *summary_notes(rows), *notes, *stale_notes(folder / "figures", drawn)]
+    return Report(text, [*paths, *drawn], notes)
 
 
 def run_notes(found: Iterable[Run]) -> list[str]:
@@ -57,7 +64,11 @@ def run_notes(found: Iterable[Run]) -> list[str]:
         seeds = _listed(sorted({str(run.seed) for run in runs}, key=int))
         notes.append(f"{where}, seed{'s' * (len(runs) > 1)} {seeds} {reason}")
     notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
-    repeated = Counter((run.study, run.benchmark, run.method, run.seed) for run in found if run.records)
+    repeated = Counter(
+        (run.study, run.benchmark, run.method, draw_of(run.seed, run.settings))
+        for run in found
+        if run.records
+    )
     notes += [
         f"{_where(study, benchmark, method)}, seed {seed} was run {times} times, and each counts."
         for (study, benchmark, method, seed), times in repeated.items()
@@ -81,16 +92,20 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _draw(
+@contextmanager
+def _drawn(
     rows: pd.DataFrame, curves: pd.DataFrame, averages: pd.DataFrame, *, folder: Path
-) -> tuple[list[Path], list[str]]:
+) -> Iterator[tuple[list[Path], list[str]]]:
+    """Draws meanwhile: the paths, complete after it, and notes on what is not drawn."""
     if curves.empty:
-        return [], ["There are no figures: no run is complete."]
+        yield [], ["There are no figures: no run is complete."]
+        return
     from cl_bench import figures  # here, so that importing the report does not import matplotlib
     from cl_bench.figures.comparison import drawable
+    from cl_bench.figures.drawing import Drawing, drawn
 
     styles = figures.method_styles(rows["method"])
-    paths: list[Path] = []
+    drawings: list[Drawing] = []
     notes: list[str] = []
     complete = rows[rows["num_seeds"] > 0]
     groups = list(complete.groupby(["study", "benchmark"], sort=True))
@@ -101,26 +116,33 @@ def _draw(
         title = f"{study}: {benchmark}" if several else str(benchmark)
         here = curves[(curves["study"] == study) & (curves["benchmark"] == benchmark)]
         average = averages[(averages["study"] == study) & (averages["benchmark"] == benchmark)]
-        figure = figures.forgetting_figure(here, average, styles=styles, title=title)
-        paths += figures.save(figure, folder / f"forgetting-{name}")
+
+        def add(kind: str, make: Callable[..., Any], name: str = name, **arguments: Any) -> None:
+            drawings.append(Drawing(folder / f"{kind}-{name}", make, arguments))
+
+        look: dict[str, Any] = {"styles": styles, "title": title}
+        add("forgetting", figures.forgetting_figure, curves=here, averages=average, **look)
         if drawable(group).empty:
             notes.append(
                 f"{study}: {benchmark} has no comparison figure: "
                 "forgetting is of a task that is tested again after a later one."
             )
         else:
-            figure = figures.comparison_figure(group, styles=styles, title=title)
-            paths += figures.save(figure, folder / f"comparison-{name}")
-        paths += figures.save(figures.heatmap_figure(here, title=title), folder / f"heatmap-{name}")
-    written = {path.name for path in paths}
+            add("comparison", figures.comparison_figure, summary=group, **look)
+        add("heatmap", figures.heatmap_figure, curves=here, title=title)
+    with drawn(drawings) as paths:
+        yield paths, notes
+
+
+def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
+    """Which figures lie there from an earlier report, where this one drew some."""
+    names = {path.name for path in written}
     stale = [
         path.name
-        for path in sorted(folder.iterdir())
-        if re.match(r"(forgetting|comparison|heatmap)-.*\.(png|svg)$", path.name) and path.name not in written
+        for path in (sorted(folder.iterdir()) if names else ())
+        if re.match(r"(forgetting|comparison|heatmap)-.*\.(png|svg)$", path.name) and path.name not in names
     ]
-    if stale:
-        notes.append(f"From an earlier report, and not renewed, in {folder}: {', '.join(stale)}.")
-    return paths, notes
+    return [f"From an earlier report, and not renewed, in {folder}: {', '.join(stale)}."] if stale else []
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:

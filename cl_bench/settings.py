@@ -13,6 +13,9 @@ INCIDENTAL = (
     "training.threads",
     "training.compile",
     "training.stacked",
+    "training.probe_every",  # writes a file more; training and records are the same, bit for bit
+    "training.probe_size",
+    "seed_for.probe",
     "benchmark.dataset.root",
     "benchmark.dataset.download",
     "benchmark.dataset.with_test",  # it follows from training.test_on

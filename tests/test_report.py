@@ -28,6 +28,8 @@ def test_a_report_writes_tables_and_figures(tmp_path):
     assert names(found.paths, tmp_path) == [
         "summary.csv",
         "forgetting_curves.csv",
+        "comparison.csv",
+        "statistics.csv",
         *(
             f"figures/{kind}-permuted_mnist.{suffix}"
             for kind in ("forgetting", "comparison", "heatmap")
@@ -39,6 +41,53 @@ def test_a_report_writes_tables_and_figures(tmp_path):
     assert len(pd.read_csv(tmp_path / "forgetting_curves.csv")) == 2 * 4 * 3
     assert "study: permuted_mnist (domain-incremental, 3 tasks)" in found.text
     assert found.notes == []
+
+
+def test_a_report_says_which_method_is_better_and_how_sure_it_is(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, strategy="ewc", seed=seed, decay=0.01)
+        write_run(tmp_path, strategy="finetune", seed=seed, decay=0.3 + 0.01 * seed)
+    found = report(tmp_path)
+    table, said = found.text.split("permuted_mnist: accuracy after the last task")
+    assert "finetune" in table
+    assert "more accurate than finetune; p" in said
+    assert "Wilcoxon's test cannot decide with 3 seeds" in said
+    (row,) = pd.read_csv(tmp_path / "comparison.csv").query("metric == 'average_accuracy'").to_dict("records")
+    assert (row["first"], row["second"], row["num_seeds"]) == ("ewc", "finetune", 3)
+    assert f"{100 * row['difference']:.1f} points" in said
+    methods = pd.read_csv(tmp_path / "statistics.csv").query("metric == 'average_accuracy'")
+    assert methods["method"].tolist() == ["ewc", "finetune"]
+
+
+def test_seeds_by_part_are_no_repetitions_and_have_their_share_of_the_variance(tmp_path):
+    for init in range(3):
+        for order in range(2):
+            write_run(
+                tmp_path,
+                settings={"seed_for.init": init, "seed_for.order": order or None},
+                decay=0.01 + 0.1 * init,
+                run_hash=f"{10 * init + order:04x}",
+            )
+    found = report(tmp_path)
+    shares = pd.read_csv(tmp_path / "seed_variance.csv").query("metric == 'average_accuracy'")
+    assert shares["part"].tolist() == ["init", "order", "interaction"]
+    assert shares["share"].tolist() == pytest.approx([1, 0, 0], abs=1e-6)
+    assert "study: ewc on permuted_mnist, average accuracy: init 100 %" in found.text
+    # ewc init=0 order=1 and the like are not the same seed run again
+    assert not any("was run" in note for note in found.notes)
+
+
+def test_what_was_probed_in_training_is_reported(tmp_path):
+    run = write_run(tmp_path)
+    rows = ["seed,training_on,step,on_task,accuracy,nll,num_examples"]
+    rows += ["0,1,4,1,0.9,0.3,50", "0,2,6,1,0.4,1.0,50", "0,2,6,2,0.5,1.0,50", "0,2,8,1,0.8,0.5,50"]
+    (run / "probes.csv").write_text("\n".join([*rows, "0,2,8,2,0.9,0.4,50", ""]))
+    about = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(about | {"probe_seconds": 1.25}))
+    found = report(tmp_path)
+    assert "minimum accuracy 40.0, worst-case accuracy 65.0" in found.text
+    assert "costs an old one 50.0 points at the lowest; 0 % recover; probing took 1.2 s a run" in found.text
+    assert pd.read_csv(tmp_path / "continual_evaluation.csv")["gap_depth"].tolist() == pytest.approx([0.5])
 
 
 def test_a_second_report_overwrites_the_first_and_leaves_nothing_behind(tmp_path):
@@ -57,7 +106,7 @@ def test_several_studies_and_benchmarks_do_not_clash(tmp_path):
     write_run(tmp_path, study="a", benchmark="b-c")
     write_run(tmp_path, study="a", benchmark="d/e")
     found = report(tmp_path)
-    assert len(set(found.paths)) == len(found.paths) == 2 + 3 * 3 * 2
+    assert len(set(found.paths)) == len(found.paths) == 4 + 3 * 3 * 2
     assert {path.name for path in found.paths if path.match("heatmap-*.png")} == {
         "heatmap-a-b-c.png", "heatmap-a-b-c-2.png", "heatmap-a-d_e.png",
     }  # fmt: skip
@@ -103,7 +152,7 @@ def test_a_seed_that_was_run_twice_is_noted(tmp_path):
 def test_where_no_task_is_tested_again_there_is_no_comparison(tmp_path, settings):
     write_run(tmp_path, **settings)
     found = report(tmp_path)
-    assert not any("comparison" in path.name for path in found.paths)
+    assert not any(path.match("figures/comparison*") for path in found.paths)
     assert "forgetting is of a task that is tested again after a later one" in " ".join(found.notes)
 
 
@@ -113,7 +162,7 @@ def test_a_stream_of_a_thousand_tasks_with_the_newest_tested_is_reported_in_a_mo
     found = report(tmp_path)
     assert time.perf_counter() - start < 30  # it takes 4 s; the bound leaves room for a busy machine
     assert len(pd.read_csv(tmp_path / "forgetting_curves.csv")) == 1000 * 5 - (4 + 3 + 2 + 1)
-    assert len(found.paths) == 8
+    assert len(found.paths) == 10
     assert len(found.notes) == 1, "one seed only"
     assert "1000 tasks, the last 5 tested" in found.text
 
@@ -121,7 +170,10 @@ def test_a_stream_of_a_thousand_tasks_with_the_newest_tested_is_reported_in_a_mo
 def test_a_folder_of_failures_is_a_report_without_figures(tmp_path):
     write_run(tmp_path, status="failed", last_task=1, error="out of memory")
     found = report(tmp_path)
-    assert names(found.paths, tmp_path) == ["summary.csv", "forgetting_curves.csv"]
+    assert names(found.paths, tmp_path) == [
+        "summary.csv", "forgetting_curves.csv", "comparison.csv", "statistics.csv",
+    ]  # fmt: skip
+    assert pd.read_csv(tmp_path / "comparison.csv").empty
     assert "There are no figures: no run is complete." in found.notes
 
 

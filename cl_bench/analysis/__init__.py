@@ -12,6 +12,7 @@ from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
 from cl_bench.analysis.metrics import (
     METRICS,
     average_accuracy,
+    average_anytime_accuracy,
     average_seen,
     backward_transfer,
     forgetting,
@@ -19,6 +20,7 @@ from cl_bench.analysis.metrics import (
     intransigence,
     learning_accuracy,
     when_learned,
+    worst_task_accuracy,
 )
 from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
 from cl_bench.analysis.tables import text_table
@@ -30,6 +32,7 @@ __all__ = [
     "RunMatrix",
     "accuracy_matrix",
     "average_accuracy",
+    "average_anytime_accuracy",
     "average_curves",
     "average_seen",
     "backward_transfer",
@@ -45,4 +48,5 @@ __all__ = [
     "summary",
     "text_table",
     "when_learned",
+    "worst_task_accuracy",
 ]

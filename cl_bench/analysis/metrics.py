@@ -11,9 +11,7 @@ over the last k tasks; forgetting and backward transfer are means over those of 
 task, the best earlier accuracy being over those t at which the task was tested; learning accuracy is the same
 as ever; forward transfer, which needs tests before a task is learned, is nan.
 
-Other people's definitions differ under the same names. Avalanche's forgetting is R[j, j] - R[T, j], which is
-the negative of our backward transfer; Mammoth's forward transfer is 0 by construction on class-incremental
-streams.
+What other libraries compute under the same names is in `others`; the same metrics of a loss are in `losses`.
 """
 
 from collections.abc import Callable
@@ -71,6 +69,21 @@ def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
     return _mean(reference - _when_learned(matrix))
 
 
+def average_anytime_accuracy(accuracy: ArrayLike) -> float:
+    """AAA = mean over t = 1..T of (mean over j <= t of R[t, j]): how well seen tasks are known all along.
+
+    Source: Caccia et al. 2020, "Online Fast Adaptation and Knowledge Accumulation"; also known as average
+    incremental accuracy (Rebuffi et al. 2017, iCaRL).
+    """
+    return float(average_seen(accuracy).mean())
+
+
+def worst_task_accuracy(accuracy: ArrayLike) -> float:
+    """Min over j of R[T, j]: how well the task that is known worst (of those tested) is known in the end."""
+    final = _checked(accuracy)[-1]
+    return float(np.min(np.ma.compressed(final)))
+
+
 def average_seen(accuracy: ArrayLike) -> np.ndarray:
     """[T]: for t = 1..T the mean over j <= t of R[t, j], the accuracy on all tasks seen (that are tested)."""
     after = _checked(accuracy)[1:]
@@ -86,7 +99,15 @@ def when_learned(accuracy: ArrayLike) -> np.ndarray:
 # Every metric of the matrix alone; summaries, tables and CSV files follow this list.
 METRICS: dict[str, Callable[[ArrayLike], float]] = {
     function.__name__: function
-    for function in (average_accuracy, forgetting, backward_transfer, forward_transfer, learning_accuracy)
+    for function in (
+        average_accuracy,
+        forgetting,
+        backward_transfer,
+        forward_transfer,
+        learning_accuracy,
+        average_anytime_accuracy,
+        worst_task_accuracy,
+    )
 }
 
 

@@ -28,7 +28,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     average accuracy.
     """
     found = matrices(frame)
-    references = _references(found)
+    references = reference_accuracies(found)
     rows = []
     for group in by_method(found).values():
         complete = [run for run in group if run.complete]
@@ -80,7 +80,7 @@ def average_curves(frame: pd.DataFrame) -> pd.DataFrame:
     return _joined(parts, ["after_task"])
 
 
-def _references(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int, int], np.ndarray]:
+def reference_accuracies(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int, int], np.ndarray]:
     """(study, benchmark, num_tasks, seed) -> the reference's accuracy on each task when learned, [T]."""
     groups = by_method(run for run in found if run.strategy == REFERENCE and run.complete)
 

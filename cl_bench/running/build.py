@@ -18,7 +18,8 @@ from cl_bench.running.tuned import reads_test
 from cl_bench.streams import TaskStream
 from cl_bench.training.generators import Seeds
 
-NOT_THE_STRATEGYS = ("threads", "stacked", "test_on", "test_last")  # of the settings in `training`
+# of the settings in `training`
+NOT_THE_STRATEGYS = ("threads", "stacked", "test_on", "test_last", "probe_every", "probe_size")
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:

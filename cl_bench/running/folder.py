@@ -3,9 +3,10 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -16,6 +17,8 @@ from cl_bench.running.environment import versions
 from cl_bench.running.tuned import provenance, test_data
 
 RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
+PROBES = "probes.csv"
+PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
 
 
 class RunFolder:
@@ -30,9 +33,17 @@ class RunFolder:
 
     def is_finished(self) -> bool:
         try:
-            return json.loads((self.path / SUMMARY).read_text())["status"] == "finished"
+            about = json.loads((self.path / SUMMARY).read_text())
+            return about["status"] == "finished" and self._has_probes(about["settings"])
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def _has_probes(self, settings: dict[str, Any]) -> bool:
+        """Whether the finished run probed as is asked now; they are no part of its name."""
+        wanted = flatten(plain(self.config))
+        return wanted[PROBE_SETTINGS[0]] is None or all(
+            settings.get(name) == wanted[name] for name in PROBE_SETTINGS
+        )
 
     def touch(self) -> None:
         """Say that this sweep has seen it."""
@@ -42,6 +53,7 @@ class RunFolder:
         """Begin from the start; records of an earlier try stay in records.previous.csv until `finish`."""
         self.path.mkdir(parents=True, exist_ok=True)
         self._keep_records()
+        (self.path / PROBES).unlink(missing_ok=True)
         self.about: dict[str, Any] = {
             "study": self.config.study,
             "benchmark": self.config.benchmark.name,
@@ -67,6 +79,13 @@ class RunFolder:
 
     def append(self, record: Record) -> None:
         records.append(self.path / RECORDS, record)
+
+    def append_probes(self, rows: Sequence[NamedTuple]) -> None:
+        """Add to probes.csv, whose header is the names of their fields."""
+        with (self.path / PROBES).open("a") as file:
+            if file.tell() == 0:
+                file.write(",".join(rows[0]._fields) + "\n")
+            file.writelines(",".join(map(repr, row)) + "\n" for row in rows)
 
     def finish(self, *, share: float, **facts: Any) -> None:
         """`share`: of the seconds since `open`, where several runs were trained at once."""

@@ -146,6 +146,9 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     )
     strategy.plugins.insert(0, progress)
     by_seed = {folder.config.seed: folder for folder in folders}
+    probes = _probes(config, stream, seeds, by_seed)
+    if probes is not None:
+        strategy.plugins.insert(0, probes)
     try:
         with global_generators_restored(seeds[0]["noise"]):
             for record in experiment(
@@ -158,4 +161,27 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
                 by_seed[record.seed].append(record)
     finally:
         progress.close()
+    if probes is not None:
+        for folder in folders:
+            folder.tell(probe_seconds=round(probes.seconds / len(folders), 3))
     return weights_sha256(strategy)
+
+
+def _probes(config: DictConfig, stream: Any, seeds: Sequence[Any], folders: dict[int, RunFolder]) -> Any:
+    """The plugin of training.probe_every, which writes into each seed's folder; None where it is null."""
+    training = config.training
+    if training.probe_every is None:
+        return None
+    from cl_bench.training.probes import Probes, probe_experiences
+
+    def write(rows: list[Any]) -> None:
+        for seed, folder in folders.items():
+            folder.append_probes([row for row in rows if row.seed == seed])
+
+    return Probes(
+        probe_experiences(stream, test_on=training.test_on, size=training.probe_size, seeds=seeds),
+        every=training.probe_every,
+        test_last=training.test_last,
+        seeds=list(folders),
+        write=write,
+    )

@@ -51,4 +51,7 @@ class AdaSTE(LatentLearner):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
+        self.settle()
+
+    def settle(self) -> None:
         self.flat.set(straight_through.binarise(self.latent.data))

@@ -102,6 +102,9 @@ class BayesBiNN(SamplingLearner):
             # a head that was not used keeps the prior it had
             used = torch.where(self.active > 0, natural, self.prior) if self.active is not None else natural
             self.prior = used.clone()
+        self.settle()
+
+    def settle(self) -> None:
         self.flat.set(bernoulli.mode(self.posterior.natural))
 
     def test_draws(self) -> Callable[[], Tensor]:

@@ -78,6 +78,9 @@ class BiMU(SamplingLearner):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
+        self.settle()
+
+    def settle(self) -> None:
         self.flat.set(bernoulli.mode(self.natural))
 
     def test_draws(self) -> Callable[[], Tensor]:

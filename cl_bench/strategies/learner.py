@@ -175,6 +175,9 @@ class Learner(SupervisedTemplate):
         """
         return log_probabilities(self.logits(images, task))
 
+    def settle(self) -> None:
+        """Put the weights that are tested into the network, where training has others in it."""
+
     def state_tensors(self) -> dict[str, Tensor]:
         """What the strategy keeps between tasks besides the network, by name."""
         return {}

@@ -83,6 +83,9 @@ class MESU(SamplingLearner):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
+        self.settle()
+
+    def settle(self) -> None:
         self.flat.set(self.posterior.mean)
 
     def test_draws(self) -> Callable[[], Tensor]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-PURPOSES = ("init", "order", "batches", "augmentation", "noise", "test")
+PURPOSES = ("init", "order", "batches", "augmentation", "noise", "test", "probe")
 
 
 def derive(seed: int, purpose: str) -> int:
@@ -23,8 +23,8 @@ def derive(seed: int, purpose: str) -> int:
 
 class Seeds:
     """The seeds of one run by purpose: `init` (first weights), `order` (permutations, class order),
-    `batches`, `augmentation`, `noise` (weight samples and dropout in training) and `test` (weight samples in
-    testing).
+    `batches`, `augmentation`, `noise` (weight samples and dropout in training), `test` (weight samples in
+    testing) and `probe` (examples that are tested in the midst of training).
 
     Args:
         seed: of every purpose that has none of its own.

@@ -8,6 +8,7 @@ import pytest
 from cl_bench.analysis import (
     METRICS,
     average_accuracy,
+    average_anytime_accuracy,
     average_seen,
     backward_transfer,
     forgetting,
@@ -15,6 +16,7 @@ from cl_bench.analysis import (
     intransigence,
     learning_accuracy,
     when_learned,
+    worst_task_accuracy,
 )
 
 #            on task 1     2     3
@@ -68,6 +70,15 @@ def test_intransigence_by_hand():
 def test_average_seen_by_hand():
     # 0.90; (0.95 + 0.80) / 2 = 0.875; 2.20 / 3
     assert average_seen(EXAMPLE) == pytest.approx([0.90, 0.875, 2.20 / 3])
+
+
+def test_average_anytime_accuracy_by_hand():
+    # (0.90 + 0.875 + 2.20 / 3) / 3
+    assert average_anytime_accuracy(EXAMPLE) == pytest.approx((0.90 + 0.875 + 2.20 / 3) / 3)
+
+
+def test_worst_task_accuracy_by_hand():
+    assert worst_task_accuracy(EXAMPLE) == 0.60  # of 0.60, 0.90, 0.70
 
 
 def test_final_accuracy_never_counts_as_forgetting():
@@ -179,6 +190,9 @@ def test_metrics_of_the_newest_tasks_by_hand():
     assert learning_accuracy(BAND) == pytest.approx(0.725)
     # 0.90; 1.75 / 2; (0.60 + 0.90 + 0.70) / 3; 1.90 / 3
     assert average_seen(BAND) == pytest.approx([0.90, 0.875, 2.20 / 3, 1.90 / 3])
+    # (0.90 + 0.875 + 2.20 / 3 + 1.90 / 3) / 4; the least of 0.65, 0.75, 0.50
+    assert average_anytime_accuracy(BAND) == pytest.approx((1.775 + 4.10 / 3) / 4)
+    assert worst_task_accuracy(BAND) == 0.50
     # joint[j] - R[j, j]: 0.05 + 0.10 + 0.20 + 0.30 = 0.65
     assert intransigence(BAND, [0.95, 0.90, 0.90, 0.80]) == pytest.approx(0.65 / 4)
 

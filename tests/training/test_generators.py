@@ -17,7 +17,7 @@ def test_seed_0_is_a_seed():
 
 
 def test_every_purpose_has_its_own_seed():
-    assert len(set(all_of(Seeds(0)).values())) == len(PURPOSES) == 6
+    assert len(set(all_of(Seeds(0)).values())) == len(PURPOSES) == 7
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -57,7 +57,7 @@ def test_making_a_generator_leaves_the_global_one():
 
 
 def test_an_unknown_purpose_is_an_error_that_lists_the_purposes():
-    known = "init, order, batches, augmentation, noise, test"
+    known = "init, order, batches, augmentation, noise, test, probe"
     with pytest.raises(ValueError, match=f"seeds are for {known}, got 'batch'"):
         Seeds(0, {"batch": 1})
 

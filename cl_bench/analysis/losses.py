@@ -1,0 +1,85 @@
+"""The metrics of `metrics` for what is better low: nll, ece and the like.
+
+`loss` has shape [1 + T, T], L[t, j] being the loss on task j after training on tasks 1..t, row 0 the
+untrained network. Levels (average, learning, anytime, worst) are in the loss's own unit, lower is better.
+Changes keep the sign they have for accuracy: forgetting is positive where something got worse, transfer where
+it got better.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cl_bench.analysis import metrics
+
+LOWER_IS_BETTER = ("nll", "ece", "brier")  # columns of records that are losses
+
+
+def average_loss(loss: ArrayLike) -> float:
+    """Mean over j of L[T, j]."""
+    return metrics.average_accuracy(loss)
+
+
+def forgetting_of_loss(loss: ArrayLike) -> float:
+    """Mean over j < T of L[T, j] - (min over 1 <= t < T of L[t, j]): final minus best earlier loss."""
+    return metrics.forgetting(_negative(loss))
+
+
+def backward_transfer_of_loss(loss: ArrayLike) -> float:
+    """Mean over j < T of L[j, j] - L[T, j]: what later tasks took off a task's loss since it was learned."""
+    return metrics.backward_transfer(_negative(loss))
+
+
+def forward_transfer_of_loss(loss: ArrayLike) -> float:
+    """Mean over j > 1 of L[0, j] - L[j-1, j]: what earlier tasks took off the loss of a task not yet
+    learned.
+    """
+    return metrics.forward_transfer(_negative(loss))
+
+
+def learning_loss(loss: ArrayLike) -> float:
+    """Mean over j of L[j, j]."""
+    return metrics.learning_accuracy(loss)
+
+
+def intransigence_of_loss(loss: ArrayLike, joint: ArrayLike) -> float:
+    """Mean over j of L[j, j] - joint[j]; `joint`, [T], as in `metrics.intransigence`."""
+    return metrics.intransigence(_negative(loss), -np.asarray(joint, dtype=float))
+
+
+def average_anytime_loss(loss: ArrayLike) -> float:
+    """Mean over t = 1..T of (mean over j <= t of L[t, j])."""
+    return metrics.average_anytime_accuracy(loss)
+
+
+def worst_task_loss(loss: ArrayLike) -> float:
+    """Max over j of L[T, j]."""
+    return -metrics.worst_task_accuracy(_negative(loss))
+
+
+def metrics_of(column: str) -> dict[str, Callable[[ArrayLike], float]]:
+    """Name -> metric of the matrix of this column of records: `metrics.METRICS` for accuracy, and for a loss
+    the like, named after it: average_nll, forgetting_nll, ...
+
+    Raises:
+        ValueError: for a column of which it is not known whether low or high is better.
+    """
+    if column == "accuracy":
+        return dict(metrics.METRICS)
+    if column not in LOWER_IS_BETTER:
+        known = ", ".join(("accuracy", *LOWER_IS_BETTER))
+        raise ValueError(f"metrics are known for the columns {known}, got {column=}")
+    return {
+        f"average_{column}": average_loss,
+        f"forgetting_{column}": forgetting_of_loss,
+        f"backward_transfer_{column}": backward_transfer_of_loss,
+        f"forward_transfer_{column}": forward_transfer_of_loss,
+        f"learning_{column}": learning_loss,
+        f"average_anytime_{column}": average_anytime_loss,
+        f"worst_task_{column}": worst_task_loss,
+    }
+
+
+def _negative(loss: ArrayLike) -> np.ndarray:
+    return -np.ma.asarray(loss, dtype=float)

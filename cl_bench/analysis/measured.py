@@ -1,0 +1,35 @@
+"""One row a run, its metrics in columns: what comparisons and shares of variance start from."""
+
+import pandas as pd
+
+from cl_bench.analysis.losses import metrics_of
+from cl_bench.analysis.matrix import matrices
+from cl_bench.analysis.metrics import intransigence
+from cl_bench.analysis.summary import reference_accuracies
+
+RUN = ("study", "benchmark", "method", "strategy", "seed", "run")
+
+
+def run_metrics(frame: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
+    """From a frame of `load`: a row for each run with a complete matrix of this column of the records.
+
+    Columns: study, benchmark, method, strategy, seed, run, and the metrics of `losses.metrics_of(column)`;
+    intransigence (of a loss: intransigence_<column>) against `joint` of the same seed, nan without one.
+
+    Raises:
+        ValueError: for a column of which it is not known whether low or high is better.
+    """
+    metrics = metrics_of(column)
+    sign = 1 if column == "accuracy" else -1
+    found = matrices(frame.assign(accuracy=sign * frame[column]))  # higher is better
+    joint = reference_accuracies(found)
+    name = "intransigence" if column == "accuracy" else f"intransigence_{column}"
+    rows = []
+    for run in found:
+        if run.complete:
+            reference = joint.get((run.study, run.benchmark, run.num_tasks, run.seed))
+            row = {key: getattr(run, key) for key in RUN}
+            row |= {key: metric(sign * run.accuracy) for key, metric in metrics.items()}
+            row[name] = float("nan") if reference is None else intransigence(run.accuracy, reference)
+            rows.append(row)
+    return pd.DataFrame(rows, columns=[*RUN, *metrics, name])

@@ -1,0 +1,40 @@
+"""Figures drawn in several processes are those of one."""
+
+import sys
+
+import pytest
+from matplotlib.figure import Figure
+
+from cl_bench.figures.drawing import Drawing, drawn
+
+
+def line(*, height):
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([0, height])
+    return figure
+
+
+def broken():
+    raise ValueError("nothing to draw")
+
+
+def drawings(folder):
+    return [Drawing(folder / f"line-{number}", line, {"height": number}) for number in range(6)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_several_processes_draw_what_one_draws_in_the_same_order(tmp_path):
+    found = []
+    for processes in (1, 3):
+        with drawn(drawings(tmp_path / str(processes)), processes=processes) as paths:
+            pass
+        found.append([(path.name, path.read_bytes()) for path in paths])
+    assert found[0] == found[1]
+    assert [name for name, _ in found[0]][:3] == ["line-0.png", "line-0.svg", "line-1.png"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_goes_wrong_in_a_figure_is_raised(tmp_path, processes):
+    wrong = [*drawings(tmp_path)[:1], Drawing(tmp_path / "none", broken, {})]
+    with pytest.raises(ValueError, match="nothing to draw"), drawn(wrong, processes=processes):
+        pass
