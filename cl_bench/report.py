@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from cl_bench.analysis.expected import comparison, comparison_table
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.frame import records_frame
 from cl_bench.analysis.labels import with_methods
@@ -26,7 +27,8 @@ class Report(NamedTuple):
 
 
 def report(folder: str | os.PathLike[str]) -> Report:
-    """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv and figures/ into it.
+    """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv and figures/ into it, and
+    expected.csv where a study has published numbers to be compared with.
 
     The figures are figures/{forgetting,comparison,heatmap}-<benchmark>.{png,svg}; with several studies in the
     folder <study>-<benchmark>. Existing files of these names are replaced, each whole or not at all; others
@@ -37,9 +39,14 @@ def report(folder: str | os.PathLike[str]) -> Report:
     frame = records_frame(found, swept)
     rows, curves, averages = summary(frame), forgetting_curves(frame), average_curves(frame)
     paths = [_write_csv(rows, folder / "summary.csv"), _write_csv(curves, folder / "forgetting_curves.csv")]
+    text = text_table(rows)
+    compared = comparison(found, frame)
+    if not compared.empty:
+        paths.append(_write_csv(compared, folder / "expected.csv"))
+        text = "\n\n".join(filter(None, [text, comparison_table(compared)]))
     drawn, notes = _draw(rows, curves, averages, folder=folder / "figures")
     paths += drawn
-    return Report(text_table(rows), paths, [*run_notes(found), *summary_notes(rows), *notes])
+    return Report(text, paths, [*run_notes(found), *summary_notes(rows), *notes])
 
 
 def run_notes(found: Iterable[Run]) -> list[str]:
