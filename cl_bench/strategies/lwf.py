@@ -24,8 +24,9 @@ class LwF(Learner):
     the classes are distilled that were among the labels of earlier tasks, in both softmaxes.
     Sources: Li, Hoiem 2016 (`fixed`: loss + strength sum over heads of T^2 KL); van de Ven, Tolias 2019,
     arXiv 1904.07734 (`by_task`: loss / t + (1 - 1/t) strength times the mean over heads; strength 1 is
-    theirs; their code appends zeros to the teacher's answer for the new classes: `new_classes=zero`). As in
-    both, heads of earlier tasks are trained further, by distillation.
+    theirs; their code appends zeros to the teacher's answer for the new classes, which is `new_classes=zero`,
+    and at first left T^2 out, which is strength 1 / T^2). As in both, heads of earlier tasks are trained
+    further, by distillation.
 
     Args:
         strength: of the distillation; 0 with `fixed` is fine-tuning.

@@ -78,8 +78,8 @@ def stock(
         )
     if iterations is not None or optimizer_state != "new" or active_classes != "all":
         raise ValueError(
-            "for a stock Avalanche strategy iterations must be null, optimizer_state new, active_classes all, "
-            f"got {iterations=}, {optimizer_state=}, {active_classes=}"
+            "for a stock Avalanche strategy iterations must be null, optimizer_state new, active_classes "
+            f"all, got {iterations=}, {optimizer_state=}, {active_classes=}"
         )
     if isinstance(model, StackedNetwork):
         raise ValueError(
