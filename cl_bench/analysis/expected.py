@@ -12,6 +12,7 @@ neither the test nor the interval decides, the verdict is `undecided`.
 
 import json
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -224,9 +225,13 @@ def _study_table(study: str, rows: pd.DataFrame) -> str:
         ["difference", *("–" if math.isnan(each) else f"{each:+.1f}" for each in rows["difference"])],
         ["margin", *(f"{each:g}" for each in rows["margin"])],
         ["agrees?", *rows["verdict"]],
+        ["source", *(str(1 + place) for place in rows.groupby(_SOURCE, sort=False).ngroup())],
     ]
     parts = [f"{study}: published, and here\n", aligned(columns), *_remarks(rows)]
     return "\n".join(parts)
+
+
+_SOURCE = ["source", "evidence", "note"]
 
 
 def _published(row: Mapping[Any, Any]) -> str:
@@ -242,19 +247,19 @@ def _here(row: Mapping[Any, Any]) -> str:
 
 
 def _remarks(rows: pd.DataFrame) -> list[str]:
-    """A line for each source, with its note; for each miss, why; for what was not run, how to run it."""
+    """Each source, with its note; for each miss, why; for what was not run, how to run it."""
     lines = [
-        f"  {', '.join(group['method'])}: {source} ({evidence})." + (f" {note}" if note else "")
-        for (source, evidence, note), group in rows.groupby(["source", "evidence", "note"], sort=False)
+        f"{1 + place} {source} ({evidence})." + (f" {note}" if note else "")
+        for place, (source, evidence, note) in enumerate(rows[_SOURCE].drop_duplicates().to_numpy())
     ]
     missed = rows[rows["verdict"] == DIFFERS]
     lines += [
-        f"  {row['method']} misses the published number: {row['reason'] or 'the reason is not known.'}"
+        f"{row['method']} misses the published number: {row['reason'] or 'the reason is not known.'}"
         for row in missed.to_dict("records")
     ]
     lines += [
-        f"  {row['method']} was not run; run it with {row['run_with']}"
+        f"{row['method']} was not run; run it with {row['run_with']}"
         for row in rows[rows["verdict"] == NOT_RUN].to_dict("records")
         if row["run_with"]
     ]
-    return ["", *lines] if lines else []
+    return ["", *(textwrap.fill(line, 110, initial_indent="  ", subsequent_indent="    ") for line in lines)]

@@ -158,13 +158,13 @@ def test_the_report_shows_the_table_and_writes_it_as_csv(tmp_path):
     found = report(tmp_path)
     lines = [" ".join(line.split()) for line in found.text.splitlines()]
     assert "study: published, and here" in lines
-    assert "method published here seeds difference margin agrees?" in lines
-    assert "ewc 90 ± 0.2 SEM (20) 90.0 ± 0.1 4 +0.0 1.5 agrees" in lines
-    assert "si 80 (20) – 0 – 1.5 not run" in lines
-    assert "ewc 99 (20) 90.0 ± 0.1 4 -9.0 1.5 differs" in lines
-    assert "ewc 70 (20) 90.0 ± 0.1 4 +20.0 1.5 unverified source" in lines
-    assert "ewc, si: Somebody 2020 (read)." in lines
-    assert "ewc: Somebody 2020 (read). Another network." in lines
+    assert "method published here seeds difference margin agrees? source" in lines
+    assert "ewc 90 ± 0.2 SEM (20) 90.0 ± 0.1 4 +0.0 1.5 agrees 1" in lines
+    assert "si 80 (20) – 0 – 1.5 not run 1" in lines
+    assert "ewc 99 (20) 90.0 ± 0.1 4 -9.0 1.5 differs 2" in lines
+    assert "ewc 70 (20) 90.0 ± 0.1 4 +20.0 1.5 unverified source 3" in lines
+    assert "1 Somebody 2020 (read)." in lines
+    assert "2 Somebody 2020 (read). Another network." in lines
     assert "ewc misses the published number: their network is larger." in lines
     assert "si was not run; run it with strategy=si" in lines
     table = pd.read_csv(tmp_path / "expected.csv")
