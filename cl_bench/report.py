@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from cl_bench.analysis.expected import comparison, comparison_table
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.frame import records_frame
 from cl_bench.analysis.labels import with_methods
@@ -30,7 +31,8 @@ class Report(NamedTuple):
 
 def report(folder: str | os.PathLike[str]) -> Report:
     """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv, the tables of
-    `analysis.statements` (comparison.csv and others) and figures/ into it.
+    `analysis.statements` (comparison.csv and others), expected.csv where a study has published numbers to be
+    compared with, and figures/ into it.
 
     The figures are figures/{forgetting,comparison,heatmap}-<benchmark>.{png,svg}; with several studies in the
     folder <study>-<benchmark>. Existing files of these names are replaced, each whole or not at all; others
@@ -43,8 +45,11 @@ def report(folder: str | os.PathLike[str]) -> Report:
     with _drawn(rows, curves, averages, folder=folder / "figures") as (drawn, notes):
         said = statements(found, frame, rows)
         tables = {"summary.csv": rows, "forgetting_curves.csv": curves} | said.tables
+        compared = comparison(found, frame)
+        if not compared.empty:
+            tables["expected.csv"] = compared
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
-    text = "\n\n".join([text_table(rows), *said.text]) if said.text else text_table(rows)
+    text = "\n\n".join(filter(None, [text_table(rows), comparison_table(compared), *said.text]))
     notes = [*run_notes(found), *summary_notes(rows), *notes, *stale_notes(folder / "figures", drawn)]
     return Report(text, [*paths, *drawn], notes)
 

@@ -6,6 +6,7 @@
 """
 
 from cl_bench.analysis.errors import AnalysisError
+from cl_bench.analysis.expected import comparison, comparison_table
 from cl_bench.analysis.frame import load, runs
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
@@ -36,6 +37,8 @@ __all__ = [
     "average_curves",
     "average_seen",
     "backward_transfer",
+    "comparison",
+    "comparison_table",
     "forgetting",
     "forgetting_curves",
     "forward_transfer",

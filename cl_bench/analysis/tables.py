@@ -46,6 +46,11 @@ def _table(rows: pd.DataFrame) -> str:
     for title, metric in _COLUMNS.items():
         mean = rows[f"{metric}_mean"]
         columns.append([title, *_with_half_widths(list(mean), list(rows[f"{metric}_high"] - mean))])
+    return aligned(columns)
+
+
+def aligned(columns: list[list[str]]) -> str:
+    """Columns with their titles first, as lines: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in columns]
     lines = []
     for cells in zip(*columns, strict=True):

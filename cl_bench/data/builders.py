@@ -11,7 +11,7 @@ from pathlib import Path
 from cl_bench.data.cifar import CIFAR10_BATCHES, CIFAR100_BATCHES, SHAPE, look_for_batches
 from cl_bench.data.folders import ARCHIVES, folder_source, is_archive
 from cl_bench.data.idx import MNIST_FILES, look_for_idx
-from cl_bench.data.image_data import DataError, ImageData
+from cl_bench.data.image_data import DataError, ImageData, followed_by
 from cl_bench.data.places import Look, Source, expanded, find, is_file, is_folder
 from cl_bench.data.store import stored
 
@@ -71,6 +71,20 @@ def cifar100(*, root: str | None, download: bool, with_test: bool = True) -> Ima
         wanted=f"put {CIFAR100_BATCHES.folder}/ or {CIFAR100_BATCHES.archive} into one of them",
         fetch="CIFAR100" if download else None,
         with_test=with_test,
+    )
+
+
+def cifar10_100(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
+    """CIFAR-10, then the first 50 classes of CIFAR-100: 75,000 + 15,000 images of 60 classes.
+
+    For the split of Zenke et al. 2017 (CIFAR-10 whole as the first task, then 10 classes of CIFAR-100 each).
+    Both are looked for as by `cifar10` and `cifar100`. Raises DataError.
+    """
+    return followed_by(
+        cifar10(root=root, download=download, with_test=with_test),
+        cifar100(root=root, download=download, with_test=with_test),
+        name="cifar10_100",
+        num_classes=50,
     )
 
 

@@ -38,6 +38,27 @@ class ImageData(NamedTuple):
         )
 
 
+def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: int) -> ImageData:
+    """All of `first` and the first `num_classes` classes of `second`, numbered after those of `first`."""
+    before = len(first.class_names)
+
+    def both(images: str, labels: str) -> tuple[Tensor, Tensor]:
+        found = getattr(second, labels)
+        taken = found < num_classes
+        return (
+            torch.cat([getattr(first, images), getattr(second, images)[taken]]),
+            torch.cat([getattr(first, labels), found[taken] + before]),
+        )
+
+    return ImageData(
+        name,
+        *both("train_images", "train_labels"),
+        *both("test_images", "test_labels"),
+        (*first.class_names, *second.class_names[:num_classes]),
+        f"{first.source}; {second.source}",
+    )
+
+
 def one_line(error: BaseException) -> str:
     """The message of an error, shortened to one line; its kind where it has no message."""
     text = " ".join(str(error).split()) or type(error).__name__

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from cl_bench.models.normalisation import BINARY_BATCH_EPSILON, Scale, batch_norm, check_names
 
+ABSENT = -1e4  # the logit of a class that is not there: its probability is exactly 0, its logarithm finite
+
 # one head for all examples; one for each, int64 [B]; or several for all, their logits side by side
 Task = int | Tensor | tuple[int, ...]
 
@@ -14,6 +16,7 @@ class Heads(nn.Module):
 
     `linear` may be replaced by any module [B, in_features] -> [B, num_heads * num_classes]. With one head the
     task is ignored. `normalisation` (see `normalise_heads`) is applied to the chosen head's outputs only.
+    `active` (bool [num_classes]; None: all) are the classes that there are: others have probability 0.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Heads(nn.Module):
         self.num_heads = num_heads
         self.linear: nn.Module = nn.Linear(in_features, num_heads * num_classes, bias=bias)
         self.normalisation = normalisation
+        self.active: Tensor | None = None
 
     def forward(self, features: Tensor, task: Task = 0) -> Tensor:
         """Logits [B, num_classes] of features [B, F]; task is a head's index from 0, or a tensor of them [B].
@@ -53,8 +57,10 @@ class Heads(nn.Module):
     def _logits(self, outputs: Tensor, task: int | Tensor) -> Tensor:
         logits = self.select(outputs, task)
         if isinstance(self.normalisation, BatchNormPerHead):
-            return self.normalisation(logits, task)
-        return logits if self.normalisation is None else self.normalisation(logits)
+            logits = self.normalisation(logits, task)
+        elif self.normalisation is not None:
+            logits = self.normalisation(logits)
+        return logits if self.active is None else logits.masked_fill(~self.active, ABSENT)
 
     def select(self, outputs: Tensor, task: int | Tensor) -> Tensor:
         """The head's columns [B, num_classes] of all outputs [B, num_heads * num_classes]."""

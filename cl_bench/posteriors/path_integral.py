@@ -22,10 +22,14 @@ def follow(share: Tensor, gradient: Tensor, change: Tensor) -> Tensor:
     return share - gradient * change
 
 
-def consolidate(state: Quadratic, weights: Tensor, share: Tensor, *, damping: float) -> Quadratic:
+def consolidate(
+    state: Quadratic, weights: Tensor, share: Tensor, *, damping: float, cut_off: bool
+) -> Quadratic:
     """Omega after one more task, around its solution `weights`; the task began at the old centre.
 
-    share: omega of the task, [P]; damping: xi, which bounds what a weight that hardly moved is worth.
+    share: omega of the task, [P]; damping: xi, which bounds what a weight that hardly moved is worth;
+    cut_off: whether Omega is cut off at 0.
     """
     gained = share / ((weights - state.centre).square() + damping)
-    return Quadratic(weights.clone(), (state.precision + gained).clamp_min(0))
+    total = state.precision + gained
+    return Quadratic(weights.clone(), total.clamp_min(0) if cut_off else total)

@@ -41,6 +41,7 @@ def register() -> None:
     """Tell Hydra of our resolvers and search path; called before any composition, as often as one likes."""
     Plugins.instance().register(EntryPointConfigs)
     OmegaConf.register_new_resolver("workers", lambda threads: max(1, num_cores() // threads), replace=True)
+    OmegaConf.register_new_resolver("case", lambda key, values: values[key], replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
     OmegaConf.register_new_resolver("reads_test", lambda *, _root_: reads_test(_root_), replace=True)
 
@@ -80,8 +81,12 @@ def explain(error: Exception) -> str:
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """The settings as resolved dictionaries and lists, without Hydra's part and the record of a tuning."""
-    open_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", TUNING)])
+    """The settings as resolved dictionaries and lists: without Hydra's part, the record of a tuning, and the
+    published numbers, which are the study's.
+    """
+    open_config = OmegaConf.masked_copy(
+        config, [str(key) for key in config if key not in ("hydra", TUNING, "expected")]
+    )
     try:
         container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:

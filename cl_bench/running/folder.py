@@ -17,6 +17,7 @@ from cl_bench.running.environment import versions
 from cl_bench.running.tuned import provenance, test_data
 
 RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
+EXPECTED = "expected.json"  # of the study, beside its runs
 PROBES = "probes.csv"
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
 
@@ -48,6 +49,13 @@ class RunFolder:
     def touch(self) -> None:
         """Say that this sweep has seen it."""
         os.utime(self.path / SUMMARY)
+
+    def write_expected(self) -> None:
+        """The published numbers that the study is compared with, beside its runs."""
+        if self.config.expected:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            numbers = OmegaConf.to_container(self.config.expected, resolve=True)
+            write_whole(self.path.parent / EXPECTED, json.dumps(numbers, indent=1) + "\n")
 
     def open(self) -> None:
         """Begin from the start; records of an earlier try stay in records.previous.csv until `finish`."""

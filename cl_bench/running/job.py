@@ -29,6 +29,7 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
     another; a seed that fails does not stop the others: the first error is raised at the end.
     """
     folders = [RunFolder(each) for each in one_seed_each(config)]
+    folders[0].write_expected()
     left = [folder for folder in folders if not _is_done(folder)]
     if len(left) > 1 and _stacks(config):
         left = _at_once(left, show_progress=show_progress)

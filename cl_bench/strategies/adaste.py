@@ -37,7 +37,7 @@ class AdaSTE(LatentLearner):
         self.small_gradient = small_gradient
 
     def differentiate(self, **kwargs: Any) -> None:
-        last = len(self.dataloader) * self.train_epochs - 1
+        last = self.num_steps - 1
         self.b = adaste.sharpness(self.steps_taken / max(last, 1), initial=self.initial_b, final=self.final_b)
         self.flat.set(adaste.weight(self.latent.data, a=self.a, b=self.b))
         super().differentiate(**kwargs)

@@ -21,7 +21,7 @@ class EWC(Anchored):
         strength: lambda of the papers; 0 is fine-tuning.
         mode: `separate` or `online`.
         decay: gamma of `online`, in [0, 1].
-        fisher_estimator: `exact`, `sampled` or `empirical`; see posteriors/fisher.py.
+        fisher_estimator: `exact`, `sampled`, `empirical` or `predicted`; see posteriors/fisher.py.
     """
 
     stackable = True

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from cl_bench.models import Heads, Network, Task
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
@@ -26,6 +27,8 @@ from cl_bench.training.samples import TestSamples
 from cl_bench.training.schedule import SCHEDULES, factor
 
 OPTIMIZERS = ("adam", "sgd")
+OPTIMIZER_STATES = ("new", "kept")
+ACTIVE_CLASSES = ("all", "seen")
 
 
 class TaskFree(nn.Module):
@@ -53,8 +56,12 @@ class Learner(SupervisedTemplate):
     Args:
         model: `cl_bench.models.Network`, a `StackedNetwork`, or any network whose parameters do not grow.
         epochs: passes over each task's training data.
+        iterations: steps a task, the last pass cut short; they take the place of `epochs`. None: `epochs`.
         batch_size, test_batch_size: in examples; the second changes nothing in training.
-        optimizer: `adam` or `sgd`, made anew for each task.
+        optimizer: `adam` or `sgd`.
+        optimizer_state: `new` for each task, or `kept`: Adam's averages go on from task to task.
+        active_classes: `all` outputs are trained and tested, or with one head only those of classes `seen` in
+            this task and earlier ones (tests before the first task are of all).
         learning_rate: step size at the start of each task.
         schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
         device: where weights and data live.
@@ -76,9 +83,12 @@ class Learner(SupervisedTemplate):
         *,
         model: nn.Module,
         epochs: int,
+        iterations: int | None,
         batch_size: int,
         test_batch_size: int,
         optimizer: str,
+        optimizer_state: str,
+        active_classes: str,
         learning_rate: float,
         schedule: str,
         device: torch.device | str,
@@ -89,8 +99,12 @@ class Learner(SupervisedTemplate):
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
         check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
+        if iterations is not None:
+            check_count(iterations=iterations)
         check_positive(learning_rate=learning_rate)
         check_choice("optimizer", optimizer, OPTIMIZERS)
+        check_choice("optimizer_state", optimizer_state, OPTIMIZER_STATES)
+        check_choice("active_classes", active_classes, ACTIVE_CLASSES)
         check_choice("schedule", schedule, SCHEDULES)
         check_choice("precision", precision, PRECISIONS)
         if any(isinstance(module, DynamicModule) for module in model.modules()):
@@ -114,6 +128,8 @@ class Learner(SupervisedTemplate):
             self.network, compile=compile, precision=precision, device=torch.device(device)
         )
         self.schedule, self.learning_rate, self.optimizer_name = schedule, learning_rate, optimizer
+        self.keeps_optimizer, self.only_seen_classes = optimizer_state == "kept", active_classes == "seen"
+        self.iterations = iterations
         super().__init__(
             model=self.network,
             optimizer=self.new_optimizer(),
@@ -208,7 +224,7 @@ class Learner(SupervisedTemplate):
 
     def training_epoch(self, **kwargs: Any) -> None:
         for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
-            if self._stop_training:
+            if self._stop_training or self.steps_taken == self.num_steps:
                 break
             self._unpack_minibatch()
             self._before_training_iteration(**kwargs)
@@ -294,9 +310,30 @@ class Learner(SupervisedTemplate):
         return self.network if model is None else model
 
     def check_model_and_optimizer(self, **kwargs: Any) -> None:
-        """A new optimizer for each task. (Avalanche's own would drop its state and ours at the first one.)"""
-        self.optimizer = self.new_optimizer()
+        """What each task begins with; the optimizer is new unless its state is kept. (Avalanche's own would
+        drop its state and ours at the first task.)
+        """
+        if not self.keeps_optimizer:
+            self.optimizer = self.new_optimizer()
         self.steps_taken = 0
+        if self.iterations is not None:
+            self.train_epochs = -(-self.iterations // len(self.dataloader))
+        if self.only_seen_classes:
+            self.activate_classes()
+
+    @property
+    def num_steps(self) -> int:
+        """Of the current task."""
+        return self.train_epochs * len(self.dataloader) if self.iterations is None else self.iterations
+
+    def activate_classes(self) -> None:
+        """Let the single head have the classes of the current task and those it has already."""
+        heads = self.heads
+        if heads is None or heads.num_heads > 1:
+            return
+        labels = torch.cat([task.labels.to(self.device) for task in resident_tasks(self.experience)])
+        new = known_classes(labels, heads.num_classes)
+        heads.active = new if heads.active is None else heads.active | new
 
     def new_optimizer(self) -> torch.optim.Optimizer:
         parameters = [self.optimized()]
@@ -309,8 +346,8 @@ class Learner(SupervisedTemplate):
         return self.learning_rate * factor(
             self.schedule,
             step=self.steps_taken,
+            num_steps=self.num_steps,
             steps_per_epoch=len(self.dataloader),
-            epochs=self.train_epochs,
         )
 
     def set_step_size(self) -> None:

@@ -14,6 +14,7 @@ from cl_bench.strategies.learner import Learner
 from cl_bench.training.forward import Forward
 
 WEIGHTINGS = ("fixed", "by_task")
+NEW_CLASSES = ("excluded", "zero")
 
 
 class LwF(Learner):
@@ -23,24 +24,30 @@ class LwF(Learner):
     the classes are distilled that were among the labels of earlier tasks, in both softmaxes.
     Sources: Li, Hoiem 2016 (`fixed`: loss + strength sum over heads of T^2 KL); van de Ven, Tolias 2019,
     arXiv 1904.07734 (`by_task`: loss / t + (1 - 1/t) strength times the mean over heads; strength 1 is
-    theirs; their code appends zeros to the teacher's answer for the new classes and leaves T^2 out, which is
-    not done here). As in both, heads of earlier tasks are trained further, by distillation.
+    theirs; their code appends zeros to the teacher's answer for the new classes, which is `new_classes=zero`,
+    and at first left T^2 out, which is strength 1 / T^2). As in both, heads of earlier tasks are trained
+    further, by distillation.
 
     Args:
         strength: of the distillation; 0 with `fixed` is fine-tuning.
         temperature: T; 2 in the papers.
         weighting: `fixed` or `by_task`.
+        new_classes: of one head, in the softmaxes of teacher and student: `excluded` from both, or `zero`:
+            the teacher says 0 of them, so that distillation works against them.
     """
 
     stackable = True
 
-    def __init__(self, *, strength: float, temperature: float, weighting: str, **learner: Any) -> None:
+    def __init__(
+        self, *, strength: float, temperature: float, weighting: str, new_classes: str, **learner: Any
+    ) -> None:
         check_not_negative(strength=strength)
         check_positive(temperature=temperature)
         check_choice("weighting", weighting, WEIGHTINGS)
+        check_choice("new_classes", new_classes, NEW_CLASSES)
         super().__init__(**learner)
         self.strength, self.temperature, self.weighting = strength, temperature, weighting
-        self.precision = learner["precision"]
+        self.new_classes, self.precision = new_classes, learner["precision"]
         self.teacher: nn.Module | None = None
         self.known: dict[int, Tensor] = {}  # by head: the classes of earlier tasks, bool [K] or [R, K]
         self.num_learnt = 0
@@ -53,13 +60,16 @@ class LwF(Learner):
         with torch.no_grad():
             before = self._by_head(teach)
         divergences = [
-            distillation.divergence(
-                present[head], before[head], self._for_examples(known), temperature=self.temperature
-            )
+            self._divergence(present[head], before[head], self._for_examples(known))
             for head, known in self.known.items()
         ]
         self.distilled = torch.stack(divergences)
         return present[self._own_head]
+
+    def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
+        if self.new_classes == "zero":
+            teacher, known = teacher.masked_fill(~known, distillation.EXCLUDED), torch.ones_like(known)
+        return distillation.divergence(student, teacher, known, temperature=self.temperature)
 
     def criterion(self) -> Tensor:
         loss = super().criterion()

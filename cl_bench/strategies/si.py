@@ -6,7 +6,9 @@ import torch
 
 from cl_bench.posteriors import path_integral
 from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.checks import check_positive
+from cl_bench.strategies.checks import check_choice, check_positive
+
+PATHS = ("loss", "total")
 
 
 class SI(Anchored):
@@ -20,33 +22,43 @@ class SI(Anchored):
     Args:
         strength: c of the paper; 0 is fine-tuning.
         damping: xi of the paper.
+        path: whose gradient Omega is made of: `loss`, the paper's; `total`, with the penalty's, and a sum
+            that may become negative (the code of van de Ven and Tolias 2019).
     """
 
     stackable = True
 
-    def __init__(self, *, damping: float, **anchored: Any) -> None:
+    def __init__(self, *, damping: float, path: str, **anchored: Any) -> None:
         check_positive(damping=damping)
+        check_choice("path", path, PATHS)
         super().__init__(**anchored)
-        self.damping = damping
+        self.damping, self.path = damping, path
         self.share = torch.zeros_like(self.flat.values.data)  # omega of the present task
-        self.loss_gradient = torch.zeros_like(self.share)
+        self.followed = torch.zeros_like(self.share)
 
     @property
     def curvature(self) -> float:
         return 2 * self.strength
 
     def add_penalty_gradient(self) -> None:
-        self.loss_gradient = self.flat.gradients.clone()
-        super().add_penalty_gradient()
+        if self.path == "total":
+            super().add_penalty_gradient()
+        self.followed = self.flat.gradients.clone()
+        if self.path == "loss":
+            super().add_penalty_gradient()
 
     def optimizer_step(self) -> None:
         before = self.flat.values.data.clone()
         super().optimizer_step()
-        self.share = path_integral.follow(self.share, self.loss_gradient, self.flat.values.data - before)
+        self.share = path_integral.follow(self.share, self.followed, self.flat.values.data - before)
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         self.penalty = path_integral.consolidate(
-            self.penalty, self.flat.values.data, self.share, damping=self.damping
+            self.penalty,
+            self.flat.values.data,
+            self.share,
+            damping=self.damping,
+            cut_off=self.path == "loss",
         )
         self.share = torch.zeros_like(self.share)

@@ -40,9 +40,12 @@ def stock(
     settings: Mapping[str, Any],
     model: nn.Module,
     epochs: int,
+    iterations: int | None,
     batch_size: int,
     test_batch_size: int,
     optimizer: str,
+    optimizer_state: str,
+    active_classes: str,
     learning_rate: float,
     schedule: str,
     device: torch.device | str,
@@ -60,7 +63,8 @@ def stock(
 
     Raises:
         ValueError: for a path that names no class, settings the class does not take, or what it cannot
-            do: a schedule, another precision, compilation.
+            do: a schedule, another precision, compilation, `iterations`, optimizer_state=kept,
+            active_classes=seen.
     """
     check_choice("optimizer", optimizer, OPTIMIZERS)
     check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
@@ -71,6 +75,11 @@ def stock(
         raise ValueError(
             "compile must be false and precision float32 or tf32 for a stock Avalanche strategy, got "
             f"{compile=}, {precision=}"
+        )
+    if iterations is not None or optimizer_state != "new" or active_classes != "all":
+        raise ValueError(
+            "for a stock Avalanche strategy iterations must be null, optimizer_state new, active_classes "
+            f"all, got {iterations=}, {optimizer_state=}, {active_classes=}"
         )
     if isinstance(model, StackedNetwork):
         raise ValueError(

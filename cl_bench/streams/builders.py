@@ -11,7 +11,7 @@ from cl_bench.streams.checks import check_choice, check_num_tasks, check_number
 from cl_bench.streams.order import name_of_class_order, name_of_permutation
 from cl_bench.streams.parts import Parts, draw_parts
 from cl_bench.streams.tasks import SCENARIOS, Augment, Scaling, SharedImages, TaskData, TaskStream, View
-from cl_bench.streams.transforms import Permutation, Rotation, identity
+from cl_bench.streams.transforms import Permutation, Rotation, identity, padded
 
 PIXELS = ("unit", "standardised")
 
@@ -22,6 +22,7 @@ TasksOf = Callable[[SharedImages, Tensor, Tensor | None, Augment | None], tuple[
 def permuted(
     *,
     data: ImageData,
+    padding: int,
     num_tasks: int,
     scenario: str,
     permute_first: bool,
@@ -35,6 +36,7 @@ def permuted(
     There is no augmentation: a permuted image has no neighbouring pixels to shift over.
 
     Args:
+        padding: black pixels at each side of all images, before anything else is done with them.
         num_tasks: at least 1.
         scenario: `task` (a head a task), `domain` (one head, the same classes) or `class` (one head, new
             classes in every task).
@@ -49,6 +51,7 @@ def permuted(
     Raises:
         ValueError: that names the setting, its value and the rule.
     """
+    data = padded(data, padding)
     num_values = data.train_images[0].numel()
     orders = [torch.randperm(num_values, generator=generator) for _ in range(check_num_tasks(num_tasks))]
     views: list[View] = [Permutation(order) for order in orders]
@@ -66,6 +69,7 @@ def permuted(
 def rotated(
     *,
     data: ImageData,
+    padding: int,
     num_tasks: int,
     scenario: str,
     max_degrees: float,
@@ -81,6 +85,7 @@ def rotated(
         augmentation: of the rotated training images: `none`, `crop` or `crop_flip`; see `split`.
         Others as in `permuted`.
     """
+    data = padded(data, padding)
     check_number("max_degrees", max_degrees)
     step = max_degrees / max(check_num_tasks(num_tasks) - 1, 1)
     views: list[View] = [Rotation(step * task) for task in range(num_tasks)]
@@ -96,6 +101,7 @@ def rotated(
 def split(
     *,
     data: ImageData,
+    padding: int,
     num_tasks: int,
     scenario: str,
     class_order: str | Sequence[int],
@@ -122,6 +128,7 @@ def split(
         ValueError: that names the setting, its value and the rule; also where `num_train` leaves a task
             without images.
     """
+    data = padded(data, padding)
     num_classes = len(data.class_names)
     if check_num_tasks(num_tasks) > num_classes:
         raise ValueError(

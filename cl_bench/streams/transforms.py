@@ -3,9 +3,22 @@
 import torch
 from torch import Tensor, nn
 
+from cl_bench.data import ImageData
+
 
 def identity(images: Tensor) -> Tensor:
     return images
+
+
+def padded(data: ImageData, padding: int) -> ImageData:
+    """The data set with `padding` black pixels more at each side of its images."""
+    if not isinstance(padding, int) or isinstance(padding, bool) or padding < 0:
+        raise ValueError(f"padding must be a whole number and not negative, got {padding=}")
+    if padding == 0:
+        return data
+    sides = (padding,) * 4
+    train, test = (nn.functional.pad(images, sides) for images in (data.train_images, data.test_images))
+    return data._replace(train_images=train, test_images=test)
 
 
 class Permutation:

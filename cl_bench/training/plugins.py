@@ -104,7 +104,8 @@ class Progress(SupervisedPlugin):
         )
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        self._step = 1 / (max(len(strategy.dataloader), 1) * strategy.train_epochs)
+        passes = max(len(strategy.dataloader), 1) * strategy.train_epochs
+        self._step = 1 / getattr(strategy, "num_steps", passes)
         self._bar.set_postfix_str(f"task {strategy.clock.train_exp_counter + 1} of {self._num_tasks}")
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:

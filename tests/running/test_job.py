@@ -290,3 +290,22 @@ def test_tuning_on_validation_tests_no_test_example(configured):
     assert about(folder)["test_data"] == "not read"
     found = records.read(folder / "records.csv")
     assert sum(record.num_examples for record in found if record.after_task == 0) == 144
+
+
+def test_the_published_numbers_of_a_study_lie_beside_its_runs_and_may_be_corrected(configured):
+    row = "{strategy: finetune, accuracy: 90.0}"
+    for margin in (1.5, 2.5):  # the second time the run is finished already
+        group = f"{{source: Somebody, evidence: read, margin: {margin}, rows: [{row}]}}"
+        (path,) = execute(configured(f"expected=[{group}]"))
+        (found,) = json.loads((path.parent / "expected.json").read_text())
+        assert found["margin"] == margin
+        assert found["rows"] == [{"strategy": "finetune", "accuracy": 90.0}]
+        assert "expected" not in (path / "config.yaml").read_text()
+        assert not any(
+            key.startswith("expected") for key in json.loads((path / "run.json").read_text())["settings"]
+        )
+
+
+def test_a_study_without_published_numbers_writes_none(configured):
+    (path,) = execute(configured())
+    assert not (path.parent / "expected.json").exists()

@@ -19,6 +19,7 @@ from cl_bench.training.generators import Seeds
 seeds = Seeds(0)
 stream = permuted(
     data=digits(),
+    padding=0,
     num_tasks=2,
     scenario="domain",
     permute_first=False,
@@ -29,9 +30,12 @@ stream = permuted(
 )
 learner = {
     "epochs": 10,
+    "iterations": None,
     "batch_size": 32,
     "test_batch_size": 1000,
     "optimizer": "adam",
+    "optimizer_state": "new",
+    "active_classes": "all",
     "learning_rate": 0.005,
     "schedule": "constant",
     "device": "cpu",

@@ -168,9 +168,12 @@ class Lab:
         """What every learner takes besides the model."""
         settings: dict[str, Any] = {
             "epochs": 2,
+            "iterations": None,
             "batch_size": 4,
             "test_batch_size": 5,
             "optimizer": "adam",
+            "optimizer_state": "new",
+            "active_classes": "all",
             "learning_rate": 0.01,
             "schedule": "constant",
             "device": "cpu",

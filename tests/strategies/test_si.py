@@ -10,7 +10,9 @@ from cl_bench.models import mlp
 from cl_bench.strategies import SI
 
 
-def make(lab, *, num_heads: int = 1, strength: float = 2.0, damping: float = 0.1, **changes):
+def make(
+    lab, *, num_heads: int = 1, strength: float = 2.0, damping: float = 0.1, path: str = "loss", **changes
+):
     model = lab.seeded_model(
         mlp,
         input_shape=(1, 2, 2),
@@ -20,7 +22,7 @@ def make(lab, *, num_heads: int = 1, strength: float = 2.0, damping: float = 0.1
         normalisation="none",
         weights="real",
     )
-    return SI(model=model, strength=strength, damping=damping, **lab.settings(**changes))
+    return SI(model=model, strength=strength, damping=damping, path=path, **lab.settings(**changes))
 
 
 def by_hand(lab, tasks, *, strength: float, damping: float, steps: int, rate: float) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,14 @@ import torch
 from cl_bench.data import ImageData
 from cl_bench.streams import TaskStream, permuted, rotated, split
 
-COMMON = {"num_tasks": 3, "scenario": "domain", "pixels": "unit", "validation_share": 0.0, "num_train": None}
+COMMON = {
+    "padding": 0,
+    "num_tasks": 3,
+    "scenario": "domain",
+    "pixels": "unit",
+    "validation_share": 0.0,
+    "num_train": None,
+}
 BUILDERS = {
     "permuted": partial(permuted, **COMMON, permute_first=True),
     "rotated": partial(rotated, **COMMON, max_degrees=100.0, augmentation="none"),

@@ -102,3 +102,22 @@ def test_a_task_gives_each_device_its_pixels_once(build):
 def test_a_wrong_number_of_tasks_is_an_error_that_names_it(build, kind, num_tasks):
     with pytest.raises(ValueError, match=r"num_tasks must be .* at least 1, got num_tasks="):
         build(kind, num_tasks=num_tasks)
+
+
+def test_padding_is_black_and_permuted_with_the_rest(build, data):
+    stream = build("permuted", padding=2, permute_first=False)
+    assert stream.input_shape == (2, 8, 10)
+    plain, moved = (task.pixels(CPU) for task in stream.train[:2])
+    assert plain[:, :, 2:-2, 2:-2].equal(data.train_images)
+    assert int(plain.sum()) == int(data.train_images.sum())
+    assert moved.flatten(1).sort().values.equal(plain.flatten(1).sort().values)
+    assert moved[:, :, 2:-2, 2:-2].any(dim=0).sum() < plain[:, :, 2:-2, 2:-2].any(dim=0).sum()
+
+
+def test_every_stream_is_padded_the_same_way_and_refuses_what_is_no_number_of_pixels(build, kind):
+    stream = build(kind, padding=1)
+    assert stream.input_shape == (2, 6, 8)
+    assert stream.test[0].pixels(CPU).shape[1:] == (2, 6, 8)
+    for padding in (-1, 0.5, True):
+        with pytest.raises(ValueError, match=f"padding must be .* got padding={padding}"):
+            build(kind, padding=padding)

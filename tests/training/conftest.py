@@ -20,6 +20,7 @@ def small_stream(**changes: object) -> TaskStream:
 
     data = ImageData("small", *part(64), *part(20), ("a", "b", "c", "d"), "nowhere")
     settings = {
+        "padding": 0,
         "num_tasks": 2,
         "scenario": "task",
         "class_order": "fixed",
@@ -63,9 +64,12 @@ def learner() -> dict[str, object]:
     """What every strategy of ours takes besides the model."""
     return {
         "epochs": 2,
+        "iterations": None,
         "batch_size": 8,
         "test_batch_size": 3,
         "optimizer": "adam",
+        "optimizer_state": "new",
+        "active_classes": "all",
         "learning_rate": 0.01,
         "schedule": "constant",
         "device": "cpu",

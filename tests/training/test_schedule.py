@@ -9,7 +9,7 @@ from cl_bench.training.schedule import SCHEDULES, factor
 
 def factors(schedule, *, steps_per_epoch, epochs):
     return [
-        factor(schedule, step=step, steps_per_epoch=steps_per_epoch, epochs=epochs)
+        factor(schedule, step=step, num_steps=steps_per_epoch * epochs, steps_per_epoch=steps_per_epoch)
         for step in range(steps_per_epoch * epochs)
     ]
 
@@ -42,5 +42,13 @@ def test_by_epoch_the_factor_is_one_in_a_single_epoch_and_zero_in_the_last_of_se
 
 
 def test_by_step_the_factor_would_be_zero_one_step_after_the_last():
-    assert factor("cosine", step=12, steps_per_epoch=4, epochs=3) == pytest.approx(0, abs=1e-15)
-    assert factor("cosine", step=11, steps_per_epoch=4, epochs=3) > 0.01
+    assert factor("cosine", step=12, num_steps=12, steps_per_epoch=4) == pytest.approx(0, abs=1e-15)
+    assert factor("cosine", step=11, num_steps=12, steps_per_epoch=4) > 0.01
+
+
+def test_a_last_epoch_that_is_cut_short_counts_as_the_last():
+    def found(schedule):
+        return [factor(schedule, step=step, num_steps=5, steps_per_epoch=2) for step in range(5)]
+
+    assert found("cosine_by_epoch") == pytest.approx([1, 1, 1 / 2, 1 / 2, 0], abs=1e-15)
+    assert found("cosine") == pytest.approx([(1 + math.cos(math.pi * step / 5)) / 2 for step in range(5)])
