@@ -1,4 +1,4 @@
-"""What a run leaves: config.yaml, records.csv and run.json in a folder of its own."""
+"""What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench import records
-from cl_bench.records import Record
+from cl_bench.lines import Row
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder
 from cl_bench.running.environment import versions
 
-RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
+SUMMARY, CONFIG = "run.json", "config.yaml"
 
 
 class RunFolder:
@@ -37,9 +37,11 @@ class RunFolder:
         os.utime(self.path / SUMMARY)
 
     def open(self) -> None:
-        """Begin from the start; records of an earlier try stay in records.previous.csv until `finish`."""
+        """Begin from the start; rows of an earlier try stay in records.previous.csv and the like until
+        `finish`.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._keep_records()
+        self._keep_rows()
         self.about: dict[str, Any] = {
             "study": self.config.study,
             "benchmark": self.config.benchmark.name,
@@ -61,13 +63,16 @@ class RunFolder:
         self.about |= facts
         _write(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
 
-    def append(self, record: Record) -> None:
-        records.append(self.path / RECORDS, record)
+    def append(self, *rows: Row) -> None:
+        """Rows of one kind, to the file of that kind."""
+        if rows:
+            records.append(self.path / records.FILES[type(rows[0])], *rows)
 
     def finish(self, *, share: float, **facts: Any) -> None:
         """`share`: of the seconds since `open`, where several runs were trained at once."""
         self.tell(status="finished", **facts, **self._seconds(share))
-        (self.path / PREVIOUS).unlink(missing_ok=True)
+        for name in records.FILES.values():
+            (self.path / _previous(name)).unlink(missing_ok=True)
 
     def fail(self, error: BaseException, *, share: float) -> None:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
@@ -81,14 +86,21 @@ class RunFolder:
             "finished": _now(),
         }
 
-    def _keep_records(self) -> None:
-        """Put the records of an earlier try aside; of several tries, those of the longest stay."""
-        records, previous = self.path / RECORDS, self.path / PREVIOUS
-        if records.exists():
-            if previous.exists() and previous.stat().st_size > records.stat().st_size:
-                records.unlink()
+    def _keep_rows(self) -> None:
+        """Put the rows of an earlier try aside; of several tries, those of the longest stay."""
+        for name in records.FILES.values():
+            rows, previous = self.path / name, self.path / _previous(name)
+            if not rows.exists():
+                continue
+            if previous.exists() and previous.stat().st_size > rows.stat().st_size:
+                rows.unlink()
             else:
-                records.replace(previous)
+                rows.replace(previous)
+
+
+def _previous(name: str) -> str:
+    """records.csv -> records.previous.csv"""
+    return name.replace(".", ".previous.", 1)
 
 
 def _write(path: Path, text: str) -> None:

@@ -113,7 +113,7 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     from cl_bench.strategies.checks import check_count
     from cl_bench.streams.benchmark import to_avalanche
     from cl_bench.streams.stacked import stack_streams
-    from cl_bench.training.experiment import experiment, weights_sha256
+    from cl_bench.training.experiment import AfterTask, measurements, weights_sha256
     from cl_bench.training.generators import Seeds, global_generators_restored
     from cl_bench.training.plugins import Progress
     from cl_bench.training.process import prepare_process
@@ -145,14 +145,19 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     by_seed = {folder.config.seed: folder for folder in folders}
     try:
         with global_generators_restored(seeds[0]["noise"]):
-            for record in experiment(
+            for found in measurements(
                 strategy,
                 to_avalanche(stream),
                 seed=numbers,
                 test_on=training.test_on,
                 test_last=training.test_last,
             ):
-                by_seed[record.seed].append(record)
+                if isinstance(found, AfterTask):
+                    folder = by_seed[found.state.seed]
+                    folder.append(found.state)
+                    folder.append(*found.calibration)
+                else:
+                    by_seed[found.seed].append(found)
     finally:
         progress.close()
     return weights_sha256(strategy)
