@@ -78,7 +78,7 @@ def auroc(positive: Tensor, negative: Tensor) -> Tensor:
     Args:
         positive, negative: scores [..., n] and [..., m], at least one each, none of them nan.
     """
-    # searching for scores in their order is twice as fast: what was read last lies next
-    a, b = positive.sort(dim=-1).values, negative.sort(dim=-1).values
-    below, at_most = (torch.searchsorted(b, a, right=right) for right in (False, True))
-    return (below + at_most).sum(dim=-1).double() / (2 * a.shape[-1] * b.shape[-1])
+    ranked, positive = negative.sort(dim=-1).values, positive.contiguous()
+    below, at_most = (torch.searchsorted(ranked, positive, right=right) for right in (False, True))
+    pairs = positive.shape[-1] * negative.shape[-1]
+    return (below + at_most).sum(dim=-1).double() / (2 * pairs)
