@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from cl_bench.analysis.folders import Run, read_runs
-from cl_bench.analysis.frame import records_frame
+from cl_bench.analysis.frame import records_frame, states_frame
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
 from cl_bench.analysis.tables import text_table
@@ -35,7 +35,8 @@ def report(folder: str | os.PathLike[str]) -> Report:
     folder = Path(folder)
     found, swept = with_methods(read_runs(folder))
     frame = records_frame(found, swept)
-    rows, curves, averages = summary(frame), forgetting_curves(frame), average_curves(frame)
+    rows = summary(frame, states_frame(found, swept))
+    curves, averages = forgetting_curves(frame), average_curves(frame)
     paths = [_write_csv(rows, folder / "summary.csv"), _write_csv(curves, folder / "forgetting_curves.csv")]
     drawn, notes = _draw(rows, curves, averages, folder=folder / "figures")
     paths += drawn
