@@ -13,7 +13,7 @@ import pandas as pd
 
 from cl_bench.analysis.expected import comparison, comparison_table
 from cl_bench.analysis.folders import Run, read_runs
-from cl_bench.analysis.frame import records_frame
+from cl_bench.analysis.frame import records_frame, states_frame
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
@@ -41,7 +41,8 @@ def report(folder: str | os.PathLike[str]) -> Report:
     folder = Path(folder)
     found, swept = with_methods(read_runs(folder))
     frame = records_frame(found, swept)
-    rows, curves, averages = summary(frame), forgetting_curves(frame), average_curves(frame)
+    rows = summary(frame, states_frame(found, swept))
+    curves, averages = forgetting_curves(frame), average_curves(frame)
     with _drawn(rows, curves, averages, folder=folder / "figures") as (drawn, notes):
         said = statements(found, frame, rows)
         tables = {"summary.csv": rows, "forgetting_curves.csv": curves} | said.tables

@@ -10,10 +10,24 @@ import numpy as np
 import pytest
 
 from cl_bench import records
-from cl_bench.records import HEADER, Record, RecordsError, append, read
+from cl_bench.records import FILES, HEADER, CalibrationBin, Record, RecordsError, State, append, read
 
-FIRST = Record(seed=0, after_task=0, on_task=1, accuracy=0.1, nll=2.302585092994046, num_examples=10_000)
+FIRST = Record(
+    seed=0,
+    after_task=0,
+    on_task=1,
+    accuracy=0.1,
+    nll=2.302585092994046,
+    num_examples=10_000,
+    ece=1 / 7,
+    brier=0.9,
+    entropy=2.25,
+    mutual_information=1e-9,
+)
 SECOND = Record(seed=0, after_task=1, on_task=1, accuracy=1 / 3, nll=1e-300, num_examples=3)
+STATE = State(0, 1, 12.5, 0.25, 2**40, 100, 0.125, 36, 0.875)
+BIN = CalibrationBin(0, 1, 2, 15, 10, 0.99, 1.0)
+OLD_HEADER = "seed,after_task,on_task,accuracy,nll,num_examples"
 
 
 @pytest.fixture
@@ -22,14 +36,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, *lines: str) -> None:
-    path.write_text("".join(line + "\n" for line in (HEADER, *lines)))
+    path.write_text("".join(line + "\n" for line in (OLD_HEADER, *lines)))
 
 
 def test_what_is_appended_is_read_bit_for_bit(path):
     for record in (FIRST, SECOND):
         append(path, record)
     assert read(path) == [FIRST, SECOND]
-    assert path.read_text().splitlines()[0] == "seed,after_task,on_task,accuracy,nll,num_examples"
+    assert path.read_text().splitlines()[0] == f"{OLD_HEADER},ece,brier,entropy,mutual_information"
 
 
 def test_random_floats_come_back_exactly(path):
@@ -44,7 +58,7 @@ def test_numpy_numbers_are_written_as_numbers(path):
     append(
         path, Record(np.int64(0), np.int64(1), np.int64(2), np.float32(0.25), np.float64(0.5), np.int32(7))
     )
-    assert path.read_text().splitlines()[1] == "0,1,2,0.25,0.5,7"
+    assert path.read_text().splitlines()[1] == "0,1,2,0.25,0.5,7,nan,nan,nan,nan"
 
 
 def test_a_diverged_run_may_record_nan_and_inf_as_nll(path):
@@ -118,6 +132,90 @@ def test_a_malformed_line_is_an_error_with_file_line_and_rule(path, line, rule):
     assert f"{path}, line 3: " in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"ece": 1.5}, r"ece must be a fraction in \[0, 1\], got ece=1.5"),
+        ({"brier": -0.1}, "brier must not be negative, got brier=-0.1"),
+        ({"entropy": -1.0}, "entropy must not be negative"),
+        ({"mutual_information": -1e-9}, "mutual_information must not be negative"),
+    ],
+)
+def test_a_measure_out_of_range_is_refused_in_writing_and_in_reading(path, changed, rule):
+    broken = FIRST._replace(**changed)
+    with pytest.raises(RecordsError, match=rule):
+        append(path, broken)
+    append(path, FIRST)
+    with path.open("a") as file:
+        file.write(",".join(map(repr, broken)) + "\n")
+    with pytest.raises(RecordsError, match=rf"line 3: {rule}"):
+        read(path)
+
+
+def test_records_from_before_the_new_columns_are_read_with_nan(path):
+    write(path, "0,0,1,0.1,2.5,10", "0,1,1,0.5,0.5,10")
+    old = read(path)
+    assert old == [Record(0, 0, 1, 0.1, 2.5, 10), Record(0, 1, 1, 0.5, 0.5, 10)]
+    assert all(math.isnan(value) for value in old[0][6:])
+
+
+def test_a_file_with_some_of_the_new_columns_is_read_and_never_appended_to(path):
+    path.write_text(f"{OLD_HEADER},ece\n0,0,1,0.1,2.5,10,0.25\n")
+    assert read(path) == [Record(0, 0, 1, 0.1, 2.5, 10, ece=0.25)]
+    with pytest.raises(RecordsError, match="line 1: the header must be"):
+        append(path, FIRST)
+    path.write_text("seed,after_task\n0,0\n")
+    with pytest.raises(RecordsError, match="line 1: the header must be"):
+        read(path)
+
+
+def test_rows_with_nan_that_have_equal_lines_are_equal(path):
+    append(path, SECOND, SECOND)
+    first, second = read(path)
+    assert first == second == SECOND
+
+
+@pytest.mark.parametrize("row", [FIRST, STATE, STATE._replace(drift=math.nan, ood_auroc=math.nan), BIN])
+def test_every_kind_of_row_has_its_file_and_comes_back(tmp_path, row):
+    path = tmp_path / FILES[type(row)]
+    append(path, row, row)
+    assert read(path, type(row)) == [row, row]
+    assert path.read_text().count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        (STATE._replace(frozen=2.0), "frozen must be a fraction"),
+        (STATE._replace(drift=-1.0), "drift must not be negative"),
+        (STATE._replace(training_seconds=math.nan), "training_seconds must not be negative"),
+        (BIN._replace(bin=0), "bin must be 1 or more"),
+        (BIN._replace(num_examples=0), "num_examples must be 1 or more"),
+        (BIN._replace(confidence=1.1), "confidence must be a fraction"),
+    ],
+)
+def test_states_and_bins_have_rules_too(path, row, rule):
+    with pytest.raises(RecordsError, match=rule):
+        append(path, row)
+
+
+def test_a_kind_of_row_is_not_read_as_another(path):
+    append(path, STATE)
+    with pytest.raises(RecordsError, match="line 1: the header must be"):
+        read(path)
+    with pytest.raises(RecordsError, match="line 1: the header must be"):
+        append(path, FIRST)
+
+
+def test_several_rows_are_one_write_and_a_cut_leaves_whole_ones(path):
+    append(path, BIN, BIN._replace(bin=3), BIN._replace(bin=4))
+    content = path.read_bytes()
+    for cut in range(len(content)):
+        path.write_bytes(content[:cut])
+        num_whole = max(0, content[:cut].count(b"\n") - 1)
+        assert [row.bin for row in read(path, CalibrationBin)] == [15, 3, 4][:num_whole]
+
+
 def test_a_line_that_is_no_text_is_an_error(path):
     path.write_bytes(f"{HEADER}\n".encode() + b"0,1,1,\xff\xfe,0.1,10\n")
     with pytest.raises(RecordsError, match="line 2"):
@@ -145,7 +243,7 @@ def test_a_full_disk_leaves_earlier_lines_intact_and_names_the_file(path):
     append(path, FIRST)
     before = path.read_bytes()
     code = (
-        "import resource, sys; from cl_bench.records import Record, append\n"
+        "import resource, sys; from math import nan; from cl_bench.records import Record, append\n"
         "size = int(sys.argv[2]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
         f"append(sys.argv[1], {SECOND!r})"
     )

@@ -1,13 +1,13 @@
 """Records -> matrices -> metrics -> means and intervals. Reads results folders, never trains.
 
 >>> frame = load("results")             # one row a record
->>> summary(frame)                      # one row a method
+>>> summary(frame, states("results"))   # one row a method
 >>> forgetting_curves(frame)            # the accuracy on each task as later tasks are learned
 """
 
 from cl_bench.analysis.errors import AnalysisError
 from cl_bench.analysis.expected import comparison, comparison_table
-from cl_bench.analysis.frame import load, runs
+from cl_bench.analysis.frame import calibration, load, runs, states
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
 from cl_bench.analysis.metrics import (
@@ -37,6 +37,7 @@ __all__ = [
     "average_curves",
     "average_seen",
     "backward_transfer",
+    "calibration",
     "comparison",
     "comparison_table",
     "forgetting",
@@ -47,6 +48,7 @@ __all__ = [
     "load",
     "matrices",
     "runs",
+    "states",
     "student_t",
     "summary",
     "text_table",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cl_bench import records
 from cl_bench.analysis.errors import AnalysisError
 from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
-from cl_bench.records import Record
+from cl_bench.records import FILES, Record, State
 
 Scalar = str | int | float | bool | None
 
@@ -35,6 +35,7 @@ class Run(NamedTuple):
     cpu_seconds: float = math.nan
     settings: dict[str, Scalar] = {}  # noqa: RUF012  (dotted key -> value; never changed)
     records: tuple[Record, ...] = ()  # one a tested pair (after_task, on_task)
+    states: tuple[State, ...] = ()  # one a task, and one before the first; an old run has none
     method: str = ""  # the label in tables and figures
 
     @property
@@ -77,7 +78,7 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
 
 
 def read_run(path: Path) -> Run:
-    """One folder. Broken when run.json or records.csv cannot be read, or they contradict each other."""
+    """One folder. Broken when one of its files cannot be read, or they contradict each other."""
     nothing_known = Run(path=path, study=path.parent.name)
     try:
         about = json.loads((path / "run.json").read_bytes())
@@ -113,7 +114,17 @@ def read_run(path: Path) -> Run:
             contradiction = f"records.csv has task {test.on_task} tested after task {test.after_task}"
             contradiction += f", run.json has {TEST_LAST} {run.test_last}"
             return run._replace(status="broken", error=contradiction)
-    return run._replace(num_tasks=num_tasks, records=tuple(tests))
+    try:
+        states = records.read(path / FILES[State], State)
+    except FileNotFoundError:
+        states = []
+    except (OSError, ValueError) as error:
+        return run._replace(status="broken", error=str(error))
+    states = list({state.after_task: state for state in states}.values())
+    if any(state.seed != run.seed or state.after_task > num_tasks for state in states):
+        contradiction = f"states.csv is not of seed {run.seed} and {num_tasks} tasks"
+        return run._replace(status="broken", error=contradiction)
+    return run._replace(num_tasks=num_tasks, records=tuple(tests), states=tuple(states))
 
 
 def _run_folders(path: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.labels import with_methods
-from cl_bench.records import Record
+from cl_bench.records import FILES, CalibrationBin, Record, State, read
 
 RUN_COLUMNS = (
     *("study", "benchmark", "strategy", "method", "seed", "scenario", "num_tasks", "test_last"),
@@ -22,9 +22,10 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     Columns: study, benchmark, strategy, method (the label in tables and figures), seed, scenario, num_tasks,
     test_last (after each task only the last so many were tested; None: all), run (folder name), status,
-    after_task, on_task, accuracy (fraction), nll (nats), num_examples, and one column for each swept setting,
-    under its dotted name. Failed and unfinished runs are in it with what they recorded; broken ones are not:
-    `runs` lists them.
+    after_task, on_task, accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and
+    mutual_information (see `records.Record`; nan in runs from before they were measured), and one column for
+    each swept setting, under its dotted name. Failed and unfinished runs are in it with what they recorded;
+    broken ones are not: `runs` lists them.
     """
     return records_frame(*with_methods(read_runs(*paths)))
 
@@ -38,22 +39,67 @@ def runs(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     return runs_frame(with_methods(read_runs(*paths))[0])
 
 
+def states(*paths: str | os.PathLike[str]) -> pd.DataFrame:
+    """The state of every run's strategy before the first task and after each one, one row each.
+
+    Columns: those of `load` that describe a run, after_task, drift (nats), frozen (share of weights),
+    stored_bits, deployed_bits, training_seconds and num_steps (of the task), ood_auroc, and the swept
+    settings; see `records.State`. Runs from before there was a states.csv have no rows.
+    """
+    return states_frame(*with_methods(read_runs(*paths)))
+
+
+def calibration(*paths: str | os.PathLike[str]) -> pd.DataFrame:
+    """Confidence and accuracy of every test, one row a bin that is not empty: what reliability diagrams show.
+
+    Columns: those of `load` that describe a run, after_task, on_task, bin (1 to `records.NUM_BINS`),
+    num_examples, confidence, accuracy (means over the bin's examples), and the swept settings.
+
+    Raises:
+        RecordsError: where a calibration.csv breaks the format.
+    """
+    found, swept = with_methods(read_runs(*paths))
+    return _rows_frame(found, swept, CalibrationBin, list(map(_calibration_of, found)))
+
+
 def records_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
     """The rows of `load`, from runs that were read already."""
-    with_records = [run for run in found if run.records]
-    lengths = [len(run.records) for run in with_records]
+    return _rows_frame(found, swept, Record, [run.records for run in found])
+
+
+def states_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
+    """The rows of `states`, from runs that were read already."""
+    return _rows_frame(found, swept, State, [run.states for run in found])
+
+
+def _rows_frame(
+    found: Sequence[Run], swept: Sequence[str], kind: Any, rows_by_run: Sequence[Sequence[Any]]
+) -> pd.DataFrame:
+    """The runs' rows of one kind, each beside what describes its run."""
+    lengths = [len(rows) for rows in rows_by_run]
     columns: dict[str, Any] = {}
     for name in RUN_COLUMNS:
-        values = _column([_value(run, name) for run in with_records])
-        columns[name] = np.repeat(values, lengths)
-    rows = [record for run in with_records for record in run.records]
-    fields = zip(*rows, strict=True) if rows else ([] for _ in Record._fields)
-    for name, kind, field in zip(Record._fields, Record.__annotations__.values(), fields, strict=True):
+        # of runs with rows only: a broken one has no seed, and whole numbers stay such
+        values = [_value(run, name) for run, length in zip(found, lengths, strict=True) if length]
+        columns[name] = np.repeat(_column(values), [length for length in lengths if length])
+    together = [row for rows in rows_by_run for row in rows]
+    fields = zip(*together, strict=True) if together else ([] for _ in kind._fields)
+    for name, field in zip(kind._fields, fields, strict=True):
         if name != "seed":
-            columns[name] = np.array(field, dtype=kind)
+            columns[name] = np.array(field, dtype=kind.__annotations__[name])
     for name in swept:
-        columns[name] = np.repeat(_column([run.settings.get(name) for run in with_records]), lengths)
+        values = [run.settings.get(name) for run, length in zip(found, lengths, strict=True) if length]
+        columns[name] = np.repeat(_column(values), [length for length in lengths if length])
     return pd.DataFrame(columns)
+
+
+def _calibration_of(run: Run) -> list[CalibrationBin]:
+    path = run.path / FILES[CalibrationBin]
+    if run.status == "broken" or not path.exists():
+        return []
+    rows = read(path, CalibrationBin)
+    # A resumed run tests again what it had tested: the last counts.
+    return list({(row.after_task, row.on_task, row.bin): row for row in rows}.values())
 
 
 def runs_frame(found: Sequence[Run]) -> pd.DataFrame:

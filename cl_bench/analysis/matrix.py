@@ -11,7 +11,8 @@ from cl_bench.protocol import tasks_tested
 
 
 class RunMatrix(NamedTuple):
-    """One run's matrix. `accuracy[t, j - 1]` is R[t, j]: on task j, after training on tasks 1..t.
+    """One run's matrix. `accuracy[t, j - 1]` is R[t, j]: on task j, after training on tasks 1..t. Where the
+    matrix is of another column of the records, its numbers are in the place of the accuracies.
 
     Where `test_last` is set it is a masked array, and the entries that were not to be tested are masked. An
     entry that was to be tested and was not (a run cut short) is nan.
@@ -37,16 +38,20 @@ class RunMatrix(NamedTuple):
         return not bool(np.isnan(np.ma.compressed(self.accuracy)).any())
 
 
-def accuracy_matrix(frame: pd.DataFrame) -> np.ndarray:
-    """R of one run, [after task 0..T, on task 1..T]; nan where a test is missing, see `RunMatrix`."""
-    found = matrices(frame)
+def accuracy_matrix(frame: pd.DataFrame, *, column: str = "accuracy") -> np.ndarray:
+    """R of one run, [after task 0..T, on task 1..T]; nan where a test is missing, see `RunMatrix`.
+
+    With another column of the records it is the matrix of that. Metrics of a column of which less is better
+    are those of its negative: `forgetting(-matrix)` is how much nll or ece a task has gained since its best.
+    """
+    found = matrices(frame, column=column)
     if len(found) != 1:
         raise AnalysisError(f"an accuracy matrix belongs to one run, got {len(found)} runs")
     return found[0].accuracy
 
 
-def matrices(frame: pd.DataFrame) -> list[RunMatrix]:
-    """R of every run in a frame from `load`, incomplete ones too.
+def matrices(frame: pd.DataFrame, *, column: str = "accuracy") -> list[RunMatrix]:
+    """R of every run in a frame from `load`, incomplete ones too; `column` as in `accuracy_matrix`.
 
     Summaries and curves use only the complete ones: a killed run has no final accuracy, and a mean over the
     runs that got far would flatter a method whose bad seeds crash.
@@ -57,7 +62,7 @@ def matrices(frame: pd.DataFrame) -> list[RunMatrix]:
         if name not in ("seed", "test_last", "accuracy")
     }
     seed, num_tasks, test_last = (frame[name].to_numpy() for name in ("seed", "num_tasks", "test_last"))
-    after, on, accuracy = (frame[name].to_numpy() for name in ("after_task", "on_task", "accuracy"))
+    after, on, accuracy = (frame[name].to_numpy() for name in ("after_task", "on_task", column))
     found = []
     for rows in frame.groupby(["study", "run"], sort=False).indices.values():
         first = rows[0]

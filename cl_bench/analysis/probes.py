@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.folders import Run
+from cl_bench.records import FILES, Probe, read
 
-PROBES = "probes.csv"
+PROBES = FILES[Probe]
 RECOVERED = 0.95  # of the accuracy before the task
 
 
@@ -47,7 +48,7 @@ def read_probes(found: Sequence[Run]) -> pd.DataFrame:
                 name: getattr(run, name) for name in ("study", "benchmark", "method", "strategy", "seed")
             }
             seconds = json.loads((run.path / "run.json").read_bytes()).get("probe_seconds")
-            rows = pd.read_csv(run.path / PROBES).drop(columns="seed")
+            rows = pd.DataFrame(read(run.path / PROBES, Probe), columns=Probe._fields).drop(columns="seed")
             parts.append(rows.assign(**about, run=run.name, probe_seconds=seconds))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 

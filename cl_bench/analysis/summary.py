@@ -1,6 +1,6 @@
 """Matrices of many runs -> one row a method, and the curves of figures: means and intervals over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,15 @@ from cl_bench.analysis.metrics import METRICS, average_accuracy, average_seen, i
 
 REFERENCE = "joint"  # the strategy that trains on all tasks so far together
 METRIC_NAMES = (*METRICS, "intransigence")
+UNCERTAINTY = ("ece", "brier", "entropy", "mutual_information")  # columns of the records
+FINAL_NAMES = (
+    *UNCERTAINTY,
+    *("stored_bits", "deployed_bits", "frozen", "ood_auroc", "training_seconds"),  # of the states
+)
 _METHOD_COLUMNS = ("study", "benchmark", "scenario", "num_tasks", "test_last", "method", "strategy")
 
 
-def summary(frame: pd.DataFrame) -> pd.DataFrame:
+def summary(frame: pd.DataFrame, states: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row for each study, benchmark and method, the best average accuracy of a benchmark first.
 
     Columns: study, benchmark, scenario, num_tasks, test_last (metrics are over the last so many tasks; NA:
@@ -23,12 +28,18 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     which count nowhere), and for each metric <metric>_mean, <metric>_low, <metric>_high: fractions, 95 %
     Student t interval over seeds. A method without a complete run has num_seeds 0 and nan.
 
+    The same for ece, brier, entropy and mutual_information (`records.Record`), after the last task and as
+    means over the tasks tested, and, with a frame of `states`, for stored_bits, deployed_bits and frozen
+    after the last task, ood_auroc as a mean over the tasks after which it is defined, and training_seconds
+    of all tasks. nan where a run of the method did not measure it.
+
     Intransigence is measured against the runs of the strategy `joint` in the same study and benchmark with
     the same seed, over the seeds where there is one; when `joint` was swept, against its variant of the best
     average accuracy.
     """
     found = matrices(frame)
     references = reference_accuracies(found)
+    final = _final_means(frame) | ({} if states is None else _of_states(states))
     rows = []
     for group in by_method(found).values():
         complete = [run for run in group if run.complete]
@@ -39,12 +50,17 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
             for run in complete
             if (joint := references.get((run.study, run.benchmark, run.num_tasks, run.seed))) is not None
         ]
+        for name in FINAL_NAMES:
+            measures = final.get(name, {})
+            values[name] = [measures.get((run.study, run.run), np.nan) for run in complete]
         for name, measured in values.items():
             interval = student_t(np.array(measured, dtype=float))
             row |= {f"{name}_{part}": float(value) for part, value in interval._asdict().items()}
         rows.append(row)
     columns = [*_METHOD_COLUMNS, "num_seeds", "num_left_out"]
-    columns += [f"{name}_{part}" for name in METRIC_NAMES for part in ("mean", "low", "high")]
+    columns += [
+        f"{name}_{part}" for name in (*METRIC_NAMES, *FINAL_NAMES) for part in ("mean", "low", "high")
+    ]
     rows.sort(key=_best_first)
     return pd.DataFrame(rows, columns=columns).astype({"test_last": "Int64"})
 
@@ -78,6 +94,23 @@ def average_curves(frame: pd.DataFrame) -> pd.DataFrame:
         columns = {"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict()
         parts.append(_curve(runs, columns))
     return _joined(parts, ["after_task"])
+
+
+def _final_means(frame: pd.DataFrame) -> dict[Hashable, Any]:
+    """Column -> (study, run) -> its mean over the tests after the last task."""
+    last = frame[frame["after_task"] == frame["num_tasks"]]
+    means = last.groupby(["study", "run"], sort=False)[list(UNCERTAINTY)].mean()
+    return means.to_dict()
+
+
+def _of_states(states: pd.DataFrame) -> dict[Hashable, Any]:
+    """Measure -> (study, run) -> its number for the whole run."""
+    last = states[states["after_task"] == states["num_tasks"]].set_index(["study", "run"])
+    by_run = states.groupby(["study", "run"], sort=False)
+    found = last[["stored_bits", "deployed_bits", "frozen"]].to_dict()
+    found["ood_auroc"] = by_run["ood_auroc"].mean().to_dict()
+    found["training_seconds"] = by_run["training_seconds"].sum().to_dict()
+    return found
 
 
 def reference_accuracies(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int, int], np.ndarray]:

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+_CALIBRATION = {"calibration error": "ece"}  # where it was measured
 _COLUMNS = {
     "average accuracy": "average_accuracy",
     "forgetting": "forgetting",
@@ -13,8 +14,9 @@ _LEGEND = (
     "In percent: mean over seeds ± half width of the 95 % Student t interval. Average accuracy and backward\n"
     "transfer: higher is better. Forgetting: lower is better."
 )
+_LEGEND_CALIBRATION = " Calibration error (ECE): lower is better."
 _LEGEND_TEST_LAST = (
-    "\nWhere only the last tasks are tested, all three are over the tasks tested after the last one."
+    "\nWhere only the last tasks are tested, all of these are over the tasks tested after the last one."
 )
 
 
@@ -26,7 +28,8 @@ def text_table(summary: pd.DataFrame) -> str:
         f"{_heading(str(study), str(benchmark), rows)}\n\n{_table(rows)}"
         for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False)
     ]
-    legend = _LEGEND + (_LEGEND_TEST_LAST if summary["test_last"].notna().any() else "")
+    legend = _LEGEND + (_LEGEND_CALIBRATION if summary["ece_mean"].notna().any() else "")
+    legend += _LEGEND_TEST_LAST if summary["test_last"].notna().any() else ""
     return "\n\n\n".join([*tables, legend]) + "\n"
 
 
@@ -43,7 +46,8 @@ def _heading(study: str, benchmark: str, rows: pd.DataFrame) -> str:
 
 def _table(rows: pd.DataFrame) -> str:
     columns = [["method", *rows["method"]], ["seeds", *map(str, rows["num_seeds"])]]
-    for title, metric in _COLUMNS.items():
+    shown = _COLUMNS | (_CALIBRATION if rows["ece_mean"].notna().any() else {})
+    for title, metric in shown.items():
         mean = rows[f"{metric}_mean"]
         columns.append([title, *_with_half_widths(list(mean), list(rows[f"{metric}_high"] - mean))])
     return aligned(columns)

@@ -147,7 +147,12 @@ def mode(natural: Tensor) -> Tensor:
     return (natural >= 0).to(natural.dtype).mul_(2).sub_(1)
 
 
-def kl_divergence(natural: Tensor, prior: Tensor) -> Tensor:
-    """KL(q || p) in nats, a scalar: sum of mu (lambda - lambda0) - log cosh(lambda) + log cosh(lambda0)."""
+def kl_by_weight(natural: Tensor, prior: Tensor) -> Tensor:
+    """KL(q || p) of each weight, nats [P]: mu (lambda - lambda0) - log cosh(lambda) + log cosh(lambda0)."""
     difference = torch.tanh(natural) * (natural - prior)
-    return (difference + log_sech_squared(natural) / 2 - log_sech_squared(prior) / 2).sum()
+    return difference + log_sech_squared(natural) / 2 - log_sech_squared(prior) / 2
+
+
+def kl_divergence(natural: Tensor, prior: Tensor) -> Tensor:
+    """KL(q || p) in nats, a scalar: the sum of `kl_by_weight`."""
+    return kl_by_weight(natural, prior).sum()

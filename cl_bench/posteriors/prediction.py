@@ -2,9 +2,21 @@
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from cl_bench.posteriors.uncertainty import entropy
+
+
+class Prediction(NamedTuple):
+    """Of an ensemble."""
+
+    log_probabilities: Tensor  # [B, K]
+    # mean over its members of the entropy of each one's own prediction, nats [B]; None where the prediction
+    # is no average of probabilities
+    expected_entropy: Tensor | None
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -15,8 +27,8 @@ def log_probabilities(logits: Tensor) -> Tensor:
     return logits.T.contiguous().log_softmax(dim=0).T
 
 
-def average_prediction(samples: Iterable[Tensor]) -> Tensor:
-    """Log of the mean over samples of the predicted probabilities, from logits [B, K] of each; [B, K].
+def average_prediction(samples: Iterable[Tensor]) -> Prediction:
+    """Log of the mean over samples of the predicted probabilities, from logits [B, K] of each.
 
     One sample at a time, so that memory does not grow with their number.
 
@@ -24,11 +36,14 @@ def average_prediction(samples: Iterable[Tensor]) -> Tensor:
         ValueError: without any sample.
     """
     total: Tensor | None = None
+    entropies: Tensor | None = None
     number = 0
     for logits in samples:
         prediction = log_probabilities(logits)
         total = prediction if total is None else torch.logaddexp(total, prediction)
+        own = entropy(prediction)
+        entropies = own if entropies is None else entropies.add_(own)
         number += 1
-    if total is None:
+    if total is None or entropies is None:
         raise ValueError("an average needs at least one sample, got none")
-    return total - math.log(number)
+    return Prediction(total - math.log(number), entropies / number)

@@ -1,24 +1,22 @@
-"""What a run leaves: config.yaml, records.csv and run.json in a folder of its own."""
+"""What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
 
 import json
 import os
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench import records
-from cl_bench.records import Record
+from cl_bench.lines import Row
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder
 from cl_bench.running.environment import versions
 from cl_bench.running.tuned import provenance, test_data
 
-RECORDS, PREVIOUS, SUMMARY, CONFIG = "records.csv", "records.previous.csv", "run.json", "config.yaml"
+SUMMARY, CONFIG = "run.json", "config.yaml"
 EXPECTED = "expected.json"  # of the study, beside its runs
-PROBES = "probes.csv"
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
 
 
@@ -58,10 +56,11 @@ class RunFolder:
             write_whole(self.path.parent / EXPECTED, json.dumps(numbers, indent=1) + "\n")
 
     def open(self) -> None:
-        """Begin from the start; records of an earlier try stay in records.previous.csv until `finish`."""
+        """Begin from the start; rows of an earlier try stay in records.previous.csv and the like until
+        `finish`.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._keep_records()
-        (self.path / PROBES).unlink(missing_ok=True)
+        self._keep_rows()
         self.about: dict[str, Any] = {
             "study": self.config.study,
             "benchmark": self.config.benchmark.name,
@@ -85,20 +84,16 @@ class RunFolder:
         self.about |= facts
         write_whole(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
 
-    def append(self, record: Record) -> None:
-        records.append(self.path / RECORDS, record)
-
-    def append_probes(self, rows: Sequence[NamedTuple]) -> None:
-        """Add to probes.csv, whose header is the names of their fields."""
-        with (self.path / PROBES).open("a") as file:
-            if file.tell() == 0:
-                file.write(",".join(rows[0]._fields) + "\n")
-            file.writelines(",".join(map(repr, row)) + "\n" for row in rows)
+    def append(self, *rows: Row) -> None:
+        """Rows of one kind, to the file of that kind."""
+        if rows:
+            records.append(self.path / records.FILES[type(rows[0])], *rows)
 
     def finish(self, *, share: float, **facts: Any) -> None:
         """`share`: of the seconds since `open`, where several runs were trained at once."""
         self.tell(status="finished", **facts, **self._seconds(share))
-        (self.path / PREVIOUS).unlink(missing_ok=True)
+        for name in records.FILES.values():
+            (self.path / _previous(name)).unlink(missing_ok=True)
 
     def fail(self, error: BaseException, *, share: float) -> None:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
@@ -112,14 +107,21 @@ class RunFolder:
             "finished": _now(),
         }
 
-    def _keep_records(self) -> None:
-        """Put the records of an earlier try aside; of several tries, those of the longest stay."""
-        records, previous = self.path / RECORDS, self.path / PREVIOUS
-        if records.exists():
-            if previous.exists() and previous.stat().st_size > records.stat().st_size:
-                records.unlink()
+    def _keep_rows(self) -> None:
+        """Put the rows of an earlier try aside; of several tries, those of the longest stay."""
+        for name in records.FILES.values():
+            rows, previous = self.path / name, self.path / _previous(name)
+            if not rows.exists():
+                continue
+            if previous.exists() and previous.stat().st_size > rows.stat().st_size:
+                rows.unlink()
             else:
-                records.replace(previous)
+                rows.replace(previous)
+
+
+def _previous(name: str) -> str:
+    """records.csv -> records.previous.csv"""
+    return name.replace(".", ".previous.", 1)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -115,7 +115,7 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     from cl_bench.strategies.checks import check_count
     from cl_bench.streams.benchmark import to_avalanche
     from cl_bench.streams.stacked import stack_streams
-    from cl_bench.training.experiment import experiment, weights_sha256
+    from cl_bench.training.experiment import AfterTask, measurements, weights_sha256
     from cl_bench.training.generators import Seeds, global_generators_restored
     from cl_bench.training.plugins import Progress
     from cl_bench.training.process import prepare_process
@@ -152,14 +152,19 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
         strategy.plugins.insert(0, probes)
     try:
         with global_generators_restored(seeds[0]["noise"]):
-            for record in experiment(
+            for found in measurements(
                 strategy,
                 to_avalanche(stream),
                 seed=numbers,
                 test_on=training.test_on,
                 test_last=training.test_last,
             ):
-                by_seed[record.seed].append(record)
+                if isinstance(found, AfterTask):
+                    folder = by_seed[found.state.seed]
+                    folder.append(found.state)
+                    folder.append(*found.calibration)
+                else:
+                    by_seed[found.seed].append(found)
     finally:
         progress.close()
     if probes is not None:
@@ -177,7 +182,7 @@ def _probes(config: DictConfig, stream: Any, seeds: Sequence[Any], folders: dict
 
     def write(rows: list[Any]) -> None:
         for seed, folder in folders.items():
-            folder.append_probes([row for row in rows if row.seed == seed])
+            folder.append(*(row for row in rows if row.seed == seed))
 
     return Probes(
         probe_experiences(stream, test_on=training.test_on, size=training.probe_size, seeds=seeds),

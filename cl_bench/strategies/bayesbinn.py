@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from cl_bench.posteriors import bernoulli
-from cl_bench.posteriors.prediction import log_probabilities
+from cl_bench.posteriors.beliefs import BinaryWeights
+from cl_bench.posteriors.prediction import Prediction, log_probabilities
 from cl_bench.strategies.binary import check_binary_network
 from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
 from cl_bench.strategies.sampling import SamplingLearner
@@ -38,6 +39,7 @@ class BayesBiNN(SamplingLearner):
     """
 
     stackable = True
+    binary = True
 
     def __init__(
         self,
@@ -111,11 +113,11 @@ class BayesBiNN(SamplingLearner):
         minus = bernoulli.minus_probability(self.posterior.natural)
         return lambda: bernoulli.sample(minus, self.test_noise.uniform_like(minus))
 
-    def combine(self, samples: Iterable[Tensor]) -> Tensor:
+    def combine(self, samples: Iterable[Tensor]) -> Prediction:
         if not self.published:
             return super().combine(samples)
         total = sum(samples, start=torch.zeros((), device=self.device))
-        return log_probabilities(total / self.num_test_samples)
+        return Prediction(log_probabilities(total / self.num_test_samples), None)
 
     def state_tensors(self) -> dict[str, Tensor]:
         return {
@@ -124,3 +126,9 @@ class BayesBiNN(SamplingLearner):
             "momentum": self.posterior.momentum,
             "prior": self.prior,
         }
+
+    def belief(self) -> BinaryWeights:
+        return BinaryWeights(self.posterior.natural)
+
+    def first_prior(self) -> BinaryWeights:
+        return BinaryWeights(torch.zeros_like(self.posterior.natural))

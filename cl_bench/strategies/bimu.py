@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cl_bench.posteriors import bernoulli, bimu
+from cl_bench.posteriors.beliefs import BinaryWeights
 from cl_bench.strategies.binary import check_binary_network
 from cl_bench.strategies.checks import check_not_negative, check_positive
 from cl_bench.strategies.sampling import SamplingLearner
@@ -31,6 +33,7 @@ class BiMU(SamplingLearner):
     """
 
     stackable = True
+    binary = True
 
     def __init__(
         self,
@@ -89,3 +92,9 @@ class BiMU(SamplingLearner):
 
     def state_tensors(self) -> dict[str, Tensor]:
         return {"natural": self.natural}
+
+    def belief(self) -> BinaryWeights:
+        return BinaryWeights(self.natural)
+
+    def first_prior(self) -> BinaryWeights:
+        return BinaryWeights(torch.zeros_like(self.natural))

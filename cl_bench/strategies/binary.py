@@ -33,6 +33,7 @@ class LatentLearner(Learner):
     tasks have no gradient and stand still.
     """
 
+    binary = True
     method: str  # as it is called in conf/
 
     def __init__(self, **learner: Any) -> None:

@@ -22,6 +22,7 @@ class Bop(OwnRule):
     """
 
     stackable = True
+    binary = True
 
     def __init__(self, *, threshold: float, **learner: Any) -> None:
         check_not_negative(threshold=threshold)

@@ -1,6 +1,5 @@
 """Generalised variational continual learning."""
 
-import math
 from typing import Any
 
 from cl_bench.posteriors import tempered
@@ -25,10 +24,10 @@ class GVCL(VCL):
 
     stackable = True
 
-    def __init__(self, *, strength: float, prior_variance: float, **vcl: Any) -> None:
+    def __init__(self, *, strength: float, **vcl: Any) -> None:
         check_not_negative(strength=strength)
-        super().__init__(prior_variance=prior_variance, **vcl)
-        self.strength, self.first_log_variance = strength, math.log(prior_variance)
+        super().__init__(**vcl)
+        self.strength = strength
 
     def kl_gradient(self, prior: Gaussian) -> Gaussian:
         added = tempered.added_precision(

@@ -26,12 +26,15 @@ class Joint(Learner):
         super().__init__(**learner)
         self.restart = restart
         self.seen: list[Sequence[Any]] = []
+        self.seen_bits = 0
         self.initial = self.flat.values.data.clone()
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         self.seen.append(resident_tasks(self.experience))
         self.dataloader = self.train_batches(self.seen)
         self.num_examples = self.dataloader.num_examples
+        kept = (self.dataloader.pixels, self.dataloader.labels, self.dataloader.heads)
+        self.seen_bits = 8 * sum(tensor.nbytes for tensor in kept) // len(self.seeds)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         if self.restart:
@@ -39,7 +42,11 @@ class Joint(Learner):
         super()._before_training_exp(**kwargs)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        return {"initial": self.initial}
+        return {"initial": self.initial} if self.restart else {}
+
+    def kept_elsewhere_bits(self) -> int:
+        """All examples of the tasks so far."""
+        return self.seen_bits
 
 
 def begin_anew(flat: FlatParameters, network: nn.Module, initial: Tensor) -> None:

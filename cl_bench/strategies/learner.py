@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from cl_bench.models import Heads, Network, Task
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.posteriors.beliefs import Belief, frozen_share
 from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
@@ -46,7 +47,8 @@ class Learner(SupervisedTemplate):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
     A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
-    (log probabilities), Avalanche's hooks around tasks, and `state_tensors` for what it keeps between tasks.
+    (log probabilities), Avalanche's hooks around tasks, `state_tensors` for what it keeps between tasks, and
+    `belief` and `first_prior` if it has a posterior.
 
     Several seeds can be trained at once: with a `StackedNetwork` of R networks and R `Seeds`, batches hold
     the seeds' examples one after another, [R * B, ...], and weights, gradients and whatever is computed from
@@ -76,6 +78,8 @@ class Learner(SupervisedTemplate):
     """
 
     loss: Tensor
+    expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
+    binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
     stackable = False  # whether several seeds can be trained at once; each class says so for itself
 
     def __init__(
@@ -187,7 +191,8 @@ class Learner(SupervisedTemplate):
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
 
-        Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again.
+        Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again. What
+        averages over samples also sets `expected_entropy`.
         """
         return log_probabilities(self.logits(images, task))
 
@@ -198,12 +203,35 @@ class Learner(SupervisedTemplate):
         """What the strategy keeps between tasks besides the network, by name."""
         return {}
 
+    def belief(self) -> Belief | None:
+        """The distribution over weights as it is now; None for a method that has none."""
+        return None
+
+    def first_prior(self) -> Belief | None:
+        """What was believed before the first task, of the same kind."""
+        return None
+
+    def frozen_share(self) -> Tensor | None:
+        """The share of weights that can hardly move any more, a scalar or [R]; None where undefined."""
+        belief, prior = self.belief(), self.first_prior()
+        return None if belief is None or prior is None else frozen_share(belief, prior)
+
+    @property
+    def num_weights(self) -> int:
+        """P, of one network."""
+        return len(self.flat)
+
+    def kept_elsewhere_bits(self) -> int:
+        """Stored between tasks, but not in `state_tensors`; of one seed."""
+        return 0
+
     # How Avalanche calls it
 
     def forward(self) -> Tensor:
         if self.is_training:
             return self.logits(self.mb_x, self.head)
         self.test_samples.rewind()
+        self.expected_entropy = None
         return self.predict(self.mb_x, self.head)
 
     def criterion(self) -> Tensor:

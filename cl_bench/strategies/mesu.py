@@ -1,5 +1,6 @@
 """MESU: Gaussian weights whose own uncertainty is their learning rate, without task boundaries."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.posteriors import mesu
+from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.mesu import Synapses
 from cl_bench.strategies.checks import check_positive
 from cl_bench.strategies.sampling import SamplingLearner
@@ -94,3 +96,10 @@ class MESU(SamplingLearner):
 
     def state_tensors(self) -> dict[str, Tensor]:
         return self.posterior._asdict()
+
+    def belief(self) -> Gaussian:
+        return Gaussian(self.posterior.mean, 2 * self.posterior.deviation.log())
+
+    def first_prior(self) -> Gaussian:
+        mean = torch.full_like(self.posterior.mean, self.prior_mean)
+        return Gaussian(mean, torch.full_like(mean, 2 * math.log(self.prior_deviation)))

@@ -1,5 +1,6 @@
 """Online Laplace: the Gaussian approximation of the posterior is the next task's prior."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors import fisher, kronecker, laplace
+from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.strategies.anchored import Anchored
 from cl_bench.strategies.checks import check_choice, check_positive
 from cl_bench.strategies.experiences import head_of
@@ -42,6 +44,7 @@ class OnlineLaplace(Anchored):
         check_choice("memory", memory, kronecker.MEMORIES)
         check_choice("fisher_estimator", fisher_estimator, fisher.ESTIMATORS)
         super().__init__(**anchored)
+        self.prior_precision = prior_precision
         self.structure, self.memory, self.fisher_estimator = structure, memory, fisher_estimator
         self.penalty = laplace.prior(self.flat.values.data, prior_precision)
         network = self.network.one(0) if isinstance(self.network, StackedNetwork) else self.network
@@ -90,3 +93,13 @@ class OnlineLaplace(Anchored):
             for index, (inputs, outputs, _) in enumerate(term):
                 tensors |= {f"inputs_{number}_{index}": inputs, f"outputs_{number}_{index}": outputs}
         return tensors
+
+    def belief(self) -> Gaussian | None:
+        """N(theta*, 1 / Lambda); None with Kronecker factors, of whose sums nobody knows the determinant."""
+        if self.structure == "kfac":
+            return None
+        return Gaussian(self.penalty.centre, -self.penalty.precision.log())
+
+    def first_prior(self) -> Gaussian | None:
+        centre = torch.zeros_like(self.penalty.centre)
+        return Gaussian(centre, torch.full_like(centre, -math.log(self.prior_precision)))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.posteriors.prediction import average_prediction
+from cl_bench.posteriors.prediction import Prediction, average_prediction
 from cl_bench.strategies.checks import check_count, check_not_negative
 from cl_bench.strategies.experiences import head_of
 from cl_bench.strategies.learner import Learner
@@ -56,8 +56,8 @@ class SamplingLearner(OwnRule):
         """A function that draws weights [P] of the posterior as it is now, with `test_noise`."""
         raise NotImplementedError
 
-    def combine(self, samples: Iterable[Tensor]) -> Tensor:
-        """Log probabilities [B, K] of the samples' logits, [B, K] each, which come one by one."""
+    def combine(self, samples: Iterable[Tensor]) -> Prediction:
+        """What the samples' logits predict, [B, K] each, which come one by one."""
         return average_prediction(samples)
 
     # What follows from it
@@ -80,7 +80,7 @@ class SamplingLearner(OwnRule):
         if self.num_test_samples == 0:
             return super().predict(images, task)
         present = self.flat.values.data.clone()
-        prediction = self.combine(self._sampled_logits(images, task))
+        prediction, self.expected_entropy = self.combine(self._sampled_logits(images, task))
         self.flat.set(present)
         return prediction
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cl_bench.posteriors import metaplasticity, straight_through
+from cl_bench.posteriors.beliefs import BinaryWeights, frozen_share
 from cl_bench.strategies.binary import LatentLearner
 from cl_bench.strategies.checks import check_not_negative
 from cl_bench.training.flat import FlatParameters
@@ -46,3 +47,10 @@ class SynapticMetaplasticity(LatentLearner):
         super().optimizer_step()
         self.latent.data = metaplasticity.step(self.latent.data, self.change.data, meta=self.meta)
         self.flat.set(straight_through.binarise(self.latent.data))
+
+    def frozen_share(self) -> Tensor:
+        """Of weights whose plasticity tanh'(meta h) is below FROZEN_RATIO^2, 0.01: as if meta h were the
+        lambda of a binary posterior.
+        """
+        certainty = BinaryWeights(self.latent.data * self.meta)
+        return frozen_share(certainty, BinaryWeights(torch.zeros_like(self.latent.data)))

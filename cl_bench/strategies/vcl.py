@@ -63,7 +63,7 @@ class VCL(Learner):
         check_count(
             num_test_samples=num_test_samples, coreset_size=coreset_size, coreset_epochs=coreset_epochs
         )
-        self.initial_log_variance = initial_log_variance
+        self.initial_log_variance, self.first_log_variance = initial_log_variance, math.log(prior_variance)
         super().__init__(**learner)
         if self.num_seeds is not None and coreset != "none":
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
@@ -72,7 +72,7 @@ class VCL(Learner):
         self.initial = Gaussian(*(part.clone() for part in self.posterior))
         self.prior = Gaussian(
             torch.zeros_like(self.initial.mean),
-            torch.full_like(self.initial.mean, math.log(prior_variance)),
+            torch.full_like(self.initial.mean, self.first_log_variance),
         )
         self.coresets: list[ResidentBatches] = []
         self.active = torch.ones_like(self.initial.mean)
@@ -146,7 +146,7 @@ class VCL(Learner):
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         present = self.posterior.mean.clone()
-        prediction = average_prediction(self._sampled_logits(present, images, task))
+        prediction, self.expected_entropy = average_prediction(self._sampled_logits(present, images, task))
         self.posterior.mean.copy_(present)
         return prediction
 
@@ -207,4 +207,22 @@ class VCL(Learner):
             layer.noise = self.noise
 
     def state_tensors(self) -> dict[str, Tensor]:
-        return {f"prior_{name}": part for name, part in self.prior._asdict().items()}
+        tensors = {f"prior_{name}": part for name, part in self.prior._asdict().items()}
+        if self.restart:
+            tensors |= {f"initial_{name}": part for name, part in self.initial._asdict().items()}
+        for number, kept in enumerate(self.coresets):
+            for name in ("pixels", "labels", "heads"):
+                tensors[f"coreset_{number}_{name}"] = getattr(kept, name)
+        return tensors
+
+    def belief(self) -> Gaussian:
+        return self.posterior
+
+    def first_prior(self) -> Gaussian:
+        mean = torch.zeros_like(self.posterior.mean)
+        return Gaussian(mean, torch.full_like(mean, self.first_log_variance))
+
+    @property
+    def num_weights(self) -> int:
+        """Half of the parameters are log-variances."""
+        return len(self.flat) // 2

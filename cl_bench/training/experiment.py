@@ -1,19 +1,31 @@
 """The experiment: train on one task after another, test every task, or the newest, after every task."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import torch
 from avalanche.benchmarks import CLScenario
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor
 
+from cl_bench.posteriors.uncertainty import auroc
 from cl_bench.protocol import check_test_last, tasks_tested
-from cl_bench.records import Record
+from cl_bench.records import CalibrationBin, Record, State
 from cl_bench.training.generators import global_generators_restored
-from cl_bench.training.plugins import FiniteLoss, Scores
+from cl_bench.training.plugins import Bin, FiniteLoss, Scores
+from cl_bench.training.states import States, stored_tensors
 
 STREAMS = ("test", "validation")
+
+
+class AfterTask(NamedTuple):
+    """What follows the records of one seed's tests after a task, or before the first."""
+
+    state: State
+    calibration: tuple[CalibrationBin, ...]
 
 
 def experiment(
@@ -25,6 +37,23 @@ def experiment(
     test_last: int | None,
 ) -> Iterator[Record]:
     """Yield the record of each test as it is measured: every task before the first task and after each one.
+
+    The records of `measurements`, which has the arguments and errors.
+    """
+    found = measurements(strategy, benchmark, seed=seed, test_on=test_on, test_last=test_last)
+    yield from (each for each in found if isinstance(each, Record))
+
+
+def measurements(
+    strategy: SupervisedTemplate,
+    benchmark: CLScenario,
+    *,
+    seed: int | Sequence[int],
+    test_on: str,
+    test_last: int | None,
+) -> Iterator[Record | AfterTask]:
+    """Yield the record of each test, every task before the first task and after each one, and after those of
+    a task for each seed the state of the strategy and the calibration of its tests.
 
     With `test_last`, for streams too long for that: only the newest tasks after each one. The strategy and
     the benchmark may be ours or anybody's. Testing is isolated from training: it leaves the global generators
@@ -54,21 +83,62 @@ def experiment(
     seeds = [seed] if isinstance(seed, int) else list(seed)
     scores, finite = Scores(), FiniteLoss()
     strategy.plugins[:0] = [scores, finite]  # Avalanche's clock must stay the last plugin
+    states = States(strategy, seeds)
 
-    def test(after_task: int) -> Iterator[Record]:
+    def test(after_task: int) -> Iterator[Record | AfterTask]:
         tasks = tasks_tested(after_task, num_tasks=len(tested_stream), test_last=test_last)
-        if not tasks:
-            return
-        with global_generators_restored():
-            strategy.eval([tested_stream[task - 1] for task in tasks])
+        scores.forget()
+        if tasks:
+            with global_generators_restored():
+                strategy.eval([tested_stream[task - 1] for task in tasks])
         for on_task, rows in zip(tasks, scores.rows, strict=True):
             for number, row in zip(seeds, rows, strict=True):
                 yield Record(number, after_task, on_task, *row)
+        num_seen = sum(task <= after_task for task in tasks)
+        measured = states.after(
+            after_task,
+            seconds=seconds,
+            num_steps=finite.num_steps,
+            ood_auroc=_ood_auroc(scores.confidences, num_seen, len(seeds)),
+        )
+        for index, state in enumerate(measured):
+            yield AfterTask(state, _calibration(state, tasks, [by_seed[index] for by_seed in scores.bins]))
+        scores.forget()
 
+    seconds = 0.0
     yield from test(after_task=0)
     for number, experience in enumerate(benchmark.streams["train"], start=1):
+        started = time.perf_counter()
         strategy.train(experience, eval_streams=[])
+        _synchronise(strategy)
+        seconds = time.perf_counter() - started
         yield from test(after_task=number)
+
+
+def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> tuple[CalibrationBin, ...]:
+    """Rows of one seed's bins, which are given for each task tested."""
+    return tuple(
+        CalibrationBin(state.seed, state.after_task, on_task, *each)
+        for on_task, own in zip(tasks, bins, strict=True)
+        for each in own
+    )
+
+
+def _ood_auroc(confidences: list[Tensor], num_seen: int, num_seeds: int) -> list[float]:
+    """Of each seed: the confidence on the first `num_seen` tests against that on the others, [R, N] each."""
+    if not 0 < num_seen < len(confidences):
+        return [math.nan] * num_seeds
+    seen, unseen = torch.cat(confidences[:num_seen], dim=1), torch.cat(confidences[num_seen:], dim=1)
+    if bool(seen.isnan().any() | unseen.isnan().any()):
+        return [math.nan] * num_seeds
+    return auroc(seen, unseen).tolist()
+
+
+def _synchronise(strategy: Any) -> None:
+    """Wait for the device, so that the clock tells what was computed."""
+    device = torch.device(strategy.device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def weights_sha256(strategy: Any) -> list[str]:
@@ -76,11 +146,7 @@ def weights_sha256(strategy: Any) -> list[str]:
     importances.
     """
     num_seeds = getattr(strategy, "num_seeds", None)
-    # a stack of networks has the same names and a leading axis
-    network = strategy.model if num_seeds is None else strategy.model.template
-    tensors = dict(network.state_dict())
-    if hasattr(strategy, "state_tensors"):
-        tensors |= strategy.state_tensors()
+    tensors = stored_tensors(strategy)
     if num_seeds is None:
         return [_sha256(tensors)]
     return [_sha256({name: tensor[index] for name, tensor in tensors.items()}) for index in range(num_seeds)]

@@ -7,13 +7,13 @@ generator, the weights and whatever a test writes on the strategy. Its rows go t
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from avalanche.core import SupervisedPlugin
 
 from cl_bench.protocol import tasks_tested
-from cl_bench.records import Record
+from cl_bench.records import Probe
 from cl_bench.strategies.checks import check_count
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.stacked import StackedTask
@@ -21,18 +21,6 @@ from cl_bench.streams.tasks import TaskData, TaskStream
 from cl_bench.training.generators import Seeds, global_generators_restored
 from cl_bench.training.noise import Noise
 from cl_bench.training.plugins import Scores
-
-
-class Probe(NamedTuple):
-    """The test of one task's sample in the midst of training. Tasks count from 1."""
-
-    seed: int
-    training_on: int  # the task that is trained on
-    step: int  # steps taken since the start of the run
-    on_task: int  # the task tested, training_on or one before it
-    accuracy: float  # fraction
-    nll: float  # nats an example
-    num_examples: int
 
 
 def probe_experiences(stream: TaskStream, *, test_on: str, size: int, seeds: Sequence[Seeds]) -> list[Any]:
@@ -132,8 +120,7 @@ class Probes(SupervisedPlugin):
         rows = []
         for on_task, by_seed in zip(tasks, self._scores.rows, strict=True):
             for seed, row in zip(self._seeds, by_seed, strict=True):
-                test = Record(seed, self._task, on_task, *row)
-                scores = (test.accuracy, test.nll, test.num_examples)
+                scores = (row.accuracy, row.nll, row.num_examples)
                 rows.append(Probe(seed, self._task, self._step, on_task, *scores))
         self._write(rows)
         self.seconds += time.perf_counter() - started

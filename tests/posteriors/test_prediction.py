@@ -1,7 +1,10 @@
 """The prediction of an ensemble by hand."""
 
+import math
+
 import pytest
 import torch
+from torch.distributions import Categorical
 
 from cl_bench.posteriors.prediction import average_prediction, log_probabilities
 
@@ -17,21 +20,29 @@ def test_probabilities_are_averaged_and_not_logits():
     # probabilities (3/4, 1/4) and (1/5, 4/5): their mean is (0.475, 0.525)
     logits = torch.tensor([[[3.0, 1.0]], [[1.0, 4.0]]]).log() + torch.tensor([[[5.0]], [[-2.0]]])
     expected = torch.tensor([[0.475, 0.525]])
-    torch.testing.assert_close(average_prediction(logits).exp(), expected)
+    found = average_prediction(logits)
+    torch.testing.assert_close(found.log_probabilities.exp(), expected)
+    entropies = [-(a * math.log(a) + (1 - a) * math.log(1 - a)) for a in (3 / 4, 1 / 5)]
+    torch.testing.assert_close(found.expected_entropy, torch.tensor([sum(entropies) / 2]))
 
 
 def test_a_prediction_stays_finite_where_every_sample_excludes_a_class():
     logits = torch.tensor([[[0.0, -200.0]], [[0.0, -300.0]]])
-    found = average_prediction(logits)
+    found, expected_entropy = average_prediction(logits)
+    torch.testing.assert_close(expected_entropy, torch.zeros(1))
     torch.testing.assert_close(found, torch.tensor([[0.0, -200 - torch.tensor(2.0).log()]]))
 
 
 def test_samples_are_taken_one_at_a_time_and_one_alone_is_itself():
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(average_prediction(iter([logits])), log_probabilities(logits))
+    alone = average_prediction(iter([logits]))
+    assert torch.equal(alone.log_probabilities, log_probabilities(logits))
+    torch.testing.assert_close(alone.expected_entropy, Categorical(logits=logits).entropy())
     many = torch.randn(7, 4, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     expected = many.softmax(dim=-1).mean(dim=0).log()
-    torch.testing.assert_close(average_prediction(sample for sample in many), expected)
+    together = average_prediction(sample for sample in many)
+    torch.testing.assert_close(together.log_probabilities, expected)
+    torch.testing.assert_close(together.expected_entropy, Categorical(logits=many).entropy().mean(dim=0))
 
 
 def test_an_average_of_nothing_is_an_error():

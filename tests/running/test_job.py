@@ -16,6 +16,7 @@ from cl_bench.running.compose import config_hash, plain, run_folder
 from cl_bench.running.job import execute
 from cl_bench.training.plugins import NonFiniteLossError
 
+FILES = {"config.yaml", "records.csv", "states.csv", "calibration.csv", "run.json"}
 EVERY_TEST = [(after, on) for after in range(3) for on in (1, 2)]
 
 
@@ -28,14 +29,15 @@ def recorded(folder):
 
 
 def fail_after(number, error):
-    """A `records.append` that works `number` times and raises then."""
+    """A `records.append` that writes `number` records and raises then."""
     append, calls = records.append, []
 
-    def limited(path, record):
-        if len(calls) == number:
-            raise error
-        calls.append(record)
-        append(path, record)
+    def limited(path, *rows):
+        if isinstance(rows[0], records.Record):
+            if len(calls) == number:
+                raise error
+            calls.append(rows)
+        append(path, *rows)
 
     return limited
 
@@ -43,10 +45,16 @@ def fail_after(number, error):
 def test_a_run_writes_its_configuration_its_records_and_its_summary(configured):
     config = configured("seed=5")
     (folder,) = execute(config)
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "records.csv", "run.json"}
+    assert {path.name for path in folder.iterdir()} == FILES
     assert OmegaConf.to_container(OmegaConf.load(folder / "config.yaml")) == plain(config)
     assert recorded(folder) == EVERY_TEST
     assert {record.seed for record in records.read(folder / "records.csv")} == {5}
+    states = records.read(folder / "states.csv", records.State)
+    assert [(state.seed, state.after_task) for state in states] == [(5, 0), (5, 1), (5, 2)]
+    bins = records.read(folder / "calibration.csv", records.CalibrationBin)
+    assert {(each.seed, each.after_task, each.on_task) for each in bins} == {
+        (5, *pair) for pair in EVERY_TEST
+    }
     summary = about(folder)
     assert set(summary) == {
         "study", "benchmark", "strategy", "seed", "hash", "status", "error", "settings", "versions",
@@ -159,12 +167,16 @@ def test_a_run_that_failed_is_run_again_from_the_start(configured, monkeypatch):
                 execute(configured())
     previous = run_folder(configured()) / "records.previous.csv"
     assert len(records.read(previous)) == 3, "what the first try recorded is kept"
+    siblings = [previous.with_name(name) for name in ("states.previous.csv", "calibration.previous.csv")]
+    assert len(records.read(siblings[0], records.State)) == 1
+    assert {each.on_task for each in records.read(siblings[1], records.CalibrationBin)} == {1, 2}
     assert len(recorded(previous.parent)) == 1
     (folder,) = execute(configured())
     assert recorded(folder) == EVERY_TEST
     assert about(folder)["status"] == "finished"
     assert about(folder)["error"] is None
-    assert not previous.exists(), "the new records are complete"
+    assert not any(each.exists() for each in (previous, *siblings)), "the new records are complete"
+    assert {path.name for path in folder.iterdir()} == FILES
 
 
 @pytest.mark.parametrize("left_behind", ['{"status": "running"}', '{"status": "fin', "", "[]"])
@@ -206,7 +218,7 @@ def test_a_disk_too_full_even_for_the_summary_leaves_the_last_one_whole(configur
 
     def limited(descriptor):
         calls.append(descriptor)
-        if len(calls) > 3 + 3:  # config.yaml, run.json twice, three records
+        if len(calls) > 3 + 5:  # config.yaml, run.json twice; two records, a state, its bins; a record
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(descriptor)
 
@@ -220,7 +232,7 @@ def test_a_disk_too_full_even_for_the_summary_leaves_the_last_one_whole(configur
     folder = run_folder(config)
     assert recorded(folder) == EVERY_TEST[:3]
     assert about(folder)["status"] == "running"
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "records.csv", "run.json"}
+    assert {path.name for path in folder.iterdir()} == FILES
 
 
 def test_from_python_a_run_is_its_frame_of_records(small):

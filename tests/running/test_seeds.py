@@ -18,6 +18,7 @@ from cl_bench.strategies import Finetune
 from cl_bench.training.generators import Seeds
 from cl_bench.training.plugins import NonFiniteLossError
 
+FILES = {"config.yaml", "records.csv", "states.csv", "calibration.csv", "run.json"}
 EVERY_TEST = [(after, on) for after in range(3) for on in (1, 2)]
 AT_ONCE = "trained_at_once_with_seeds"
 STACKED = pytest.mark.parametrize("stacked", [True, False], ids=["at once", "one by one"])
@@ -73,7 +74,7 @@ def test_every_seed_has_the_folder_that_it_would_have_alone(configured, stacked)
     assert folders == [run_folder(each) for each in alone]
     assert run_name(config) == folders[0].name, "for Hydra's log"
     for seed, folder, each in zip((3, 0), folders, alone, strict=True):
-        assert {path.name for path in folder.iterdir()} == {"config.yaml", "records.csv", "run.json"}
+        assert {path.name for path in folder.iterdir()} == FILES
         assert OmegaConf.load(folder / "config.yaml") == plain(each)
         assert recorded(folder) == EVERY_TEST
         assert {record.seed for record in records.read(folder / "records.csv")} == {seed}
@@ -192,7 +193,7 @@ def test_what_cannot_be_trained_at_once_is_run_one_by_one_by_auto(configured, au
     assert statuses(folders) == ["finished"] * 2
     assert [recorded(folder) for folder in folders] == [EVERY_TEST] * 2
     for folder in folders:
-        assert {path.name for path in folder.iterdir()} == {"config.yaml", "records.csv", "run.json"}
+        assert {path.name for path in folder.iterdir()} == FILES
         assert AT_ONCE not in about(folder)
     assert not [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
 
@@ -235,11 +236,11 @@ def test_a_seed_that_diverges_fails_alone(configured, caplog, stacked):
 def test_an_interruption_stops_all_seeds(configured, monkeypatch, stacked):
     append, calls = records.append, []
 
-    def interrupted(path, record):
-        calls.append(record)
+    def interrupted(path, *rows):
+        calls.extend(row for row in rows if isinstance(row, records.Record))
         if len(calls) == 4:
             raise KeyboardInterrupt
-        append(path, record)
+        append(path, *rows)
 
     monkeypatch.setattr(records, "append", interrupted)
     overrides = ("seeds=[0,1]", f"training.stacked={stacked}")

@@ -23,7 +23,7 @@ from cl_bench.strategies import VCL
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream
 from cl_bench.streams.transforms import identity
-from cl_bench.training.experiment import experiment, weights_sha256
+from cl_bench.training.experiment import measurements, weights_sha256
 from cl_bench.training.generators import Seeds
 from cl_bench.training.noise import Noise
 
@@ -84,7 +84,11 @@ class Run(NamedTuple):
 
     def records(self) -> list[Record]:
         """Train on all tasks with tests in between."""
-        return list(experiment(self.strategy, self.benchmark, seed=0, test_on="test", test_last=None))
+        return [each for each in self.measurements() if isinstance(each, Record)]
+
+    def measurements(self) -> list[Any]:
+        """The same, with the states of the strategy between tasks."""
+        return list(measurements(self.strategy, self.benchmark, seed=0, test_on="test", test_last=None))
 
 
 class Outcome(NamedTuple):

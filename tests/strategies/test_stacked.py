@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from cl_bench import records
 from cl_bench.choices import choices
-from cl_bench.records import Record
+from cl_bench.records import CalibrationBin, Record, State
 from cl_bench.running.build import build_strategy, build_stream
 from cl_bench.running.compose import compose
 from cl_bench.running.job import execute
@@ -73,6 +73,8 @@ class Outcome(NamedTuple):
 
     folder: Path
     records: list[Record]
+    states: list[State]
+    bins: list[CalibrationBin]
     about: dict[str, Any]
 
 
@@ -89,7 +91,11 @@ def outcomes(results: Path, *overrides: str, **training: Any) -> list[Outcome]:
     if "num_test_samples" in config.strategy:
         config.strategy.num_test_samples = 3
     return [
-        Outcome(folder, records.read(folder / "records.csv"), json.loads((folder / "run.json").read_text()))
+        Outcome(
+            folder,
+            *(records.read(folder / name, kind) for kind, name in records.FILES.items()),
+            json.loads((folder / "run.json").read_text()),
+        )
         for folder in execute(config, show_progress=False)
     ]
 
@@ -101,9 +107,19 @@ def check_equal(at_once: list[Outcome], one_by_one: list[Outcome], tolerance: fl
         assert together.folder.name == alone.folder.name
         assert len(together.records) == len(alone.records) == 6
         for found, expected in zip(together.records, alone.records, strict=True):
-            assert found._replace(nll=0) == expected._replace(nll=0)
+            assert found[:4] == expected[:4]
             assert found.seed == seed
-            assert found.nll == pytest.approx(expected.nll, rel=0, abs=tolerance)
+            assert found == pytest.approx(expected, rel=0, abs=tolerance, nan_ok=True)
+        for state, expected in zip(together.states, alone.states, strict=True):
+            timeless = {"training_seconds": 0.0, "drift": 0.0}
+            assert state._replace(**timeless) == pytest.approx(
+                expected._replace(**timeless), rel=0, abs=1e-6, nan_ok=True
+            )
+            assert state.drift == pytest.approx(expected.drift, rel=1e-4, nan_ok=True)
+        assert [state.after_task for state in together.states] == [0, 1, 2]
+        assert {(each.after_task, each.on_task) for each in together.bins} == {
+            (record.after_task, record.on_task) for record in together.records
+        }
     for runs in (at_once, one_by_one):
         assert len({run.about["weights_sha256"] for run in runs}) == len(SEEDS)
         for test in zip(*(run.records for run in runs), strict=True):

@@ -10,6 +10,7 @@ from avalanche.training import Naive
 from torch import nn
 
 from cl_bench.models import Network
+from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.strategies import Finetune
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.training.experiment import experiment
@@ -66,12 +67,19 @@ def test_scores_are_those_worked_by_hand(stream, one_in_four, learner, make):
     strategy.plugins.insert(0, scores)
     strategy.eval(list(to_avalanche(stream).test_stream))
     assert len(scores.rows) == 2
-    for ((accuracy, nll, num_examples),), task in zip(scores.rows, stream.test, strict=True):
+    for (score,), (bins,), task in zip(scores.rows, scores.bins, stream.test, strict=True):
         num_second = int(task.labels.sum())
-        assert 0 < num_second < num_examples == len(task) == 10
+        assert 0 < num_second < score.num_examples == len(task) == 10
         by_hand = -(num_second * math.log(3 / 4) + (10 - num_second) * math.log(1 / 4)) / 10
-        assert accuracy == num_second / 10
-        assert nll == pytest.approx(by_hand, rel=1e-6)
+        assert score.accuracy == num_second / 10
+        assert score.nll == pytest.approx(by_hand, rel=1e-6)
+        assert score.ece == pytest.approx(abs(3 / 4 - num_second / 10), rel=1e-6)
+        # the distance from (1/4, 3/4) to (0, 1) is 2/16, to (1, 0) 18/16
+        assert score.brier == pytest.approx((num_second * 2 + (10 - num_second) * 18) / 160, rel=1e-6)
+        assert score.entropy == pytest.approx(math.log(4) - 3 / 4 * math.log(3), rel=1e-6)
+        assert score.mutual_information is math.nan, "no weights are sampled"
+        # 3/4 lies in the 12th of 15 bins, (11/15, 12/15]
+        assert bins == [(12, 10, pytest.approx(3 / 4, rel=1e-6), num_second / 10)]
 
 
 def test_scores_of_seeds_trained_at_once_are_told_apart():
@@ -88,10 +96,49 @@ def test_scores_of_seeds_trained_at_once_are_told_apart():
         )
     scores.after_eval_exp(None)
     (rows,) = scores.rows
-    assert rows == [
-        (1.0, pytest.approx(-math.log(3 / 4), rel=1e-6), 4),
-        (0.0, pytest.approx(-math.log(1 / 4), rel=1e-6), 4),
+    assert [row[:4] for row in rows] == [
+        (1.0, pytest.approx(-math.log(3 / 4), rel=1e-6), 4, pytest.approx(1 / 4, rel=1e-6)),
+        (0.0, pytest.approx(-math.log(1 / 4), rel=1e-6), 4, pytest.approx(3 / 4, rel=1e-6)),
     ]
+    assert scores.bins == [
+        [[(12, 4, pytest.approx(3 / 4), 1.0)], [(12, 4, pytest.approx(3 / 4), 0.0)]],
+    ]
+    (confidences,) = scores.confidences
+    torch.testing.assert_close(confidences, torch.full((2, 4), 0.75, dtype=torch.float64))
+
+
+def test_scores_of_weight_samples_divide_the_entropy():
+    """Two samples, sure of different classes for the first example, and equally unsure for the second."""
+    scores = Scores()
+    scores.before_eval(None)
+    scores.before_eval_exp(None)
+    samples = torch.tensor([[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]]).log().clamp_min(-1e4)
+    prediction = average_prediction(samples)
+    scores.after_eval_iteration(
+        SimpleNamespace(
+            mb_output=prediction.log_probabilities,
+            mb_y=torch.tensor([0, 1]),
+            expected_entropy=prediction.expected_entropy,
+        )
+    )
+    scores.after_eval_exp(None)
+    (((score),),) = scores.rows
+    assert score.entropy == pytest.approx(math.log(2), rel=1e-6)
+    assert score.mutual_information == pytest.approx(math.log(2) / 2, rel=1e-6)
+
+
+def test_a_test_that_diverged_has_nan_and_not_a_crash():
+    scores = Scores()
+    scores.before_eval(None)
+    scores.before_eval_exp(None)
+    outputs = torch.tensor([[0.5, 0.5], [math.nan, math.nan]])
+    scores.after_eval_iteration(SimpleNamespace(mb_output=outputs, mb_y=torch.tensor([0, 1])))
+    scores.after_eval_exp(None)
+    ((score,),) = scores.rows
+    assert 0 <= score.accuracy <= 1
+    assert score.num_examples == 2
+    assert all(value is math.nan for value in (score.nll, score.ece, score.brier, score.entropy))
+    assert [each.num_examples for each in scores.bins[0][0]] == [1, 1]
 
 
 def test_scores_of_the_last_evaluation_replace_the_earlier_ones(stream, one_in_four, learner):
