@@ -142,7 +142,7 @@ def test_the_model_keeps_its_weights_and_gradients():
 
 def test_an_unknown_estimator_names_the_choices():
     images, labels = examples()
-    with pytest.raises(ValueError, match="exact, sampled, empirical, got estimator='batched'"):
+    with pytest.raises(ValueError, match="exact, sampled, empirical, predicted, got estimator='batched'"):
         fisher.diagonal(
             build(dense), batches(images, labels, 4), estimator="batched", generator=torch.Generator()
         )
