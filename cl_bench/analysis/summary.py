@@ -99,15 +99,15 @@ def average_curves(frame: pd.DataFrame) -> pd.DataFrame:
 def _final_means(frame: pd.DataFrame) -> dict[Hashable, Any]:
     """Column -> (study, run) -> its mean over the tests after the last task."""
     last = frame[frame["after_task"] == frame["num_tasks"]]
-    means = last.groupby(["study", "run"], sort=False)[list(UNCERTAINTY)].mean()
-    return means.to_dict()
+    by_run = last.groupby(["study", "run"], sort=False)
+    return {name: by_run[name].mean().to_dict() for name in UNCERTAINTY}
 
 
 def _of_states(states: pd.DataFrame) -> dict[Hashable, Any]:
     """Measure -> (study, run) -> its number for the whole run."""
     last = states[states["after_task"] == states["num_tasks"]].set_index(["study", "run"])
     by_run = states.groupby(["study", "run"], sort=False)
-    found = last[["stored_bits", "deployed_bits", "frozen"]].to_dict()
+    found = {name: last[name].to_dict() for name in ("stored_bits", "deployed_bits", "frozen")}
     found["ood_auroc"] = by_run["ood_auroc"].mean().to_dict()
     found["training_seconds"] = by_run["training_seconds"].sum().to_dict()
     return found

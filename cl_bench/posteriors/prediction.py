@@ -30,20 +30,25 @@ def log_probabilities(logits: Tensor) -> Tensor:
 def average_prediction(samples: Iterable[Tensor]) -> Prediction:
     """Log of the mean over samples of the predicted probabilities, from logits [B, K] of each.
 
-    One sample at a time, so that memory does not grow with their number.
+    One sample at a time, so that memory does not grow with their number. Probabilities are added up in double
+    precision, which costs a third of adding their logarithms. Where all of them are below exp(-745), which
+    even that rounds to 0, the largest alone counts.
 
     Raises:
         ValueError: without any sample.
     """
-    total: Tensor | None = None
-    entropies: Tensor | None = None
     number = 0
     for logits in samples:
-        prediction = log_probabilities(logits)
-        total = prediction if total is None else torch.logaddexp(total, prediction)
-        own = entropy(prediction)
-        entropies = own if entropies is None else entropies.add_(own)
+        log_p = log_probabilities(logits).double()
+        p = log_p.exp()
+        own = entropy(log_p, p)
+        if number == 0:
+            total, largest, entropies = p, log_p, own
+        else:
+            total, largest, entropies = total.add_(p), torch.maximum(largest, log_p), entropies.add_(own)
         number += 1
-    if total is None or entropies is None:
+    if number == 0:
         raise ValueError("an average needs at least one sample, got none")
-    return Prediction(total - math.log(number), entropies / number)
+    mean = torch.where(total > 0, total.log(), largest) - math.log(number)
+    # nan stays nan: a comparison with it is false, and the largest is nan, too
+    return Prediction(mean.to(logits.dtype), entropies / number)

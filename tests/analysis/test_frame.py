@@ -129,6 +129,10 @@ BREAKS = {
     "status must be one of": break_status,
     "finished without a record": lambda run: (run / "records.csv").unlink(),
     "line 1: the header must be": lambda run: (run / "records.csv").write_text("a,b\n1,2\n"),
+    "states.csv, line 1: the header must be": lambda run: (run / "states.csv").write_text("a,b\n1,2\n"),
+    "states.csv is not of seed 0 and 3 tasks": lambda run: records.append(
+        run / "states.csv", records.State(0, 4, 0.0, 0.0, 1, 1, 0.0, 0, 0.5)
+    ),
     "records.csv has seed 9": lambda run: records.append(
         run / "records.csv", records.Record(9, 1, 1, 0.5, 0.5, 10)
     ),
