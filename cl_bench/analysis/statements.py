@@ -43,7 +43,10 @@ def statements(found: Sequence[Run], frame: pd.DataFrame, summary: pd.DataFrame)
 
 
 def _variance_text(shares: pd.DataFrame) -> str:
-    lines = ["Variance by part of the seed"]
+    lines = [
+        "Variance by part of the seed (runs that share parts are not independent: intervals over them,",
+        "above, are too narrow)",
+    ]
     for key, rows in shares.groupby(["study", "benchmark", "method", "metric"], sort=False):
         study, benchmark, method, metric = map(str, key)
         known = rows.dropna(subset=["share"]).sort_values("share", ascending=False, kind="stable")
