@@ -107,7 +107,9 @@ def _of_states(states: pd.DataFrame) -> dict[Hashable, Any]:
     """Measure -> (study, run) -> its number for the whole run."""
     last = states[states["after_task"] == states["num_tasks"]].set_index(["study", "run"])
     by_run = states.groupby(["study", "run"], sort=False)
-    found = {name: last[name].to_dict() for name in ("stored_bits", "deployed_bits", "frozen")}
+    found: dict[Hashable, Any] = {
+        name: last[name].to_dict() for name in ("stored_bits", "deployed_bits", "frozen")
+    }
     found["ood_auroc"] = by_run["ood_auroc"].mean().to_dict()
     found["training_seconds"] = by_run["training_seconds"].sum().to_dict()
     return found
