@@ -1,13 +1,12 @@
 """What all strategies share: resident batches, flat parameters, named generators, one head a task."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from avalanche.core import BasePlugin
 from avalanche.models.dynamic_modules import DynamicModule
 from avalanche.training.plugins import EvaluationPlugin
-from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,11 +17,10 @@ from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
-from cl_bench.training.batches import ResidentBatches, StackedBatches, batches_of
+from cl_bench.strategies.resident import Resident
 from cl_bench.training.flat import FlatParameters
 from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
-from cl_bench.training.noise import Noise
 from cl_bench.training.plugins import NoMetrics
 from cl_bench.training.samples import TestSamples
 from cl_bench.training.schedule import SCHEDULES, factor
@@ -43,7 +41,7 @@ class TaskFree(nn.Module):
         return self.model(images)
 
 
-class Learner(SupervisedTemplate):
+class Learner(Resident):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
     A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
@@ -80,7 +78,6 @@ class Learner(SupervisedTemplate):
     loss: Tensor
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
     binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
-    stackable = False  # whether several seeds can be trained at once; each class says so for itself
 
     def __init__(
         self,
@@ -119,13 +116,7 @@ class Learner(SupervisedTemplate):
             )
         ours = isinstance(model, Network | StackedNetwork)
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
-        self.num_seeds = model.num_seeds if isinstance(model, StackedNetwork) else None
-        self.seeds = [seeds] if isinstance(seeds, Seeds) else list(seeds)
-        self._check_seeds(plugins)
-        self.batch_order = self.draws("batches", "cpu")
-        self.augmentation = self.draws("augmentation", device)
-        self.noise = self.draws("noise", device)
-        self.test_noise = self.draws("test", device)
+        self.sow(seeds, device, plugins)
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
@@ -145,28 +136,6 @@ class Learner(SupervisedTemplate):
             plugins=list(plugins),
             evaluator=evaluator or NoMetrics(),
         )
-
-    def _check_seeds(self, plugins: Sequence[BasePlugin]) -> None:
-        if len(self.seeds) != (self.num_seeds or 1):
-            raise ValueError(
-                "a network is trained with one Seeds, a StackedNetwork with one for each of its networks, "
-                f"got {len(self.seeds)} for {type(self.network).__name__}"
-            )
-        if self.num_seeds is not None and not vars(type(self)).get("stackable", False):
-            raise ValueError(
-                f"{type(self).__name__} does not say that it can train several seeds at once "
-                "(class attribute stackable): set training.stacked=false, got a StackedNetwork"
-            )
-        if self.num_seeds is not None and plugins:  # the loss they add to is a sum over seeds
-            raise ValueError(
-                "Avalanche's plugins know nothing of several seeds at once: set training.stacked=false, got "
-                f"plugins={[type(plugin).__name__ for plugin in plugins]}"
-            )
-
-    def draws(self, purpose: str, device: torch.device | str) -> Noise:
-        """Random tensors for a purpose (see `Seeds`), from the start of its random stream."""
-        generators = [seeds.generator(purpose, device) for seeds in self.seeds]
-        return Noise(generators, stacked=self.num_seeds is not None)
 
     # What subclasses change
 
@@ -245,11 +214,6 @@ class Learner(SupervisedTemplate):
         with self.test_samples.one_test():
             super().eval_epoch(**kwargs)
 
-    @property
-    def head(self) -> int | Tensor:
-        """The current batch's head: an int, or one for each example."""
-        return self.mbatch[-1]
-
     def training_epoch(self, **kwargs: Any) -> None:
         for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
             if self._stop_training or self.steps_taken == self.num_steps:
@@ -265,74 +229,6 @@ class Learner(SupervisedTemplate):
             self.steps_taken += 1
             self._after_update(**kwargs)
             self._after_training_iteration(**kwargs)
-
-    def _unpack_minibatch(self) -> None:
-        *tensors, task = self.mbatch
-        if isinstance(task, Tensor):
-            # labels of Avalanche's own loaders are tensors, nearly always of one task: an int is faster
-            task = int(task[0]) if bool((task == task[0]).all()) else task.to(self.device)
-        self.mbatch = [tensor.to(self.device, non_blocking=True) for tensor in tensors] + [task]
-
-    def make_train_dataloader(self, **kwargs: Any) -> None:
-        if hasattr(self.experience, "task_data"):
-            self.dataloader = self.train_batches([resident_tasks(self.experience)])
-            self.num_examples = self.dataloader.num_examples
-            return
-        if self.num_seeds is not None:
-            raise ValueError("seeds are trained at once on benchmarks of cl_bench only, got somebody else's")
-        # its own loader, so that its augmentation stays random; it draws from the global generator, as all of
-        # Avalanche does
-        super().make_train_dataloader(**kwargs)
-        self.num_examples = len(self.adapted_dataset)
-
-    def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
-        """Shuffled batches of one task, or of several mixed; a task is given as one part for each seed."""
-        return self._stacked(self.batches_by_seed(tasks))
-
-    def batches_by_seed(self, tasks: Sequence[Sequence[Any]]) -> Iterator[ResidentBatches]:
-        """Each seed's part of `train_batches`."""
-        each = zip(
-            zip(*tasks, strict=True),
-            self.batch_order.generators,
-            self.augmentation.generators,
-            strict=True,
-        )
-        for mine, order, augmentation in each:
-            yield batches_of(
-                mine,
-                batch_size=self.train_mb_size,
-                device=self.device,
-                generator=order,
-                augmentation=augmentation,
-            )
-
-    def make_eval_dataloader(self, **kwargs: Any) -> None:
-        tasks = resident_tasks(self.experience)
-        self.dataloader = self._stacked(
-            batches_of([task], batch_size=self.eval_mb_size, device=self.device) for task in tasks
-        )
-
-    def _stacked(self, parts: Iterable[ResidentBatches]) -> ResidentBatches:
-        if self.num_seeds is None:
-            (batches,) = parts
-            return batches
-        return StackedBatches(list(parts))
-
-    def each_seed(self) -> Iterator[tuple[nn.Module, Any, torch.Generator]]:
-        """Of every seed: its network as it is now, its data of the current task, its generator of noise.
-
-        The network is a copy where seeds are stacked.
-        """
-        networks = (
-            [self.network.one(index) for index in range(self.num_seeds)]
-            if isinstance(self.network, StackedNetwork) and self.num_seeds is not None
-            else [self.network]
-        )
-        yield from zip(networks, resident_tasks(self.experience), self.noise.generators, strict=True)
-
-    def join_seeds(self, results: Sequence[Tensor]) -> Tensor:
-        """One result a seed, each [...]: as they are stacked, [R, ...], or the only one."""
-        return results[0] if self.num_seeds is None else torch.stack(list(results))
 
     def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
         return self.network if model is None else model

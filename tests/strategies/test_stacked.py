@@ -93,7 +93,7 @@ def outcomes(results: Path, *overrides: str, **training: Any) -> list[Outcome]:
     return [
         Outcome(
             folder,
-            *(records.read(folder / name, kind) for kind, name in records.FILES.items()),
+            *(records.read(folder / records.FILES[kind], kind) for kind in (Record, State, CalibrationBin)),
             json.loads((folder / "run.json").read_text()),
         )
         for folder in execute(config, show_progress=False)
