@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cl_bench.analysis.expected import comparison, comparison_table
+from cl_bench.analysis.expected import against_published, published_table
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.frame import records_frame, states_frame
 from cl_bench.analysis.labels import with_methods
@@ -46,11 +46,11 @@ def report(folder: str | os.PathLike[str]) -> Report:
     with _drawn(rows, curves, averages, folder=folder / "figures") as (drawn, notes):
         said = statements(found, frame, rows)
         tables = {"summary.csv": rows, "forgetting_curves.csv": curves} | said.tables
-        compared = comparison(found, frame)
+        compared = against_published(found, frame)
         if not compared.empty:
             tables["expected.csv"] = compared
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
-    text = "\n\n".join(filter(None, [text_table(rows), comparison_table(compared), *said.text]))
+    text = "\n\n".join(filter(None, [text_table(rows), published_table(compared), *said.text]))
     notes = [*run_notes(found), *summary_notes(rows), *notes, *stale_notes(folder / "figures", drawn)]
     return Report(text, [*paths, *drawn], notes)
 

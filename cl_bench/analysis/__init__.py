@@ -6,7 +6,7 @@
 """
 
 from cl_bench.analysis.errors import AnalysisError
-from cl_bench.analysis.expected import comparison, comparison_table
+from cl_bench.analysis.expected import against_published, published_table
 from cl_bench.analysis.frame import calibration, load, runs, states
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
@@ -32,14 +32,13 @@ __all__ = [
     "Interval",
     "RunMatrix",
     "accuracy_matrix",
+    "against_published",
     "average_accuracy",
     "average_anytime_accuracy",
     "average_curves",
     "average_seen",
     "backward_transfer",
     "calibration",
-    "comparison",
-    "comparison_table",
     "forgetting",
     "forgetting_curves",
     "forward_transfer",
@@ -47,6 +46,7 @@ __all__ = [
     "learning_accuracy",
     "load",
     "matrices",
+    "published_table",
     "runs",
     "states",
     "student_t",

@@ -122,7 +122,7 @@ def verdict(values: Sequence[float], *, published: float, margin: float, evidenc
     return DIFFERS if outside else UNDECIDED
 
 
-def comparison(runs: Sequence[Run], frame: pd.DataFrame) -> pd.DataFrame:
+def against_published(runs: Sequence[Run], frame: pd.DataFrame) -> pd.DataFrame:
     """A row for each published number of the studies that the runs belong to.
 
     Columns: study, method (strategy and settings), published, spread, spread_kind, published_seeds, mean,
@@ -201,7 +201,7 @@ COLUMNS = (
 )
 
 
-def comparison_table(rows: pd.DataFrame) -> str:
+def published_table(rows: pd.DataFrame) -> str:
     """One plain-text table a study: published, here, whether they agree; then sources, notes and reasons."""
     if rows.empty:
         return ""

@@ -11,7 +11,13 @@ import pytest
 from scipy import stats
 
 from cl_bench.analysis import AnalysisError, load
-from cl_bench.analysis.expected import comparison, comparison_table, equivalence, expected_numbers, verdict
+from cl_bench.analysis.expected import (
+    against_published,
+    equivalence,
+    expected_numbers,
+    published_table,
+    verdict,
+)
 from cl_bench.analysis.folders import read_runs
 from cl_bench.analysis.labels import with_methods
 from cl_bench.report import report
@@ -38,7 +44,7 @@ def study_of(results, accuracies, groups, *, study="study", **about):
 
 def compared(results):
     found, _ = with_methods(read_runs(results))
-    return comparison(found, load(results))
+    return against_published(found, load(results))
 
 
 def test_two_values_by_hand():
@@ -137,7 +143,7 @@ def test_an_unfinished_run_counts_nowhere(tmp_path):
 def test_a_study_without_published_numbers_has_no_table(tmp_path):
     write_run(tmp_path)
     assert compared(tmp_path).empty
-    assert comparison_table(compared(tmp_path)) == ""
+    assert published_table(compared(tmp_path)) == ""
 
 
 def test_the_report_shows_the_table_and_writes_it_as_csv(tmp_path):
