@@ -10,8 +10,9 @@ Laplace posterior of all tasks so far. Its gradient is taken through m alone; al
 Source: Pan, Swaroop, Immer, Eschenhagen, Turner, Khan, "Continual Deep Learning by Functional Regularisation
 of Memorable Past", NeurIPS 2020, arXiv 2004.14070, as in the authors' code (team-approx-bayes/fromp): classes
 are independent of each other, and so are tasks; the most memorable points are those of the largest trace of
-Lambda, equally many of each class; the jitter is an absolute number. Ours: the whitened form, which is never
-negative, and sums in double precision.
+Lambda, equally many of each class; the jitter is a variance, whatever the kernel's scale. The terms of the
+Gaussian's divergence that hold the present covariance are left out. Ours: the whitened form, which is never
+negative, and products in double precision.
 """
 
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from cl_bench.posteriors import buffers
 from cl_bench.posteriors.per_example import single_gradients
 
-CHUNK_ELEMENTS = 2**24  # gradients of a class at once, twice that many for pairs: 128 MiB in double precision
+CHUNK_ELEMENTS = 2**23  # gradients of a chunk of points, of one class: 64 MiB in double precision
 
 
 class FunctionPrior(NamedTuple):
@@ -48,8 +49,7 @@ def most_memorable(scores: Tensor, labels: Tensor, size: int) -> Tensor:
 def kernels(model: nn.Module, images: Tensor, task: int, variance: Tensor) -> Tensor:
     """K_c of every class, double precision [C, M, M].
 
-    Gradients of CHUNK_ELEMENTS numbers (or of one point) at most are held at a time, and a second chunk
-    which their products are taken; all but the last chunk are computed again for it.
+    Gradients of two chunks of points are held at a time, and computed again for each pair of chunks.
 
     Args:
         model: called as model(images, task), in eval mode.

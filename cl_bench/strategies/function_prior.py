@@ -19,22 +19,22 @@ SELECTIONS = ("memorable", "random")
 
 
 class Points(NamedTuple):
-    """What is remembered of a task: images as the network sees them, [M, ...] or [R, M, ...], and its head."""
+    """What is remembered of a task: images for the network, [M, ...] or [R, M, ...], and its head."""
 
     images: Tensor
     head: int
 
 
 class FunctionPrior(Measured):
-    """The mean loss of task t plus strength / N_t times the sum over old tasks of the negative log-density of a
-    Gaussian prior at remembered images: see posteriors/function_prior.py.
+    """The mean loss of task t plus strength / N_t times the sum over old tasks of the negative log-density of
+    a Gaussian prior at remembered images: see posteriors/function_prior.py.
 
-    At the end of each task `memory_size` of its images are remembered, and the precision of a Laplace posterior
-    grows by N_t times the exact Fisher information (the diagonal of the generalised Gauss-Newton matrix). At
-    the start of the next task the probabilities of all remembered images, and their covariances by that
-    posterior, become the prior, and stay so during the task. A step costs one more pass over all remembered
-    images, in eval mode and without augmentation. In the scenario `task` each is seen through its own head,
-    which is trained further by it.
+    At the end of each task `memory_size` of its images are remembered, and the precision of a Laplace
+    posterior grows by N_t times the exact Fisher information (the diagonal of the generalised Gauss-Newton
+    matrix). At the start of the next task the probabilities of all remembered images, and their covariances
+    by that posterior, become the prior, and stay so during the task. A step costs one more pass over all
+    remembered images, in eval mode and without augmentation. In the scenario `task` each is seen through its
+    own head, which is trained further by it.
 
     Source: Pan et al. 2020 (FROMP), whose objective is N_t times this one; in the authors' code the setting
     tau is strength / N_t. They clip the gradient's norm, which is not done here.
