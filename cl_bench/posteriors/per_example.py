@@ -132,16 +132,10 @@ def vmap_sums(
 ) -> list[Tensor]:
     """One sum for each parameter of any network, by vmap(grad) in chunks of examples."""
     images, *rest = arguments
-    parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    buffers = dict(model.named_buffers())
     with torch.no_grad():
         weights = weigh(model(images, *rest))
-
-    def scalar(values: dict[str, Tensor], image: Tensor, index: int) -> Tensor:
-        logits = functional_call(model, values | buffers, (image.unsqueeze(0), *rest))
-        return scalars(logits)[0, index]
-
-    gradients = vmap(grad(scalar), in_dims=(None, 0, None))
+    gradients = single_gradients(model, rest, scalars)
+    parameters = dict(model.named_parameters())
     chunk = max(1, CHUNK_ELEMENTS // sum(parameter.numel() for parameter in parameters.values()))
     totals = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     for index in range(weights.shape[-1]):
@@ -149,6 +143,23 @@ def vmap_sums(
         for part in positions.split(chunk):
             if not len(part):  # an empty tensor splits into one empty part
                 continue
-            for name, gradient in gradients(parameters, images[part], index).items():
+            for name, gradient in gradients(images[part], index).items():
                 totals[name] += torch.einsum("n,n...->...", weights[part, index], magnitude(gradient))
     return list(totals.values())
+
+
+def single_gradients(
+    model: nn.Module, rest: Sequence, scalars: Scalars
+) -> Callable[[Tensor, int], dict[str, Tensor]]:
+    """(images, index) -> each example's gradient of scalar `index` by every parameter, {name: [B, ...]}.
+
+    The model is called as model(images, *rest), in eval mode, and differentiated at its present weights.
+    """
+    parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    buffers = dict(model.named_buffers())
+
+    def scalar(values: dict[str, Tensor], image: Tensor, index: int) -> Tensor:
+        logits = functional_call(model, values | buffers, (image.unsqueeze(0), *rest))
+        return scalars(logits)[0, index]
+
+    return partial(vmap(grad(scalar), in_dims=(None, 0, None)), parameters)

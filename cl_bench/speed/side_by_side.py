@@ -14,7 +14,7 @@ from cl_bench.speed.clock import Work
 from cl_bench.speed.limit import Passes, matrix_products
 from cl_bench.speed.memory import MIB, peak_extra_bytes
 from cl_bench.speed.ours import Subject
-from cl_bench.strategies.anchored import MEASURE_BATCH_SIZE
+from cl_bench.strategies.measured import MEASURE_BATCH_SIZE
 
 EPOCH = Passes()
 TEST = Passes(by_weights=0, by_inputs=0)

@@ -6,6 +6,7 @@ from cl_bench.strategies.bimu import BiMU
 from cl_bench.strategies.bop import Bop
 from cl_bench.strategies.der import DER
 from cl_bench.strategies.ewc import EWC
+from cl_bench.strategies.function_prior import FunctionPrior
 from cl_bench.strategies.gdumb import GDumb
 from cl_bench.strategies.gvcl import GVCL
 from cl_bench.strategies.joint import Joint
@@ -36,6 +37,7 @@ __all__ = [
     "BiMU",
     "Bop",
     "Finetune",
+    "FunctionPrior",
     "GDumb",
     "Joint",
     "Learner",

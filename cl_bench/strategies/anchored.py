@@ -1,21 +1,15 @@
 """What methods have in common whose memory of old tasks is one quadratic penalty."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor
 
 from cl_bench.posteriors import laplace
 from cl_bench.strategies.checks import check_not_negative
-from cl_bench.strategies.learner import Learner
-from cl_bench.training.batches import batches_of
-
-MEASURE_BATCH_SIZE = 1000  # fixed: sums round by their parts, and test_batch_size must change no weight
-
-Result = TypeVar("Result")
+from cl_bench.strategies.measured import Measured
 
 
-class Anchored(Learner):
+class Anchored(Measured):
     """Base: the task's loss plus (curvature / 2) sum_i precision_i (theta_i - centre_i)^2.
 
     A subclass renews `penalty` (precision and centre) after each task; there is none before.
@@ -44,16 +38,6 @@ class Anchored(Learner):
         self.flat.gradients += laplace.penalty_gradient(
             self.penalty, self.flat.values.data, strength=self.curvature
         )
-
-    def measure(self, function: Callable[..., Result]) -> list[Result]:
-        """function(network, batches, generator=...) of each seed on its data of the task, in eval mode."""
-        results = []
-        for network, data, generator in self.each_seed():
-            network.eval()
-            batches = batches_of([data], batch_size=MEASURE_BATCH_SIZE, device=self.device)
-            results.append(function(network, batches, generator=generator))
-            network.train()
-        return results
 
     def state_tensors(self) -> dict[str, Tensor]:
         return self.penalty._asdict()

@@ -24,6 +24,7 @@ VARIANTS = {
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "der_compute_matched": ("strategy=der_plus_plus", "strategy.compute_matched=true"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
+    "function_prior_random": ("strategy=function_prior", "strategy.selection=random"),
     "gdumb_epoch_of_task": ("strategy=gdumb", "strategy.epoch=task", "strategy.buffer=reservoir"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
     "replay_class_balanced": ("strategy=replay", "strategy.buffer=class_balanced"),
@@ -51,6 +52,8 @@ REHEARSE = (
     "der_compute_matched",
     "gdumb",
     "gdumb_epoch_of_task",
+    "function_prior",
+    "function_prior_random",
 )
 
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
@@ -61,7 +64,7 @@ WITH_POSTERIOR = ("bayesbinn", "bimu", "gvcl", "mesu", "online_laplace_diagonal"
 SAMPLED = ("bayesbinn", "bimu", "gvcl", "mesu", "vcl")
 AGAINST_FORGETTING = (
     *("ewc", "gvcl", "l2", "lwf", "mas", "online_laplace", "si", "vcl", "bayesbinn"),
-    *("replay", "der", "der_plus_plus", "gdumb"),
+    *("replay", "der", "der_plus_plus", "gdumb", "function_prior"),
 )
 
 
@@ -244,6 +247,11 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("der", "alpha", -1.0),
         ("der", "beta", -0.5),
         ("der", "buffer_batch_size", 0),
+        ("function_prior", "strength", -1.0),
+        ("function_prior", "memory_size", 0),
+        ("function_prior", "selection", "newest"),
+        ("function_prior", "prior_precision", 0.0),
+        ("function_prior", "jitter", 0.0),
         ("gdumb", "memory_size", 0),
         ("gdumb", "epoch", "year"),
         ("bimu", "temperature", 0.0),

@@ -51,6 +51,7 @@ PROBLEMS = {
 VARIANTS = {
     "bayesbinn_momentum": ("strategy=bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "ewc_online_sampled": ("strategy=ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
+    "function_prior_random": ("strategy=function_prior", "strategy.selection=random"),
     "joint_without_restart": ("strategy=joint", "strategy.restart=false"),
     "vcl_restart": ("strategy=vcl", "strategy.restart=true"),
 }
