@@ -7,7 +7,8 @@ Source: Kirkpatrick et al., PNAS 2017; on the estimators: Kunstner, Hennig, Ball
 `exact` takes the expectation over all classes, `sampled` draws one label from the prediction, `empirical`
 takes the label of the data set. `predicted` takes the most probable label: no Fisher information (where the
 network is sure it is far smaller, (1 - p)^2 in place of p (1 - p)), but what published results were made
-with, those of van de Ven, Tolias, arXiv 1904.07734, among them.
+with, those of van de Ven, Tolias, arXiv 1904.07734, among them. `batched` is none of these: see
+`of_batch_means`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from cl_bench.posteriors import per_example
 
 ESTIMATORS = ("exact", "sampled", "empirical", "predicted")
+BATCHED = "batched"
 
 
 def label_weights(logits: Tensor, labels: Tensor, estimator: str, generator: torch.Generator) -> Tensor:
@@ -56,6 +58,29 @@ def diagonal(
         return label_weights(logits, labels, estimator, generator)
 
     return per_example.mean(model, batches, scalars=log_probabilities, weigh=weigh, magnitude=torch.square)
+
+
+def of_batch_means(model: nn.Module, batches: Iterable[Sequence]) -> Tensor:
+    """1/N sum_b |b| (1/|b| sum_{n in b} d log p(y_n | x_n) / d theta_i)^2, [P].
+
+    What widely used libraries take for the Fisher information (Avalanche's EWC: batches of the training
+    size). Single examples' gradients nearly cancel in a batch's mean near a minimum: it is smaller by about
+    the batch size, so that the strength of a penalty means something else at each. For comparisons only.
+
+    Raises:
+        ValueError: for an empty data set.
+    """
+    parameters = list(model.parameters())
+    total, num_examples = torch.zeros(()), 0
+    for images, labels, task in batches:
+        loss = nn.functional.cross_entropy(model(images, task), labels)
+        gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        total = total.to(flat) + len(images) * flat.square()
+        num_examples += len(images)
+    if num_examples == 0:
+        raise ValueError("the Fisher information needs at least one example, got an empty data set")
+    return total / num_examples
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

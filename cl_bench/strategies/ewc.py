@@ -1,7 +1,11 @@
 """Elastic weight consolidation."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from cl_bench.posteriors import fisher, laplace
 from cl_bench.strategies.anchored import Anchored
@@ -21,14 +25,15 @@ class EWC(Anchored):
         strength: lambda of the papers; 0 is fine-tuning.
         mode: `separate` or `online`.
         decay: gamma of `online`, in [0, 1].
-        fisher_estimator: `exact`, `sampled`, `empirical` or `predicted`; see posteriors/fisher.py.
+        fisher_estimator: `exact`, `sampled`, `empirical`, `predicted` or, to compare with libraries that
+            take it, `batched` (of batches of the training size); see posteriors/fisher.py.
     """
 
     stackable = True
 
     def __init__(self, *, mode: str, decay: float, fisher_estimator: str, **learner: Any) -> None:
         check_choice("mode", mode, MODES)
-        check_choice("fisher_estimator", fisher_estimator, fisher.ESTIMATORS)
+        check_choice("fisher_estimator", fisher_estimator, (*fisher.ESTIMATORS, fisher.BATCHED))
         if not 0 <= decay <= 1:
             raise ValueError(f"decay must be between 0 and 1, got {decay=}")
         super().__init__(**learner)
@@ -36,9 +41,19 @@ class EWC(Anchored):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        importance = self.join_seeds(self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator)))
+        importance = self.join_seeds(self._importance())
         weights = self.flat.values.data
         if self.mode == "separate":
             self.penalty = laplace.add_separate(self.penalty, weights, importance)
         else:
             self.penalty = laplace.add_online(self.penalty, weights, importance, decay=self.decay)
+
+    def _importance(self) -> list[Tensor]:
+        """The diagonal F of the current task, of each seed."""
+        if self.fisher_estimator == fisher.BATCHED:
+            return self.measure(_of_batch_means, batch_size=self.train_mb_size)
+        return self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator))
+
+
+def _of_batch_means(network: nn.Module, batches: Iterable, *, generator: torch.Generator) -> Tensor:
+    return fisher.of_batch_means(network, batches)

@@ -14,12 +14,14 @@ Result = TypeVar("Result")
 class Measured(Learner):
     """Base: training on each task as in fine-tuning, and measurements of the network on the task's data."""
 
-    def measure(self, function: Callable[..., Result]) -> list[Result]:
+    def measure(
+        self, function: Callable[..., Result], *, batch_size: int = MEASURE_BATCH_SIZE
+    ) -> list[Result]:
         """function(network, batches, generator=...) of each seed on its data of the task, in eval mode."""
         results = []
         for network, data, generator in self.each_seed():
             network.eval()
-            batches = batches_of([data], batch_size=MEASURE_BATCH_SIZE, device=self.device)
+            batches = batches_of([data], batch_size=batch_size, device=self.device)
             results.append(function(network, batches, generator=generator))
             network.train()
         return results

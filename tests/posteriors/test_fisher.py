@@ -130,6 +130,22 @@ def test_it_is_not_the_square_of_the_mean_gradient():
     assert found.sum() > 2 * of_mean.sum()
 
 
+def test_of_batch_means_is_what_its_name_says_and_of_single_examples_the_empirical_fisher():
+    model = build(dense)
+    images, labels = examples()
+    expected = 0
+    for x, y, _ in batches(images, labels, 4):
+        gradients = torch.autograd.grad(nn.functional.cross_entropy(model(x, 1), y), list(model.parameters()))
+        expected += len(x) / len(images) * torch.cat([gradient.reshape(-1) for gradient in gradients]) ** 2
+    torch.testing.assert_close(fisher.of_batch_means(model, batches(images, labels, 4)), expected)
+    torch.testing.assert_close(
+        fisher.of_batch_means(model, batches(images, labels, 1)),
+        by_loop(model, images, labels, 1, "empirical"),
+    )
+    with pytest.raises(ValueError, match="at least one example"):
+        fisher.of_batch_means(model, [])
+
+
 def test_the_model_keeps_its_weights_and_gradients():
     model = build(dense)
     before = [parameter.clone() for parameter in model.parameters()]

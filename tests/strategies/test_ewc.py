@@ -123,6 +123,18 @@ def test_small_training_batches_leave_the_size_of_the_fisher_as_it_is(lab, make)
     assert sums[0] == pytest.approx(sums[1], rel=0.01)
 
 
+def test_batched_is_the_empirical_fisher_at_batches_of_one_and_shrinks_as_they_grow(lab, make):
+    (task,) = lab.tasks(1, num_examples=40)
+    sums = {}
+    for estimator, batch_size in (("empirical", 1), ("batched", 1), ("batched", 40)):
+        settings = {"batch_size": batch_size, "optimizer": "sgd", "learning_rate": 1e-5}
+        strategy = make(method={"fisher_estimator": estimator}, **settings)
+        strategy.train(lab.benchmark([task]).train_stream, eval_streams=[])
+        sums[estimator, batch_size] = float(strategy.penalty.precision.sum())
+    assert sums["batched", 1] == pytest.approx(sums["empirical", 1], rel=1e-4)
+    assert sums["batched", 40] < sums["batched", 1] / 5
+
+
 @pytest.mark.parametrize("num_heads", [1, 3])
 def test_the_gradient_is_that_of_the_loss_and_every_quadratic_penalty(lab, make, num_heads):
     """By finite differences in double precision, after two tasks, whose penalties are kept apart here."""
