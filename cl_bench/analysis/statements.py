@@ -72,10 +72,12 @@ def _probes_text(probed: pd.DataFrame) -> str:
         mean = rows.mean(numeric_only=True)
         steps = mean["steps_to_recovery"]
         recovery = f", in {steps:.0f} steps where they do" if steps == steps else ""
+        seconds = mean["probe_seconds"]
+        cost = f"; probing took {seconds:.1f} s a run" if seconds == seconds else ""
         lines.append(
             f"  {study}: {method} on {benchmark}: minimum accuracy {100 * mean['minimum_accuracy']:.1f}, "
             f"worst-case accuracy {100 * mean['worst_case_accuracy']:.1f}; a new task costs an old one "
             f"{100 * mean['gap_depth']:.1f} points at the lowest; {100 * mean['share_recovered']:.0f} % "
-            f"recover{recovery}; probing took {mean['probe_seconds']:.1f} s a run"
+            f"recover{recovery}{cost}"
         )
     return "\n".join(lines)

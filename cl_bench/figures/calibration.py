@@ -3,6 +3,7 @@ what it is worth in the end.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,13 +35,12 @@ def calibration_figure(
         side = min(width / columns, 2.6)
         names = [layout.wrapped(method, side - 0.3) for method in methods]
         lines = max(name.count("\n") + 1 for name in names)
-        height = 0.85 + (side + 0.15 * lines) * rows
+        height = 0.85 + (side + 0.15 * (1 + lines)) * rows
         figure = Figure(figsize=(max(side * columns + 0.3, layout.COLUMN), height), layout="constrained")
         panels = layout.panels(figure, rows, columns, number=len(methods))
         for place, (axes, method) in enumerate(zip(panels, methods, strict=True)):
             draw_reliability(axes, bins[bins["method"] == method], style=styles[method])
-            _write_errors(axes, errors[errors["method"] == method])
-            axes.set_title(names[place])
+            axes.set_title(f"{names[place]}\n{_said(errors[errors['method'] == method])}")
             if place % columns == 0:
                 axes.set_ylabel("accuracy (%)")
             if place + columns >= len(methods):
@@ -67,7 +67,7 @@ def draw_reliability(axes: Axes, bins: pd.DataFrame, *, style: MethodStyle) -> N
         color, face = style.color, style.color if when == LEARNED else "white"
         axes.plot(x, mean, color=color, linestyle=look["linestyle"], linewidth=1.2, label=NAMES[str(when)])
         sizes = 8 + 60 * np.sqrt(rows["share"].to_numpy())
-        edge = {"edgecolors": color, "linewidths": 0.9}
+        edge: dict[str, Any] = {"edgecolors": color, "linewidths": 0.9}
         axes.scatter(x, mean, s=sizes, marker=look["marker"], color=face, zorder=3, **edge)
     axes.set_xlim(-3, 103)
     axes.set_ylim(-3, 103)
@@ -75,12 +75,10 @@ def draw_reliability(axes: Axes, bins: pd.DataFrame, *, style: MethodStyle) -> N
         axis.set_ticks([0, 25, 50, 75, 100])
 
 
-def _write_errors(axes: Axes, errors: pd.DataFrame) -> None:
-    """`ECE 3 -> 20`, where there is room: above the diagonal."""
+def _said(errors: pd.DataFrame) -> str:
+    """The expected calibration errors in words: ECE 3 → 20 %."""
     found = errors.set_index("when")["mean"]
-    if LEARNED in found and END in found:
-        text = f"ECE {100 * found[LEARNED]:.0f} → {100 * found[END]:.0f} %"
-        axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=7.5)
+    return f"ECE {100 * found[LEARNED]:.0f} → {100 * found[END]:.0f} %"
 
 
 def _look(when: str) -> dict:

@@ -31,7 +31,7 @@ def comparison_figure(
         methods = [str(method) for method in rows["method"]]
         width = min(width, 5.0)
         below = layout.legend_height(methods, width)
-        figure = Figure(figsize=(width, 0.65 * width + below), layout="constrained")
+        figure = Figure(figsize=(width, max(0.65 * width, 2.7) + below), layout="constrained")
         axes = figure.subplots()
         draw_comparison(axes, rows, styles=styles)
         layout.headline(figure, title)
@@ -57,5 +57,6 @@ def draw_comparison(axes: Axes, summary: pd.DataFrame, *, styles: Mapping[str, M
         )
         axes.plot(x, y, **style.line() | {"linestyle": "none", "markersize": 7}, label=str(row["method"]))
     axes.margins(0.08)
+    layout.keep_within(axes, 0, 100)
     axes.set_xlabel("forgetting (percentage points; ← is better)")
     axes.set_ylabel("average accuracy (%; → is better)")

@@ -24,20 +24,16 @@ def critical_difference_figure(
     number = aggregated["method"].nunique()
     width = min(width, 5.6)
     with house_style():
-        names = {method: layout.wrapped(method, 0.36 * width, size=8) for method in aggregated["method"]}
+        names = {method: layout.wrapped(method, 0.42 * width, size=8) for method in aggregated["method"]}
         line = 0.06 + 0.14 * max(name.count("\n") + 1 for name in names.values())
-        side_height = 0.75 + (line + 0.04) * (number + 1.5)
+        side_height = 0.9 + (line + 0.04) * (number + 1.5)
         figure = Figure(figsize=(width, 0.35 + side_height * len(metrics)), layout="constrained")
         panels = figure.subplots(len(metrics), 1, squeeze=False).ravel()
         for axes, metric in zip(panels, metrics, strict=True):
             rows = aggregated[aggregated["metric"] == metric].sort_values("average_rank", kind="stable")
             draw_critical_difference(axes, rows, styles=styles, names=names)
-            first = rows.iloc[0]
-            p = float(first["p_friedman"])
-            said = f", Friedman's p = {p:.2g}" if np.isfinite(p) else ""
-            about = f"{str(metric).replace('_', ' ')}: {int(first['num_benchmarks'])} benchmarks{said}"
-            axes.set_title(layout.wrapped(about, width))
-        panels[-1].set_xlabel("average rank (1 is the best); bars join what is not told apart")
+            axes.set_title(f"{str(metric).replace('_', ' ')}\n{_tested(rows)}")
+        panels[-1].set_xlabel("average rank (1 is the best)")
         layout.headline(figure, title)
     return figure
 
@@ -68,10 +64,15 @@ def draw_critical_difference(
         )
     length = min(critical, number - 1)
     axes.plot([1, 1 + length], [number - 0.1, number - 0.1], color="#444444", linewidth=1, marker="|")
-    said = f"critical difference {critical:.2f}" + (" (off the axis)" if critical > number - 1 else "")
+    said = f"critical difference {critical:.2f} (bars: within it)"
     axes.text(1, number + 0.25, said, fontsize=7, va="top")
     axes.set_xlim(1, number)
     axes.set_ylim(number + 0.9, -0.6)
     axes.set_yticks(range(number), [names[str(method)] for method in rows["method"]], fontsize=8)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
+
+
+def _tested(rows: pd.DataFrame) -> str:
+    p, number = float(rows["p_friedman"].iloc[0]), int(rows["num_benchmarks"].iloc[0])
+    return f"{number} benchmarks" + (f", Friedman's p = {p:.2g}" if np.isfinite(p) else "")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.figures import layout
@@ -25,21 +26,33 @@ def drift_figure(
     tables = [table for table in (drift, frozen) if not table.empty]
     rows, columns = layout.grid(len(tables), most=2, width=1.4 * width)
     with house_style():
-        height = 0.5 + 0.62 * width / max(columns, 1.4) * rows + layout.legend_height(methods, width)
+        height = (
+            0.5 + max(0.62 * width / max(columns, 1.4), 1.8) * rows + layout.legend_height(methods, width)
+        )
         figure = Figure(figsize=(width, height), layout="constrained")
-        panels = layout.panels(figure, rows, columns, number=len(tables))
+        panels = layout.panels(figure, rows, columns, number=len(tables), share_y=False)
         for axes, table in zip(panels, tables, strict=True):
-            is_drift = table is drift
-            if is_drift:
-                # a drift of 0 (nothing moved) has no place on a logarithmic axis
-                table = table[table["mean"] > 0]
-            layout.draw_curves(axes, table, x="after_task", styles=styles, scale=1 if is_drift else 100)
-            if is_drift and not table.empty:
-                layout.log_axis(axes, "y", table[["mean", "high"]])
-            axes.set_ylabel("posterior drift (nats)" if is_drift else "frozen weights (%)")
+            (draw_drift if table is drift else draw_frozen)(axes, table, styles=styles)
             layout.task_ticks(axes.xaxis)
         for axes in panels[-columns:]:
             axes.set_xlabel("after task")
         layout.headline(figure, title)
         layout.legend_below(figure, methods, styles)
     return figure
+
+
+def draw_drift(axes: Axes, drift: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """Nats on a logarithmic axis, where a drift of 0 (nothing moved) has no place; intervals run off it."""
+    moved = drift[drift["mean"] > 0]
+    if not moved.empty:
+        layout.log_axis(axes, "y", moved[["mean", "high"]])
+        moved = moved.assign(low=moved["low"].clip(lower=axes.get_ylim()[0]))
+    layout.draw_curves(axes, moved, x="after_task", styles=styles)
+    axes.set_ylabel("posterior drift (nats)")
+
+
+def draw_frozen(axes: Axes, frozen: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """Percent of the weights."""
+    layout.draw_curves(axes, frozen, x="after_task", styles=styles, scale=100)
+    layout.keep_within(axes, 0, 100)
+    axes.set_ylabel("frozen weights (%)")

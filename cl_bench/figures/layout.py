@@ -1,7 +1,7 @@
 """Panels in rows, legends below, tasks chosen: what figures share."""
 
 import math
-import textwrap
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from cl_bench.figures.style import MethodStyle, natural_order
 
@@ -48,9 +48,11 @@ def grid(number: int, *, most: int = 4, width: float = WIDTH) -> tuple[int, int]
     return rows, math.ceil(number / rows)
 
 
-def panels(figure: Figure, rows: int, columns: int, *, number: int, share_x: bool = True) -> list[Axes]:
+def panels(
+    figure: Figure, rows: int, columns: int, *, number: int, share_x: bool = True, share_y: bool = True
+) -> list[Axes]:
     """This many axes in rows; where the last row is not full, the panels above the gap get tick labels."""
-    axes = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, sharex=share_x, sharey=share_y, squeeze=False).ravel()
     for unused in axes[number:]:
         unused.remove()
     for panel in axes[max(0, number - columns) : number]:
@@ -79,9 +81,23 @@ def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[s
 
 
 def wrapped(label: str, inches: float, *, size: float = 9) -> str:
-    """A label in lines that fit into so many inches; letters are 0.6 of their size wide, or less."""
+    """A label in lines that fit into so many inches, broken at spaces, or else after an underscore or =.
+
+    Letters are 0.6 of their size wide, or less.
+    """
     fitting = max(8, int(72 * inches / (0.6 * size)))
-    return textwrap.fill(label, width=fitting, break_on_hyphens=False)
+    lines: list[str] = [""]
+    for word in label.split(" "):
+        whole = f"{lines[-1]} {word}" if lines[-1] else word
+        if len(whole) <= fitting:
+            lines[-1] = whole
+            continue
+        lines += [""] * bool(lines[-1])
+        for piece in re.findall(r"[^_=]*[_=]?", word):
+            if len(lines[-1]) + len(piece) > fitting and lines[-1]:
+                lines.append("")
+            lines[-1] += piece
+    return "\n".join(lines)
 
 
 def legend_labels(methods: Sequence[str], width: float) -> list[str]:
@@ -101,7 +117,7 @@ def legend_shape(methods: Sequence[str], width: float) -> tuple[int, int]:
 def legend_height(methods: Sequence[str], width: float) -> float:
     """Inches that the legend takes below a figure."""
     tallest = max(label.count("\n") + 1 for label in legend_labels(methods, width))
-    return 0.2 + (0.04 + 0.15 * tallest) * legend_shape(methods, width)[0]
+    return 0.2 + (0.065 + 0.15 * tallest) * legend_shape(methods, width)[0]
 
 
 def legend_below(
@@ -115,7 +131,12 @@ def legend_below(
         Line2D([], [], **styles[name].line() | without_line, label=label)
         for name, label in zip(methods, labels, strict=True)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=legend_shape(methods, width)[1])
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=legend_shape(methods, width)[1],
+        handlelength=1.2 if points else None,
+    )
 
 
 def _handle() -> float:
@@ -142,16 +163,23 @@ def draw_curves(
         axes.plot(rows[x].to_numpy(), mean, markevery=every, label=method, **style.line())
 
 
+def keep_within(axes: Axes, low: float, high: float = math.inf) -> None:
+    """The vertical axis ends where values do; an interval may reach beyond, to where no value can be."""
+    bottom, top = axes.get_ylim()
+    margin = 0.04 * (min(top, high) - max(bottom, low))
+    axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
+
+
 def bar(row: Mapping[Any, Any], name: str, *, scale: float = 1.0) -> tuple[float, list[list[float]] | None]:
     """<name>_mean and its distances to _low and _high, for `Axes.errorbar`; no bar without an interval."""
     mean, low, high = (scale * float(row[f"{name}_{part}"]) for part in ("mean", "low", "high"))
     return mean, None if math.isnan(low) else [[mean - low], [high - mean]]
 
 
-def log_axis(axes: Axes, which: str, values: pd.DataFrame) -> None:
+def log_axis(axes: Axes, which: str, values: pd.DataFrame, *, prefixes: bool = False) -> None:
     """A logarithmic axis around these values, all positive or nan; what reaches down to 0 runs off it.
 
-    Where they are within a factor of ten the ticks are numbers such as 20 and 50, not powers.
+    Where they are close together the ticks are numbers such as 20 and 50 (with `prefixes` 20k), not powers.
     """
     low, high = float(values.min().min()), float(values.max().max())
     margin = max(1.25, (high / low) ** 0.08)
@@ -160,5 +188,5 @@ def log_axis(axes: Axes, which: str, values: pd.DataFrame) -> None:
     axis = getattr(axes, f"{which}axis")
     if high / low * margin**2 < 30:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(EngFormatter(sep=""))
+        axis.set_major_formatter(EngFormatter(sep="") if prefixes else StrMethodFormatter("{x:g}"))
         axis.set_minor_locator(NullLocator())

@@ -23,11 +23,13 @@ def pareto_figure(
     methods = layout.ordered(pd.concat(list(fronts.values()))["method"], styles)
     rows, columns = layout.grid(len(fronts), most=2, width=1.4 * width)
     with house_style():
-        height = 0.4 + 0.72 * width / max(columns, 1.4) * rows + layout.legend_height(methods, width)
+        height = (
+            0.4 + max(0.72 * width / max(columns, 1.4), 1.9) * rows + layout.legend_height(methods, width)
+        )
         figure = Figure(figsize=(width, height), layout="constrained")
         panels = layout.panels(figure, rows, columns, number=len(fronts), share_x=False)
         for place, (axes, (cost, front)) in enumerate(zip(panels, fronts.items(), strict=True)):
-            draw_pareto(axes, front, styles=styles)
+            draw_pareto(axes, front, styles=styles, prefixes=cost.endswith("bits"))
             axes.set_xlabel(f"{LABELS[cost]}; ← is better")
             if place % columns == 0:
                 axes.set_ylabel("average accuracy (%)")
@@ -36,14 +38,16 @@ def pareto_figure(
     return figure
 
 
-def draw_pareto(axes: Axes, front: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
-    """A point a method with its intervals; a grey step line through the front, whose points are ringed.
+def draw_pareto(
+    axes: Axes, front: pd.DataFrame, *, styles: Mapping[str, MethodStyle], prefixes: bool = False
+) -> None:
+    """A point a method with its intervals; a grey band through the front, whose points are ringed.
 
     The axis of the cost is logarithmic: where an interval reaches down to 0 its bar runs off the axis.
     """
     steps = front[front["front"]]
     axes.step(
-        steps["cost_mean"], 100 * steps["gain_mean"], where="post", color="#999999", linewidth=1.0, zorder=1
+        steps["cost_mean"], 100 * steps["gain_mean"], where="post", color="#DDDDDD", linewidth=4, zorder=1
     )
     for row in front.to_dict("records"):
         style = styles[str(row["method"])]
@@ -58,5 +62,6 @@ def draw_pareto(axes: Axes, front: pd.DataFrame, *, styles: Mapping[str, MethodS
         )
         axes.plot(x, y, **style.line() | {"linestyle": "none", "markersize": 7}, label=str(row["method"]))
     if (front["cost_mean"] > 0).all():
-        layout.log_axis(axes, "x", front[["cost_mean", "cost_high"]])
+        layout.log_axis(axes, "x", front[["cost_mean", "cost_high"]], prefixes=prefixes)
     axes.margins(y=0.1)
+    layout.keep_within(axes, 0, 100)

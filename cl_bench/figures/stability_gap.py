@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cl_bench.figures import layout
 from cl_bench.figures.style import MethodStyle, house_style
@@ -28,7 +29,7 @@ def stability_gap_figure(
     earlier = num_tasks - 1
     tasks = layout.chosen_tasks(earlier)
     number = len(tasks) + 1
-    rows, columns = layout.grid(number, most=3, width=width)
+    rows, columns = layout.grid(number, width=width)
     with house_style():
         height = 0.65 + 1.75 * rows + layout.legend_height(methods, width)
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -37,6 +38,7 @@ def stability_gap_figure(
             axes.sharey(panels[0])
             draw_probes(axes, curves[curves["on_task"] == task], styles=styles)
             axes.set_title(f"task {task}")
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
             axes.set_xlim(float(curves["step"].min()), float(curves["step"].max()))
             if place % columns == 0:
                 axes.set_ylabel("accuracy (%)")
@@ -44,6 +46,7 @@ def stability_gap_figure(
                 axes.tick_params(labelleft=False)
             if place + columns >= number:
                 axes.set_xlabel("step")
+        layout.keep_within(panels[0], 0, 100)
         draw_gaps(panels[-1], gaps, styles=styles)
         panels[-1].set_title("mean over new tasks", fontweight="bold")
         if len(tasks) < earlier:
@@ -64,5 +67,6 @@ def draw_gaps(axes: Axes, gaps: pd.DataFrame, *, styles: Mapping[str, MethodStyl
     """The change of earlier tasks' accuracy, points, against the steps since a new task was begun."""
     axes.axhline(0, color="#999999", linewidth=0.8, zorder=1)
     layout.draw_curves(axes, gaps, x="steps_since", styles=styles, scale=100, num_markers=5)
+    layout.keep_within(axes, -100, 100)
     axes.set_ylabel("change (points)")
     axes.set_xlabel("steps into the new task")

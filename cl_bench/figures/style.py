@@ -57,7 +57,7 @@ _KNOWN = {
     "ewc": MethodStyle("#0072B2", "s", "-"),
     "online_ewc": MethodStyle("#5B9BD5", "s", _LONG),
     "online_laplace": MethodStyle("#332288", "h", _DASH_DOT),
-    "si": MethodStyle("#AA4499", "*", _SHORT),
+    "si": MethodStyle("#AA4499", "H", _SHORT),
     "mas": MethodStyle("#6A3D9A", "p", _DOTS),
     "l2": MethodStyle("#9E9AC8", "8", _SHORT),
     "lwf": MethodStyle("#CC6677", "d", _LONG),
@@ -77,7 +77,7 @@ _KNOWN = {
     "bayesbinn_published_fixed_prior": MethodStyle("#B98A68", "p", _DOTS),
     "straight_through": MethodStyle("#E69F00", "v", _LONG),
     "synaptic_metaplasticity": MethodStyle("#999933", "d", _DASH_DOT),
-    "bimu": MethodStyle("#882255", "*", "-"),
+    "bimu": MethodStyle("#882255", "D", "-"),
     "bop": MethodStyle("#B8A500", "P", _SHORT),
     "adaste": MethodStyle("#7F6000", "v", _DOTS),
 }
@@ -119,6 +119,7 @@ _SETTINGS: Any = {
     "lines.markersize": 5.5,
     "figure.titlesize": 10,
     "figure.facecolor": "white",
+    "figure.dpi": 200,  # as it is saved: at fewer dots the layout takes text for larger than it is
     "savefig.dpi": 200,
     "svg.hashsalt": "cl_bench",  # the same numbers give the same file
     "hatch.linewidth": 0.5,

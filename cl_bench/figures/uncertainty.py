@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.figures import layout
@@ -25,34 +26,39 @@ def uncertainty_figure(
     confidence tells the ones from the others, is one of `state_curves`, and may be empty.
     """
     methods = layout.ordered(pd.concat([*measures.values(), auroc])["method"], styles)
-    num_rows = len(measures) + (not auroc.empty)
+    number = len(measures) + (not auroc.empty)
     with house_style():
-        figure = Figure(
-            figsize=(width, 0.5 + 0.3 * min(width, 5.6) * num_rows + layout.legend_height(methods, width)),
-            layout="constrained",
-        )
-        panels = figure.subplots(num_rows, 2, squeeze=False, sharex=True)
-        for row, (name, curves) in zip(panels, measures.items(), strict=False):
-            row[1].sharey(row[0])
-            row[1].tick_params(labelleft=False)
-            for axes, seen in zip(row, (True, False), strict=True):
+        height = 0.55 + max(1.35, 0.23 * width) * number + layout.legend_height(methods, width)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        places = figure.add_gridspec(number, 2)
+        bottom: list[Axes] = []
+        for row, (name, curves) in enumerate(measures.items()):
+            left = figure.add_subplot(places[row, 0])
+            bottom = [left, figure.add_subplot(places[row, 1], sharex=left, sharey=left)]
+            for axes, seen in zip(bottom, (True, False), strict=True):
                 layout.draw_curves(axes, curves[curves["seen"] == seen], x="after_task", styles=styles)
-            row[0].set_ylabel(LABELS[name])
-        panels[0, 0].set_title("tasks seen")
-        panels[0, 1].set_title("tasks to come")
+                if row == 0:
+                    axes.set_title("tasks seen" if seen else "tasks to come")
+            left.set_ylabel(LABELS[name])
+            bottom[1].tick_params(labelleft=False)
+            layout.task_ticks(left.xaxis)
+            layout.keep_within(left, 0)
         if not auroc.empty:
-            axes = panels[-1, 0]
-            panels[-1, 1].remove()
-            panels[-2, 1].tick_params(labelbottom=True)
-            panels[-2, 1].set_xlabel("after task")
-            layout.draw_curves(axes, auroc, x="after_task", styles=styles)
-            axes.axhline(0.5, color="#999999", linewidth=0.8, zorder=1)
-            axes.set_ylabel("AUROC of\nconfidence")
-            axes.set_title("seen against to come (0.5: chance)")
-        panels[-1, 0].set_xlabel("after task")
-        if auroc.empty:
-            panels[-1, 1].set_xlabel("after task")
-        layout.task_ticks(panels[0, 0].xaxis)
+            axes = figure.add_subplot(places[-1, :])
+            draw_auroc(axes, auroc, styles=styles)
+            bottom = [axes]
+        for axes in bottom:
+            axes.set_xlabel("after task")
         layout.headline(figure, title)
         layout.legend_below(figure, methods, styles)
     return figure
+
+
+def draw_auroc(axes: Axes, auroc: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """How well confidence tells tasks seen from tasks to come; grey at 0.5, which is chance."""
+    axes.axhline(0.5, color="#999999", linewidth=0.8, zorder=1)
+    layout.draw_curves(axes, auroc, x="after_task", styles=styles)
+    axes.set_title("told apart by confidence (0.5: chance)")
+    axes.set_ylabel("AUROC")
+    layout.task_ticks(axes.xaxis)
+    layout.keep_within(axes, 0, 1)
