@@ -177,6 +177,10 @@ def complete(line: str) -> int:
         return run_main(["-sc", "query=bash"])[0]
     elif words[1] == "list":
         print(" ".join(GROUPS))
+    elif words[1] == "plot":
+        from cl_bench.kinds import KINDS
+
+        print(" ".join(KINDS))
     return 0
 
 

@@ -7,7 +7,7 @@ numbers. The first line of its docstring is what `cl-bench plot --help` says.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, METRICS, aggregate
@@ -184,14 +184,20 @@ class Part(NamedTuple):
     results: Results
 
 
-def parts(results: Results, kind: str, *, together: bool) -> list[Part]:
-    """A part a study and benchmark, or a study where the kind is over benchmarks; with `together` the
-    studies of a benchmark are in one figure. None where no run is complete.
+def parts_of_kinds(results: Results, kinds: Iterable[str], *, together: bool) -> dict[str, list[Part]]:
+    """Kind -> a part a study and benchmark, or a study where the kind is over benchmarks.
+
+    With `together` the studies of a benchmark are in one figure. No parts where no run is complete.
     """
+    each, over = _parts(results, over=False, together=together), _parts(results, over=True, together=together)
+    return {kind: over if kind in OVER_BENCHMARKS else each for kind in kinds}
+
+
+def _parts(results: Results, *, over: bool, together: bool) -> list[Part]:
     runs = results.complete
     studies, benchmarks = sorted({run.study for run in runs}), sorted({run.benchmark for run in runs})
     where: dict[str, dict[str, str]]  # title -> what the part is of
-    if kind in OVER_BENCHMARKS:
+    if over:
         where = {study: {"study": study} for study in studies}
         if together and runs:
             where = {", ".join(studies): {}}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cl_bench.analysis.errors import AnalysisError, NotMeasuredError
 from cl_bench.analysis.results import Results
-from cl_bench.kinds import KINDS, parts
+from cl_bench.kinds import KINDS, parts_of_kinds
 from cl_bench.records import RecordsError
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn
@@ -82,16 +82,17 @@ def drawings(
     from cl_bench.figures import layout, method_styles
     from cl_bench.figures.drawing import Drawing
 
-    styles = method_styles(run.method for run in results.found if run.records)
+    styles = method_styles({run.method for run in results.found if run.records})
     size = layout.WIDTH if width is None else width
+    found = parts_of_kinds(results, kinds, together=together)
     return [
         Drawing(
             folder / f"{kind}-{part.name}",
             KINDS[kind],
             {"results": part.results, "styles": styles, "title": part.title, "width": size},
         )
-        for kind in kinds
-        for part in parts(results, kind, together=together)
+        for kind, parts in found.items()
+        for part in parts
     ]
 
 

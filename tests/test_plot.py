@@ -13,7 +13,7 @@ from cl_bench.choices import choices
 from cl_bench.cli import main
 from cl_bench.figures import method_styles
 from cl_bench.figures.style import _KNOWN
-from cl_bench.kinds import KINDS, parts
+from cl_bench.kinds import KINDS, parts_of_kinds
 from cl_bench.plot import plot
 from cl_bench.report import report
 
@@ -26,6 +26,10 @@ OF_ONE_BENCHMARK = [kind for kind in KINDS if kind not in ("variance", "critical
 def full_run(folder, *, seed=0, num_tasks=3, diverged=False, posterior=True, **settings):
     run = write_run(folder, seed=seed, num_tasks=num_tasks, **settings)
     return measure(run, seed=seed, num_tasks=num_tasks, diverged=diverged, posterior=posterior)
+
+
+def parts(results, kind, *, together):
+    return parts_of_kinds(results, [kind], together=together)[kind]
 
 
 def make(kind, folder, *, together=False, width=7.2):

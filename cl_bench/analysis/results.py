@@ -63,6 +63,8 @@ class Results:
     @cached_property
     def records(self) -> pd.DataFrame:
         """The records of complete runs."""
+        if len(self.complete) == len(self.matrices):
+            return self.frame
         return frames.records_frame(self.complete, self.swept)
 
     @cached_property

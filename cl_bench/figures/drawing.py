@@ -49,9 +49,13 @@ def drawn(drawings: Sequence[Drawing], *, processes: int | None = None) -> Itera
         yield done
         found = list(map(_draw, drawings))
     else:
-        with ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("fork")) as executor:
+        fork = multiprocessing.get_context("fork")
+        # the drawings are there already when a process is forked; sent to it, their tables would be pickled
+        with ProcessPoolExecutor(
+            number, mp_context=fork, initializer=_given.extend, initargs=(drawings,)
+        ) as executor:
             futures: list[Future[list[Path] | ValueError]] = [
-                executor.submit(_draw, drawing) for drawing in drawings
+                executor.submit(_draw_given, place) for place in range(len(drawings))
             ]
             yield done
             found = [future.result() for future in futures]
@@ -60,6 +64,13 @@ def drawn(drawings: Sequence[Drawing], *, processes: int | None = None) -> Itera
             done.refused.append((drawing, result))
         else:
             done.paths.extend(result)
+
+
+_given: list[Drawing] = []  # what a forked process is to draw some of
+
+
+def _draw_given(place: int) -> list[Path] | ValueError:
+    return _draw(_given[place])
 
 
 def _draw(drawing: Drawing) -> list[Path] | ValueError:
