@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from cl_bench.figures.drawing import Drawing
 
 FORMATS = ("png", "svg", "pdf")
+NARROWEST = 2.0  # inches that panels and legends can be laid out in
 
 
 class Plotted(NamedTuple):
@@ -52,6 +53,8 @@ def plot(
         near = get_close_matches(kind, KINDS, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise AnalysisError(f"there is no kind of figure {kind!r}; {hint}There are {', '.join(KINDS)}")
+    if width is not None and not width >= NARROWEST:
+        raise AnalysisError(f"the width of a figure must be {NARROWEST:g} inches or more, got {width=}")
     together = len(folders) > 1
     results = Results.read(*folders)
     if together:

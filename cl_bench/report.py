@@ -104,9 +104,8 @@ def _drawn(results: Results, *, folder: Path) -> Iterator[tuple[list[Path], list
     if results.curves.empty:
         yield [], ["There are no figures: no run is complete."]
         return
-    from cl_bench.figures.drawing import (
-        drawn,
-    )  # here, so that importing the report does not import matplotlib
+    # here, so that importing the report does not import matplotlib
+    from cl_bench.figures.drawing import drawn
 
     paths: list[Path] = []
     notes: list[str] = []

@@ -30,7 +30,7 @@ def comparison_figure(
     with house_style():
         methods = [str(method) for method in rows["method"]]
         width = min(width, 5.0)
-        below = layout.legend_height(methods, width)
+        below = layout.legend_height(methods, width, points=True)
         figure = Figure(figsize=(width, max(0.65 * width, 2.7) + below), layout="constrained")
         axes = figure.subplots()
         draw_comparison(axes, rows, styles=styles)

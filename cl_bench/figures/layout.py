@@ -13,13 +13,21 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from cl_bench.figures.style import MethodStyle, natural_order
 
 WIDTH = 7.2  # inches; the width of a page's text
 COLUMN = 3.3  # that of one column of two
 MOST_TASKS = 12
+_POINT = 1.2  # width of a legend's sample without a line, in sizes of its font
 
 
 def chosen_tasks(num_tasks: int) -> list[int]:
@@ -100,24 +108,24 @@ def wrapped(label: str, inches: float, *, size: float = 9) -> str:
     return "\n".join(lines)
 
 
-def legend_labels(methods: Sequence[str], width: float) -> list[str]:
+def legend_labels(methods: Sequence[str], width: float, *, points: bool = False) -> list[str]:
     """Methods as they stand in a legend of a figure of this width."""
-    return [wrapped(name, width - _handle() - 0.1) for name in methods]
+    return [wrapped(name, width - _handle(points=points) - 0.1) for name in methods]
 
 
-def legend_shape(methods: Sequence[str], width: float) -> tuple[int, int]:
+def legend_shape(methods: Sequence[str], width: float, *, points: bool = False) -> tuple[int, int]:
     """Rows and columns of a legend that fits into `width` inches, the columns as even as can be."""
     size = mpl.rcParams["legend.fontsize"]
-    lines = [line for label in legend_labels(methods, width) for line in label.split("\n")]
+    lines = [line for label in legend_labels(methods, width, points=points) for line in label.split("\n")]
     widest = max(TextPath((0, 0), line, size=size).get_extents().width for line in lines) / 72
-    rows = math.ceil(len(methods) / max(1, int(width / (widest + _handle()))))
+    rows = math.ceil(len(methods) / max(1, int(width / (widest + _handle(points=points)))))
     return rows, math.ceil(len(methods) / rows)
 
 
-def legend_height(methods: Sequence[str], width: float) -> float:
+def legend_height(methods: Sequence[str], width: float, *, points: bool = False) -> float:
     """Inches that the legend takes below a figure."""
-    tallest = max(label.count("\n") + 1 for label in legend_labels(methods, width))
-    return 0.2 + (0.065 + 0.15 * tallest) * legend_shape(methods, width)[0]
+    tallest = max(label.count("\n") + 1 for label in legend_labels(methods, width, points=points))
+    return 0.2 + (0.065 + 0.15 * tallest) * legend_shape(methods, width, points=points)[0]
 
 
 def legend_below(
@@ -126,7 +134,7 @@ def legend_below(
     """One legend for all panels, below them; of markers without lines where the figure has points only."""
     width = figure.get_figwidth()
     without_line = {"linestyle": "none", "markersize": 7} if points else {}
-    labels = legend_labels(methods, width)
+    labels = legend_labels(methods, width, points=points)
     handles = [
         Line2D([], [], **styles[name].line() | without_line, label=label)
         for name, label in zip(methods, labels, strict=True)
@@ -134,14 +142,15 @@ def legend_below(
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=legend_shape(methods, width)[1],
-        handlelength=1.2 if points else None,
+        ncols=legend_shape(methods, width, points=points)[1],
+        handlelength=_POINT if points else None,
     )
 
 
-def _handle() -> float:
-    """Inches that a legend's sample of a line takes, with the space around it."""
-    return (mpl.rcParams["legend.handlelength"] + 3) * mpl.rcParams["legend.fontsize"] / 72
+def _handle(*, points: bool) -> float:
+    """Inches that a legend's sample of a line or point takes, with the space around it."""
+    length = _POINT if points else mpl.rcParams["legend.handlelength"]
+    return (length + 3) * mpl.rcParams["legend.fontsize"] / 72
 
 
 def draw_curves(
@@ -190,3 +199,4 @@ def log_axis(axes: Axes, which: str, values: pd.DataFrame, *, prefixes: bool = F
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(EngFormatter(sep="") if prefixes else StrMethodFormatter("{x:g}"))
         axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())

@@ -23,9 +23,8 @@ def pareto_figure(
     methods = layout.ordered(pd.concat(list(fronts.values()))["method"], styles)
     rows, columns = layout.grid(len(fronts), most=2, width=1.4 * width)
     with house_style():
-        height = (
-            0.4 + max(0.72 * width / max(columns, 1.4), 1.9) * rows + layout.legend_height(methods, width)
-        )
+        panel = max(0.72 * width / max(columns, 1.4), 1.9)
+        height = 0.4 + panel * rows + layout.legend_height(methods, width, points=True)
         figure = Figure(figsize=(width, height), layout="constrained")
         panels = layout.panels(figure, rows, columns, number=len(fronts), share_x=False)
         for place, (axes, (cost, front)) in enumerate(zip(panels, fronts.items(), strict=True)):
