@@ -195,7 +195,7 @@ def log_axis(axes: Axes, which: str, values: pd.DataFrame, *, prefixes: bool = F
     getattr(axes, f"set_{which}scale")("log", nonpositive="clip")
     getattr(axes, f"set_{which}lim")(low / margin, high * margin)
     axis = getattr(axes, f"{which}axis")
-    if high / low * margin**2 < 30:
+    if high / low * margin**2 < 200:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(EngFormatter(sep="") if prefixes else StrMethodFormatter("{x:g}"))
         axis.set_minor_locator(NullLocator())
