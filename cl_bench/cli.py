@@ -14,6 +14,7 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench run [-m] [group=choice ...] [setting=value ...]   train and test; -m sweeps over a,b,c
   cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
   cl-bench report DIR                                        tables and figures of the runs below DIR
+  cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
   cl-bench list [group]                                      every choice with what it is
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
@@ -133,6 +134,12 @@ def report(arguments: list[str]) -> int:
     return 0
 
 
+def plot(arguments: list[str]) -> int:
+    from cl_bench.plot import main as plot_main
+
+    return plot_main(arguments)
+
+
 def list_choices(arguments: list[str]) -> int:
     for group in arguments or filter(choices, GROUPS):
         found = choices(group)
@@ -170,6 +177,10 @@ def complete(line: str) -> int:
         return run_main(["-sc", "query=bash"])[0]
     elif words[1] == "list":
         print(" ".join(GROUPS))
+    elif words[1] == "plot":
+        from cl_bench.kinds import KINDS
+
+        print(" ".join(KINDS))
     return 0
 
 
@@ -182,4 +193,11 @@ def overview() -> str:
     )
 
 
-VERBS = {"run": run, "tune": tune, "report": report, "list": list_choices, "completion": completion}
+VERBS = {
+    "run": run,
+    "tune": tune,
+    "report": report,
+    "plot": plot,
+    "list": list_choices,
+    "completion": completion,
+}

@@ -4,21 +4,21 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from cl_bench.analysis.expected import against_published, published_table
-from cl_bench.analysis.folders import Run, read_runs
-from cl_bench.analysis.frame import records_frame, states_frame
-from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.folders import Run
+from cl_bench.analysis.results import Results
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
-from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
 from cl_bench.analysis.tables import text_table
+from cl_bench.kinds import KINDS
+from cl_bench.plot import drawings, refusals
 
 
 class Report(NamedTuple):
@@ -34,19 +34,17 @@ def report(folder: str | os.PathLike[str]) -> Report:
     `analysis.statements` (comparison.csv and others), expected.csv where a study has published numbers to be
     compared with, and figures/ into it.
 
-    The figures are figures/{forgetting,comparison,heatmap}-<benchmark>.{png,svg}; with several studies in the
-    folder <study>-<benchmark>. Existing files of these names are replaced, each whole or not at all; others
-    are left alone. Raises AnalysisError when there is no run below the folder.
+    The figures are figures/<kind>-<benchmark>.{png,svg}, of those `kinds.KINDS` that there are numbers for;
+    with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced, each
+    whole or not at all; others are left alone. Raises AnalysisError when there is no run below the folder.
     """
     folder = Path(folder)
-    found, swept = with_methods(read_runs(folder))
-    frame = records_frame(found, swept)
-    rows = summary(frame, states_frame(found, swept))
-    curves, averages = forgetting_curves(frame), average_curves(frame)
-    with _drawn(rows, curves, averages, folder=folder / "figures") as (drawn, notes):
-        said = statements(found, frame, rows)
-        tables = {"summary.csv": rows, "forgetting_curves.csv": curves} | said.tables
-        compared = against_published(found, frame)
+    results = Results.read(folder)
+    found, frame, rows = results.found, results.frame, results.summary
+    with _drawn(results, folder=folder / "figures") as (drawn, notes):
+        said = statements(found, frame, rows, accuracies=results.matrices)
+        tables = {"summary.csv": rows, "forgetting_curves.csv": results.curves} | said.tables
+        compared = against_published(found, frame, accuracies=results.matrices)
         if not compared.empty:
             tables["expected.csv"] = compared
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
@@ -99,45 +97,22 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
 
 
 @contextmanager
-def _drawn(
-    rows: pd.DataFrame, curves: pd.DataFrame, averages: pd.DataFrame, *, folder: Path
-) -> Iterator[tuple[list[Path], list[str]]]:
-    """Draws meanwhile: the paths, complete after it, and notes on what is not drawn."""
-    if curves.empty:
+def _drawn(results: Results, *, folder: Path) -> Iterator[tuple[list[Path], list[str]]]:
+    """Draws meanwhile every kind that there are numbers for: the paths and notes on what is not drawn, both
+    complete after it.
+    """
+    if results.curves.empty:
         yield [], ["There are no figures: no run is complete."]
         return
-    from cl_bench import figures  # here, so that importing the report does not import matplotlib
-    from cl_bench.figures.comparison import drawable
-    from cl_bench.figures.drawing import Drawing, drawn
+    # here, so that importing the report does not import matplotlib
+    from cl_bench.figures.drawing import drawn
 
-    styles = figures.method_styles(rows["method"])
-    drawings: list[Drawing] = []
+    paths: list[Path] = []
     notes: list[str] = []
-    complete = rows[rows["num_seeds"] > 0]
-    groups = list(complete.groupby(["study", "benchmark"], sort=True))
-    several = rows["study"].nunique() > 1
-    taken: set[str] = set()
-    for (study, benchmark), group in groups:
-        name = _unique(_file_name(f"{study}-{benchmark}" if several else str(benchmark)), taken)
-        title = f"{study}: {benchmark}" if several else str(benchmark)
-        here = curves[(curves["study"] == study) & (curves["benchmark"] == benchmark)]
-        average = averages[(averages["study"] == study) & (averages["benchmark"] == benchmark)]
-
-        def add(kind: str, make: Callable[..., Any], name: str = name, **arguments: Any) -> None:
-            drawings.append(Drawing(folder / f"{kind}-{name}", make, arguments))
-
-        look: dict[str, Any] = {"styles": styles, "title": title}
-        add("forgetting", figures.forgetting_figure, curves=here, averages=average, **look)
-        if drawable(group).empty:
-            notes.append(
-                f"{study}: {benchmark} has no comparison figure: "
-                "forgetting is of a task that is tested again after a later one."
-            )
-        else:
-            add("comparison", figures.comparison_figure, summary=group, **look)
-        add("heatmap", figures.heatmap_figure, curves=here, title=title)
-    with drawn(drawings) as paths:
+    with drawn(drawings(results, KINDS, folder=folder)) as done:
         yield paths, notes
+    paths += done.paths
+    notes += refusals(done.refused)
 
 
 def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
@@ -146,7 +121,7 @@ def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
     stale = [
         path.name
         for path in (sorted(folder.iterdir()) if names else ())
-        if re.match(r"(forgetting|comparison|heatmap)-.*\.(png|svg)$", path.name) and path.name not in names
+        if re.match(rf"({'|'.join(KINDS)})-.*\.(png|svg)$", path.name) and path.name not in names
     ]
     return [f"From an earlier report, and not renewed, in {folder}: {', '.join(stale)}."] if stale else []
 
@@ -181,14 +156,3 @@ def _last_line(error: str) -> str:
 
 def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^\w.=+-]+", "_", text)
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidates = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
-    free = next(candidate for candidate in candidates if candidate not in taken)
-    taken.add(free)
-    return free

@@ -10,6 +10,7 @@ import pytest
 
 from cl_bench.choices import GROUPS, choices
 from cl_bench.cli import VERBS, main
+from cl_bench.kinds import KINDS
 
 pytestmark = pytest.mark.usefixtures("process_as_before")
 SMALL = ("benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]")
@@ -212,6 +213,7 @@ def test_completion_offers_the_verbs_first(monkeypatch, capsys, line):
 
 def test_completion_offers_groups_to_list(monkeypatch, capsys):
     assert complete(monkeypatch, capsys, "cl-bench list ") == list(GROUPS)
+    assert complete(monkeypatch, capsys, "cl-bench plot ") == list(KINDS)
     assert complete(monkeypatch, capsys, "cl-bench report ") == []
 
 

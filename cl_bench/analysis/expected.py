@@ -122,14 +122,19 @@ def verdict(values: Sequence[float], *, published: float, margin: float, evidenc
     return DIFFERS if outside else UNDECIDED
 
 
-def against_published(runs: Sequence[Run], frame: pd.DataFrame) -> pd.DataFrame:
+def against_published(
+    runs: Sequence[Run], frame: pd.DataFrame, *, accuracies: Sequence[RunMatrix] | None = None
+) -> pd.DataFrame:
     """A row for each published number of the studies that the runs belong to.
+
+    `accuracies` are the frame's `matrices`, where they are known already.
 
     Columns: study, method (strategy and settings), published, spread, spread_kind, published_seeds, mean,
     low, high (of ours; percent; 95 % Student t interval over seeds), num_seeds, difference, margin (points),
     p_value, verdict, source, evidence, note, reason, run_with. Only runs with a complete matrix count.
     """
-    complete = {(run.study, run.run): run for run in matrices(frame) if run.complete}
+    found = matrices(frame) if accuracies is None else accuracies
+    complete = {(run.study, run.run): run for run in found if run.complete}
     rows = []
     for study, published in read_expected(runs).items():
         mine = [run for run in runs if run.study == study and (study, run.name) in complete]

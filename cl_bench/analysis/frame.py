@@ -58,8 +58,7 @@ def calibration(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         RecordsError: where a calibration.csv breaks the format.
     """
-    found, swept = with_methods(read_runs(*paths))
-    return _rows_frame(found, swept, CalibrationBin, list(map(_calibration_of, found)))
+    return calibration_frame(*with_methods(read_runs(*paths)))
 
 
 def records_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
@@ -70,6 +69,11 @@ def records_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
 def states_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
     """The rows of `states`, from runs that were read already."""
     return _rows_frame(found, swept, State, [run.states for run in found])
+
+
+def calibration_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
+    """The rows of `calibration`, from runs that were read already; their calibration.csv is read now."""
+    return _rows_frame(found, swept, CalibrationBin, list(map(_calibration_of, found)))
 
 
 def _rows_frame(

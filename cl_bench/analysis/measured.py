@@ -1,17 +1,23 @@
 """One row a run, its metrics in columns: what comparisons and shares of variance start from."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from cl_bench.analysis.losses import metrics_of
-from cl_bench.analysis.matrix import matrices
+from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.metrics import intransigence
 from cl_bench.analysis.summary import reference_accuracies
 
 RUN = ("study", "benchmark", "method", "strategy", "seed", "run")
 
 
-def run_metrics(frame: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
+def run_metrics(
+    frame: pd.DataFrame, *, column: str = "accuracy", accuracies: Sequence[RunMatrix] | None = None
+) -> pd.DataFrame:
     """From a frame of `load`: a row for each run with a complete matrix of this column of the records.
+
+    `accuracies` are the frame's `matrices`, where they are known already; of use for the accuracy only.
 
     Columns: study, benchmark, method, strategy, seed, run, and the metrics of `losses.metrics_of(column)`;
     intransigence (of a loss: intransigence_<column>) against `joint` of the same seed, nan without one.
@@ -21,7 +27,10 @@ def run_metrics(frame: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFram
     """
     metrics = metrics_of(column)
     sign = 1 if column == "accuracy" else -1
-    found = matrices(frame.assign(accuracy=sign * frame[column]))  # higher is better
+    if column == "accuracy" and accuracies is not None:
+        found = list(accuracies)
+    else:
+        found = matrices(frame.assign(accuracy=sign * frame[column]))  # higher is better
     joint = reference_accuracies(found)
     name = "intransigence" if column == "accuracy" else f"intransigence_{column}"
     rows = []

@@ -38,8 +38,8 @@ class Gap(NamedTuple):
 def read_probes(found: Sequence[Run]) -> pd.DataFrame:
     """The probes of all finished runs that have some, one row a test.
 
-    Columns: study, benchmark, method, strategy, seed, run, probe_seconds (what probing cost the run), and
-    those of probes.csv: training_on, step, on_task, accuracy, nll, num_examples.
+    Columns: study, benchmark, method, strategy, seed, run, probe_seconds (what probing cost the run, nan
+    where it does not say), and those of probes.csv: training_on, step, on_task, accuracy, nll, num_examples.
     """
     parts = []
     for run in found:
@@ -48,6 +48,7 @@ def read_probes(found: Sequence[Run]) -> pd.DataFrame:
                 name: getattr(run, name) for name in ("study", "benchmark", "method", "strategy", "seed")
             }
             seconds = json.loads((run.path / "run.json").read_bytes()).get("probe_seconds")
+            seconds = float("nan") if seconds is None else float(seconds)
             rows = pd.DataFrame(read(run.path / PROBES, Probe), columns=Probe._fields).drop(columns="seed")
             parts.append(rows.assign(**about, run=run.name, probe_seconds=seconds))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

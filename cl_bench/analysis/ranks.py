@@ -37,3 +37,15 @@ def ranks(scores: ArrayLike, *, higher_is_better: bool = True, alpha: float = 0.
     quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / math.sqrt(2)
     critical = quantile * math.sqrt(methods * (methods + 1) / (6 * number))
     return Ranks(ranked.mean(axis=0), p, critical)
+
+
+def cliques(average: ArrayLike, critical_difference: float) -> list[tuple[int, int]]:
+    """Which methods the ranks do not tell apart: (first, last) places in the order of the average ranks.
+
+    The longest stretches of at least two methods whose first and last differ by at most the critical
+    difference; none is part of another. Source: Demsar 2006, figure 1.
+    """
+    ordered = np.sort(np.asarray(average, dtype=float))
+    last = np.searchsorted(ordered, ordered + critical_difference, side="right") - 1
+    stretches = [(first, int(end)) for first, end in enumerate(last) if end > first]
+    return [(first, end) for first, end in stretches if not any(f < first and e >= end for f, e in stretches)]

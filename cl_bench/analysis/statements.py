@@ -7,6 +7,7 @@ import pandas as pd
 
 from cl_bench.analysis.comparison import METRICS, aggregate, comparison, sentences
 from cl_bench.analysis.folders import Run
+from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.measured import run_metrics
 from cl_bench.analysis.probes import continual_evaluation, read_probes
 from cl_bench.analysis.seeds import purposes, seed_parts
@@ -20,14 +21,20 @@ class Statements(NamedTuple):
     tables: dict[str, pd.DataFrame]
 
 
-def statements(found: Sequence[Run], frame: pd.DataFrame, summary: pd.DataFrame) -> Statements:
-    """From the runs of a folder, their records and their summary.
+def statements(
+    found: Sequence[Run],
+    frame: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    accuracies: Sequence[RunMatrix] | None = None,
+) -> Statements:
+    """From the runs of a folder, their records and their summary; `accuracies` as in `run_metrics`.
 
     Tables: comparison.csv (`comparison`), statistics.csv (`aggregate`); seed_variance.csv (`variance_shares`)
     where parts of the seed were varied alone; continual_evaluation.csv where there are probes.
     """
     recorded = [run for run in found if run.records]
-    values = run_metrics(frame).merge(seed_parts(recorded), on=["study", "run"])
+    values = run_metrics(frame, accuracies=accuracies).merge(seed_parts(recorded), on=["study", "run"])
     compared = comparison(values)
     tables = {"comparison.csv": compared, "statistics.csv": aggregate(values)}
     text = sentences(compared, summary)
@@ -65,10 +72,12 @@ def _probes_text(probed: pd.DataFrame) -> str:
         mean = rows.mean(numeric_only=True)
         steps = mean["steps_to_recovery"]
         recovery = f", in {steps:.0f} steps where they do" if steps == steps else ""
+        seconds = mean["probe_seconds"]
+        cost = f"; probing took {seconds:.1f} s a run" if seconds == seconds else ""
         lines.append(
             f"  {study}: {method} on {benchmark}: minimum accuracy {100 * mean['minimum_accuracy']:.1f}, "
             f"worst-case accuracy {100 * mean['worst_case_accuracy']:.1f}; a new task costs an old one "
             f"{100 * mean['gap_depth']:.1f} points at the lowest; {100 * mean['share_recovered']:.0f} % "
-            f"recover{recovery}; probing took {mean['probe_seconds']:.1f} s a run"
+            f"recover{recovery}{cost}"
         )
     return "\n".join(lines)

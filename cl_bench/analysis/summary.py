@@ -20,8 +20,12 @@ FINAL_NAMES = (
 _METHOD_COLUMNS = ("study", "benchmark", "scenario", "num_tasks", "test_last", "method", "strategy")
 
 
-def summary(frame: pd.DataFrame, states: pd.DataFrame | None = None) -> pd.DataFrame:
+def summary(
+    frame: pd.DataFrame, states: pd.DataFrame | None = None, *, found: Sequence[RunMatrix] | None = None
+) -> pd.DataFrame:
     """One row for each study, benchmark and method, the best average accuracy of a benchmark first.
+
+    `found` are the `matrices` of the frame, where they are known already; so in the other functions here.
 
     Columns: study, benchmark, scenario, num_tasks, test_last (metrics are over the last so many tasks; NA:
     over all), method, strategy, num_seeds (complete runs), num_left_out (runs with an incomplete matrix,
@@ -37,7 +41,7 @@ def summary(frame: pd.DataFrame, states: pd.DataFrame | None = None) -> pd.DataF
     the same seed, over the seeds where there is one; when `joint` was swept, against its variant of the best
     average accuracy.
     """
-    found = matrices(frame)
+    found = matrices(frame) if found is None else found
     references = reference_accuracies(found)
     final = _final_means(frame) | ({} if states is None else _of_states(states))
     rows = []
@@ -65,7 +69,7 @@ def summary(frame: pd.DataFrame, states: pd.DataFrame | None = None) -> pd.DataF
     return pd.DataFrame(rows, columns=columns).astype({"test_last": "Int64"})
 
 
-def forgetting_curves(frame: pd.DataFrame) -> pd.DataFrame:
+def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None) -> pd.DataFrame:
     """The accuracy on each task as the stream goes on: a row a method, on_task and after_task (from 0).
 
     There is no row for what was not to be tested (`training.test_last`).
@@ -74,7 +78,7 @@ def forgetting_curves(frame: pd.DataFrame) -> pd.DataFrame:
     t interval over seeds), num_seeds. Only runs with a complete matrix count.
     """
     parts = []
-    for runs in _complete_groups(frame):
+    for runs in _complete_groups(matrices(frame) if found is None else found):
         # One task after the other: transposed, so that after_task runs fastest.
         on_task, after_task = np.nonzero(~np.ma.getmaskarray(runs[0].accuracy.T))
         interval = student_t(np.stack([np.ma.compressed(run.accuracy.T) for run in runs]))
@@ -83,13 +87,13 @@ def forgetting_curves(frame: pd.DataFrame) -> pd.DataFrame:
     return _joined(parts, ["on_task", "after_task"])
 
 
-def average_curves(frame: pd.DataFrame) -> pd.DataFrame:
+def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None) -> pd.DataFrame:
     """The mean accuracy over the tasks seen so far (and tested): a row a method and after_task (from 1).
 
     Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
     """
     parts = []
-    for runs in _complete_groups(frame):
+    for runs in _complete_groups(matrices(frame) if found is None else found):
         interval = student_t(np.stack([average_seen(run.accuracy) for run in runs]))
         columns = {"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict()
         parts.append(_curve(runs, columns))
@@ -129,8 +133,8 @@ def reference_accuracies(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int
     return references
 
 
-def _complete_groups(frame: pd.DataFrame) -> list[list[RunMatrix]]:
-    groups = by_method(run for run in matrices(frame) if run.complete)
+def _complete_groups(found: Sequence[RunMatrix]) -> list[list[RunMatrix]]:
+    groups = by_method(run for run in found if run.complete)
     return [groups[key] for key in sorted(groups)]
 
 

@@ -6,13 +6,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from cl_bench.figures import layout
 from cl_bench.figures.style import MethodStyle, house_style
 
 
-def comparison_figure(summary: pd.DataFrame, *, styles: Mapping[str, MethodStyle], title: str = "") -> Figure:
+def comparison_figure(
+    summary: pd.DataFrame,
+    *,
+    styles: Mapping[str, MethodStyle],
+    title: str = "",
+    width: float = layout.WIDTH,
+) -> Figure:
     """One point a method with 95 % intervals; the legend lists the best average accuracy first.
 
     `summary` is one benchmark's rows of `analysis.summary`. Methods without a finite average accuracy and
@@ -23,16 +28,14 @@ def comparison_figure(summary: pd.DataFrame, *, styles: Mapping[str, MethodStyle
     if rows.empty:
         raise ValueError("no method has a finite average accuracy and forgetting to draw")
     with house_style():
-        height = max(3.1, 0.9 + 0.19 * len(rows))
-        figure = Figure(figsize=(5.6, height), layout="constrained")
+        methods = [str(method) for method in rows["method"]]
+        width = min(width, 5.0)
+        below = layout.legend_height(methods, width, points=True)
+        figure = Figure(figsize=(width, max(0.65 * width, 2.7) + below), layout="constrained")
         axes = figure.subplots()
         draw_comparison(axes, rows, styles=styles)
-        axes.set_title(title)
-        handles = [
-            Line2D([], [], **styles[name].line() | {"linestyle": "none", "markersize": 7}, label=name)
-            for name in rows["method"]
-        ]
-        figure.legend(handles=handles, loc="outside right upper", handlelength=1.2)
+        layout.headline(figure, title)
+        layout.legend_below(figure, methods, styles, points=True)
     return figure
 
 
@@ -46,19 +49,14 @@ def draw_comparison(axes: Axes, summary: pd.DataFrame, *, styles: Mapping[str, M
     layout.ordered(summary["method"], styles)
     for row in summary.to_dict("records"):
         style = styles[str(row["method"])]
-        x, x_error = _bar(row, "forgetting")
-        y, y_error = _bar(row, "average_accuracy")
+        x, x_error = layout.bar(row, "forgetting", scale=100)
+        y, y_error = layout.bar(row, "average_accuracy", scale=100)
         # The marker apart from the bars, whose caps would take over its white edge.
         axes.errorbar(
             x, y, xerr=x_error, yerr=y_error, fmt="none", ecolor=style.color, elinewidth=1.1, capsize=2.5
         )
         axes.plot(x, y, **style.line() | {"linestyle": "none", "markersize": 7}, label=str(row["method"]))
     axes.margins(0.08)
+    layout.keep_within(axes, 0, 100)
     axes.set_xlabel("forgetting (percentage points; ← is better)")
     axes.set_ylabel("average accuracy (%; → is better)")
-
-
-def _bar(row: dict, metric: str) -> tuple[float, list[list[float]] | None]:
-    """The mean and its distances to the bounds, in percent; no bar without an interval."""
-    mean, low, high = (100 * float(row[f"{metric}_{part}"]) for part in ("mean", "low", "high"))
-    return mean, None if np.isnan(low) else [[mean - low], [high - mean]]

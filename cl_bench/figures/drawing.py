@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from cl_bench.figures.style import save
+from cl_bench.analysis.errors import AnalysisError
+from cl_bench.figures.style import FORMATS, save
+from cl_bench.records import RecordsError
 
 FEWEST = 6  # figures that are worth the start of processes
 
@@ -22,11 +24,19 @@ class Drawing(NamedTuple):
     path: Path
     make: Callable[..., Figure]
     arguments: dict[str, Any]
+    formats: tuple[str, ...] = FORMATS
+
+
+class Drawn(NamedTuple):
+    """What became of drawings; complete after `drawn`."""
+
+    paths: list[Path]  # the files, which all exist
+    refused: list[tuple[Drawing, ValueError]]  # an AnalysisError or RecordsError says why
 
 
 @contextmanager
-def drawn(drawings: Sequence[Drawing], *, processes: int | None = None) -> Iterator[list[Path]]:
-    """Draws meanwhile; the paths of the files, which all exist after it.
+def drawn(drawings: Sequence[Drawing], *, processes: int | None = None) -> Iterator[Drawn]:
+    """Draws meanwhile. What else goes wrong in a figure is raised at the end.
 
     Processes (by default one a core, or none for fewer than `FEWEST` figures) are forked: they start at once
     and have the data already. Only Linux forks safely with the libraries at hand; elsewhere, and where there
@@ -34,18 +44,38 @@ def drawn(drawings: Sequence[Drawing], *, processes: int | None = None) -> Itera
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
     number = processes or (cores if len(drawings) >= FEWEST else 1)
-    paths: list[Path] = []
+    done = Drawn([], [])
     if number == 1:
-        yield paths
-        for drawing in drawings:
-            paths += _draw(drawing)
-        return
-    with ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("fork")) as executor:
-        futures: list[Future[list[Path]]] = [executor.submit(_draw, drawing) for drawing in drawings]
-        yield paths
-        for future in futures:
-            paths += future.result()
+        yield done
+        found = list(map(_draw, drawings))
+    else:
+        fork = multiprocessing.get_context("fork")
+        # the drawings are there already when a process is forked; sent to it, their tables would be pickled
+        with ProcessPoolExecutor(
+            number, mp_context=fork, initializer=_given.extend, initargs=(drawings,)
+        ) as executor:
+            futures: list[Future[list[Path] | ValueError]] = [
+                executor.submit(_draw_given, place) for place in range(len(drawings))
+            ]
+            yield done
+            found = [future.result() for future in futures]
+    for drawing, result in zip(drawings, found, strict=True):
+        if isinstance(result, ValueError):
+            done.refused.append((drawing, result))
+        else:
+            done.paths.extend(result)
 
 
-def _draw(drawing: Drawing) -> list[Path]:
-    return save(drawing.make(**drawing.arguments), drawing.path)
+_given: list[Drawing] = []  # what a forked process is to draw some of
+
+
+def _draw_given(place: int) -> list[Path] | ValueError:
+    return _draw(_given[place])
+
+
+def _draw(drawing: Drawing) -> list[Path] | ValueError:
+    try:
+        figure = drawing.make(**drawing.arguments)
+    except (AnalysisError, RecordsError) as error:
+        return error
+    return save(figure, drawing.path, formats=drawing.formats)

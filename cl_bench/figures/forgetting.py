@@ -12,7 +12,12 @@ from cl_bench.figures.style import MethodStyle, house_style
 
 
 def forgetting_figure(
-    curves: pd.DataFrame, averages: pd.DataFrame, *, styles: Mapping[str, MethodStyle], title: str = ""
+    curves: pd.DataFrame,
+    averages: pd.DataFrame,
+    *,
+    styles: Mapping[str, MethodStyle],
+    title: str = "",
+    width: float = layout.WIDTH,
 ) -> Figure:
     """One panel a task, and one with the average over the tasks seen.
 
@@ -25,8 +30,8 @@ def forgetting_figure(
     tasks = layout.chosen_tasks(num_tasks)
     window = layout.narrow_window(curves)
     number = len(tasks) + 1
-    rows, columns = layout.grid(number)
-    width = layout.WIDTH if columns > 2 else 5.0
+    rows, columns = layout.grid(number, width=width)
+    width = min(width, layout.WIDTH if columns > 2 else 5.0)
     with house_style():
         height = 0.55 + (1.8 if window else 1.65) * rows + layout.legend_height(methods, width)
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -53,8 +58,7 @@ def forgetting_figure(
         if len(tasks) < num_tasks:
             shown = f"{len(tasks)} of {num_tasks} tasks shown, evenly spaced"
             title = f"{title} ({shown})" if title else shown
-        if title:
-            figure.suptitle(title)
+        layout.headline(figure, title)
         layout.legend_below(figure, methods, styles)
     return figure
 

@@ -1,7 +1,5 @@
 """The accuracy matrix of each method: task tested against task last trained on."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,7 +14,11 @@ _MOST_WRITTEN = 10  # tasks up to which a cell has room for its number
 
 
 def heatmap_figure(
-    curves: pd.DataFrame, *, title: str = "", limits: tuple[float, float] | None = None
+    curves: pd.DataFrame,
+    *,
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    width: float = layout.WIDTH,
 ) -> Figure:
     """One panel a method, one colour scale for all; what was not tested is blank.
 
@@ -28,12 +30,13 @@ def heatmap_figure(
     methods = sorted(set(curves["method"]), key=natural_order)
     num_tasks = int(curves["on_task"].max())
     by_age = layout.narrow_window(curves) is not None
-    rows, columns = layout.grid(len(methods), most=1 if by_age else 3 if num_tasks > 5 else 4)
+    rows, columns = layout.grid(len(methods), most=1 if by_age else 3 if num_tasks > 5 else 4, width=width)
     limits = limits or (100 * float(curves["mean"].min()), 100 * float(curves["mean"].max()))
     with house_style():
         # Cells about square, and not huge where there are few; not by `aspect`, which fights with the layout.
-        side = min(layout.WIDTH / (1 if by_age else max(columns, 2.4)), max(1.5, 0.5 * num_tasks))
-        titles = [textwrap.fill(method, width=int(side / 0.078)) for method in methods]
+        widest = width / (1 if by_age else max(columns, 2.4 if width > layout.COLUMN else 1.3))
+        side = min(widest, max(1.5, 0.5 * num_tasks))
+        titles = [layout.wrapped(method, side) for method in methods]
         title_height = 0.15 * max(text.count("\n") + 1 for text in titles)
         image_height = 0.9 if by_age else side * (1 + num_tasks) / max(num_tasks, 2)
         size = (side * columns + 0.7, (image_height + title_height + 0.1) * rows + 0.6)
@@ -49,8 +52,7 @@ def heatmap_figure(
                 axes.set_xlabel("on task")
         bar = figure.colorbar(image, ax=panels, label="accuracy (%)", aspect=30, pad=0.02)
         bar.outline.set_visible(False)
-        if title:
-            figure.suptitle(title)
+        layout.headline(figure, title)
     return figure
 
 

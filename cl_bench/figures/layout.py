@@ -1,7 +1,9 @@
 """Panels in rows, legends below, tasks chosen: what figures share."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,12 +13,21 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import (
+    EngFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from cl_bench.figures.style import MethodStyle, natural_order
 
 WIDTH = 7.2  # inches; the width of a page's text
+COLUMN = 3.3  # that of one column of two
 MOST_TASKS = 12
+_POINT = 1.2  # width of a legend's sample without a line, in sizes of its font
 
 
 def chosen_tasks(num_tasks: int) -> list[int]:
@@ -36,20 +47,31 @@ def narrow_window(curves: pd.DataFrame) -> int | None:
     return window if num_tasks > MOST_TASKS and 5 * window <= num_tasks else None
 
 
-def grid(number: int, *, most: int = 4) -> tuple[int, int]:
-    """Rows and columns for this many panels: at most `most` in a row, rows as full as can be."""
+def grid(number: int, *, most: int = 4, width: float = WIDTH) -> tuple[int, int]:
+    """Rows and columns for this many panels: at most `most` in a row of a page's width, fewer in a narrower
+    one; rows as full as can be.
+    """
+    most = max(1, min(most, round(most * width / WIDTH)))
     rows = math.ceil(number / most)
     return rows, math.ceil(number / rows)
 
 
-def panels(figure: Figure, rows: int, columns: int, *, number: int, share_x: bool = True) -> list[Axes]:
+def panels(
+    figure: Figure, rows: int, columns: int, *, number: int, share_x: bool = True, share_y: bool = True
+) -> list[Axes]:
     """This many axes in rows; where the last row is not full, the panels above the gap get tick labels."""
-    axes = figure.subplots(rows, columns, sharex=share_x, sharey=True, squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, sharex=share_x, sharey=share_y, squeeze=False).ravel()
     for unused in axes[number:]:
         unused.remove()
     for panel in axes[max(0, number - columns) : number]:
         panel.tick_params(labelbottom=True)
     return list(axes[:number])
+
+
+def headline(figure: Figure, title: str) -> None:
+    """The title of all panels, in lines that fit."""
+    if title:
+        figure.suptitle(wrapped(title, figure.get_figwidth(), size=10))
 
 
 def task_ticks(axis: Axis) -> None:
@@ -66,22 +88,115 @@ def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[s
     return names
 
 
-def legend_shape(methods: Sequence[str], width: float) -> tuple[int, int]:
+def wrapped(label: str, inches: float, *, size: float = 9) -> str:
+    """A label in lines that fit into so many inches, broken at spaces, or else after an underscore or =.
+
+    Letters are 0.6 of their size wide, or less.
+    """
+    fitting = max(8, int(72 * inches / (0.6 * size)))
+    lines: list[str] = [""]
+    for word in label.split(" "):
+        whole = f"{lines[-1]} {word}" if lines[-1] else word
+        if len(whole) <= fitting:
+            lines[-1] = whole
+            continue
+        lines += [""] * bool(lines[-1])
+        for piece in re.findall(r"[^_=]*[_=]?", word):
+            if len(lines[-1]) + len(piece) > fitting and lines[-1]:
+                lines.append("")
+            lines[-1] += piece
+    return "\n".join(lines)
+
+
+def legend_labels(methods: Sequence[str], width: float, *, points: bool = False) -> list[str]:
+    """Methods as they stand in a legend of a figure of this width."""
+    return [wrapped(name, width - _handle(points=points) - 0.1) for name in methods]
+
+
+def legend_shape(methods: Sequence[str], width: float, *, points: bool = False) -> tuple[int, int]:
     """Rows and columns of a legend that fits into `width` inches, the columns as even as can be."""
     size = mpl.rcParams["legend.fontsize"]
-    widest = max(TextPath((0, 0), name, size=size).get_extents().width for name in methods) / 72
-    entry = widest + (mpl.rcParams["legend.handlelength"] + 3) * size / 72
-    rows = math.ceil(len(methods) / max(1, int(width / entry)))
+    lines = [line for label in legend_labels(methods, width, points=points) for line in label.split("\n")]
+    widest = max(TextPath((0, 0), line, size=size).get_extents().width for line in lines) / 72
+    rows = math.ceil(len(methods) / max(1, int(width / (widest + _handle(points=points)))))
     return rows, math.ceil(len(methods) / rows)
 
 
-def legend_height(methods: Sequence[str], width: float) -> float:
+def legend_height(methods: Sequence[str], width: float, *, points: bool = False) -> float:
     """Inches that the legend takes below a figure."""
-    return 0.2 + 0.19 * legend_shape(methods, width)[0]
+    tallest = max(label.count("\n") + 1 for label in legend_labels(methods, width, points=points))
+    return 0.2 + (0.065 + 0.15 * tallest) * legend_shape(methods, width, points=points)[0]
 
 
-def legend_below(figure: Figure, methods: Sequence[str], styles: Mapping[str, MethodStyle]) -> None:
-    """One legend for all panels, below them."""
-    handles = [Line2D([], [], **styles[name].line(), label=name) for name in methods]
-    columns = legend_shape(methods, figure.get_figwidth())[1]
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+def legend_below(
+    figure: Figure, methods: Sequence[str], styles: Mapping[str, MethodStyle], *, points: bool = False
+) -> None:
+    """One legend for all panels, below them; of markers without lines where the figure has points only."""
+    width = figure.get_figwidth()
+    without_line = {"linestyle": "none", "markersize": 7} if points else {}
+    labels = legend_labels(methods, width, points=points)
+    handles = [
+        Line2D([], [], **styles[name].line() | without_line, label=label)
+        for name, label in zip(methods, labels, strict=True)
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=legend_shape(methods, width, points=points)[1],
+        handlelength=_POINT if points else None,
+    )
+
+
+def _handle(*, points: bool) -> float:
+    """Inches that a legend's sample of a line or point takes, with the space around it."""
+    length = _POINT if points else mpl.rcParams["legend.handlelength"]
+    return (length + 3) * mpl.rcParams["legend.fontsize"] / 72
+
+
+def draw_curves(
+    axes: Axes,
+    curves: pd.DataFrame,
+    *,
+    x: str,
+    styles: Mapping[str, MethodStyle],
+    scale: float = 1.0,
+    num_markers: int = 8,
+) -> None:
+    """One line a method with its interval shaded: mean, low and high times `scale` against the column x."""
+    for method in ordered(curves["method"], styles):
+        rows = curves[curves["method"] == method].sort_values(x)
+        mean, low, high = (scale * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
+        style = styles[method]
+        axes.fill_between(rows[x].to_numpy(), low, high, color=style.color, alpha=0.18, linewidth=0)
+        every = max(1, round(len(rows) / num_markers))
+        axes.plot(rows[x].to_numpy(), mean, markevery=every, label=method, **style.line())
+
+
+def keep_within(axes: Axes, low: float, high: float = math.inf) -> None:
+    """The vertical axis ends where values do; an interval may reach beyond, to where no value can be."""
+    bottom, top = axes.get_ylim()
+    margin = 0.04 * (min(top, high) - max(bottom, low))
+    axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
+
+
+def bar(row: Mapping[Any, Any], name: str, *, scale: float = 1.0) -> tuple[float, list[list[float]] | None]:
+    """<name>_mean and its distances to _low and _high, for `Axes.errorbar`; no bar without an interval."""
+    mean, low, high = (scale * float(row[f"{name}_{part}"]) for part in ("mean", "low", "high"))
+    return mean, None if math.isnan(low) else [[mean - low], [high - mean]]
+
+
+def log_axis(axes: Axes, which: str, values: pd.DataFrame, *, prefixes: bool = False) -> None:
+    """A logarithmic axis around these values, all positive or nan; what reaches down to 0 runs off it.
+
+    Where they are close together the ticks are numbers such as 20 and 50 (with `prefixes` 20k), not powers.
+    """
+    low, high = float(values.min().min()), float(values.max().max())
+    margin = max(1.25, (high / low) ** 0.08)
+    getattr(axes, f"set_{which}scale")("log", nonpositive="clip")
+    getattr(axes, f"set_{which}lim")(low / margin, high * margin)
+    axis = getattr(axes, f"{which}axis")
+    if high / low * margin**2 < 200:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(EngFormatter(sep="") if prefixes else StrMethodFormatter("{x:g}"))
+        axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())

@@ -7,7 +7,7 @@ methods apart where a figure is printed in grey.
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -18,6 +18,15 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 Dashes = str | tuple[int, tuple[float, ...]]
+
+
+FORMATS = ("png", "svg")
+# what would differ from one time to the next
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
 
 
 class MethodStyle(NamedTuple):
@@ -39,18 +48,41 @@ _SHORT: Dashes = (0, (3, 1.5))
 _DOTS: Dashes = (0, (1, 1.2))
 _DASH_DOT: Dashes = (0, (5, 1.5, 1, 1.5))
 
-# Strategies that keep their look in every figure of every study.
+# Strategies keep their look in every figure of every study; relatives are close in hue.
 _KNOWN = {
     "joint": MethodStyle("#000000", "D", _SHORT),
     "finetune": MethodStyle("#7A7A7A", "X", _DOTS),
-    "bayesbinn": MethodStyle("#D55E00", "o", "-"),
-    "ewc": MethodStyle("#0072B2", "s", "-"),
-    "vcl": MethodStyle("#009E73", "^", "-"),
-    "straight_through": MethodStyle("#E69F00", "v", _LONG),
     "avalanche": MethodStyle("#CC79A7", "P", _DASH_DOT),
+    # penalties on weights, and distillation
+    "ewc": MethodStyle("#0072B2", "s", "-"),
+    "online_ewc": MethodStyle("#5B9BD5", "s", _LONG),
+    "online_laplace": MethodStyle("#332288", "h", _DASH_DOT),
+    "si": MethodStyle("#AA4499", "H", _SHORT),
+    "mas": MethodStyle("#6A3D9A", "p", _DOTS),
+    "l2": MethodStyle("#9E9AC8", "8", _SHORT),
+    "lwf": MethodStyle("#CC6677", "d", _LONG),
+    # memories of examples
+    "replay": MethodStyle("#56B4E9", "<", _LONG),
+    "der": MethodStyle("#2A7F9E", ">", _DASH_DOT),
+    "der_plus_plus": MethodStyle("#1B4F72", ">", "-"),
+    "gdumb": MethodStyle("#86A5B5", "8", _DOTS),
+    # Gaussian posteriors
+    "vcl": MethodStyle("#009E73", "^", "-"),
+    "gvcl": MethodStyle("#44AA99", "^", _SHORT),
+    "mesu": MethodStyle("#117733", "h", _LONG),
+    # binary weights
+    "bayesbinn": MethodStyle("#D55E00", "o", "-"),
+    "bayesbinn_fixed_prior": MethodStyle("#F09A5B", "o", _DOTS),
+    "bayesbinn_published": MethodStyle("#99440A", "p", _SHORT),
+    "bayesbinn_published_fixed_prior": MethodStyle("#B98A68", "p", _DOTS),
+    "straight_through": MethodStyle("#E69F00", "v", _LONG),
+    "synaptic_metaplasticity": MethodStyle("#999933", "d", _DASH_DOT),
+    "bimu": MethodStyle("#882255", "D", "-"),
+    "bop": MethodStyle("#B8A500", "P", _SHORT),
+    "adaste": MethodStyle("#7F6000", "v", _DOTS),
 }
-# For the others, in alphabetical order; first the colours that no known strategy has.
-_OTHER_COLORS = ("#56B4E9", "#B8A500", "#882255", "#44AA99", "#332288", "#999933")
+# For strategies of others, in alphabetical order.
+_OTHER_COLORS = ("#C51B7D", "#4D9221", "#8C6BB1", "#35978F", "#A6611A", "#4575B4")
 _OTHER_MARKERS = ("<", ">", "p", "h", "*", "d", "8")
 _OTHER_DASHES = (_LONG, _DASH_DOT, "-", _SHORT, _DOTS)
 # Variants of one strategy share its hue, and differ in lightness, marker and dashes.
@@ -87,6 +119,7 @@ _SETTINGS: Any = {
     "lines.markersize": 5.5,
     "figure.titlesize": 10,
     "figure.facecolor": "white",
+    "figure.dpi": 200,  # as it is saved: at fewer dots the layout takes text for larger than it is
     "savefig.dpi": 200,
     "svg.hashsalt": "cl_bench",  # the same numbers give the same file
     "hatch.linewidth": 0.5,
@@ -103,7 +136,7 @@ def house_style() -> Iterator[None]:
 def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
     """Method -> its look. Give all methods of a report at once: a method then looks the same in all figures.
 
-    A method's strategy is the first word of its label. Known strategies have a fixed look; the others get
+    A method's strategy is the first word of its label. The suite's strategies have a fixed look; others get
     theirs in alphabetical order. Several variants of one strategy share its hue, from dark to light in the
     order of their settings.
     """
@@ -134,8 +167,8 @@ def natural_order(label: str) -> list[tuple[int, float, str]]:
     return [(1, float(part), "") if place % 2 else (0, 0.0, part) for place, part in enumerate(parts)]
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
-    """Write `path`.png (200 dots an inch) and `path`.svg, each whole or not at all.
+def save(figure: Figure, path: str | os.PathLike[str], *, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write `path`.png (200 dots an inch) and `path`.svg, each whole or not at all; or other `formats`.
 
     The same figure gives the same bytes.
     """
@@ -144,14 +177,14 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
     with house_style():
         _arrange(figure)
     written = []
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+    for kind in formats:
         # Not with_suffix: a benchmark's name may hold a dot.
         target = path.with_name(f"{path.name}.{kind}")
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=f".{kind}")
         os.close(descriptor)
         try:
             with house_style():
-                figure.savefig(temporary, format=kind, metadata=metadata)
+                figure.savefig(temporary, format=kind, metadata=_METADATA.get(kind))
             Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
             Path(temporary).replace(target)
         finally:

@@ -13,6 +13,7 @@ from cl_bench.analysis.probes import (
     stability_gaps,
     worst_case_accuracy,
 )
+from cl_bench.records import Probe
 
 #          training_on, step, accuracy on tasks 1, 2, 3
 TESTS = [
@@ -76,7 +77,8 @@ def test_one_task_has_no_gap_and_its_final_accuracy_at_worst():
 def test_a_row_a_run_from_its_folder(write_run, tmp_path):
     for seed in range(2):
         run = write_run(tmp_path, seed=seed)
-        PROBES.assign(seed=seed, nll=0.5, num_examples=50).to_csv(run / "probes.csv", index=False)
+        probes = PROBES.assign(seed=seed, nll=0.5, num_examples=50)[list(Probe._fields)]
+        probes.to_csv(run / "probes.csv", index=False)
     write_run(tmp_path, seed=3)
     unfinished = write_run(tmp_path, seed=4, status="running")
     (unfinished / "probes.csv").write_text("seed,training_on\n4,")

@@ -26,9 +26,9 @@ def drawings(folder):
 def test_several_processes_draw_what_one_draws_in_the_same_order(tmp_path):
     found = []
     for processes in (1, 3):
-        with drawn(drawings(tmp_path / str(processes)), processes=processes) as paths:
+        with drawn(drawings(tmp_path / str(processes)), processes=processes) as done:
             pass
-        found.append([(path.name, path.read_bytes()) for path in paths])
+        found.append([(path.name, path.read_bytes()) for path in done.paths])
     assert found[0] == found[1]
     assert [name for name, _ in found[0]][:3] == ["line-0.png", "line-0.svg", "line-1.png"]
 

@@ -1,0 +1,116 @@
+"""The runs of some folders, and the tables that reports and figures share, each made once."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from cl_bench.analysis import frame as frames
+from cl_bench.analysis.folders import Run, read_runs
+from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.matrix import RunMatrix, matrices
+from cl_bench.analysis.measured import run_metrics
+from cl_bench.analysis.probes import read_probes
+from cl_bench.analysis.seeds import seed_parts
+from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
+
+
+class Results:
+    """Runs with their methods, and what follows from them, made when it is first asked for."""
+
+    def __init__(self, found: Sequence[Run], swept: Sequence[str]) -> None:
+        self.found, self.swept = list(found), list(swept)
+
+    @classmethod
+    def read(cls, *paths: Any) -> "Results":
+        return cls(*with_methods(read_runs(*paths)))
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """As `load`."""
+        return frames.records_frame(self.found, self.swept)
+
+    @cached_property
+    def matrices(self) -> list[RunMatrix]:
+        return matrices(self.frame)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        return summary(self.frame, frames.states_frame(self.found, self.swept), found=self.matrices)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        return forgetting_curves(self.frame, found=self.matrices)
+
+    @cached_property
+    def averages(self) -> pd.DataFrame:
+        return average_curves(self.frame, found=self.matrices)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """As `run_metrics`, with the columns of `seed_parts`."""
+        parts = seed_parts([run for run in self.found if run.records])
+        return run_metrics(self.frame, accuracies=self.matrices).merge(parts, on=["study", "run"])
+
+    @cached_property
+    def complete(self) -> list[Run]:
+        """The runs that count: all that was to be tested was."""
+        names = {(run.study, run.run) for run in self.matrices if run.complete}
+        return [run for run in self.found if run.records and (run.study, run.name) in names]
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """The records of complete runs."""
+        if len(self.complete) == len(self.matrices):
+            return self.frame
+        return frames.records_frame(self.complete, self.swept)
+
+    @cached_property
+    def states(self) -> pd.DataFrame:
+        """As `analysis.states`, of complete runs."""
+        return frames.states_frame(self.complete, self.swept)
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame:
+        """As `analysis.calibration`, of complete runs; RecordsError where a file breaks the format."""
+        return frames.calibration_frame(self.complete, self.swept)
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        """As `read_probes`, of complete runs; RecordsError where a file breaks the format."""
+        return read_probes(self.complete)
+
+    def only(self, **where: str) -> "Results":
+        """The runs of a study, of a benchmark, or of both; what is known of them already is kept."""
+        part = Results([run for run in self.found if _is(run, where)], self.swept)
+        for name in ("frame", "summary", "curves", "averages"):
+            table = self.__dict__.get(name)
+            if table is not None:
+                chosen = pd.Series(data=True, index=table.index)
+                for column, value in where.items():
+                    chosen &= table[column] == value
+                part.__dict__[name] = table[chosen]
+        if "matrices" in self.__dict__:
+            part.__dict__["matrices"] = [run for run in self.matrices if _is(run, where)]
+        return part
+
+    def told_apart(self) -> "Results":
+        """A method that several studies ran on one benchmark has the study in its label: `ewc (study)`."""
+        studies = defaultdict(set)
+        for run in self.found:
+            if run.records:
+                studies[run.benchmark, run.method].add(run.study)
+        shared = {method for (_, method), found in studies.items() if len(found) > 1}
+        if not shared:
+            return self
+        named = [
+            run._replace(method=f"{run.method} ({run.study})") if run.method in shared else run
+            for run in self.found
+        ]
+        return Results(named, self.swept)
+
+
+def _is(run: Run | RunMatrix, where: dict[str, str]) -> bool:
+    return all(getattr(run, name) == value for name, value in where.items())

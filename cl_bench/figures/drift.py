@@ -1,0 +1,58 @@
+"""How far the posterior moves with each task, and how many weights no longer can."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cl_bench.figures import layout
+from cl_bench.figures.style import MethodStyle, house_style
+
+
+def drift_figure(
+    drift: pd.DataFrame,
+    frozen: pd.DataFrame,
+    *,
+    styles: Mapping[str, MethodStyle],
+    title: str = "",
+    width: float = layout.WIDTH,
+) -> Figure:
+    """KL(q_t || q_{t-1}), on a logarithmic axis, and the share of frozen weights, after each task.
+
+    Both are tables of `analysis.over_seeds.state_curves`; either may be empty, but not both.
+    """
+    methods = layout.ordered(pd.concat([drift, frozen])["method"], styles)
+    tables = [table for table in (drift, frozen) if not table.empty]
+    rows, columns = layout.grid(len(tables), most=2, width=1.4 * width)
+    with house_style():
+        height = (
+            0.5 + max(0.62 * width / max(columns, 1.4), 1.8) * rows + layout.legend_height(methods, width)
+        )
+        figure = Figure(figsize=(width, height), layout="constrained")
+        panels = layout.panels(figure, rows, columns, number=len(tables), share_y=False)
+        for axes, table in zip(panels, tables, strict=True):
+            (draw_drift if table is drift else draw_frozen)(axes, table, styles=styles)
+            layout.task_ticks(axes.xaxis)
+        for axes in panels[-columns:]:
+            axes.set_xlabel("after task")
+        layout.headline(figure, title)
+        layout.legend_below(figure, methods, styles)
+    return figure
+
+
+def draw_drift(axes: Axes, drift: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """Nats on a logarithmic axis, where a drift of 0 (nothing moved) has no place; intervals run off it."""
+    moved = drift[drift["mean"] > 0]
+    if not moved.empty:
+        layout.log_axis(axes, "y", moved[["mean", "high"]])
+        moved = moved.assign(low=moved["low"].clip(lower=axes.get_ylim()[0]))
+    layout.draw_curves(axes, moved, x="after_task", styles=styles)
+    axes.set_ylabel("posterior drift (nats)")
+
+
+def draw_frozen(axes: Axes, frozen: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """Percent of the weights."""
+    layout.draw_curves(axes, frozen, x="after_task", styles=styles, scale=100)
+    layout.keep_within(axes, 0, 100)
+    axes.set_ylabel("frozen weights (%)")

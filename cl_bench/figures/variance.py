@@ -1,0 +1,83 @@
+"""Which part of the randomness the spread of a metric is due to."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from cl_bench.figures import layout
+from cl_bench.figures.style import house_style
+
+# Okabe and Ito's, from dark to light, with hatches for print in grey.
+_LOOKS = (
+    ("#0072B2", ""),
+    ("#E69F00", "////"),
+    ("#009E73", "...."),
+    ("#CC79A7", "xxxx"),
+    ("#56B4E9", "\\\\\\\\"),
+    ("#D9D9D9", ""),
+)
+_WRITTEN = 0.15  # a share has room for its number
+
+
+def variance_figure(shares: pd.DataFrame, *, title: str = "", width: float = layout.WIDTH) -> Figure:
+    """One panel a metric, a bar a method. `shares` are one benchmark's rows of `analysis.variance`."""
+    methods, metrics = list(dict.fromkeys(shares["method"])), list(dict.fromkeys(shares["metric"]))
+    parts = list(dict.fromkeys(shares["part"]))
+    looks = {part: _LOOKS[place % len(_LOOKS)] for place, part in enumerate(parts)}
+    rows, columns = layout.grid(len(metrics), most=2, width=width)
+    with house_style():
+        names = [layout.wrapped(method, 0.3 * width, size=8) for method in methods]
+        bar = 0.14 + 0.14 * max(name.count("\n") + 1 for name in names)
+        legend = layout.legend_height(parts, width)
+        figure = Figure(
+            figsize=(width, 0.6 + (0.65 + bar * len(methods)) * rows + legend), layout="constrained"
+        )
+        panels = layout.panels(figure, rows, columns, number=len(metrics))
+        for place, (axes, metric) in enumerate(zip(panels, metrics, strict=True)):
+            draw_shares(axes, shares[shares["metric"] == metric], methods=methods, looks=looks)
+            axes.set_yticks(range(len(methods)), names)
+            axes.set_title(str(metric).replace("_", " "))
+            if place + columns >= len(metrics):
+                axes.set_xlabel("share of the variance (%)")
+        layout.headline(figure, title)
+        handles = [
+            Patch(facecolor=color, hatch=hatch, edgecolor="white", label=part)
+            for part, (color, hatch) in looks.items()
+        ]
+        ncols = layout.legend_shape(parts, width)[1]
+        figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
+    return figure
+
+
+def draw_shares(
+    axes: Axes, shares: pd.DataFrame, *, methods: list[str], looks: dict[str, tuple[str, str]]
+) -> None:
+    """Of each method one bar of shares, percent; none where nothing varies."""
+    for place, method in enumerate(methods):
+        left = 0.0
+        for row in shares[shares["method"] == method].to_dict("records"):
+            share = float(row["share"])
+            if not share > 0:
+                continue
+            color, hatch = looks[str(row["part"])]
+            axes.barh(
+                place, 100 * share, left=100 * left, height=0.7, color=color, hatch=hatch, edgecolor="white"
+            )
+            if share >= _WRITTEN:
+                axes.text(
+                    100 * (left + share / 2),
+                    place,
+                    f"{100 * share:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                )
+            left += share
+        if left == 0:
+            axes.text(1, place, "nothing varies", va="center", fontsize=7, color="#666666")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)

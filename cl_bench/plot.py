@@ -1,0 +1,175 @@
+"""`cl-bench plot KIND DIR...`: one kind of figure, of the runs of one folder or of several together."""
+
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cl_bench.analysis.errors import AnalysisError, NotMeasuredError
+from cl_bench.analysis.results import Results
+from cl_bench.kinds import KINDS, parts_of_kinds
+from cl_bench.records import RecordsError
+
+if TYPE_CHECKING:  # matplotlib is imported when something is drawn
+    from cl_bench.figures.drawing import Drawing
+
+FORMATS = ("png", "svg", "pdf")
+NARROWEST = 2.0  # inches that panels and legends can be laid out in
+
+
+class Plotted(NamedTuple):
+    """The files of a kind, and what could not be drawn, a sentence each."""
+
+    paths: list[Path]
+    notes: list[str]
+
+
+def plot(
+    kind: str,
+    *folders: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    width: float | None = None,
+) -> Plotted:
+    """One figure a benchmark, of all runs below the folders.
+
+    Of one folder with several studies there is a figure a study. Several folders are compared: the runs of
+    a benchmark are in one figure, and methods that several studies have are told apart by study.
+
+    Args:
+        kind: one of `kinds.KINDS`.
+        output: a file (.png, .svg or .pdf; without an ending .png and .svg; with several benchmarks each has
+            its name added) or an existing folder. Default: `figures` in the one folder, or where one is.
+        width: inches; default: a page's text. 3.3 is a column of two.
+
+    Raises:
+        AnalysisError, RecordsError: where there is nothing to draw; it says why.
+    """
+    from cl_bench.figures.drawing import drawn
+
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise AnalysisError(f"there is no kind of figure {kind!r}; {hint}There are {', '.join(KINDS)}")
+    if width is not None and not width >= NARROWEST:
+        raise AnalysisError(f"the width of a figure must be {NARROWEST:g} inches or more, got {width=}")
+    together = len(folders) > 1
+    results = Results.read(*folders)
+    if together:
+        results = results.told_apart()
+    default = Path() if together else Path(folders[0]) / "figures"
+    planned = drawings(results, [kind], folder=default, together=together, width=width)
+    if not planned:
+        raise AnalysisError(f"{kind}: no run is complete: each must have tested all that was to be tested")
+    if output is not None:
+        planned = _put(planned, Path(output))
+    with drawn(planned) as done:
+        pass
+    reasons = dict.fromkeys(str(error) for _, error in done.refused)
+    if not done.paths:
+        raise AnalysisError(f"{kind}: {'; '.join(reasons)}")
+    return Plotted(done.paths, refusals(done.refused, quiet=()))
+
+
+def drawings(
+    results: Results,
+    kinds: Iterable[str],
+    *,
+    folder: Path,
+    together: bool = False,
+    width: float | None = None,
+) -> "list[Drawing]":
+    """The figures of these kinds, <folder>/<kind>-<benchmark>; a method looks the same in all of them."""
+    from cl_bench.figures import layout, method_styles
+    from cl_bench.figures.drawing import Drawing
+
+    styles = method_styles({run.method for run in results.found if run.records})
+    size = layout.WIDTH if width is None else width
+    found = parts_of_kinds(results, kinds, together=together)
+    return [
+        Drawing(
+            folder / f"{kind}-{part.name}",
+            KINDS[kind],
+            {"results": part.results, "styles": styles, "title": part.title, "width": size},
+        )
+        for kind, parts in found.items()
+        for part in parts
+    ]
+
+
+def refusals(
+    refused: "Iterable[tuple[Drawing, ValueError]]", *, quiet: tuple[type, ...] = (NotMeasuredError,)
+) -> list[str]:
+    """A sentence for each figure that could not be drawn, but for reasons of the quiet kind."""
+    return [
+        f"{drawing.arguments['title']} has no {drawing.make.__name__} figure: {error}."
+        for drawing, error in refused
+        if not isinstance(error, quiet)
+    ]
+
+
+def _put(planned: "Sequence[Drawing]", output: Path) -> "list[Drawing]":
+    """The same drawings, where the user wants them."""
+    if output.is_dir():
+        return [drawing._replace(path=output / drawing.path.name) for drawing in planned]
+    ending = output.suffix.lower().removeprefix(".")
+    if ending in FORMATS:
+        planned = [drawing._replace(formats=(ending,)) for drawing in planned]
+        output = output.with_suffix("")
+    if len(planned) == 1:
+        return [planned[0]._replace(path=output)]
+    return [
+        drawing._replace(path=output.with_name(f"{output.name}-{drawing.path.name.split('-', 1)[1]}"))
+        for drawing in planned
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0; 1 where nothing can be drawn; 2 for a wrong command line."""
+    parser = _parser()
+    if not arguments:
+        parser.print_help()
+        return 2
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    try:
+        made = plot(options.kind, *options.folders, output=options.output, width=options.width)
+    except (AnalysisError, RecordsError, OSError) as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        return 2 if options.kind not in KINDS else 1
+    for note in made.notes:
+        print(f"note: {note}")
+    for path in made.paths:
+        print(path)
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    longest = max(map(len, KINDS))
+    listed = [f"  {name:<{longest}}  {(make.__doc__ or '').splitlines()[0]}" for name, make in KINDS.items()]
+    parser = ArgumentParser(
+        prog="cl-bench plot",
+        description="One kind of figure of the runs below DIR, one a benchmark; several DIRs are compared.",
+        epilog="\n".join(["kinds of figures:", *listed]),
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kind", metavar="KIND", help="one of the kinds below")
+    parser.add_argument("folders", metavar="DIR", nargs="+", help="a results folder, a study or a run")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="ends in .png, .svg or .pdf, or is written as .png and .svg; or a folder "
+        "(default: DIR/figures, or with several DIRs the present folder)",
+    )
+    parser.add_argument(
+        "--width",
+        type=float,
+        metavar="INCHES",
+        help="of the figure (default: 7.2, a page's text; 3.3 is a column of two)",
+    )
+    return parser
