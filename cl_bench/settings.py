@@ -8,6 +8,7 @@ INCIDENTAL = (
     "resume",
     "data",
     "loggers",
+    "tracking",
     "hydra",
     "training.device",
     "training.threads",
