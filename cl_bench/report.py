@@ -1,8 +1,7 @@
-"""A results folder -> what is worth keeping of it: a text table, CSV files and figures."""
+"""A results folder -> what is worth keeping of it: a text table, CSV files, figures and a page."""
 
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,10 +14,14 @@ from cl_bench.analysis.expected import comparison, comparison_table
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.frame import records_frame, states_frame
 from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.planned import missing
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
 from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
 from cl_bench.analysis.tables import text_table
+from cl_bench.page.contents import Analysed
+from cl_bench.page.files import write_whole
+from cl_bench.page.write import write_files
 
 
 class Report(NamedTuple):
@@ -36,7 +39,8 @@ def report(folder: str | os.PathLike[str]) -> Report:
 
     The figures are figures/{forgetting,comparison,heatmap}-<benchmark>.{png,svg}; with several studies in the
     folder <study>-<benchmark>. Existing files of these names are replaced, each whole or not at all; others
-    are left alone. Raises AnalysisError when there is no run below the folder.
+    are left alone. The page report.html has all of it; runs.csv, table.tex and summary.parquet are written with
+    it. Raises AnalysisError when there is no run below the folder.
     """
     folder = Path(folder)
     found, swept = with_methods(read_runs(folder))
@@ -52,7 +56,8 @@ def report(folder: str | os.PathLike[str]) -> Report:
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
     text = "\n\n".join(filter(None, [text_table(rows), comparison_table(compared), *said.text]))
     notes = [*run_notes(found), *summary_notes(rows), *notes, *stale_notes(folder / "figures", drawn)]
-    return Report(text, [*paths, *drawn], notes)
+    analysed = Analysed(folder, found, frame, rows, curves, averages, compared, said.text, notes)
+    return Report(text, [*paths, *drawn, *write_files(analysed, figures=drawn)], notes)
 
 
 def run_notes(found: Iterable[Run]) -> list[str]:
@@ -80,7 +85,7 @@ def run_notes(found: Iterable[Run]) -> list[str]:
         for (study, benchmark, method, seed), times in repeated.items()
         if times > 1
     ]
-    return notes
+    return notes + missing(found)
 
 
 def summary_notes(rows: pd.DataFrame) -> list[str]:
@@ -152,15 +157,7 @@ def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            table.to_csv(file, index=False)
-        Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
+    return write_whole(path, table.to_csv(index=False).encode())
 
 
 def _where(study: str, benchmark: str, method: str) -> str:

@@ -168,6 +168,14 @@ def _arrange(figure: Figure) -> None:
         figure.set_layout_engine(None)
 
 
+def for_dark(color: str) -> str:
+    """The colour, light enough to be seen on black."""
+    channels = to_rgb(color)
+    light = sum(weight * channel for weight, channel in zip((0.299, 0.587, 0.114), channels, strict=True))
+    lift = max(0.0, (0.55 - light) / (1 - light))
+    return to_hex([channel + lift * (1 - channel) for channel in channels])
+
+
 def _shade(color: str, lightness: float) -> str:
     """From a darker (0) to a lighter (1) shade of a colour, never so light that it is lost on white."""
     red, green, blue = to_rgb(color)
