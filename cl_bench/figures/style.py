@@ -172,7 +172,7 @@ def for_dark(color: str) -> str:
     """The colour, light enough to be seen on black."""
     channels = to_rgb(color)
     light = sum(weight * channel for weight, channel in zip((0.299, 0.587, 0.114), channels, strict=True))
-    lift = max(0.0, (0.55 - light) / (1 - light))
+    lift = max(0.0, (0.9 - 2 * light) / (1 - light))  # the darkest become the lightest: they stay apart
     return to_hex([channel + lift * (1 - channel) for channel in channels])
 
 

@@ -72,7 +72,7 @@ def interactive_curves(
         notes.append(f"Lines are drawn through at most {MOST_POINTS} points.")
     return Curves(
         lines.traces,
-        _layout(),
+        _layout(num_tasks),
         names,
         {"method": methods, "task": [MEAN_TASK], "seed": names["seed"][:1] if len(curves) else names["seed"]},
         {method: (styles[method].color, for_dark(styles[method].color)) for method in methods},
@@ -145,14 +145,14 @@ def _hover(said: str) -> str:
     return "%{fullData.name}<br>after task %{x}: <b>%{y:.2f} %</b><br>" + said + "<extra></extra>"
 
 
-def _layout() -> dict[str, Any]:
+def _layout(num_tasks: int) -> dict[str, Any]:
     axis = {"zeroline": False, "fixedrange": True}  # a finger scrolls the page
     return {
         "height": 420,
         "margin": {"l": 52, "r": 12, "t": 12, "b": 44},
         "showlegend": False,
         "hovermode": "closest",
-        "xaxis": {**axis, "title": {"text": "after task"}, "tickformat": "d", "nticks": 12},
+        "xaxis": {**axis, "title": {"text": "after task"}, "tick0": 0, "dtick": math.ceil(num_tasks / 10)},
         "yaxis": {**axis, "title": {"text": "accuracy (%)"}},
     }
 

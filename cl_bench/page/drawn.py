@@ -1,12 +1,18 @@
-"""Figures that were drawn already, for a page that holds them: SVG as `data:` images."""
+"""Figures that were drawn already, for a page that holds them, as `data:` images of 256 colours.
+
+These take a third of what the SVG files would, which the page names.
+"""
 
 import base64
-import re
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
+
 MOST_BYTES = 2_000_000  # of all figures in the page, as text; what is over is named with its file
+SCALE = 0.65  # of a file's pixels: sharp on most screens
 
 _KINDS = {
     "forgetting": (
@@ -25,30 +31,37 @@ class Figure(NamedTuple):
     alt: str
     file: str  # below the report's folder
     source: str
+    width: int  # as shown, in pixels of a page
+    height: int
 
 
 def embedded(paths: Iterable[Path], *, folder: Path) -> list[Figure]:
-    """The SVG files among the paths, in their order, as long as there is room."""
+    """The figures among the paths, which are PNG and SVG files, in their order, as long as there is room."""
     figures, used = [], 0
     for path in paths:
-        if path.suffix != ".svg":
+        if path.suffix != ".png":
             continue
         kind, _, where = path.stem.partition("-")
         what, numbers = _KINDS.get(kind, (f"{kind.capitalize()}.", "summary.csv"))
-        source = _data(path)
+        source, (width, height) = _data(path)
         used += len(source)
         figures.append(
             Figure(
                 name=f"{kind}: {where}" if where else kind,
                 alt=f"{what} The numbers are in {numbers}.",
-                file=str(path.relative_to(folder)),
+                file=path.with_name(f"{path.stem}.svg").relative_to(folder).as_posix(),
                 source=source if used <= MOST_BYTES else "",
+                width=round(SCALE * width),
+                height=round(SCALE * height),
             )
         )
     return figures
 
 
-def _data(path: Path) -> str:
-    """Coordinates in points, to a hundredth: what cannot be seen costs a third of the file."""
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", path.read_text(encoding="utf-8"))
-    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+def _data(path: Path) -> tuple[str, tuple[int, int]]:
+    with Image.open(path) as image:
+        few_colors = image.convert("RGB").quantize(256)
+    file = io.BytesIO()
+    few_colors.save(file, "PNG", optimize=True)
+    text = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return text, few_colors.size
