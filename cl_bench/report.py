@@ -39,8 +39,8 @@ def report(folder: str | os.PathLike[str]) -> Report:
 
     The figures are figures/{forgetting,comparison,heatmap}-<benchmark>.{png,svg}; with several studies in the
     folder <study>-<benchmark>. Existing files of these names are replaced, each whole or not at all; others
-    are left alone. The page report.html has all of it; runs.csv, table.tex and summary.parquet are written with
-    it. Raises AnalysisError when there is no run below the folder.
+    are left alone. The page report.html has all of it, see `page.write`; runs.csv, table.tex and
+    summary.parquet go with it. Raises AnalysisError when there is no run below the folder.
     """
     folder = Path(folder)
     found, swept = with_methods(read_runs(folder))
@@ -72,8 +72,8 @@ def run_notes(found: Iterable[Run]) -> list[str]:
                 run
             )
     for (_, where, reason), runs in sorted(groups.items(), key=lambda item: item[0]):
-        seeds = _listed(sorted({str(run.seed) for run in runs}, key=int))
-        notes.append(f"{where}, seed{'s' * (len(runs) > 1)} {seeds} {reason}")
+        seeds = sorted({str(run.seed) for run in runs}, key=int)
+        notes.append(f"{where}, seed{'s' * (len(seeds) > 1)} {_listed(seeds)} {reason}")
     notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
     repeated = Counter(
         (run.study, run.benchmark, run.method, draw_of(run.seed, run.settings))

@@ -49,9 +49,7 @@ def _place(run: Run, plan: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The run's point in the plan. A setting that the run does not tell, such as `experiment`, or that has
     one value only, is taken to be the plan's.
     """
-    return tuple(
-        _value(run, key, values) if len(values) > 1 else values[0] for key, values in plan.items()
-    )
+    return tuple(_value(run, key, values) if len(values) > 1 else values[0] for key, values in plan.items())
 
 
 def _value(run: Run, key: str, values: Sequence[str]) -> str:

@@ -170,10 +170,10 @@ def _arrange(figure: Figure) -> None:
 
 def for_dark(color: str) -> str:
     """The colour, light enough to be seen on black."""
-    channels = to_rgb(color)
-    light = sum(weight * channel for weight, channel in zip((0.299, 0.587, 0.114), channels, strict=True))
+    red, green, blue = to_rgb(color)
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
     lift = max(0.0, (0.9 - 2 * light) / (1 - light))  # the darkest become the lightest: they stay apart
-    return to_hex([channel + lift * (1 - channel) for channel in channels])
+    return to_hex((red + lift * (1 - red), green + lift * (1 - green), blue + lift * (1 - blue)))
 
 
 def _shade(color: str, lightness: float) -> str:

@@ -32,7 +32,7 @@ def _all_settings(run: Run) -> Iterator[str]:
         name = settings.get(f"{group.replace('/', '.')}.name")
         if name is not None:
             yield f"{group}={_value(name)}"
-    yield from ("tuned=none", "tuning=none")
+    yield "tuned=none"
     yield f"seed={run.seed}"
     for key, setting in settings.items():
         named = key == "seed" or key.endswith((".name", "._target_"))
@@ -59,6 +59,7 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(_value, value)) + "]"
     if isinstance(value, str) and not (_PLAIN.match(value) and value.lower() not in _WORDS):
-        # a backslash counts as one unless a quotation mark follows
-        return "'" + re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), value) + "'"
+        # a backslash is one, unless a quotation mark follows
+        escaped = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)\Z", r"\1\1", value))
+        return f"'{escaped}'"
     return repr(value) if isinstance(value, float) else str(value)

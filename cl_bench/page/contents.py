@@ -158,7 +158,8 @@ def _group(
 
 
 def _about(runs: Sequence[Run]) -> str:
-    scenarios = sorted({run.scenario for run in runs if run.scenario})
+    told = {run.scenario for run in runs if run.scenario}
+    scenarios = sorted(each if "-" in each else f"{each}-incremental" for each in told)
     lengths = sorted({run.num_tasks for run in runs if run.num_tasks})
     tested = sorted({run.test_last for run in runs if run.test_last})
     seeds = sorted({run.seed for run in runs if run.seed is not None})
@@ -212,7 +213,9 @@ def _environments(runs: Sequence[Run]) -> list[Table]:
         found: Counter[tuple[str, str]] = Counter()
         for run in runs:
             told = run.about.get(kind)
-            found.update((str(key), str(value)) for key, value in (told.items() if isinstance(told, dict) else ()))
+            found.update(
+                (str(key), str(value)) for key, value in (told.items() if isinstance(told, dict) else ())
+            )
         rows = [
             [Cell(name, name), Cell(value, value), Cell(str(times), times)]
             for (name, value), times in sorted(found.items())

@@ -96,23 +96,27 @@ class _Lines:
         mean, low, high = (_percent(rows[name]) for name in ("mean", "low", "high"))
         number = int(rows["num_seeds"].iloc[0])
         has_interval = all(bound is not None for bound in low)
+        line: dict[str, Any] = {"x": after, "y": mean, "mode": "lines+markers"}
+        line |= self._look(method, width=2, size=8)
+        said = f"{number} seed{'s' * (number > 1)}"
         if has_interval:
-            band = {"x": after + after[::-1], "y": high + low[::-1], "fill": "toself", "mode": "lines"}
-            self._add(method, task, MEAN_SEED, **band, line={"width": 0}, opacity=0.18, hoverinfo="skip")
-        said = "95 % interval %{customdata[0]:.2f} to %{customdata[1]:.2f}, " if has_interval else ""
-        self._add(
-            *(method, task, MEAN_SEED),
-            **{"x": after, "y": mean, "mode": "lines+markers"},
-            **({"customdata": list(zip(low, high, strict=True))} if has_interval else {}),
-            **self._look(method, width=2, size=8),
-            hovertemplate=_hover(f"{said}{number} seed{'s' * (number > 1)}"),
-        )
+            band: dict[str, Any] = {
+                "x": after + after[::-1],
+                "y": high + low[::-1],
+                "fill": "toself",
+                "mode": "lines",
+            }
+            band |= {"line": {"width": 0}, "opacity": 0.18, "hoverinfo": "skip"}
+            self._add(method, task, MEAN_SEED, band)
+            line["customdata"] = list(zip(low, high, strict=True))
+            said = "95 % interval %{customdata[0]:.2f} to %{customdata[1]:.2f}, " + said
+        self._add(method, task, MEAN_SEED, line | {"hovertemplate": _hover(said)})
 
     def add_run(self, run: RunMatrix, tasks: Iterable[int]) -> None:
         """Thin lines, one a task and one of the average."""
         seed = f"seed {run.seed}"
         hover = _hover(seed if run.complete else f"{seed}, not complete")
-        matrix = np.ma.filled(np.ma.asarray(run.accuracy, dtype=float), np.nan)
+        matrix: np.ndarray = np.ma.filled(np.ma.asarray(run.accuracy, dtype=float), np.nan)
         values = {f"task {task}": (0, matrix[:, task - 1]) for task in tasks if task <= run.num_tasks}
         if run.complete:
             values[MEAN_TASK] = (1, np.asarray(average_seen(run.accuracy)))
@@ -123,9 +127,9 @@ class _Lines:
             known = np.flatnonzero(~np.isnan(accuracy))
             known = known[_thinned(len(known))]
             if len(known):
-                look = self._look(run.method, width=1, size=5)
-                points = {"x": (first + known).tolist(), "y": _percent(accuracy[known])}
-                self._add(run.method, task, seed, **points, mode="lines+markers", **look, hovertemplate=hover)
+                line = {"x": (first + known).tolist(), "y": _percent(accuracy[known])}
+                line |= {"mode": "lines+markers", "hovertemplate": hover}
+                self._add(run.method, task, seed, line | self._look(run.method, width=1, size=5))
 
     def _look(self, method: str, *, width: float, size: float) -> dict[str, Any]:
         style = self._styles[method]
@@ -134,11 +138,11 @@ class _Lines:
             "marker": {"symbol": _SYMBOLS.get(style.marker, "circle"), "size": size},
         }
 
-    def _add(self, method: str, task: str, seed: str, **trace: Any) -> None:
+    def _add(self, method: str, task: str, seed: str, trace: dict[str, Any]) -> None:
         # Plotly reads a few tags in names
         name = html.escape(f"{method}, {task}")
         meta = {"method": method, "task": task, "seed": seed}
-        self.traces.append({"type": "scatter", "name": name, "meta": meta, **trace})
+        self.traces.append({"type": "scatter", "name": name, "meta": meta} | trace)
 
 
 def _hover(said: str) -> str:

@@ -24,8 +24,8 @@ def html(contents: Contents, *, figures: Sequence[Figure]) -> str:
 
 
 _FILES = {
-    "summary.csv": "a row a method: means and intervals of all metrics (also summary.parquet, where pyarrow is "
-    "installed, and table.tex for LaTeX)",
+    "summary.csv": "a row a method: means and intervals of all metrics; also summary.parquet, where pyarrow "
+    "is installed, and table.tex for LaTeX",
     "runs.csv": "a row a run: whether it counts, its folder, its command",
     "forgetting_curves.csv": "accuracy on each task after each task, means and intervals",
     "comparison.csv": "all pairs of methods on matched seeds",

@@ -11,18 +11,16 @@ _COLUMNS = tuple(metric for metric in METRICS if metric.unit == "%")[:3]
 
 
 def latex_tables(summary: pd.DataFrame) -> str:
-    r"""A table for each study and benchmark of `analysis.summary`: \usepackage{booktabs}, \input{table.tex}."""
+    """A table for each study and benchmark of `analysis.summary`; the document needs the package booktabs."""
     parts = ["% made by cl-bench report; needs \\usepackage{booktabs}"]
     for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False):
         cells = pd.DataFrame({"Method": [_escaped(method) for method in rows["method"]]})
         cells["Seeds"] = rows["num_seeds"].astype(str).to_numpy()
         for metric in _COLUMNS:
-            cells[metric.title.capitalize()] = [
-                _number(row, metric.name) for row in rows.to_dict("records")
-            ]
+            cells[metric.title.capitalize()] = [_number(row, metric.name) for row in rows.to_dict("records")]
         caption = (
-            f"{_escaped(str(study))}: {_escaped(str(benchmark))}. Percent, mean over seeds $\\pm$ half width of "
-            "the 95\\,\\% Student $t$ interval."
+            f"{_escaped(str(study))}: {_escaped(str(benchmark))}. Percent, mean over seeds $\\pm$ half width "
+            "of the 95\\,\\% Student $t$ interval."
         )
         table = cells.style.hide(axis="index").to_latex(
             hrules=True, column_format="lr" + "r" * len(_COLUMNS), caption=caption, position_float="centering"

@@ -26,7 +26,8 @@ class Metric(NamedTuple):
 METRICS = (
     Metric("average accuracy", "average_accuracy", "%", "higher", "mean of R[T, j]"),
     Metric(
-        *("forgetting", "forgetting", "%", "lower"), "mean over j < T of max over 1 ≤ t < T of R[t, j] - R[T, j]"
+        *("forgetting", "forgetting", "%", "lower"),
+        "mean over j < T of max over 1 ≤ t < T of R[t, j] - R[T, j]",
     ),
     Metric("backward transfer", "backward_transfer", "%", "higher", "mean over j < T of R[T, j] - R[j, j]"),
     Metric("forward transfer", "forward_transfer", "%", "higher", "mean over j > 1 of R[j-1, j] - R[0, j]"),
@@ -138,7 +139,9 @@ def settings_tables(runs: Sequence[Run], *, where: str) -> list[Table]:
     tables = []
     if common:
         shared = [_row(key, str(next(iter(values[key])))) for key in common]
-        tables.append(Table(f"{where}: settings of all methods", ["setting", "value"], shared, sortable=False))
+        tables.append(
+            Table(f"{where}: settings of all methods", ["setting", "value"], shared, sortable=False)
+        )
     apart = [
         [Cell(method, method), Cell(key, key, code=True), Cell(settings[key], settings[key], code=True)]
         for method, settings in by_method.items()

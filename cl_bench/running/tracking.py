@@ -1,7 +1,7 @@
 """Runs in TensorBoard or Weights & Biases too: `tracking=tensorboard`, `tracking=wandb`.
 
-A tracker is told of every row after it was written, and of nothing else: training, records and a run's name are
-the same with it and without it.
+A tracker is told of every row after it was written, and of nothing else: training, records and a run's name
+are the same with it and without it.
 """
 
 import importlib

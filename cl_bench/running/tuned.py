@@ -31,7 +31,8 @@ def test_data(config: DictConfig) -> str:
 
 def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
     """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, the files
-    that tuned settings for them came from, and what these tell of the search; and what was given to compose it.
+    that tuned settings for them came from, and what these tell of the search; and what was given to compose
+    it.
     """
     found = {}
     for group in GROUPS:
@@ -59,10 +60,11 @@ def arguments(config: DictConfig) -> list[str] | None:
 
 def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
     """Flags and overrides of the command line, and whether the job has several `seeds`."""
+    found_in = [each for each in hydra.overrides.hydra if each.startswith("hydra.searchpath=")]
     places = [each.path for each in hydra.runtime.config_sources if each.provider == "command-line"]
     return {
         "flags": [word for place in places for word in ("--config-dir", place)],
-        "overrides": list(hydra.overrides.task),
+        "overrides": [*found_in, *hydra.overrides.task],
         "several": config.seeds is not None,
     }
 

@@ -1,7 +1,6 @@
 """The page in a real browser: Debian's chromium, driven by Playwright."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -45,7 +44,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, folder):
-    """Opens the report from disk; whatever the console says, and any request but for the file, is an error."""
+    """Opens the report from disk; what the console says, and any request but for the file, is an error."""
     complaints, pages = [], []
 
     def opened(**settings):
