@@ -14,6 +14,7 @@ from cl_bench.analysis.expected import comparison, comparison_table
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.frame import records_frame, states_frame
 from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.matrix import matrices
 from cl_bench.analysis.planned import missing
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
@@ -56,7 +57,7 @@ def report(folder: str | os.PathLike[str]) -> Report:
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
     text = "\n\n".join(filter(None, [text_table(rows), comparison_table(compared), *said.text]))
     notes = [*run_notes(found), *summary_notes(rows), *notes, *stale_notes(folder / "figures", drawn)]
-    analysed = Analysed(folder, found, frame, rows, curves, averages, compared, said.text, notes)
+    analysed = Analysed(folder, found, matrices(frame), rows, curves, averages, compared, said.text, notes)
     return Report(text, [*paths, *drawn, *write_files(analysed, figures=drawn)], notes)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cl_bench.analysis.expected import columns_of, remarks
 from cl_bench.analysis.folders import STATUSES, Run
-from cl_bench.analysis.matrix import RunMatrix, matrices
+from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.page.commands import command
 from cl_bench.page.tables import (
     METRICS,
@@ -35,7 +35,7 @@ class Analysed(NamedTuple):
 
     folder: Path
     found: Sequence[Run]
-    frame: pd.DataFrame
+    matrices: Sequence[RunMatrix]
     summary: pd.DataFrame
     curves: pd.DataFrame
     averages: pd.DataFrame
@@ -80,7 +80,7 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
     """A row a run: where it lies below the folder, whether it counts in tables and figures, and the command
     that does it again.
     """
-    complete = {(run.study, run.run) for run in matrices(analysed.frame) if run.complete}
+    complete = {(run.study, run.run) for run in analysed.matrices if run.complete}
     root = analysed.folder.resolve()
     rows = [
         {
@@ -104,7 +104,7 @@ def contents(analysed: Analysed, runs: pd.DataFrame) -> Contents:
     names = list(dict.fromkeys((run.study, run.benchmark) for run in analysed.found if run.benchmark))
     several = len({study for study, _ in names}) > 1
     matrices_by_group: dict[tuple[str, str], list[RunMatrix]] = {}
-    for matrix in matrices(analysed.frame):
+    for matrix in analysed.matrices:
         matrices_by_group.setdefault((matrix.study, matrix.benchmark), []).append(matrix)
     styles = _styles(analysed.found) if matrices_by_group else {}
     groups = [

@@ -131,8 +131,9 @@ def settings_tables(runs: Sequence[Run], *, where: str) -> list[Table]:
     """
     by_method: dict[str, dict[str, str]] = {}
     for run in runs:
-        told = {key: shown(value) for key, value in run.settings.items() if not _says_nothing(key)}
-        by_method.setdefault(run.method, told)
+        if run.method not in by_method:
+            told = {key: shown(value) for key, value in run.settings.items() if not _says_nothing(key)}
+            by_method[run.method] = told
     keys = list(dict.fromkeys(key for settings in by_method.values() for key in settings))
     values = {key: {settings.get(key) for settings in by_method.values()} for key in keys}
     common = [key for key in keys if len(values[key]) == 1]

@@ -28,7 +28,7 @@ def rows_of(page, caption):
     """The texts of a table's cells, without its heading."""
     (table,) = re.findall(rf"<caption><span>{re.escape(caption)}.*?</table>", page, re.DOTALL)
     rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
-    cells = [re.findall(r"<t[hd] .*?>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
+    cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
     return [[unescape(re.sub("<.*?>", "", cell)) for cell in row] for row in cells]
 
 

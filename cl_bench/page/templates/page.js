@@ -5,7 +5,7 @@ function sort(button) {
   const heading = button.closest("th"), table = heading.closest("table");
   const direction = heading.getAttribute("aria-sort") === "descending" ? "ascending" : "descending";
   const sign = direction === "ascending" ? 1 : -1, column = heading.cellIndex;
-  const value = row => row.cells[column].dataset.value;
+  const value = row => row.cells[column].dataset.value ?? row.cells[column].textContent;
   const compare = (first, second) => {
     const a = Number(value(first)), b = Number(value(second));
     if (heading.classList.contains("number")) return (isNaN(a) - isNaN(b)) || sign * (a - b) || 0;
