@@ -18,13 +18,13 @@ def missing(runs: Sequence[Run]) -> list[str]:
     notes = []
     for folder, study in {run.path.parent: run.study for run in runs}.items():
         plan = read_plan(folder)
-        if not plan:
-            continue
-        here = [run for run in runs if run.path.parent == folder]
+        here = [run for run in runs if run.path.parent == folder and run.status != "broken"]
+        several = [key for key, values in plan.items() if len(values) > 1]
+        if not plan or not all(any(_told(run, key) for run in here) for key in several):
+            continue  # nothing planned, or runs that do not tell which of the plan they are
         found = {_place(run, plan) for run in here}
         absent = [each for each in product(*plan.values()) if each not in found]
         if absent:
-            several = [key for key, values in plan.items() if len(values) > 1]
             total = math.prod(map(len, plan.values()))
             names = [
                 " ".join(f"{key}={value}" for key, value in zip(plan, each, strict=True) if key in several)
@@ -46,18 +46,24 @@ def read_plan(folder: Path) -> dict[str, list[str]]:
 
 
 def _place(run: Run, plan: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The run's point in the plan. A setting that the run does not tell, such as `experiment`, or that has
-    one value only, is taken to be the plan's.
-    """
+    """The run's point in the plan; where that has one value only, the run has it."""
     return tuple(_value(run, key, values) if len(values) > 1 else values[0] for key, values in plan.items())
 
 
 def _value(run: Run, key: str, values: Sequence[str]) -> str:
-    for name in (key, f"{key}.name"):  # a setting; a choice of a group
-        if name in run.settings:
-            mine = shown(run.settings[name])
-            return next((value for value in values if _same(value, mine)), mine)
-    return ""
+    mine = _told(run, key)
+    same = [value for value in values if _same(value, mine)]
+    # benchmark=permuted is called permuted_mnist
+    same += [value for value in values if f"{key}.name" in run.settings and mine.startswith(f"{value}_")]
+    return same[0] if same else mine
+
+
+def _told(run: Run, key: str) -> str:
+    """The value of a setting, or the name of the choice of a group; empty where the run has none."""
+    dotted = key.replace("/", ".")
+    return next(
+        (shown(run.settings[name]) for name in (dotted, f"{dotted}.name") if name in run.settings), ""
+    )
 
 
 def _same(planned: str, mine: str) -> bool:
