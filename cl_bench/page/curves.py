@@ -157,7 +157,12 @@ def _layout(num_tasks: int) -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "closest",
         "xaxis": {**axis, "title": {"text": "after task"}, "tick0": 0, "dtick": math.ceil(num_tasks / 10)},
-        "yaxis": {**axis, "title": {"text": "accuracy (%)"}},
+        # intervals may go beyond what an accuracy can be
+        "yaxis": {
+            **axis,
+            "title": {"text": "accuracy (%)"},
+            "autorangeoptions": {"clipmin": -2, "clipmax": 102},
+        },
     }
 
 
