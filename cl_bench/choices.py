@@ -6,7 +6,10 @@ from pathlib import Path
 
 from cl_bench.places import conf_folder
 
-GROUPS = ("experiment", "benchmark", "benchmark/dataset", "strategy", "model", "training", "hydra/launcher")
+GROUPS = (
+    *("experiment", "benchmark", "benchmark/dataset", "strategy", "model", "training", "tracking"),
+    "hydra/launcher",
+)
 
 
 def folders() -> list[Path]:

@@ -13,7 +13,7 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
 
   cl-bench run [-m] [group=choice ...] [setting=value ...]   train and test; -m sweeps over a,b,c
   cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
-  cl-bench report DIR                                        tables and figures of the runs below DIR
+  cl-bench report DIR                                        tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
   cl-bench list [group]                                      every choice with what it is
   cl-bench run --help                                        every setting with its default

@@ -1,8 +1,7 @@
-"""A results folder -> what is worth keeping of it: a text table, CSV files and figures."""
+"""A results folder -> what is worth keeping of it: a text table, CSV files, figures and a page."""
 
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,11 +12,15 @@ import pandas as pd
 
 from cl_bench.analysis.expected import against_published, published_table
 from cl_bench.analysis.folders import Run
+from cl_bench.analysis.planned import missing
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
 from cl_bench.analysis.tables import text_table
+from cl_bench.files import write_whole
 from cl_bench.kinds import KINDS
+from cl_bench.page.contents import Analysed
+from cl_bench.page.write import write_files
 from cl_bench.plot import drawings, refusals
 
 
@@ -36,7 +39,9 @@ def report(folder: str | os.PathLike[str]) -> Report:
 
     The figures are figures/<kind>-<benchmark>.{png,svg}, of those `kinds.KINDS` that there are numbers for;
     with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced, each
-    whole or not at all; others are left alone. Raises AnalysisError when there is no run below the folder.
+    whole or not at all; others are left alone. The page report.html has all of it, see `page.write`;
+    runs.csv, table.tex and summary.parquet go with it. Raises AnalysisError when there is no run below the
+    folder.
     """
     folder = Path(folder)
     results = Results.read(folder)
@@ -50,7 +55,9 @@ def report(folder: str | os.PathLike[str]) -> Report:
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
     text = "\n\n".join(filter(None, [text_table(rows), published_table(compared), *said.text]))
     notes = [*run_notes(found), *summary_notes(rows), *notes, *stale_notes(folder / "figures", drawn)]
-    return Report(text, [*paths, *drawn], notes)
+    curves, averages = results.curves, results.averages
+    analysed = Analysed(folder, found, results.matrices, rows, curves, averages, compared, said.text, notes)
+    return Report(text, [*paths, *drawn, *write_files(analysed, figures=drawn)], notes)
 
 
 def run_notes(found: Iterable[Run]) -> list[str]:
@@ -65,8 +72,8 @@ def run_notes(found: Iterable[Run]) -> list[str]:
                 run
             )
     for (_, where, reason), runs in sorted(groups.items(), key=lambda item: item[0]):
-        seeds = _listed(sorted({str(run.seed) for run in runs}, key=int))
-        notes.append(f"{where}, seed{'s' * (len(runs) > 1)} {seeds} {reason}")
+        seeds = sorted({str(run.seed) for run in runs}, key=int)
+        notes.append(f"{where}, seed{'s' * (len(seeds) > 1)} {_listed(seeds)} {reason}")
     notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
     repeated = Counter(
         (run.study, run.benchmark, run.method, draw_of(run.seed, run.settings))
@@ -78,7 +85,7 @@ def run_notes(found: Iterable[Run]) -> list[str]:
         for (study, benchmark, method, seed), times in repeated.items()
         if times > 1
     ]
-    return notes
+    return notes + missing(found)
 
 
 def summary_notes(rows: pd.DataFrame) -> list[str]:
@@ -127,15 +134,7 @@ def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            table.to_csv(file, index=False)
-        Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
+    return write_whole(path, table.to_csv(index=False).encode())
 
 
 def _where(study: str, benchmark: str, method: str) -> str:

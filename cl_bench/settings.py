@@ -1,5 +1,7 @@
 """Which settings say where and how a run is done, and not what it computes."""
 
+from functools import cache
+
 # no part of a run's name, and never what sets two methods apart
 INCIDENTAL = (
     "study",
@@ -8,6 +10,7 @@ INCIDENTAL = (
     "resume",
     "data",
     "loggers",
+    "tracking",
     "hydra",
     "training.device",
     "training.threads",
@@ -22,6 +25,7 @@ INCIDENTAL = (
 )
 
 
+@cache
 def is_incidental(key: str) -> bool:
     """Whether the setting of this dotted key, or one that it belongs to, is incidental."""
     return any(key == name or key.startswith(f"{name}.") for name in INCIDENTAL)

@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,8 @@ from cl_bench.analysis import AnalysisError
 from cl_bench.report import report
 
 write_run = runpy.run_path(str(Path(__file__).with_name("analysis") / "synthetic.py"))["write_run"]
+
+PAGE_FILES = ["runs.csv", "table.tex", *(["summary.parquet"] if find_spec("pyarrow") else []), "report.html"]
 
 
 def names(paths, folder):
@@ -35,6 +38,7 @@ def test_a_report_writes_tables_and_figures(tmp_path):
             for kind in ("forgetting", "comparison", "heatmap")
             for suffix in ("png", "svg")
         ),
+        *PAGE_FILES,
     ]
     assert all(path.stat().st_size for path in found.paths)
     assert pd.read_csv(tmp_path / "summary.csv")["num_seeds"].tolist() == [2, 2]
@@ -106,7 +110,7 @@ def test_several_studies_and_benchmarks_do_not_clash(tmp_path):
     write_run(tmp_path, study="a", benchmark="b-c")
     write_run(tmp_path, study="a", benchmark="d/e")
     found = report(tmp_path)
-    assert len(set(found.paths)) == len(found.paths) == 4 + 3 * 3 * 2
+    assert len(set(found.paths)) == len(found.paths) == 4 + 3 * 3 * 2 + len(PAGE_FILES)
     assert {path.name for path in found.paths if path.match("heatmap-*.png")} == {
         "heatmap-a-b-c.png", "heatmap-a-b-c-2.png", "heatmap-a-d_e.png",
     }  # fmt: skip
@@ -162,7 +166,7 @@ def test_a_stream_of_a_thousand_tasks_with_the_newest_tested_is_reported_in_a_mo
     found = report(tmp_path)
     assert time.perf_counter() - start < 30  # it takes 4 s; the bound leaves room for a busy machine
     assert len(pd.read_csv(tmp_path / "forgetting_curves.csv")) == 1000 * 5 - (4 + 3 + 2 + 1)
-    assert len(found.paths) == 10
+    assert len(found.paths) == 10 + len(PAGE_FILES)
     assert len(found.notes) == 1, "one seed only"
     assert "1000 tasks, the last 5 tested" in found.text
 
@@ -171,7 +175,7 @@ def test_a_folder_of_failures_is_a_report_without_figures(tmp_path):
     write_run(tmp_path, status="failed", last_task=1, error="out of memory")
     found = report(tmp_path)
     assert names(found.paths, tmp_path) == [
-        "summary.csv", "forgetting_curves.csv", "comparison.csv", "statistics.csv",
+        "summary.csv", "forgetting_curves.csv", "comparison.csv", "statistics.csv", *PAGE_FILES,
     ]  # fmt: skip
     assert pd.read_csv(tmp_path / "comparison.csv").empty
     assert "There are no figures: no run is complete." in found.notes

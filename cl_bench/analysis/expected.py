@@ -222,7 +222,15 @@ _LEGEND = (
 
 
 def _study_table(study: str, rows: pd.DataFrame) -> str:
-    columns = [
+    filled = (
+        textwrap.fill(line, 110, initial_indent="  ", subsequent_indent="    ") for line in remarks(rows)
+    )
+    return "\n".join([f"{study}: published, and here\n", aligned(columns_of(rows)), "", *filled])
+
+
+def columns_of(rows: pd.DataFrame) -> list[list[str]]:
+    """One study's rows of `comparison` as columns of text, each with its title first."""
+    return [
         ["method", *rows["method"]],
         ["published", *map(_published, rows.to_dict("records"))],
         ["here", *map(_here, rows.to_dict("records"))],
@@ -232,8 +240,6 @@ def _study_table(study: str, rows: pd.DataFrame) -> str:
         ["agrees?", *rows["verdict"]],
         ["source", *(str(1 + place) for place in rows.groupby(_SOURCE, sort=False).ngroup())],
     ]
-    parts = [f"{study}: published, and here\n", aligned(columns), *_remarks(rows)]
-    return "\n".join(parts)
 
 
 _SOURCE = ["source", "evidence", "note"]
@@ -251,7 +257,7 @@ def _here(row: Mapping[Any, Any]) -> str:
     return f"{row['mean']:.1f}" + ("" if math.isnan(row["high"]) else f" ± {row['high'] - row['mean']:.1f}")
 
 
-def _remarks(rows: pd.DataFrame) -> list[str]:
+def remarks(rows: pd.DataFrame) -> list[str]:
     """Each source, with its note; for each miss, why; for what was not run, how to run it."""
     lines = [
         f"{1 + place} {source} ({evidence})." + (f" {note}" if note else "")
@@ -267,4 +273,4 @@ def _remarks(rows: pd.DataFrame) -> list[str]:
         for row in rows[rows["verdict"] == NOT_RUN].to_dict("records")
         if row["run_with"]
     ]
-    return ["", *(textwrap.fill(line, 110, initial_indent="  ", subsequent_indent="    ") for line in lines)]
+    return lines

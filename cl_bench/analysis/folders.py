@@ -37,6 +37,7 @@ class Run(NamedTuple):
     records: tuple[Record, ...] = ()  # one a tested pair (after_task, on_task)
     states: tuple[State, ...] = ()  # one a task, and one before the first; an old run has none
     method: str = ""  # the label in tables and figures
+    about: dict[str, Any] = {}  # noqa: RUF012  (all of run.json; never changed)
 
     @property
     def name(self) -> str:
@@ -162,6 +163,7 @@ def _described(path: Path, about: dict[str, Any]) -> Run:
         wall_seconds=_seconds(about, "wall_seconds"),
         cpu_seconds=_seconds(about, "cpu_seconds"),
         settings=settings,
+        about=about,
     )
 
 

@@ -70,6 +70,7 @@ _KNOWN = {
     "vcl": MethodStyle("#009E73", "^", "-"),
     "gvcl": MethodStyle("#44AA99", "^", _SHORT),
     "mesu": MethodStyle("#117733", "h", _LONG),
+    "function_prior": MethodStyle("#66A61E", "*", _DASH_DOT),
     # binary weights
     "bayesbinn": MethodStyle("#D55E00", "o", "-"),
     "bayesbinn_fixed_prior": MethodStyle("#F09A5B", "o", _DOTS),
@@ -199,6 +200,14 @@ def _arrange(figure: Figure) -> None:
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine(None)
+
+
+def for_dark(color: str) -> str:
+    """The colour, light enough to be seen on black."""
+    red, green, blue = to_rgb(color)
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    lift = max(0.0, (0.9 - 2 * light) / (1 - light))  # the darkest become the lightest: they stay apart
+    return to_hex((red + lift * (1 - red), green + lift * (1 - green), blue + lift * (1 - blue)))
 
 
 def _shade(color: str, lightness: float) -> str:

@@ -3,17 +3,18 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench import records
+from cl_bench.files import write_whole
 from cl_bench.lines import Row
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder
 from cl_bench.running.environment import versions
-from cl_bench.running.tuned import provenance, test_data
+from cl_bench.running.tuned import arguments, provenance, test_data
 
 SUMMARY, CONFIG = "run.json", "config.yaml"
 EXPECTED = "expected.json"  # of the study, beside its runs
@@ -23,12 +24,13 @@ PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe
 class RunFolder:
     """The folder of one run. What it says of the run is whole at every moment.
 
-    run.json holds status, settings, where they were tuned, versions, hardware, seconds and a hash of the
-    final weights.
+    run.json holds status, settings, the arguments of `cl-bench run` that do it again, where settings were
+    tuned, versions, hardware, seconds and a hash of the final weights.
     """
 
     def __init__(self, config: DictConfig) -> None:
         self.config, self.path = config, run_folder(config)
+        self.listeners: list[Callable[[Row], None]] = []  # told of every row
 
     def is_finished(self) -> bool:
         try:
@@ -70,6 +72,7 @@ class RunFolder:
             "status": "running",
             "error": None,
             "settings": flatten(plain(self.config)),
+            "arguments": arguments(self.config),
             "tuning": provenance(self.config),
             "test_data": test_data(self.config),
             "versions": versions(),
@@ -88,6 +91,9 @@ class RunFolder:
         """Rows of one kind, to the file of that kind."""
         if rows:
             records.append(self.path / records.FILES[type(rows[0])], *rows)
+        for row in rows:
+            for listener in self.listeners:
+                listener(row)
 
     def finish(self, *, share: float, **facts: Any) -> None:
         """`share`: of the seconds since `open`, where several runs were trained at once."""
@@ -122,19 +128,6 @@ class RunFolder:
 def _previous(name: str) -> str:
     """records.csv -> records.previous.csv"""
     return name.replace(".", ".previous.", 1)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """All of the text or, where that cannot be done, the file as it was."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _now() -> str:

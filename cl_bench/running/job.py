@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from cl_bench.running.compose import one_seed_each
 from cl_bench.running.folder import RunFolder
+from cl_bench.running.tracking import tracked
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
         stack.callback(gc.collect)
         for folder in folders:
             stack.enter_context(_opened(folder, share=share))
+            stack.enter_context(tracked(folder))
         hashes = _train_and_test(folders, show_progress=show_progress)
         for folder, sha256 in zip(folders, hashes, strict=True):
             folder.finish(share=share, weights_sha256=sha256)

@@ -1,6 +1,7 @@
 """One bar over a whole sweep, whoever runs its jobs."""
 
 import json
+import math
 import threading
 import time
 from contextlib import suppress
@@ -14,9 +15,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
+from cl_bench.files import write_whole
 from cl_bench.protocol import TEST_LAST, num_tests
 
 POLL_SECONDS = 0.5
+PLAN = "sweep.json"  # of the last sweep into a study's folder, beside its runs
 
 
 class SweepProgress(Callback):
@@ -34,7 +37,9 @@ class SweepProgress(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         num_runs = count_jobs(config) * len(config.seeds or [config.seed])
-        self.start(folder=Path(config.hydra.sweep.dir), num_runs=num_runs, label=config.study)
+        folder = Path(config.hydra.sweep.dir)
+        write_plan(folder, config)
+        self.start(folder=folder, num_runs=num_runs, label=config.study)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         self.finish()
@@ -68,18 +73,33 @@ class SweepProgress(Callback):
                 self._bar.update(done - self._bar.n)
 
 
+def write_plan(folder: Path, config: DictConfig) -> None:
+    """What the sweep is going to run, so that a report can say what is missing."""
+    planned = choices(config)
+    if config.seeds is not None:
+        planned["seed"] = [str(seed) for seed in config.seeds]
+    planned.pop("seeds", None)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / PLAN, json.dumps(planned, indent=1) + "\n")
+
+
 def count_jobs(config: DictConfig) -> int:
-    """How many runs the sweep has: the product of its choices."""
+    """How many jobs the sweep has: the product of its choices."""
+    return math.prod(map(len, choices(config).values()))
+
+
+def choices(config: DictConfig) -> dict[str, list[str]]:
+    """The values that the sweep gives each setting of its command line and of its study."""
     given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    choices: dict[str, int] = {}
+    found: dict[str, list[str]] = {}
     for override in parser.parse_overrides([*given, *config.hydra.overrides.task]):
-        is_sweep = override.is_sweep_override()
-        choices[override.get_key_element()] = len(list(override.sweep_iterator())) if is_sweep else 1
-    total = 1
-    for count in choices.values():
-        total *= count
-    return total
+        if override.is_sweep_override():
+            values = [str(value) for value in override.sweep_string_iterator()]
+        else:
+            values = [str(override.get_value_element_as_str())]
+        found[override.get_key_element().lstrip("+")] = values
+    return found
 
 
 def _share_done(summary: Path, since: float) -> float:

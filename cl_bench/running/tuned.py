@@ -31,7 +31,8 @@ def test_data(config: DictConfig) -> str:
 
 def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
     """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, the files
-    that tuned settings for them came from, and what these tell of the search.
+    that tuned settings for them came from, and what these tell of the search; and what was given to compose
+    it.
     """
     found = {}
     for group in GROUPS:
@@ -42,9 +43,30 @@ def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
     with open_dict(config):
         search = config.get(TUNING)
         pair = f"{hydra.runtime.choices.benchmark}/{hydra.runtime.choices.strategy}"
-        config[TUNING] = {"pair": pair, "files": found, "search": search}
+        config[TUNING] = {"pair": pair, "files": found, "search": search, "given": _given(config, hydra)}
         config.pop("hydra", None)
     return config
+
+
+def arguments(config: DictConfig) -> list[str] | None:
+    """Of `cl-bench run`, for this configuration of one seed alone; None where Hydra did not compose it."""
+    given = (config.get(TUNING) or {}).get("given")
+    if given is None:
+        return None
+    overrides = [each for each in given.overrides if each.lstrip("+").split("=")[0] not in ("seed", "seeds")]
+    alone = ["seeds=null"] if given.several else []
+    return [*given.flags, *overrides, f"seed={config.seed}", *alone]
+
+
+def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """Flags and overrides of the command line, and whether the job has several `seeds`."""
+    found_in = [each for each in hydra.overrides.hydra if each.startswith("hydra.searchpath=")]
+    places = [each.path for each in hydra.runtime.config_sources if each.provider == "command-line"]
+    return {
+        "flags": [word for place in places for word in ("--config-dir", place)],
+        "overrides": [*found_in, *hydra.overrides.task],
+        "several": config.seeds is not None,
+    }
 
 
 def provenance(config: DictConfig) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from cl_bench.files import write_whole
 from cl_bench.running.environment import versions
-from cl_bench.running.folder import write_whole
 from cl_bench.running.tuned import TUNING
 from cl_bench.tuning.search import Score
 from cl_bench.tuning.space import Trial

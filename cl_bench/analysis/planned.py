@@ -1,0 +1,78 @@
+"""What a sweep was to run and has not: its plan, `sweep.json` beside the runs, against the runs there are."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from itertools import islice, product
+from pathlib import Path
+
+from cl_bench.analysis.folders import Run
+from cl_bench.analysis.labels import shown
+
+FILE = "sweep.json"  # in the folder of a study, written when its last sweep began
+MOST = 20  # missing runs that are named
+
+
+def missing(runs: Sequence[Run]) -> list[str]:
+    """A sentence for each study whose last sweep has runs that were not even begun."""
+    notes = []
+    for folder, study in {run.path.parent: run.study for run in runs}.items():
+        plan = read_plan(folder)
+        here = [run for run in runs if run.path.parent == folder and run.status != "broken"]
+        several = [key for key, values in plan.items() if len(values) > 1]
+        if not plan or not all(any(_told(run, key) for run in here) for key in several):
+            continue  # nothing planned, or runs that do not tell which of the plan they are
+        found = {_place(run, plan) for run in here}
+        absent = [each for each in product(*plan.values()) if each not in found]
+        if absent:
+            total = math.prod(map(len, plan.values()))
+            names = [
+                " ".join(f"{key}={value}" for key, value in zip(plan, each, strict=True) if key in several)
+                for each in islice(absent, MOST)
+            ]
+            more = f" and {len(absent) - MOST} more" if len(absent) > MOST else ""
+            said = f": {'; '.join(filter(None, names))}{more}" if several else ""
+            notes.append(f"{study}: {len(absent)} of {total} runs of the last sweep have not begun{said}.")
+    return notes
+
+
+def read_plan(folder: Path) -> dict[str, list[str]]:
+    """Setting -> its values in the sweep; empty where there is no plan, or none that can be read."""
+    try:
+        plan = json.loads((folder / FILE).read_bytes())
+        return {str(key): [str(value) for value in values] for key, values in plan.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _place(run: Run, plan: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The run's point in the plan; where that has one value only, the run has it."""
+    return tuple(_value(run, key, values) if len(values) > 1 else values[0] for key, values in plan.items())
+
+
+def _value(run: Run, key: str, values: Sequence[str]) -> str:
+    mine = _told(run, key)
+    same = [value for value in values if _same(value, mine)]
+    # benchmark=permuted is called permuted_mnist
+    same += [value for value in values if f"{key}.name" in run.settings and mine.startswith(f"{value}_")]
+    return same[0] if same else mine
+
+
+def _told(run: Run, key: str) -> str:
+    """The value of a setting, or the name of the choice of a group; empty where the run has none."""
+    dotted = key.replace("/", ".")
+    return next(
+        (shown(run.settings[name]) for name in (dotted, f"{dotted}.name") if name in run.settings), ""
+    )
+
+
+def _same(planned: str, mine: str) -> bool:
+    """Whether two texts are the same value: 1e-3 and 0.001 are, null and None too."""
+    if planned.strip("'\"") == mine or (planned == "null" and mine == "None"):
+        return True
+    if planned in ("true", "false"):
+        return planned == mine.lower()
+    try:
+        return float(planned) == float(mine)
+    except ValueError:
+        return planned.replace(" ", "") == mine.replace(" ", "").replace("'", "")

@@ -1,0 +1,182 @@
+"""Forgetting curves as traces of Plotly's, of which the page shows the chosen methods, tasks and seeds."""
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.metrics import average_seen
+from cl_bench.figures import layout
+from cl_bench.figures.style import Dashes, MethodStyle, for_dark
+
+MEAN_TASK, MEAN_SEED = "mean of tasks seen", "mean and 95 % interval"
+MOST_SEEDS = 10  # that have lines of their own; the mean is over all
+MOST_POINTS = 200  # of a line
+
+_SYMBOLS = {
+    **{"o": "circle", "s": "square", "D": "diamond", "X": "x", "P": "cross", "*": "star", "8": "octagon"},
+    **{"^": "triangle-up", "v": "triangle-down", "<": "triangle-left", ">": "triangle-right"},
+    **{"p": "pentagon", "h": "hexagon", "d": "diamond-tall"},
+}
+
+
+class Curves(NamedTuple):
+    """One benchmark's interactive figure."""
+
+    traces: list[dict[str, Any]]  # in `meta` of each: what of the choices it belongs to
+    layout: dict[str, Any]
+    choices: dict[str, list[str]]  # method, task, seed -> the names that can be chosen
+    chosen: dict[str, list[str]]  # at first
+    colors: dict[str, tuple[str, str]]  # method -> on light, on dark
+    notes: list[str]  # what is left out
+
+
+def interactive_curves(
+    curves: pd.DataFrame,
+    averages: pd.DataFrame,
+    runs: Sequence[RunMatrix],
+    *,
+    styles: Mapping[str, MethodStyle],
+) -> Curves:
+    """`curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
+    `analysis.average_curves`; `runs` all its matrices, of incomplete runs too. Percent.
+    """
+    methods = layout.ordered({run.method for run in runs}, styles)
+    num_tasks = max(run.num_tasks for run in runs)
+    tasks = layout.chosen_tasks(num_tasks)
+    seeds = sorted({run.seed for run in runs})
+    lines = _Lines(styles)
+    for method in methods:
+        lines.add_means(method, MEAN_TASK, averages[averages["method"] == method])
+        for task in tasks:
+            here = curves[(curves["method"] == method) & (curves["on_task"] == task)]
+            lines.add_means(method, f"task {task}", here)
+        for run in runs:
+            if run.method == method and run.seed in seeds[:MOST_SEEDS]:
+                lines.add_run(run, tasks)
+    names = {
+        "method": methods,
+        "task": [MEAN_TASK, *(f"task {task}" for task in tasks)],
+        "seed": [*([MEAN_SEED] if len(curves) else []), *(f"seed {seed}" for seed in seeds[:MOST_SEEDS])],
+    }
+    notes = []
+    if len(tasks) < num_tasks:
+        notes.append(f"{len(tasks)} of {num_tasks} tasks can be chosen, evenly spaced.")
+    if len(seeds) > MOST_SEEDS:
+        notes.append(f"{MOST_SEEDS} of {len(seeds)} seeds can be chosen; means and intervals are over all.")
+    if num_tasks > MOST_POINTS:
+        notes.append(f"Lines are drawn through at most {MOST_POINTS} points.")
+    return Curves(
+        lines.traces,
+        _layout(num_tasks),
+        names,
+        {"method": methods, "task": [MEAN_TASK], "seed": names["seed"][:1] if len(curves) else names["seed"]},
+        {method: (styles[method].color, for_dark(styles[method].color)) for method in methods},
+        notes,
+    )
+
+
+class _Lines:
+    """Collects traces."""
+
+    def __init__(self, styles: Mapping[str, MethodStyle]) -> None:
+        self.traces: list[dict[str, Any]] = []
+        self._styles = styles
+
+    def add_means(self, method: str, task: str, rows: pd.DataFrame) -> None:
+        """A line, and the band of its interval where there is one."""
+        if rows.empty:
+            return
+        rows = rows.sort_values("after_task").iloc[_thinned(len(rows))]
+        after = rows["after_task"].tolist()
+        mean, low, high = (_percent(rows[name]) for name in ("mean", "low", "high"))
+        number = int(rows["num_seeds"].iloc[0])
+        has_interval = all(bound is not None for bound in low)
+        line: dict[str, Any] = {"x": after, "y": mean, "mode": "lines+markers"}
+        line |= self._look(method, width=2, size=8)
+        said = f"{number} seed{'s' * (number > 1)}"
+        if has_interval:
+            band: dict[str, Any] = {
+                "x": after + after[::-1],
+                "y": high + low[::-1],
+                "fill": "toself",
+                "mode": "lines",
+            }
+            band |= {"line": {"width": 0}, "opacity": 0.18, "hoverinfo": "skip"}
+            self._add(method, task, MEAN_SEED, band)
+            line["customdata"] = list(zip(low, high, strict=True))
+            said = "95 % interval %{customdata[0]:.2f} to %{customdata[1]:.2f}, " + said
+        self._add(method, task, MEAN_SEED, line | {"hovertemplate": _hover(said)})
+
+    def add_run(self, run: RunMatrix, tasks: Iterable[int]) -> None:
+        """Thin lines, one a task and one of the average."""
+        seed = f"seed {run.seed}"
+        hover = _hover(seed if run.complete else f"{seed}, not complete")
+        matrix: np.ndarray = np.ma.filled(np.ma.asarray(run.accuracy, dtype=float), np.nan)
+        values = {f"task {task}": (0, matrix[:, task - 1]) for task in tasks if task <= run.num_tasks}
+        if run.complete:
+            values[MEAN_TASK] = (1, np.asarray(average_seen(run.accuracy)))
+        else:  # how far it came: a row that is not whole has no average
+            means = [np.ma.mean(run.accuracy[after, :after]) for after in range(1, run.num_tasks + 1)]
+            values[MEAN_TASK] = (1, np.ma.filled(np.ma.asarray(means, dtype=float), np.nan))
+        for task, (first, accuracy) in values.items():
+            known = np.flatnonzero(~np.isnan(accuracy))
+            known = known[_thinned(len(known))]
+            if len(known):
+                line = {"x": (first + known).tolist(), "y": _percent(accuracy[known])}
+                line |= {"mode": "lines+markers", "hovertemplate": hover}
+                self._add(run.method, task, seed, line | self._look(run.method, width=1, size=5))
+
+    def _look(self, method: str, *, width: float, size: float) -> dict[str, Any]:
+        style = self._styles[method]
+        return {
+            "line": {"width": width, "dash": _dash(style.dashes)},
+            "marker": {"symbol": _SYMBOLS.get(style.marker, "circle"), "size": size},
+        }
+
+    def _add(self, method: str, task: str, seed: str, trace: dict[str, Any]) -> None:
+        # Plotly reads a few tags in names
+        name = html.escape(f"{method}, {task}")
+        meta = {"method": method, "task": task, "seed": seed}
+        self.traces.append({"type": "scatter", "name": name, "meta": meta} | trace)
+
+
+def _hover(said: str) -> str:
+    return "%{fullData.name}<br>after task %{x}: <b>%{y:.2f} %</b><br>" + said + "<extra></extra>"
+
+
+def _layout(num_tasks: int) -> dict[str, Any]:
+    axis = {"zeroline": False, "fixedrange": True}  # a finger scrolls the page
+    return {
+        "height": 420,
+        "margin": {"l": 52, "r": 12, "t": 12, "b": 44},
+        "showlegend": False,
+        "hovermode": "closest",
+        "xaxis": {**axis, "title": {"text": "after task"}, "tick0": 0, "dtick": math.ceil(num_tasks / 10)},
+        # intervals may go beyond what an accuracy can be
+        "yaxis": {
+            **axis,
+            "title": {"text": "accuracy (%)"},
+            "autorangeoptions": {"clipmin": -2, "clipmax": 102},
+        },
+    }
+
+
+def _thinned(length: int) -> np.ndarray:
+    """Places of at most MOST_POINTS of so many points, the first and the last among them."""
+    return np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(int))
+
+
+def _percent(fractions: Iterable[float]) -> list[float | None]:
+    return [None if math.isnan(each) else round(100 * float(each), 4) for each in fractions]
+
+
+def _dash(dashes: Dashes) -> str:
+    """Matplotlib's dashes, in line widths, for a line of two pixels."""
+    if isinstance(dashes, str):
+        return "solid"
+    return ",".join(f"{2 * length:g}px" for length in dashes[1])

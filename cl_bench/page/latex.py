@@ -1,0 +1,47 @@
+"""The summary as tables for LaTeX, with the rules of the package booktabs."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from cl_bench.page.tables import METRICS
+
+_COLUMNS = tuple(metric for metric in METRICS if metric.unit == "%")[:3]
+
+
+def latex_tables(summary: pd.DataFrame) -> str:
+    """A table for each study and benchmark of `analysis.summary`; the document needs the package booktabs."""
+    parts = ["% made by cl-bench report; needs \\usepackage{booktabs}"]
+    for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False):
+        cells = pd.DataFrame({"Method": [_escaped(method) for method in rows["method"]]})
+        cells["Seeds"] = rows["num_seeds"].astype(str).to_numpy()
+        for metric in _COLUMNS:
+            cells[metric.title.capitalize()] = [_number(row, metric.name) for row in rows.to_dict("records")]
+        caption = (
+            f"{_escaped(str(study))}: {_escaped(str(benchmark))}. Percent, mean over seeds $\\pm$ half width "
+            "of the 95\\,\\% Student $t$ interval."
+        )
+        table = cells.style.hide(axis="index").to_latex(
+            hrules=True, column_format="lr" + "r" * len(_COLUMNS), caption=caption, position_float="centering"
+        )
+        parts.append(table.rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _number(row: dict[Any, Any], name: str) -> str:
+    mean, high = 100 * row[f"{name}_mean"], 100 * row[f"{name}_high"]
+    if math.isnan(mean):
+        return "--"
+    half = "" if math.isnan(high) else f" \\pm {high - mean:.1f}"
+    return f"${mean:.1f}{half}$"
+
+
+_SPECIAL = {
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{each: f"\\{each}" for each in "&%$#_{}"},
+}
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SPECIAL.get(each, each) for each in text)

@@ -1,0 +1,31 @@
+"""The files of a report beside its CSV tables: the page, the LaTeX table, the summary as Parquet."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cl_bench.files import write_whole
+from cl_bench.page.contents import Analysed, contents, runs_table
+from cl_bench.page.drawn import embedded
+from cl_bench.page.html import html
+from cl_bench.page.latex import latex_tables
+
+PAGE = "report.html"
+
+
+def write_files(analysed: Analysed, *, figures: Sequence[Path]) -> list[Path]:
+    """Write runs.csv, table.tex, summary.parquet (where pyarrow is installed) and report.html, the last."""
+    folder = analysed.folder
+    runs = runs_table(analysed)
+    written = [
+        write_whole(folder / "runs.csv", runs.to_csv(index=False).encode()),
+        write_whole(folder / "table.tex", latex_tables(analysed.summary).encode()),
+    ]
+    try:
+        parquet = analysed.summary.to_parquet(index=False)
+    except ImportError:
+        pass  # the extra `parquet`: 170 MB for numbers that summary.csv has too
+    else:
+        assert parquet is not None
+        written.append(write_whole(folder / "summary.parquet", parquet))
+    text = html(contents(analysed, runs), figures=embedded(figures, folder=folder))
+    return [*written, write_whole(folder / PAGE, text.encode())]
