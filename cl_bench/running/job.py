@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from cl_bench.running.compose import one_seed_each
 from cl_bench.running.folder import RunFolder
+from cl_bench.running.lock import alone_in
 from cl_bench.running.tracking import tracked
 
 log = logging.getLogger(__name__)
@@ -98,14 +99,15 @@ def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
 
 @contextmanager
 def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
-    folder.open()
-    try:
-        yield
-    except BaseException as error:
-        log.info("the run failed", exc_info=error)
-        with suppress(OSError):  # a full disk, most likely: the first error is the one to show
-            folder.fail(error, share=share)
-        raise
+    with alone_in(folder.path):
+        folder.open()
+        try:
+            yield
+        except BaseException as error:
+            log.info("the run failed", exc_info=error)
+            with suppress(OSError):  # a full disk, most likely: the first error is the one to show
+                folder.fail(error, share=share)
+            raise
 
 
 def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> list[str]:

@@ -14,6 +14,7 @@ import cl_bench
 from cl_bench import records
 from cl_bench.running.compose import config_hash, plain, run_folder
 from cl_bench.running.job import execute
+from cl_bench.running.lock import RunInUseError, alone_in
 from cl_bench.training.plugins import NonFiniteLossError
 
 FILES = {"config.yaml", "records.csv", "states.csv", "calibration.csv", "run.json"}
@@ -321,3 +322,11 @@ def test_the_published_numbers_of_a_study_lie_beside_its_runs_and_may_be_correct
 def test_a_study_without_published_numbers_writes_none(configured):
     (path,) = execute(configured())
     assert not (path.parent / "expected.json").exists()
+
+
+def test_a_run_that_another_process_is_running_is_refused_and_left_as_it_is(configured):
+    (folder,) = execute(configured())
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with alone_in(folder), pytest.raises(RunInUseError, match="one process at a time"):
+        execute(configured("resume=false"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
