@@ -8,18 +8,18 @@ from cl_bench.data import ImageData, digits
 NUM_IMAGES = 320  # of each part
 
 
-def small_mnist() -> ImageData:
+def small_mnist(*, with_test: bool = True) -> ImageData:
     """uint8 [N, 1, 28, 28]."""
-    return _on_canvas(channels=1, size=28)
+    return _on_canvas(channels=1, size=28, with_test=with_test)
 
 
-def small_cifar() -> ImageData:
+def small_cifar(*, with_test: bool = True) -> ImageData:
     """uint8 [N, 3, 32, 32]."""
-    return _on_canvas(channels=3, size=32)
+    return _on_canvas(channels=3, size=32, with_test=with_test)
 
 
-def _on_canvas(*, channels: int, size: int) -> ImageData:
-    data = digits()
+def _on_canvas(*, channels: int, size: int, with_test: bool) -> ImageData:
+    data = digits(with_test=with_test)
 
     def enlarged(images: torch.Tensor) -> torch.Tensor:
         images = images[:NUM_IMAGES]

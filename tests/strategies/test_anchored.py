@@ -17,7 +17,7 @@ METHODS: dict[type[Anchored], dict[str, Any]] = {
     EWC: {"strength": 3.0, "mode": "online", "decay": 1.0, "fisher_estimator": "exact"},
     L2: {"strength": 3.0},
     MAS: {"strength": 3.0},
-    SI: {"strength": 3.0, "damping": 0.1},
+    SI: {"strength": 3.0, "damping": 0.1, "path": "loss"},
 }
 # of methods that measure an importance after training: it cannot depend on the batches of training
 MEASURED: tuple[type[Anchored], ...] = (EWC, MAS)
