@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-MOST_BYTES = 2_000_000  # of all figures in the page, as text; what is over is named with its file
+MOST_BYTES = 1_500_000  # of all figures in the page, as text; what is over is named with its file
 SCALE = 0.65  # of a file's pixels: sharp on most screens
 
 _KINDS = {
