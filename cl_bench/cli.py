@@ -48,7 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:2] == ["-sc", "query=bash"]:  # asked by Hydra's completion script
         return complete(os.environ.get("COMP_LINE", ""))
-    verb, *rest = arguments or ["--help"]
+    try:
+        status = answer(*(arguments or ["--help"]))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # of a reader that has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 1
+
+
+def answer(verb: str, *rest: str) -> int:
+    """What `main` does for one command line."""
     if verb in ("-h", "--help", "help"):
         print(USAGE)
         print(overview())
@@ -65,13 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             hint = f"did you mean `cl-bench run {verb} ...`?"
         print(f"cl-bench: there is no verb {verb!r}; {hint}", file=sys.stderr)
         return 2
-    try:
-        status = VERBS[verb](rest)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # of a reader that has seen enough, such as head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        return 1
+    return VERBS[verb](list(rest))
 
 
 def run(arguments: list[str]) -> int:

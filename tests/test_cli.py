@@ -234,7 +234,7 @@ def test_a_run_shows_its_table_and_where_its_records_are(run, tmp_path):
     assert (status, errors) == (0, "")
     assert "finetune" in shown
     assert "average accuracy" in shown
-    (folder,) = tmp_path.glob("default/*")
+    (folder,) = tmp_path.glob("default/[!.]*")
     assert f"records: {folder}" in shown
     assert (folder / "run.log").exists()
 
