@@ -22,7 +22,7 @@ bench: $(VENV)/.installed
 	$(BIN)/cl-bench report results/digits
 
 test: $(VENV)/.installed-tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal   # a process imports 1 GB
 
 test-slow: $(VENV)/.installed-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
