@@ -130,7 +130,7 @@ def space_of(strategy: str, overrides: Sequence[str], given: dict[str, Dimension
     with initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
         try:
             found = hydra_compose(f"search/{strategy}", overrides=searchpath)
-            space |= {each.key: each for each in read_space(OmegaConf.to_container(found)["search"])}  # type: ignore
+            space |= {each.key: each for each in read_space(dict(found.search))}
         except MissingConfigException:
             pass
     space |= given

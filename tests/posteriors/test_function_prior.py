@@ -10,36 +10,6 @@ from cl_bench.posteriors import function_prior
 from cl_bench.posteriors.function_prior import FunctionPrior
 
 
-class Scaled(nn.Module):
-    """model(images, task): the task scales the logits, so that ignoring it is noticed."""
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, images: Tensor, task: int) -> Tensor:
-        return self.layers(images) * (1 + task)
-
-
-MAKERS = {
-    "dense": lambda: Scaled(nn.Flatten(), nn.Linear(9, 5), nn.ReLU(), nn.Linear(5, 3, bias=False)),
-    "convolutional": lambda: Scaled(
-        nn.Conv2d(1, 2, 2), nn.GroupNorm(1, 2), nn.ReLU(), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3)
-    ),
-}
-
-
-def build(maker: str) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return MAKERS[maker]().double().eval()
-
-
-def images(num_examples: int = 7) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(num_examples, 1, 3, 3, generator=generator, dtype=torch.float64)
-
-
 def variance_of(model: nn.Module) -> Tensor:
     size = sum(parameter.numel() for parameter in model.parameters())
     return torch.rand(size, generator=torch.Generator().manual_seed(2), dtype=torch.float64) + 0.1
@@ -59,9 +29,9 @@ def list_of(model: nn.Module, image: Tensor, task: int) -> list[Tensor]:
     return [model(image[None], task)[0, index] for index in range(3)]
 
 
-@pytest.mark.parametrize("maker", MAKERS)
-def test_kernels_are_lambda_j_sigma_j_lambda_with_explicit_jacobians(maker):
-    model, pixels = build(maker), images()
+@pytest.mark.parametrize("kind", ["dense", "convolutional"])
+def test_kernels_are_lambda_j_sigma_j_lambda_with_explicit_jacobians(tiny, kind):
+    model, pixels = tiny.network(kind), tiny.images(7)
     jacobian, variance = jacobian_of_logits(model, pixels, 1), variance_of(model)
     p = model(pixels, 1).softmax(-1).detach()
     hessians = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]  # Lambda [M, C, C]
@@ -74,17 +44,17 @@ def test_kernels_are_lambda_j_sigma_j_lambda_with_explicit_jacobians(maker):
 
 
 @pytest.mark.parametrize("elements", [1, 100, 250])
-def test_chunks_of_points_change_nothing(monkeypatch, elements):
-    model = build("dense")
-    whole = function_prior.kernels(model, images(), 0, variance_of(model))
+def test_chunks_of_points_change_nothing(tiny, monkeypatch, elements):
+    model = tiny.network("dense")
+    whole = function_prior.kernels(model, tiny.images(7), 0, variance_of(model))
     monkeypatch.setattr(function_prior, "CHUNK_ELEMENTS", elements)
-    found = function_prior.kernels(model, images(), 0, variance_of(model))
+    found = function_prior.kernels(model, tiny.images(7), 0, variance_of(model))
     torch.testing.assert_close(found, whole, rtol=1e-12, atol=1e-15)
 
 
-def test_the_penalty_is_the_quadratic_form_of_the_inverse_kernel():
-    model = build("dense")
-    kernel = function_prior.kernels(model, images(), 0, variance_of(model))
+def test_the_penalty_is_the_quadratic_form_of_the_inverse_kernel(tiny):
+    model = tiny.network("dense")
+    kernel = function_prior.kernels(model, tiny.images(7), 0, variance_of(model))
     generator = torch.Generator().manual_seed(3)
     old, new = torch.rand(2, 7, 3, generator=generator, dtype=torch.float64)
     prior = FunctionPrior(old, function_prior.whitening(kernel, jitter=0.1))
@@ -106,11 +76,11 @@ def test_stacked_seeds_have_the_sum_of_their_penalties():
     torch.testing.assert_close(found, torch.stack(alone).sum())
 
 
-def test_for_a_small_step_of_the_weights_the_penalty_is_their_mahalanobis_length_at_one_point():
+def test_for_a_small_step_of_the_weights_the_penalty_is_their_mahalanobis_length_at_one_point(tiny):
     """With one point of a linear binary classifier: (dp)^2 / (s^T Sigma s), s its slope, to first order."""
-    model = Scaled(nn.Flatten(), nn.Linear(9, 2, bias=False)).double()
+    model = tiny.scaled(nn.Flatten(), nn.Linear(9, 2, bias=False))
     (weight,) = model.parameters()
-    pixel, variance = images(1), variance_of(model)
+    pixel, variance = tiny.images(1), variance_of(model)
     old = model(pixel, 0).softmax(-1).detach()
     kernel = function_prior.kernels(model, pixel, 0, variance)
     prior = FunctionPrior(old, function_prior.whitening(kernel, jitter=1e-12))
