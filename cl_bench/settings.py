@@ -16,6 +16,7 @@ INCIDENTAL = (
     "training.threads",
     "training.compile",
     "training.stacked",
+    "training.checkpoint_minutes",
     "training.probe_every",  # writes a file more; training and records are the same, bit for bit
     "training.probe_size",
     "seed_for.probe",

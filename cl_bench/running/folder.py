@@ -2,8 +2,9 @@
 
 import json
 import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from cl_bench.running.environment import versions
 from cl_bench.running.tuned import arguments, provenance, test_data
 
 SUMMARY, CONFIG = "run.json", "config.yaml"
+CHECKPOINTS = "checkpoint"  # a folder; see running/checkpoints.py
 EXPECTED = "expected.json"  # of the study, beside its runs
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
 
@@ -58,11 +60,9 @@ class RunFolder:
             write_whole(self.path.parent / EXPECTED, json.dumps(numbers, indent=1) + "\n")
 
     def open(self) -> None:
-        """Begin from the start; rows of an earlier try stay in records.previous.csv and the like until
-        `finish`.
-        """
+        """Say that the run is under way; rows of an earlier try are not touched yet."""
         self.path.mkdir(parents=True, exist_ok=True)
-        self._keep_rows()
+        self._seconds_before = (0.0, 0.0)
         self.about: dict[str, Any] = {
             "study": self.config.study,
             "benchmark": self.config.benchmark.name,
@@ -81,6 +81,51 @@ class RunFolder:
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
         write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
         self.tell()
+
+    def begin(self) -> None:
+        """From the start: rows of an earlier try stay in records.previous.csv and the like until `finish`."""
+        for name in records.FILES.values():
+            rows, previous = self.path / name, self.path / _previous(name)
+            if not rows.exists():
+                continue
+            if previous.exists() and previous.stat().st_size > rows.stat().st_size:  # of several, the longest
+                rows.unlink()
+            else:
+                rows.replace(previous)
+
+    def has(self, rows: Mapping[str, int]) -> bool:
+        """Whether the files of rows have at least so many bytes."""
+        return all(
+            (self.path / name).exists() and (self.path / name).stat().st_size >= size
+            for name, size in rows.items()
+        )
+
+    def go_on(self, rows: Mapping[str, int], seconds: tuple[float, float], **facts: Any) -> None:
+        """With the rows that there were at a checkpoint: what came after them is computed again.
+
+        Args:
+            rows: bytes of each file.
+            seconds: wall and CPU, that the run had taken.
+            facts: for run.json.
+        """
+        for name in records.FILES.values():
+            if name in rows:
+                os.truncate(self.path / name, rows[name])
+            else:
+                (self.path / name).unlink(missing_ok=True)
+        self._seconds_before = seconds
+        self.tell(**facts)
+
+    def drop_checkpoints(self) -> None:
+        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
+
+    def seconds(self) -> tuple[float, float]:
+        """Wall and CPU, of all tries since the beginning."""
+        wall, cpu = self._seconds_before
+        return (
+            wall + time.perf_counter() - self._started,
+            cpu + time.process_time() - self._cpu_started,
+        )
 
     def tell(self, **facts: Any) -> None:
         """Add to run.json."""
@@ -106,23 +151,12 @@ class RunFolder:
         self.tell(status="failed", error=f"{type(error).__name__}: {reason}", **self._seconds(share))
 
     def _seconds(self, share: float) -> dict[str, Any]:
-        wall, cpu = time.perf_counter() - self._started, time.process_time() - self._cpu_started
+        wall, cpu = self.seconds()
         return {
             "wall_seconds": round(wall * share, 3),
             "cpu_seconds": round(cpu * share, 3),
             "finished": _now(),
         }
-
-    def _keep_rows(self) -> None:
-        """Put the rows of an earlier try aside; of several tries, those of the longest stay."""
-        for name in records.FILES.values():
-            rows, previous = self.path / name, self.path / _previous(name)
-            if not rows.exists():
-                continue
-            if previous.exists() and previous.stat().st_size > rows.stat().st_size:
-                rows.unlink()
-            else:
-                rows.replace(previous)
 
 
 def _previous(name: str) -> str:

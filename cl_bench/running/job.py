@@ -26,9 +26,10 @@ NOISE = "no QP solver found|No loggers specified|grad and param do not obey"
 def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
     """Train and test as configured; write every record as it is measured. Returns a run folder for each seed.
 
-    A finished run is left as it is, unless `resume` is false; one that failed or was killed is run again from
-    the start. Several `seeds` are trained at once where training.stacked says so, otherwise one after
-    another; a seed that fails does not stop the others: the first error is raised at the end.
+    A finished run is left as it is, unless `resume` is false; one that was killed goes on from its last
+    checkpoint, and one that failed begins again. Several `seeds` are trained at once where training.stacked
+    says so, otherwise one after another; a seed that fails does not stop the others: the first error is
+    raised at the end.
     """
     folders = [RunFolder(each) for each in one_seed_each(config)]
     folders[0].write_expected()
@@ -95,6 +96,7 @@ def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
         hashes = _train_and_test(folders, show_progress=show_progress)
         for folder, sha256 in zip(folders, hashes, strict=True):
             folder.finish(share=share, weights_sha256=sha256)
+            folder.drop_checkpoints()
 
 
 @contextmanager
@@ -107,14 +109,23 @@ def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
             log.info("the run failed", exc_info=error)
             with suppress(OSError):  # a full disk, most likely: the first error is the one to show
                 folder.fail(error, share=share)
+                if isinstance(error, Exception) and not _may_pass(error):
+                    folder.drop_checkpoints()  # from there it would only fail again
             raise
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same run may do well another time: it had no memory, or no disk."""
+    return isinstance(error, OSError | MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> list[str]:
     """Train the runs' seeds, at once where there are several; returns a hash of each one's final weights."""
     warnings.filterwarnings("ignore", message=NOISE)
     from cl_bench.running.build import build_strategy, build_stream, device_of
+    from cl_bench.running.checkpoints import Checkpoints
     from cl_bench.running.environment import hardware
+    from cl_bench.running.stopping import Stopping
     from cl_bench.running.tuned import check_not_tuned_on
     from cl_bench.strategies.checks import check_count
     from cl_bench.streams.benchmark import to_avalanche
@@ -144,6 +155,10 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
             hardware=hardware(str(device_of(training.device))),
             **({} if alone else {"trained_at_once_with_seeds": numbers}),
         )
+    stopping = Stopping()
+    checkpoints = Checkpoints(
+        folders, minutes=training.checkpoint_minutes, strategy=strategy, stopping=stopping
+    )
     progress = Progress(
         num_tasks=stream.num_tasks,
         label=folders[0].path.name.rpartition("-")[0],
@@ -154,19 +169,26 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     probes = _probes(config, stream, seeds, by_seed)
     if probes is not None:
         strategy.plugins.insert(0, probes)
+    if checkpoints.possible:
+        strategy.plugins.insert(0, stopping)
+        strategy.after_step = checkpoints.after_step
+    start = _begin_or_go_on(folders, checkpoints)
     try:
-        with global_generators_restored(seeds[0]["noise"]):
+        with stopping.installed(), global_generators_restored(seeds[0]["noise"]):
             for found in measurements(
                 strategy,
                 to_avalanche(stream),
                 seed=numbers,
                 test_on=training.test_on,
                 test_last=training.test_last,
+                start=start,
             ):
                 if isinstance(found, AfterTask):
                     folder = by_seed[found.state.seed]
                     folder.append(found.state)
                     folder.append(*found.calibration)
+                    if folder is folders[-1]:
+                        checkpoints.after_task(found.state.after_task)
                 else:
                     by_seed[found.seed].append(found)
     finally:
@@ -175,6 +197,30 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
         for folder in folders:
             folder.tell(probe_seconds=round(probes.seconds / len(folders), 3))
     return weights_sha256(strategy)
+
+
+def _begin_or_go_on(folders: Sequence[RunFolder], checkpoints: Any) -> Any:
+    """Put the rows of the folders to where the run begins, or goes on: its `Start`, or None."""
+    found = checkpoints.find() if folders[0].config.resume else None
+    if found is None or not all(map(RunFolder.has, folders, found.rows)):
+        for folder in folders:
+            folder.begin()
+            folder.drop_checkpoints()
+        return None
+    where = f"after task {found.start.after_task}" + (" and some steps" if found.start.in_task else "")
+    log.info("the run goes on %s", where)
+    for folder, rows in zip(folders, found.rows, strict=True):
+        changed = {
+            name: old for name, old in found.versions.items() if folder.about["versions"].get(name) != old
+        }
+        if changed:
+            log.warning(
+                "the run began with other versions, %s: its end may differ in the last digits", changed
+            )
+        folder.go_on(
+            rows, found.seconds, resumed=where, **({"began_with_versions": changed} if changed else {})
+        )
+    return found.start
 
 
 def _probes(config: DictConfig, stream: Any, seeds: Sequence[Any], folders: dict[int, RunFolder]) -> Any:

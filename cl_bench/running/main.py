@@ -17,6 +17,7 @@ from cl_bench.places import conf_folder
 from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, register
 from cl_bench.running.job import execute
 from cl_bench.running.progress import SweepProgress
+from cl_bench.running.stops import Stopped
 from cl_bench.running.tuned import with_tuning
 
 
@@ -70,6 +71,9 @@ def status_of(work: Callable[[], object]) -> int:
             file=sys.stderr,
         )
         status = 1
+    except Stopped as error:
+        print(f"cl-bench: {error}; it is saved, the same command goes on from there", file=sys.stderr)
+        status = int(error.code or 1)
     except KeyboardInterrupt:
         print("cl-bench: interrupted; what was recorded is kept, the same command goes on", file=sys.stderr)
         status = 130

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from torch import Tensor
-
 from cl_bench.posteriors import laplace
 from cl_bench.strategies.checks import check_not_negative
 from cl_bench.strategies.measured import Measured
@@ -17,6 +15,8 @@ class Anchored(Measured):
     Args:
         strength: of the penalty; 0 is fine-tuning.
     """
+
+    kept = ("penalty",)
 
     def __init__(self, *, strength: float, **learner: Any) -> None:
         check_not_negative(strength=strength)
@@ -38,6 +38,3 @@ class Anchored(Measured):
         self.flat.gradients += laplace.penalty_gradient(
             self.penalty, self.flat.values.data, strength=self.curvature
         )
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        return self.penalty._asdict()

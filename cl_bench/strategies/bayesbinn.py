@@ -40,6 +40,7 @@ class BayesBiNN(SamplingLearner):
 
     stackable = True
     binary = True
+    kept = ("posterior", "prior")
 
     def __init__(
         self,
@@ -118,14 +119,6 @@ class BayesBiNN(SamplingLearner):
             return super().combine(samples)
         total = sum(samples, start=torch.zeros((), device=self.device))
         return Prediction(log_probabilities(total / self.num_test_samples), None)
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        return {
-            "natural": self.posterior.natural,
-            "previous": self.posterior.previous,
-            "momentum": self.posterior.momentum,
-            "prior": self.prior,
-        }
 
     def belief(self) -> BinaryWeights:
         return BinaryWeights(self.posterior.natural)

@@ -34,6 +34,7 @@ class BiMU(SamplingLearner):
 
     stackable = True
     binary = True
+    kept = ("natural",)
 
     def __init__(
         self,
@@ -89,9 +90,6 @@ class BiMU(SamplingLearner):
     def test_draws(self) -> Callable[[], Tensor]:
         minus = bernoulli.minus_probability(self.natural)
         return lambda: bernoulli.sample(minus, self.test_noise.uniform_like(minus))
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        return {"natural": self.natural}
 
     def belief(self) -> BinaryWeights:
         return BinaryWeights(self.natural)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.straight_through import binarise
@@ -34,6 +34,7 @@ class LatentLearner(Learner):
     """
 
     binary = True
+    kept = ("latent",)
     method: str  # as it is called in conf/
 
     def __init__(self, **learner: Any) -> None:
@@ -48,6 +49,3 @@ class LatentLearner(Learner):
 
     def optimized(self) -> nn.Parameter:
         return self.latent
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        return {"latent": self.latent.data}

@@ -22,6 +22,7 @@ class Bop(OwnRule):
     """
 
     stackable = True
+    kept = ("flips",)
     binary = True
 
     def __init__(self, *, threshold: float, **learner: Any) -> None:
@@ -46,4 +47,4 @@ class Bop(OwnRule):
         self.flat.set(self.flips.weights)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        return {"momentum": self.flips.momentum}
+        return {"momentum": self.flips.momentum}  # the weights are the network's

@@ -49,6 +49,7 @@ class FunctionPrior(Measured):
     """
 
     stackable = True
+    kept = ("precision", "points")
 
     def __init__(
         self,
@@ -141,10 +142,6 @@ class FunctionPrior(Measured):
         self.points.append(Points(images, head_of(self.experience)))
         diagonal = self.join_seeds(self.measure(partial(fisher.diagonal, estimator="exact")))
         self.precision = self.precision + self.num_examples * diagonal
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        images = {f"images_{number}": points.images for number, points in enumerate(self.points)}
-        return images | {"precision": self.precision}
 
 
 def remember(

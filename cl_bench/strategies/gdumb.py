@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-
 from cl_bench.strategies.checks import check_choice
 from cl_bench.strategies.joint import begin_anew
 from cl_bench.strategies.rehearsal import Rehearsal
@@ -30,6 +28,7 @@ class GDumb(Rehearsal):
     """
 
     stackable = True
+    kept = ("initial",)
 
     def __init__(self, *, epoch: str, **rehearsal: Any) -> None:
         check_choice("epoch", epoch, EPOCHS)
@@ -49,6 +48,3 @@ class GDumb(Rehearsal):
     def _before_training_exp(self, **kwargs: Any) -> None:
         begin_anew(self.flat, self.network, self.initial)
         super()._before_training_exp(**kwargs)
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        return {"initial": self.initial} | super().state_tensors()

@@ -21,13 +21,13 @@ class Joint(Learner):
     """
 
     stackable = True
+    kept = ("seen_bits", "initial")
 
     def __init__(self, *, restart: bool, **learner: Any) -> None:
         super().__init__(**learner)
-        self.restart = restart
         self.seen: list[Sequence[Any]] = []
         self.seen_bits = 0
-        self.initial = self.flat.values.data.clone()
+        self.initial = self.flat.values.data.clone() if restart else None
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         self.seen.append(resident_tasks(self.experience))
@@ -37,12 +37,12 @@ class Joint(Learner):
         self.seen_bits = 8 * sum(tensor.nbytes for tensor in kept) // len(self.seeds)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
-        if self.restart:
+        if self.initial is not None:
             begin_anew(self.flat, self.network, self.initial)
         super()._before_training_exp(**kwargs)
 
-    def state_tensors(self) -> dict[str, Tensor]:
-        return {"initial": self.initial} if self.restart else {}
+    def recall(self, experiences: Sequence[Any]) -> None:
+        self.seen = [resident_tasks(experience) for experience in experiences]
 
     def kept_elsewhere_bits(self) -> int:
         """All examples of the tasks so far."""

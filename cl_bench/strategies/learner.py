@@ -17,7 +17,7 @@ from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
-from cl_bench.strategies.resident import Resident
+from cl_bench.strategies.resumable import Resumable
 from cl_bench.training.flat import FlatParameters
 from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
@@ -41,12 +41,12 @@ class TaskFree(nn.Module):
         return self.model(images)
 
 
-class Learner(Resident):
+class Learner(Resumable):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
     A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
-    (log probabilities), Avalanche's hooks around tasks, `state_tensors` for what it keeps between tasks, and
-    `belief` and `first_prior` if it has a posterior.
+    (log probabilities), Avalanche's hooks around tasks, and `belief` and `first_prior` if it has a posterior;
+    it names what it keeps in `kept` and `in_task`, see `Resumable`.
 
     Several seeds can be trained at once: with a `StackedNetwork` of R networks and R `Seeds`, batches hold
     the seeds' examples one after another, [R * B, ...], and weights, gradients and whatever is computed from
@@ -168,10 +168,6 @@ class Learner(Resident):
     def settle(self) -> None:
         """Put the weights that are tested into the network, where training has others in it."""
 
-    def state_tensors(self) -> dict[str, Tensor]:
-        """What the strategy keeps between tasks besides the network, by name."""
-        return {}
-
     def belief(self) -> Belief | None:
         """The distribution over weights as it is now; None for a method that has none."""
         return None
@@ -229,6 +225,8 @@ class Learner(Resident):
             self.steps_taken += 1
             self._after_update(**kwargs)
             self._after_training_iteration(**kwargs)
+            if self.after_step is not None:
+                self.after_step()
 
     def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
         return self.network if model is None else model

@@ -4,9 +4,8 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors import distillation
 from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
 from cl_bench.strategies.experiences import head_of, resident_tasks
@@ -37,6 +36,8 @@ class LwF(Learner):
     """
 
     stackable = True
+    kept = ("teacher", "known", "num_learnt")
+    in_task = ("num_outputs",)
 
     def __init__(
         self, *, strength: float, temperature: float, weighting: str, new_classes: str, **learner: Any
@@ -48,13 +49,15 @@ class LwF(Learner):
         super().__init__(**learner)
         self.strength, self.temperature, self.weighting = strength, temperature, weighting
         self.new_classes, self.precision = new_classes, learner["precision"]
-        self.teacher: nn.Module | None = None
+        self.teacher = deepcopy(self.network).requires_grad_(False).eval()  # of the first task nobody asks it
         self.known: dict[int, Tensor] = {}  # by head: the classes of earlier tasks, bool [K] or [R, K]
-        self.num_learnt = 0
+        self.num_learnt = self.num_outputs = 0
 
     def forward(self) -> Tensor:
-        if not self.is_training or self.teacher is None:
-            return super().forward()
+        if not self.is_training or not self.num_learnt:
+            logits = super().forward()
+            self.num_outputs = logits.shape[-1]
+            return logits
         present = self._by_head(self.logits)
         teach = Forward(self.teacher, compile=False, precision=self.precision, device=self.device)
         with torch.no_grad():
@@ -73,7 +76,7 @@ class LwF(Learner):
 
     def criterion(self) -> Tensor:
         loss = super().criterion()
-        if not self.is_training or self.teacher is None:
+        if not self.is_training or not self.num_learnt:
             return loss
         strength = self.strength * (self.num_seeds or 1)  # a mean over the examples of all seeds
         if self.weighting == "fixed":
@@ -99,20 +102,13 @@ class LwF(Learner):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        num_classes, head = self.mb_output.shape[-1], self._own_head
+        head = self._own_head
         known = self.join_seeds(
             [
-                distillation.known_classes(task.labels.to(self.device), num_classes)
+                distillation.known_classes(task.labels.to(self.device), self.num_outputs)
                 for task in resident_tasks(self.experience)
             ]
         )
         self.known[head] = self.known[head] | known if head in self.known else known
         self.teacher = deepcopy(self.network).requires_grad_(False).eval()
         self.num_learnt += 1
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        if self.teacher is None:
-            return {}
-        teacher = self.teacher.template if isinstance(self.teacher, StackedNetwork) else self.teacher
-        tensors = {f"teacher_{name}": tensor for name, tensor in teacher.state_dict().items()}
-        return tensors | {f"known_{head}": known for head, known in self.known.items()}

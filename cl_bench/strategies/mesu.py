@@ -33,6 +33,7 @@ class MESU(SamplingLearner):
     """
 
     stackable = True
+    kept = ("posterior",)
 
     def __init__(
         self,
@@ -93,9 +94,6 @@ class MESU(SamplingLearner):
     def test_draws(self) -> Callable[[], Tensor]:
         posterior = self.posterior
         return lambda: mesu.sample(posterior, self.test_noise.normal_like(posterior.mean))
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        return self.posterior._asdict()
 
     def belief(self) -> Gaussian:
         return Gaussian(self.posterior.mean, 2 * self.posterior.deviation.log())

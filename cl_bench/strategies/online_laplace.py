@@ -35,6 +35,7 @@ class OnlineLaplace(Anchored):
     """
 
     stackable = True
+    kept = ("terms",)
 
     def __init__(
         self, *, prior_precision: float, structure: str, memory: str, fisher_estimator: str, **anchored: Any
@@ -86,13 +87,6 @@ class OnlineLaplace(Anchored):
         if not free.any():
             return free
         return free * self.join_seeds(self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator)))
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        tensors = super().state_tensors()
-        for number, term in enumerate(self.terms):
-            for index, (inputs, outputs, _) in enumerate(term):
-                tensors |= {f"inputs_{number}_{index}": inputs, f"outputs_{number}_{index}": outputs}
-        return tensors
 
     def belief(self) -> Gaussian | None:
         """N(theta*, 1 / Lambda); None with Kronecker factors, of whose sums nobody knows the determinant."""

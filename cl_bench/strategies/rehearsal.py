@@ -24,6 +24,8 @@ class Rehearsal(Learner):
         buffer: `reservoir` or `class_balanced`; see training/memory.py.
     """
 
+    kept = ("memories",)
+
     def __init__(self, *, memory_size: int, buffer: str, **learner: Any) -> None:
         check_count(memory_size=memory_size)
         check_choice("buffer", buffer, BUFFERS)
@@ -44,5 +46,8 @@ class Rehearsal(Learner):
             memory.offer(pixels=alone.pixels, labels=alone.labels, heads=alone.heads)
 
     def state_tensors(self) -> dict[str, Tensor]:
+        found = super().state_tensors()
+        others = {name: part for name, part in found.items() if not name.startswith("memories.")}
         states = [memory.state() for memory in self.memories]
-        return {f"memory_{name}": self.join_seeds([state[name] for state in states]) for name in states[0]}
+        joined = {name: self.join_seeds([state[name] for state in states]) for name in states[0]}
+        return others | {f"memory_{name}": part for name, part in joined.items()}

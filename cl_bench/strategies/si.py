@@ -27,6 +27,7 @@ class SI(Anchored):
     """
 
     stackable = True
+    in_task = ("share",)
 
     def __init__(self, *, damping: float, path: str, **anchored: Any) -> None:
         check_positive(damping=damping)

@@ -11,7 +11,7 @@ from cl_bench.posteriors import coresets, gaussian
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
-from cl_bench.strategies.experiences import head_of
+from cl_bench.strategies.experiences import head_of, resident_tasks
 from cl_bench.strategies.gaussian_layers import make_gaussian
 from cl_bench.strategies.learner import Learner
 from cl_bench.training.batches import ResidentBatches, merged
@@ -43,6 +43,7 @@ class VCL(Learner):
     """
 
     stackable = True
+    kept = ("prior", "initial", "coreset_positions")
 
     def __init__(
         self,
@@ -67,15 +68,13 @@ class VCL(Learner):
         super().__init__(**learner)
         if self.num_seeds is not None and coreset != "none":
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
-        self.kl_weight, self.restart, self.num_test_samples = kl_weight, restart, num_test_samples
+        self.kl_weight, self.num_test_samples = kl_weight, num_test_samples
         self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
-        self.initial = Gaussian(*(part.clone() for part in self.posterior))
-        self.prior = Gaussian(
-            torch.zeros_like(self.initial.mean),
-            torch.full_like(self.initial.mean, self.first_log_variance),
-        )
+        self.initial = Gaussian(*(part.clone() for part in self.posterior)) if restart else None
+        self.prior = self.first_prior()
         self.coresets: list[ResidentBatches] = []
-        self.active = torch.ones_like(self.initial.mean)
+        self.coreset_positions: list[Tensor] = []  # of each, in its task's data
+        self.active = torch.ones_like(self.prior.mean)
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""
@@ -118,11 +117,21 @@ class VCL(Learner):
         features = batches.to_float(batches.pixels).flatten(1)
         choose = coresets.random if self.coreset == "random" else coresets.k_center
         positions = choose(features, self.coreset_size, generator=self.batch_order.generators[0])
+        self._keep(batches, positions)
+        return batches.without(positions)
+
+    def _keep(self, batches: ResidentBatches, positions: Tensor) -> None:
+        """As the coreset of the task."""
         kept = batches.only(positions)
         # coresets are trained on in tests, which must not disturb training
         kept.generator, kept.augment = self.test_noise.generators[0], None
         self.coresets.append(kept)
-        return batches.without(positions)
+        self.coreset_positions.append(positions)
+
+    def recall(self, experiences: Sequence[Any]) -> None:
+        all_positions, self.coresets, self.coreset_positions = self.coreset_positions, [], []
+        for experience, positions in zip(experiences, all_positions, strict=False):
+            self._keep(super().train_batches([resident_tasks(experience)]), positions)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         if self.coreset != "none" and not hasattr(self.experience, "task_data"):
@@ -131,7 +140,7 @@ class VCL(Learner):
             )
         super()._before_training_exp(**kwargs)
         self.active = self.active_for(head_of(self.experience))
-        if self.restart:
+        if self.initial is not None:
             present = zip(self.initial, self.posterior, strict=True)
             parts = [torch.where(self.active > 0, start, part) for start, part in present]
             self.flat.set(torch.cat(parts, dim=-1))
@@ -207,9 +216,7 @@ class VCL(Learner):
             layer.noise = self.noise
 
     def state_tensors(self) -> dict[str, Tensor]:
-        tensors = {f"prior_{name}": part for name, part in self.prior._asdict().items()}
-        if self.restart:
-            tensors |= {f"initial_{name}": part for name, part in self.initial._asdict().items()}
+        tensors = super().state_tensors()
         for number, kept in enumerate(self.coresets):
             for name in ("pixels", "labels", "heads"):
                 tensors[f"coreset_{number}_{name}"] = getattr(kept, name)

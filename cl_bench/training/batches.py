@@ -14,6 +14,8 @@ Batch = list  # [images float [B, C, H, W], labels int64 [B], task: int or int64
 class ResidentBatches:
     """Iterate over examples in batches; each pass shuffles anew, or keeps the order without a generator.
 
+    `state` says where a shuffled pass stands; after `restore` the next pass is the rest of that one.
+
     Args:
         pixels: [N, C, H, W], uint8 or whatever `to_float` takes.
         labels: int64 [N].
@@ -24,6 +26,9 @@ class ResidentBatches:
     """
 
     newest: Tensor  # the positions of the newest batch of a shuffled pass
+    _order: Tensor  # of the pass
+    _num_served = 0  # batches of the pass
+    _goes_on = False  # the next pass is the one that was begun, from where it stands
 
     def __init__(
         self,
@@ -63,9 +68,32 @@ class ResidentBatches:
             for start in range(0, self.num_examples, self.batch_size):
                 yield self.at(slice(start, start + self.batch_size))
             return
-        for positions in self.order().to(self.pixels.device).split(self._sizes()):
-            self.newest = positions
-            yield self.at(positions)
+        if not self._goes_on:
+            self._order, self._num_served = self.order(), 0
+        self._goes_on = False
+        for positions in self._order.to(self.pixels.device).split(self._sizes(), dim=-1)[self._num_served :]:
+            self._num_served += 1
+            self.newest = self._places(positions)
+            yield self.at(self.newest)
+
+    def _places(self, positions: Tensor) -> Tensor:
+        """Of the examples at these positions of the order."""
+        return positions
+
+    def passes(self) -> Sequence[Any]:
+        """Orders that go on from pass to pass, each with `state` and `restore`."""
+        return ()
+
+    def state(self) -> dict[str, Any]:
+        """Where the newest pass stands."""
+        left = [each.state() for each in self.passes()]
+        return {"order": self._order, "num_served": self._num_served, "left": left}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Let the next pass be the rest of the one that was there."""
+        self._order, self._num_served, self._goes_on = state["order"], state["num_served"], True
+        for each, left in zip(self.passes(), state["left"], strict=True):
+            each.restore(left)
 
     def order(self) -> Tensor:
         """The positions of a new shuffled pass, batch after batch; int64, on the generator's device."""
@@ -109,6 +137,8 @@ class StackedBatches(ResidentBatches):
         for part, pixels in zip(parts, self.pixels.chunk(len(parts)), strict=True):
             part.pixels = pixels  # so that there is one copy of them
         self._parts = parts
+        device = self.pixels.device
+        self._starts = torch.arange(len(parts), device=device)[:, None] * len(parts[0].labels)
 
     @property
     def num_examples(self) -> int:
@@ -116,16 +146,21 @@ class StackedBatches(ResidentBatches):
         return self._parts[0].num_examples
 
     def __iter__(self) -> Iterator[Batch]:
-        device = self.pixels.device
-        starts = torch.arange(len(self._parts), device=device)[:, None] * len(self._parts[0].labels)
-        if self.generator is None:
-            order = torch.arange(self.num_examples, device=device)
-            sizes: int | list[int] = self.batch_size
-        else:
-            order, sizes = torch.stack([part.order() for part in self._parts]).to(device), self._sizes()
-        for positions in (order + starts).split(sizes, dim=1):
-            self.newest = positions.reshape(-1)
-            yield self.at(self.newest)
+        if self.generator is not None:
+            yield from super().__iter__()
+            return
+        for positions in torch.arange(self.num_examples, device=self.pixels.device).split(self.batch_size):
+            yield self.at(self._places(positions))
+
+    def order(self) -> Tensor:
+        """Each seed's, [R, N]."""
+        return torch.stack([part.order() for part in self._parts])
+
+    def _places(self, positions: Tensor) -> Tensor:
+        return (positions + self._starts).reshape(-1)
+
+    def passes(self) -> Sequence[Any]:
+        return [each for part in self._parts for each in part.passes()]
 
     def _augment_each(self, pixels: Tensor) -> Tensor:
         chunks = pixels.chunk(len(self._augments))

@@ -21,6 +21,18 @@ from cl_bench.training.states import States, stored_tensors
 STREAMS = ("test", "validation")
 
 
+class Start(NamedTuple):
+    """Where an interrupted experiment goes on; see `Resumable`.
+
+    The strategy must be as new, and of the same settings.
+    """
+
+    after_task: int = 0  # the last task that was trained on and tested
+    between_tasks: dict[str, Any] | None = None  # the strategy's state then
+    in_task: dict[str, Any] | None = None  # a later one, after a step of the next task
+    seconds: float = 0.0  # that the training of that task has taken
+
+
 class AfterTask(NamedTuple):
     """What follows the records of one seed's tests after a task, or before the first."""
 
@@ -51,6 +63,7 @@ def measurements(
     seed: int | Sequence[int],
     test_on: str,
     test_last: int | None,
+    start: Start | None = None,
 ) -> Iterator[Record | AfterTask]:
     """Yield the record of each test, every task before the first task and after each one, and after those of
     a task for each seed the state of the strategy and the calibration of its tests.
@@ -63,9 +76,10 @@ def measurements(
         seed: written into the records, nothing else; a sequence for a strategy that trains several at once.
         test_on: `test`, or `validation` for tuning, which needs a benchmark with a validation stream.
         test_last: after each task, test only the last so many tasks seen; None: all tasks of the stream.
+        start: go on from there; what it has seen is not yielded again. None: begin.
 
     Raises:
-        ValueError: where the benchmark has no such stream, or `test_last` does not fit it.
+        ValueError: where the benchmark has no such stream, or `test_last` or `start` does not fit.
         NonFiniteLossError: when a training loss is nan or infinite; the records yielded before stand.
     """
     if test_on not in STREAMS:
@@ -105,13 +119,22 @@ def measurements(
             yield AfterTask(state, _calibration(state, tasks, [by_seed[index] for by_seed in scores.bins]))
         scores.forget()
 
-    seconds = 0.0
-    yield from test(after_task=0)
-    for number, experience in enumerate(benchmark.streams["train"], start=1):
+    seconds, experiences = 0.0, list(benchmark.streams["train"])
+    if start is None:
+        start = Start()
+        yield from test(after_task=0)
+    elif start.between_tasks is not None:
+        strategy.restore(start.between_tasks, experiences[: start.after_task])
+        states.go_on()
+    if start.in_task is not None:
+        strategy.go_on_in_task(start.in_task)
+    for number, experience in enumerate(experiences[start.after_task :], start=start.after_task + 1):
         started = time.perf_counter()
         strategy.train(experience, eval_streams=[])
         _synchronise(strategy)
         seconds = time.perf_counter() - started
+        if number == start.after_task + 1:
+            seconds += start.seconds
         yield from test(after_task=number)
 
 

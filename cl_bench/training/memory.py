@@ -1,5 +1,8 @@
 """A memory of examples that a learner may keep and see again."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -55,9 +58,7 @@ class Memory:
         """
         num_new, held = len(tensors["labels"]), slice(0, len(self))
         keys = torch.rand(num_new, dtype=torch.float64, generator=self.generator)
-        groups = torch.zeros(num_new, dtype=torch.int64)
-        if self.balanced:
-            groups = (tensors["labels"] + tensors["heads"] * 2**32).cpu()
+        groups = self._groups_of(tensors)
         slots, positions = buffers.place(self._keys[held], self._groups[held], keys, groups, size=self.size)
         device = tensors["labels"].device
         slots_there, positions_there = slots.to(device), positions.to(device)
@@ -78,3 +79,23 @@ class Memory:
         if not len(self):
             return {}
         return {"keys": self._keys[: len(self)]} | {name: self[name] for name in self._tensors}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Hold what there was in `state`; the generator is not touched."""
+        self._tensors, self._num_held = {}, 0
+        if not state:
+            return
+        held = slice(0, len(state["keys"]))
+        self._num_held = held.stop
+        self._keys[held] = state["keys"].cpu()
+        for name in sorted(state.keys() - {"keys"}):
+            rows = state[name]
+            self._tensors[name] = rows.new_zeros((self.size, *rows.shape[1:]))
+            self._tensors[name][held] = rows
+        self._groups[held] = self._groups_of(self)
+
+    def _groups_of(self, rows: Any) -> Tensor:
+        """Of examples, by their labels and heads; on the host."""
+        if not self.balanced:
+            return torch.zeros(len(rows["labels"]), dtype=torch.int64)
+        return (rows["labels"] + rows["heads"] * 2**32).cpu()

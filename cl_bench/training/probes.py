@@ -89,6 +89,14 @@ class Probes(SupervisedPlugin):
         self._task = self._step = self._step_of_task = 0
         self.seconds = 0.0
 
+    def state(self) -> dict[str, Any]:
+        counts = {"task": self._task, "step": self._step, "step_of_task": self._step_of_task}
+        return counts | {"seconds": self.seconds}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._task, self._step, self._step_of_task = state["task"], state["step"], state["step_of_task"]
+        self.seconds = state["seconds"]
+
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self._task += 1
         self._step_of_task = 0

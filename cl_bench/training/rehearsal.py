@@ -1,5 +1,7 @@
 """Batches that rehearse: a part of each is of the current task, the rest from a memory."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,13 @@ class Passes:
         taken, self._left = torch.cat(passes).split([count, found - count])
         return taken
 
+    def state(self) -> Tensor:
+        """The positions of the present pass that did not come yet."""
+        return self._left
+
+    def restore(self, state: Tensor) -> None:
+        self._left = state
+
 
 class RoomBatches(ResidentBatches):
     """As many batches as the task alone has, each smaller by a share: room for examples from elsewhere.
@@ -45,6 +54,9 @@ class RoomBatches(ResidentBatches):
 
     def order(self) -> Tensor:
         return self._passes.take(sum(self._sizes()))
+
+    def passes(self) -> Sequence[Passes]:
+        return (self._passes,)
 
 
 class RehearsalBatches(ResidentBatches):
@@ -80,6 +92,9 @@ class RehearsalBatches(ResidentBatches):
         current = self._current.take(sum(num_current)).split(num_current)
         old = (self._old.take(sum(num_old)) + self.num_examples).split(num_old)
         return torch.cat([part for pair in zip(current, old, strict=True) for part in pair])
+
+    def passes(self) -> Sequence[Passes]:
+        return (self._current, self._old)
 
 
 def room_in(batch_size: int, share: float, *, left: int) -> int:

@@ -50,6 +50,10 @@ class States:
         self._strategy, self._seeds = strategy, seeds
         self._drift = Drift(strategy)
 
+    def go_on(self) -> None:
+        """The strategy has gone on from where it stood after a task."""
+        self._drift.after_task()
+
     def after(
         self, after_task: int, *, seconds: float, num_steps: int, ood_auroc: Sequence[float]
     ) -> list[State]:
