@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: install bench test test-slow lint format studies speed clean
+.PHONY: install bench test test-slow lint format studies speed torture clean
 
 install: $(VENV)/.installed
 
@@ -46,6 +46,10 @@ studies: $(VENV)/.installed
 # results/reference/speed.{csv,json,png,svg}, about 40 minutes on one core
 speed: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m cl_bench.speed --output results/reference
+
+# results/torture.md: every strategy killed again and again, 200 times in all; about 15 minutes
+torture: $(VENV)/.installed-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.running.torture > results/torture.md
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

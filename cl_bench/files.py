@@ -4,11 +4,13 @@ import os
 import tempfile
 from pathlib import Path
 
+UNFINISHED = ".unfinished"
+
 
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Put `content` at `path`, on disk when this returns; where that cannot be done the old file stays."""
     data = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -19,3 +21,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """What processes have left there that were killed while they wrote a file."""
+    return list(folder.glob(f".*{UNFINISHED}"))

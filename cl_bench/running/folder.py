@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench import records
-from cl_bench.files import write_whole
+from cl_bench.files import unfinished, write_whole
 from cl_bench.lines import Row
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder
 from cl_bench.running.environment import versions
@@ -62,6 +62,8 @@ class RunFolder:
     def open(self) -> None:
         """Say that the run is under way; rows of an earlier try are not touched yet."""
         self.path.mkdir(parents=True, exist_ok=True)
+        for left in (*unfinished(self.path), *unfinished(self.path / CHECKPOINTS)):
+            left.unlink(missing_ok=True)  # by a process that was killed
         self._seconds_before = (0.0, 0.0)
         self.about: dict[str, Any] = {
             "study": self.config.study,
