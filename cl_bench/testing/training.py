@@ -157,4 +157,9 @@ def stacked_seeds_are_those_alone_or_refused(subject: Subject) -> str:
     if not vars(type(strategy)).get("stackable", False):
         return refuses_stacks(subject)
     applies(subject.is_learner, "only strategies of the suite's kind can be stacked")
-    return at_once_and_alone(subject)
+    try:
+        return at_once_and_alone(subject)
+    except ValueError as error:
+        if "at once" not in str(error):
+            raise
+        return f"with these settings a stack is refused: {error}"
