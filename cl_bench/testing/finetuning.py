@@ -44,7 +44,8 @@ def it_differs_from_finetuning_after_the_first_task(subject: Subject) -> str:
         demand(apart > 0, f"after task 2 the weights are those {than}, bit for bit")
     else:  # a few steps may not turn the sign of a binary weight, but move what it is made from
         demand(own.weights != rest.weights, f"after task 2 all that it keeps is as {than}, bit for bit")
-    return f"after task 2 weights differ by up to {apart:.2g} from those {than}"
+    signs = "" if apart > 0 else "; no weight itself does, but what they are made from"
+    return f"after task 2 it differs by up to {apart:.2g} from training {than}{signs}"
 
 
 @check(
