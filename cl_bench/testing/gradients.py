@@ -20,8 +20,8 @@ STANDSTILL = 1e-30  # a step size that changes no weight
 
 @check(
     "is its gradient that of its loss and penalty, by finite differences?",
-    cause="a factor of 2 or a strength that stands in the loss and not in the gradient, or a penalty added by "
-    "hand that `added_loss` does not tell of",
+    cause="a factor of 2 or a strength that stands in the loss and not in the gradient, or a penalty added "
+    "by hand that `added_loss` does not tell of",
 )
 def the_gradient_is_that_of_loss_and_penalty(subject: Subject) -> str:
     applies(subject.is_learner, "its weights are not one flat vector: autograd differentiates its loss")
@@ -88,8 +88,8 @@ def _value_and_gradient(strategy: Any, weights: Tensor) -> tuple[float, Tensor] 
 
 @check(
     "does what it keeps of a task not depend on the batch size?",
-    cause="a Fisher information of batch means (its expectation falls with the batch size), of the last batch "
-    "only, or a sum over batches that is divided by their number",
+    cause="a Fisher information of batch means (it falls with the batch size), of the last batch only, "
+    "or a sum over batches that is divided by their number",
 )
 def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
     applies(subject.claims.by_example, "it does not claim so (by_example)")
@@ -100,9 +100,8 @@ def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
     error = _relative(small[worst], large[worst])
     ratio = float(small[worst].double().norm() / large[worst].double().norm().clamp_min(1e-300))
     sizes = " and ".join(map(str, BATCH_SIZES))
-    demand(
-        error < 1e-3, f"with batches of {sizes} {worst} differs by {error:.2g} of its length, ratio {ratio:.3g}"
-    )
+    seen = f"with batches of {sizes} {worst} differs by {error:.2g} of its length, ratio {ratio:.3g}"
+    demand(error < 1e-3, seen)
     return f"with batches of {sizes} all {len(small)} tensors are within {error:.0e}"
 
 
@@ -172,6 +171,6 @@ class _Copies(SupervisedPlugin):
         self.number = len(frozen)
         for copy, buffers in frozen:
             if not same(buffers, copied(dict(copy.named_buffers()))):
-                self.wrong = f"the running statistics of its {type(copy).__name__} move while a task is trained"
+                self.wrong = f"running statistics of its {type(copy).__name__} move while a task is trained"
             elif any(part.training for part in copy.modules()):
                 self.wrong = self.wrong or f"its {type(copy).__name__} is in train mode"

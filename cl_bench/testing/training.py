@@ -72,7 +72,7 @@ def another_seed_gives_other_bits(subject: Subject) -> str:
 
 @check(
     "does testing change nothing in training?",
-    cause="running statistics or a posterior that move in tests, or weights that a prediction does not put back",
+    cause="running statistics or a posterior that move in tests, or weights that a test does not put back",
 )
 def testing_changes_nothing(subject: Subject) -> str:
     def ends(*, times: int, batch_size: int = 100) -> str:

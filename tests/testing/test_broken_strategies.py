@@ -3,9 +3,9 @@
 from functools import cache
 
 import pytest
-from broken_strategies import BROKEN, ForKnownTasks
+from broken_strategies import BROKEN, RAISES, ForKnownTasks
 
-from cl_bench.testing import CHECKS, Subject, examine
+from cl_bench.testing import CHECKS, Subject
 from cl_bench.testing.check import FAIL, PASS, result_of
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -28,6 +28,7 @@ def test_a_broken_strategy_fails_the_check_meant_for_it_and_the_healthy_one_pass
     choice, name = BROKEN[cls]
     result = result_of(BY_NAME[name], broken(cls))
     assert result.outcome == FAIL, result
+    assert ("Error: " in result.seen) == (cls in RAISES), result
     assert BY_NAME[name].cause in str(result)
     result = result_of(BY_NAME[name], healthy(HEALTHY.get(name, choice)))
     assert result.outcome == PASS, result
