@@ -70,8 +70,8 @@ STOCK: dict[str, Stock] = {
             OFF: ANOTHER_PASS.format(method="EWCPlugin.compute_importances"),
             BATCH_SIZE: "`EWCPlugin.compute_importances` squares the gradient of a batch's mean loss "
             "(`p.grad.pow(2)` after `loss.backward()`), whose noise falls with the batch size; it takes "
-            "batches of `train_mb_size`, so that ewc_lambda means something else with each. With batches of 1, "
-            "which are the paper's, the check passes",
+            "batches of `train_mb_size`, so that ewc_lambda means something else with each. With batches "
+            "of 1, which are the paper's, the check passes",
         },
     ),
     "SynapticIntelligence": Stock(
@@ -79,9 +79,9 @@ STOCK: dict[str, Stock] = {
         Claims(first_task_is_finetuning=True, off={"settings.si_lambda": 0.0}),
         causes={
             DIFFERS: "On a CPU `SynapticIntelligencePlugin.extract_weights` stores "
-            "`param.detach().cpu().flatten()`, a view of the parameter: the weights before a step (old_theta) "
-            "and the last task's solution are the present weights, so that importance and distance are always "
-            "0. With `.clone()` the check passes. (On a GPU `.cpu()` copies; that was not tried)",
+            "`param.detach().cpu().flatten()`, a view of the parameter: the weights before a step "
+            "(old_theta) and the last task's solution are the present weights, so that importance and "
+            "distance are always 0. With `.clone()` the check passes. (On a GPU `.cpu()` copies: not tried)",
         },
     ),
     "LwF": Stock(
@@ -89,9 +89,9 @@ STOCK: dict[str, Stock] = {
         Claims(first_task_is_finetuning=True, off={"settings.alpha": 0.0}, rehearses=True),
         causes={
             FROZEN: "`LearningWithoutForgetting.post_adapt` takes `copy.deepcopy(agent.model)` while the "
-            "model is in train mode, and nothing calls `.eval()` on the copy: with batch normalisation the teacher "
-            "answers by the statistics of the new task's batches. Without batch normalisation and dropout it "
-            "makes no difference. With `.eval()` the check passes",
+            "model is in train mode, and nothing calls `.eval()` on the copy: with batch normalisation the "
+            "teacher answers by the statistics of the new task's batches. Without batch normalisation and "
+            "dropout it makes no difference. With `.eval()` the check passes",
         },
     ),
     "MAS": Stock(
@@ -144,10 +144,10 @@ Made by `{command}` with avalanche-lib {version} on a CPU
 Two tasks of split digits (144 images), a perceptron with 12 hidden units and a small convolutional network,
 {settings_of_all}. Fine-tuning is Avalanche's `Naive`.
 
-Avalanche's classes make no claims to this kit. That the first task is fine-tuning, that a strength of 0 is,
-and that importances are means over single examples (EWC, MAS) is what the methods' papers say. Not applicable are
-gradients by finite differences (the kit moves the flat vector of a `cl_bench` learner), posteriors, what is
-stored (an Avalanche strategy does not say) and, for Replay and GEM, settings that switch them off. Tests are
+Avalanche's classes make no claims to this kit. That the first task is fine-tuning, that a strength of 0 is
+and that importances are means over single examples (EWC, MAS) is what the methods' papers say. Not applicable
+are gradients by finite differences (the kit moves the flat vector of a `cl_bench` learner), posteriors, what
+is stored (an Avalanche strategy does not say) and, for Replay and GEM, settings that switch them off. Tests are
 held with the global generators put back, except where the question is about these. A failure is not always a
 fault: what was seen and why stands below the table.
 """

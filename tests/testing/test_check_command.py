@@ -1,4 +1,4 @@
-"""`cl-bench check` and `StrategyContract`, on strategies from conf/, from a folder, from packages and of Avalanche."""
+"""`cl-bench check` and `StrategyContract`, on strategies of ours, of folders, packages and Avalanche."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_a_strategy_that_cannot_be_built_fails_once(capsys):
     assert main(["check", "cl_bench.strategies:EWC"]) == 1
     failure, *_ = lines_of(capsys)
     assert failure.startswith("fail  is it built from its settings?  ValueError: ")
-    assert "strength" in failure
+    assert "'decay'" in failure, "what has no value is named"
 
 
 @pytest.mark.usefixtures("two_checks")
@@ -86,12 +86,12 @@ def test_a_strategy_of_a_loose_folder_is_found(capsys, tmp_path):
 
 @pytest.mark.usefixtures("two_checks")
 def test_a_strategy_of_an_installed_package_is_found(capsys, tmp_path, monkeypatch):
-    package = tmp_path / "somebodys_conf"
+    package = tmp_path / "another_conf"
     (package / "strategy").mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "strategy" / "theirs.yaml").write_text(YAML)
     monkeypatch.syspath_prepend(str(tmp_path))
-    entry = EntryPoint("theirs", "somebodys_conf", "cl_bench.conf")
+    entry = EntryPoint("theirs", "another_conf", "cl_bench.conf")
     for module in (choices, compose):
         monkeypatch.setattr(module, "entry_points", lambda group: [entry])
     assert main(["check", "theirs"]) == 0
@@ -131,11 +131,7 @@ def test_what_a_check_raises_is_its_outcome():
 class TestL2AsAClass(StrategyContract):
     strategy = "cl_bench.strategies:L2"
     settings = ("strategy.strength=3.0",)
-
-
-class TestAStrategyThatCannotBeEdited(StrategyContract):
-    strategy = "finetune"
-    claims = Claims(against_forgetting=False)
+    claims = Claims(against_forgetting=True, off={"strength": 0.0})  # for a class that cannot be edited
 
 
 def test_on_a_cpu_avalanche_s_synaptic_intelligence_is_fine_tuning():
