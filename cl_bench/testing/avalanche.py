@@ -147,9 +147,9 @@ Two tasks of split digits (144 images), a perceptron with 12 hidden units and a 
 Avalanche's classes make no claims to this kit. That the first task is fine-tuning, that a strength of 0 is
 and that importances are means over single examples (EWC, MAS) is what the methods' papers say. Not applicable
 are gradients by finite differences (the kit moves the flat vector of a `cl_bench` learner), posteriors, what
-is stored (an Avalanche strategy does not say) and, for Replay and GEM, settings that switch them off. Tests are
-held with the global generators put back, except where the question is about these. A failure is not always a
-fault: what was seen and why stands below the table.
+is stored (an Avalanche strategy does not say) and, for Replay and GEM, settings that switch them off. Tests
+are held with the global generators put back, except where the question is about these. A failure is not
+always a fault: what was seen and why stands below the table.
 """
 
 
