@@ -55,7 +55,7 @@ class VCL(Learner):
             "training.optimizer": "sgd",
             "training.learning_rate": 40.0,
             "training.schedule": "cosine",
-            "training.epochs": 1000,
+            "training.epochs": 500,
         },
     )
 

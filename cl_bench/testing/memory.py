@@ -17,7 +17,7 @@ SLACK = 4096  # bits a task, for bookkeeping
 )
 def memory_grows_only_as_declared(subject: Subject) -> str:
     applies(
-        hasattr(subject.run(*THREE_TASKS).strategy, "state_tensors"),
+        hasattr(subject.built, "state_tensors"),
         "it does not tell what it stores (state_tensors)",
     )
     with global_generators_restored(0):

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import torch
 
-from cl_bench.running.build import build_strategy, build_stream
+from cl_bench.running.build import build_strategy
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.stacked import stack_streams
 from cl_bench.streams.tasks import TaskStream
 from cl_bench.testing.check import Failed, demand
-from cl_bench.testing.subject import SPLIT, Run, Subject
+from cl_bench.testing.subject import SPLIT, Run, Subject, build_stream
 from cl_bench.training.generators import Seeds
 from cl_bench.training.states import stored_tensors
 
@@ -49,7 +49,7 @@ class _Double:
 def _stacked(subject: Subject) -> Run:
     config = subject.run(*EQUAL).config
     seeds = [Seeds(seed) for seed in SEEDS]
-    stream = stack_streams([in_double(build_stream(config, each)[0]) for each in seeds])
+    stream = stack_streams([in_double(build_stream(config, each)) for each in seeds])
     return Run(build_strategy(config, stream, seeds), to_avalanche(stream), stream, config)
 
 

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +12,9 @@ from avalanche.core import SupervisedPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
+from cl_bench.data import ImageData
 from cl_bench.records import Record
-from cl_bench.running.build import build_strategy, build_stream
+from cl_bench.running.build import build, build_strategy, stream_of
 from cl_bench.running.compose import compose
 from cl_bench.strategies import Learner
 from cl_bench.streams.benchmark import to_avalanche
@@ -139,13 +140,18 @@ class Subject:
     def claims(self) -> Claims:
         """Its own, or nothing but the default."""
         if self._claims is None:
-            self._claims = getattr(self.run(*SPLIT).strategy, "claims", Claims())
+            self._claims = getattr(self.built, "claims", Claims())
         return self._claims
+
+    @cached_property
+    def built(self) -> Any:
+        """The strategy as it is built; not to be trained."""
+        return self.run(*SPLIT).strategy
 
     @property
     def is_learner(self) -> bool:
         """Whether it is a strategy of the suite's kind, and not Avalanche's own."""
-        return isinstance(self.run(*SPLIT).strategy, Learner)
+        return isinstance(self.built, Learner)
 
     def kept(self, strategy: Any) -> dict[str, Tensor] | None:
         """What it keeps of earlier tasks; None where nobody knows."""
@@ -153,7 +159,7 @@ class Subject:
             return self._kept(strategy)
         return strategy.state_tensors() if hasattr(strategy, "state_tensors") else None
 
-    @property
+    @cached_property
     def finetune(self) -> "Subject":
         """Fine-tuning in the same setting: ours, or Avalanche's own loop for a strategy of Avalanche's."""
         common = [setting for setting in self.settings if not setting.lstrip("+").startswith("strategy.")]
@@ -218,10 +224,22 @@ def _node(target: str) -> dict[str, Any]:
 def build_run(config: DictConfig, change: ChangeOfStream | None = None) -> Run:
     """Strategy and benchmark of a configuration."""
     seeds = Seeds(config.seed, config.seed_for)
-    stream, _ = build_stream(config, seeds)
+    stream = build_stream(config, seeds)
     if change is not None:
         stream = change(stream)
     return Run(build_strategy(config, stream, seeds), to_avalanche(stream), stream, config)
+
+
+def build_stream(config: DictConfig, seeds: Seeds) -> TaskStream:
+    """The stream of a configuration; a data set is read once."""
+    return stream_of(config, _data(OmegaConf.to_yaml(config.benchmark.dataset, resolve=True)), seeds)
+
+
+@cache
+def _data(node: str) -> ImageData:
+    config = OmegaConf.create(node)
+    assert isinstance(config, DictConfig)
+    return build(config)
 
 
 def outcome_of(config: DictConfig, change: ChangeOfStream | None = None) -> Outcome:

@@ -22,7 +22,7 @@ SIZES = (7, 50, 2000)
     cause="a setting without a value in the YAML, or a constructor that does not pass **learner on",
 )
 def it_is_built_from_its_settings(subject: Subject) -> str:
-    strategy = subject.run(*SPLIT).strategy
+    strategy = subject.built
     num_weights = sum(parameter.numel() for parameter in strategy.model.parameters())
     return f"{type(strategy).__name__} of a network with {num_weights} parameters"
 
@@ -154,7 +154,7 @@ def _global_states() -> dict[str, Any]:
 def stacked_seeds_are_those_alone_or_refused(subject: Subject) -> str:
     from cl_bench.testing.stacking import at_once_and_alone, refuses_stacks
 
-    strategy = subject.run(*SPLIT).strategy
+    strategy = subject.built
     if not vars(type(strategy)).get("stackable", False):
         return refuses_stacks(subject)
     applies(subject.is_learner, "only strategies of the suite's kind can be stacked")
