@@ -15,6 +15,7 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
   cl-bench report DIR                                        tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
+  cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
   cl-bench list [group]                                      every choice with what it is
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
@@ -144,6 +145,12 @@ def plot(arguments: list[str]) -> int:
     return plot_main(arguments)
 
 
+def check(arguments: list[str]) -> int:
+    from cl_bench.testing.main import main as check_main
+
+    return check_main(arguments)
+
+
 def list_choices(arguments: list[str]) -> int:
     for group in arguments or filter(choices, GROUPS):
         found = choices(group)
@@ -181,6 +188,8 @@ def complete(line: str) -> int:
         return run_main(["-sc", "query=bash"])[0]
     elif words[1] == "list":
         print(" ".join(GROUPS))
+    elif words[1] == "check":
+        print(" ".join(choices("strategy")))
     elif words[1] == "plot":
         from cl_bench.kinds import KINDS
 
@@ -202,6 +211,7 @@ VERBS = {
     "tune": tune,
     "report": report,
     "plot": plot,
+    "check": check,
     "list": list_choices,
     "completion": completion,
 }

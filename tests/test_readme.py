@@ -54,6 +54,19 @@ def test_the_loose_strategy_of_the_readme_runs(checkout, process_as_before, monk
     assert "decay" in capsys.readouterr().out
 
 
+def test_the_kit_finds_what_the_readme_says_in_its_loose_strategy(tmp_path, monkeypatch):
+    from cl_bench.testing import CHECKS, Subject
+    from cl_bench.testing.check import FAIL, result_of
+
+    block = next(block for block in PYTHON if "class Decay" in block)
+    (tmp_path / "the_readme_s.py").write_text(block)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    decay = Subject("the_readme_s:Decay", ["strategy.rate=1e-3"])
+    for name in ("the_gradient_is_that_of_loss_and_penalty", "heads_of_other_tasks_stand_still"):
+        (check,) = (check for check in CHECKS if check.name == name)
+        assert result_of(check, decay).outcome == FAIL
+
+
 def test_every_strategy_stands_in_the_table_of_methods():
     for name in choices("strategy"):
         assert f"`{name}`" in README

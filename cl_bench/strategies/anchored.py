@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from cl_bench.posteriors import laplace
 from cl_bench.strategies.checks import check_not_negative
 from cl_bench.strategies.measured import Measured
+from cl_bench.testing.claims import Claims
 
 
 class Anchored(Measured):
@@ -16,6 +19,7 @@ class Anchored(Measured):
         strength: of the penalty; 0 is fine-tuning.
     """
 
+    claims = Claims(first_task_is_finetuning=True, off={"strength": 0.0}, by_example=True)
     kept = ("penalty",)
 
     def __init__(self, *, strength: float, **learner: Any) -> None:
@@ -38,3 +42,7 @@ class Anchored(Measured):
         self.flat.gradients += laplace.penalty_gradient(
             self.penalty, self.flat.values.data, strength=self.curvature
         )
+
+    def added_loss(self) -> Tensor:
+        """What `add_penalty_gradient` adds the gradient of, a scalar."""
+        return laplace.penalty(self.penalty, self.flat.values.data, strength=self.curvature)

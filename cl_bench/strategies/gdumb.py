@@ -6,6 +6,7 @@ from typing import Any
 from cl_bench.strategies.checks import check_choice
 from cl_bench.strategies.joint import begin_anew
 from cl_bench.strategies.rehearsal import Rehearsal
+from cl_bench.testing.claims import Claims
 from cl_bench.training.batches import ResidentBatches, merged
 from cl_bench.training.rehearsal import RehearsalBatches
 
@@ -28,6 +29,7 @@ class GDumb(Rehearsal):
     """
 
     stackable = True
+    claims = Claims(rehearses=True)
     kept = ("initial",)
 
     def __init__(self, *, epoch: str, **rehearsal: Any) -> None:

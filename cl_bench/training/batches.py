@@ -145,6 +145,10 @@ class StackedBatches(ResidentBatches):
         """Of one seed."""
         return self._parts[0].num_examples
 
+    def _sizes(self) -> list[int]:
+        """Of one seed's part of the batches, which may leave room for examples from elsewhere."""
+        return self._parts[0]._sizes()
+
     def __iter__(self) -> Iterator[Batch]:
         if self.generator is not None:
             yield from super().__iter__()

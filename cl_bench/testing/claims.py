@@ -1,0 +1,40 @@
+"""What a strategy says of itself, so that `cl-bench check` can hold it to that."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Claims(NamedTuple):
+    """Class attribute `claims` of a strategy (or of an instance, where settings decide): what is known of it.
+
+    A question that depends on what is not claimed is "not applicable". Everything else is found out: from
+    `stackable`, `belief()`, `state_tensors()`, `present_prior()` (the prior of the task in training, of the
+    kind of `belief()`) and `added_loss()` (a scalar: what the strategy adds the gradient of by hand).
+
+    Attributes:
+        against_forgetting: from the second task on it trains in another way than fine-tuning.
+        first_task_is_finetuning: the first task is trained as in fine-tuning, bit for bit.
+        off: settings of the strategy with which nothing holds old tasks, such as {"strength": 0.0}.
+        off_is_finetuning: with these it is fine-tuning, bit for bit.
+        by_example: what it keeps of a task, and adds to a batch's loss, does not depend on the batch size.
+        carries_posterior: `belief()` after a task is `present_prior()` in the next one.
+        conjugate: settings (strategy.*, training.*) with which its posterior converges where Bayes' rule is
+            known exactly; see testing/conjugate.py.
+        rehearses: it shows examples, old ones or new, to heads of old tasks, which then move.
+        grows: what it stores grows with the number of tasks.
+        scenarios: where it runs; in others it raises a ValueError that names the scenario.
+    """
+
+    against_forgetting: bool = True
+    first_task_is_finetuning: bool = False
+    off: Mapping[str, Any] = NOTHING
+    off_is_finetuning: bool = True
+    by_example: bool = False
+    carries_posterior: bool = False
+    conjugate: Mapping[str, Any] = NOTHING
+    rehearses: bool = False
+    grows: bool = False
+    scenarios: tuple[str, ...] = ("task", "domain", "class")
