@@ -15,7 +15,8 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
   cl-bench report DIR                                        tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
-  cl-bench list [group]                                      every choice with what it is
+  cl-bench list [group]                                      every choice, what it is and whose
+  cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own to start from
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
 
@@ -144,6 +145,12 @@ def plot(arguments: list[str]) -> int:
     return plot_main(arguments)
 
 
+def new(arguments: list[str]) -> int:
+    from cl_bench.new.command import main as new_main
+
+    return new_main(arguments)
+
+
 def list_choices(arguments: list[str]) -> int:
     for group in arguments or filter(choices, GROUPS):
         found = choices(group)
@@ -203,5 +210,6 @@ VERBS = {
     "report": report,
     "plot": plot,
     "list": list_choices,
+    "new": new,
     "completion": completion,
 }
