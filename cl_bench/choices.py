@@ -12,21 +12,30 @@ GROUPS = (
 )
 
 
-def folders() -> list[Path]:
-    """Our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`."""
-    found = [conf_folder()]
+def folders() -> dict[Path, str]:
+    """Our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`, each
+    with the name of its package.
+    """
+    found = {conf_folder(): "cl_bench"}
     for entry_point in sorted(entry_points(group="cl_bench.conf")):
         spec = find_spec(entry_point.value)
-        found += [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+        package = entry_point.dist.name if entry_point.dist else entry_point.name
+        for place in (spec.submodule_search_locations or []) if spec else []:
+            found.setdefault(Path(place), package)
     return found
 
 
 def choices(group: str) -> dict[str, Path]:
     """Name -> file, sorted; where two packages have the same name, the first wins, as in Hydra."""
-    found: dict[str, Path] = {}
-    for folder in folders():
+    return {name: path for name, (path, _) in with_packages(group).items()}
+
+
+def with_packages(group: str) -> dict[str, tuple[Path, str]]:
+    """The same with the name of the package that each choice comes from."""
+    found: dict[str, tuple[Path, str]] = {}
+    for folder, package in folders().items():
         for path in sorted((folder / group).glob("*.yaml")):
-            found.setdefault(path.stem, path)
+            found.setdefault(path.stem, (path, package))
     return dict(sorted(found.items()))
 
 

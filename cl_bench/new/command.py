@@ -26,7 +26,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("name", help="of the package and of the strategy, such as my_method")
     parser.add_argument("--kind", choices=KINDS, required=True, help="the worked example that it starts from")
-    parser.add_argument("-o", dest="into", metavar="DIR", type=Path, default=Path(), help="where (default: .)")
+    parser.add_argument(
+        "-o", dest="into", metavar="DIR", type=Path, default=Path(), help="where (default: .)"
+    )
     try:
         given = parser.parse_args(arguments)
     except SystemExit as left:
