@@ -45,7 +45,7 @@ def run(tmp_path):
     return call
 
 
-def tested(folder):
+def outcomes(folder):
     return {(row.after_task, row.on_task): (row.accuracy, row.nll) for row in read(folder / "records.csv")}
 
 
@@ -86,27 +86,27 @@ def test_a_star_names_all_strategies_there_are():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_learns_and_does_something_of_its_own(swept, name):
-    assert tested(swept[name])[1, 1][0] > 0.3
-    assert tested(swept[name])[2, 1] != tested(swept["finetune"])[2, 1]
+    assert outcomes(swept[name])[1, 1][0] > 0.3
+    assert outcomes(swept[name])[2, 1] != outcomes(swept["finetune"])[2, 1]
 
 
 @pytest.mark.parametrize("name", ["my_penalty", "my_replay"])
 def test_the_first_task_is_learned_as_by_fine_tuning(swept, name):
-    assert tested(swept[name])[1, 1] == tested(swept["finetune"])[1, 1]
+    assert outcomes(swept[name])[1, 1] == outcomes(swept["finetune"])[1, 1]
 
 
 @pytest.mark.parametrize(("name", "off"), [("my_penalty", "strength=0"), ("my_replay", "weight=0")])
 def test_an_example_that_is_switched_off_is_fine_tuning_bit_for_bit(swept, run, name, off):
     (folder,) = run("off", f"strategy={name}", f"strategy.{off}")
-    assert tested(folder) == tested(swept["finetune"])
+    assert outcomes(folder) == outcomes(swept["finetune"])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_seeds_trained_at_once_are_the_seeds_one_by_one(swept, run, name):
     first, second = run("at_once", f"strategy={name}", "seeds=[0,1]", "training.stacked=true")
-    for test, (accuracy, nll) in tested(swept[name]).items():
-        assert tested(first)[test] == (pytest.approx(accuracy, abs=0.02), pytest.approx(nll, rel=0.02))
-    assert tested(second) != tested(first)
+    for test, (accuracy, nll) in outcomes(swept[name]).items():
+        assert outcomes(first)[test] == (pytest.approx(accuracy, abs=0.02), pytest.approx(nll, rel=0.02))
+    assert outcomes(second) != outcomes(first)
 
 
 def test_the_penalty_pulls_by_importance_times_distance():
@@ -210,3 +210,10 @@ def test_a_package_passes_its_own_tests_as_generated(site, name):
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_there_is_to_tune_comes_with_the_package(name):
+    from cl_bench.tuning.main import space_of
+
+    assert all(found.key.split(".")[0] in ("strategy", "training") for found in space_of(name, [], {}))
