@@ -17,6 +17,8 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
   cl-bench list [group]                                      every choice, what it is and whose
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
+  cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, whether it is right
+  cl-bench list [group]                                      every choice with what it is
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
 
@@ -151,6 +153,12 @@ def new(arguments: list[str]) -> int:
     return new_main(arguments)
 
 
+def check(arguments: list[str]) -> int:
+    from cl_bench.testing.main import main as check_main
+
+    return check_main(arguments)
+
+
 def list_choices(arguments: list[str]) -> int:
     for group in arguments or filter(with_packages, GROUPS):
         found = with_packages(group)
@@ -189,6 +197,8 @@ def complete(line: str) -> int:
         return run_main(["-sc", "query=bash"])[0]
     elif words[1] == "list":
         print(" ".join(GROUPS))
+    elif words[1] == "check":
+        print(" ".join(choices("strategy")))
     elif words[1] == "plot":
         from cl_bench.kinds import KINDS
 
@@ -210,6 +220,7 @@ VERBS = {
     "tune": tune,
     "report": report,
     "plot": plot,
+    "check": check,
     "list": list_choices,
     "new": new,
     "completion": completion,

@@ -5,6 +5,7 @@ from typing import Any
 from cl_bench.posteriors import adaste, straight_through
 from cl_bench.strategies.binary import LatentLearner
 from cl_bench.strategies.checks import check_not_negative, check_positive
+from cl_bench.testing.claims import Claims
 
 
 class AdaSTE(LatentLearner):
@@ -23,6 +24,7 @@ class AdaSTE(LatentLearner):
     """
 
     stackable = True
+    claims = Claims(against_forgetting=False)
     method = "adaste"
 
     def __init__(

@@ -7,6 +7,7 @@ from torch import Tensor
 from cl_bench.posteriors import laplace
 from cl_bench.strategies.checks import check_not_negative
 from cl_bench.strategies.measured import Measured
+from cl_bench.testing.claims import Claims
 
 
 class Anchored(Measured):
@@ -17,6 +18,8 @@ class Anchored(Measured):
     Args:
         strength: of the penalty; 0 is fine-tuning.
     """
+
+    claims = Claims(first_task_is_finetuning=True, off={"strength": 0.0}, by_example=True)
 
     def __init__(self, *, strength: float, **learner: Any) -> None:
         check_not_negative(strength=strength)
@@ -38,6 +41,10 @@ class Anchored(Measured):
         self.flat.gradients += laplace.penalty_gradient(
             self.penalty, self.flat.values.data, strength=self.curvature
         )
+
+    def added_loss(self) -> Tensor:
+        """What `add_penalty_gradient` adds the gradient of, a scalar."""
+        return laplace.penalty(self.penalty, self.flat.values.data, strength=self.curvature)
 
     def state_tensors(self) -> dict[str, Tensor]:
         return self.penalty._asdict()

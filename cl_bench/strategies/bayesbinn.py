@@ -12,8 +12,16 @@ from cl_bench.posteriors.prediction import Prediction, log_probabilities
 from cl_bench.strategies.binary import check_binary_network
 from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
 from cl_bench.strategies.sampling import SamplingLearner
+from cl_bench.testing.claims import Claims
 
 VARIANTS = ("sound", "published")
+# with which it converges where Bayes' rule is known exactly (testing/conjugate.py)
+CONJUGATE = {
+    "strategy.temperature": 0.1,
+    "strategy.initial_magnitude": 0.3,
+    "training.learning_rate": 0.01,
+    "training.epochs": 600,
+}
 
 
 class BayesBiNN(SamplingLearner):
@@ -39,6 +47,7 @@ class BayesBiNN(SamplingLearner):
     """
 
     stackable = True
+    claims = Claims(off={"kl_weight": 0.0}, off_is_finetuning=False)
     binary = True
 
     def __init__(
@@ -69,6 +78,8 @@ class BayesBiNN(SamplingLearner):
         self.posterior = bernoulli.init(start)
         self.prior = torch.zeros_like(start)
         self.flat.set(bernoulli.mode(start))
+        if carry_prior:
+            self.claims = self.claims._replace(carries_posterior=True, conjugate=CONJUGATE)
 
     def draw_weights(self) -> tuple[Tensor, Tensor]:
         noise = bernoulli.logistic_noise(self.noise.uniform_like(self.posterior.natural))
@@ -129,6 +140,10 @@ class BayesBiNN(SamplingLearner):
 
     def belief(self) -> BinaryWeights:
         return BinaryWeights(self.posterior.natural)
+
+    def present_prior(self) -> BinaryWeights:
+        """The prior of the task in training."""
+        return BinaryWeights(self.prior)
 
     def first_prior(self) -> BinaryWeights:
         return BinaryWeights(torch.zeros_like(self.posterior.natural))

@@ -9,6 +9,7 @@ from cl_bench.posteriors.straight_through import binarise
 from cl_bench.strategies.binary import check_binary_network
 from cl_bench.strategies.checks import check_not_negative
 from cl_bench.strategies.sampling import OwnRule
+from cl_bench.testing.claims import Claims
 
 
 class Bop(OwnRule):
@@ -22,6 +23,7 @@ class Bop(OwnRule):
     """
 
     stackable = True
+    claims = Claims(against_forgetting=False)
     binary = True
 
     def __init__(self, *, threshold: float, **learner: Any) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from cl_bench.posteriors import dark_experience
 from cl_bench.strategies.checks import check_count, check_not_negative
 from cl_bench.strategies.rehearsal import Rehearsal
+from cl_bench.testing.claims import Claims
 from cl_bench.training.batches import ResidentBatches
 from cl_bench.training.rehearsal import RoomBatches
 
@@ -33,6 +34,7 @@ class DER(Rehearsal):
     """
 
     stackable = True
+    claims = Claims(off={"alpha": 0.0, "beta": 0.0}, rehearses=True)
 
     def __init__(
         self,

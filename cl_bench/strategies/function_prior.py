@@ -12,6 +12,7 @@ from cl_bench.posteriors import fisher, function_prior
 from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
 from cl_bench.strategies.experiences import head_of
 from cl_bench.strategies.measured import Measured
+from cl_bench.testing.claims import Claims
 from cl_bench.training.batches import ResidentBatches
 from cl_bench.training.forward import Forward
 
@@ -49,6 +50,13 @@ class FunctionPrior(Measured):
     """
 
     stackable = True
+    claims = Claims(
+        first_task_is_finetuning=True,
+        off={"strength": 0.0},
+        by_example=True,
+        rehearses=True,
+        grows=True,
+    )
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor
 from cl_bench.strategies.checks import check_choice
 from cl_bench.strategies.joint import begin_anew
 from cl_bench.strategies.rehearsal import Rehearsal
+from cl_bench.testing.claims import Claims
 from cl_bench.training.batches import ResidentBatches, merged
 from cl_bench.training.rehearsal import RehearsalBatches
 
@@ -30,6 +31,7 @@ class GDumb(Rehearsal):
     """
 
     stackable = True
+    claims = Claims(rehearses=True)
 
     def __init__(self, *, epoch: str, **rehearsal: Any) -> None:
         check_choice("epoch", epoch, EPOCHS)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from cl_bench.posteriors import tempered
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.strategies.checks import check_not_negative
@@ -29,8 +31,13 @@ class GVCL(VCL):
         super().__init__(**vcl)
         self.strength = strength
 
+    def kl_by_weight(self, prior: Gaussian) -> Tensor:
+        return tempered.kl_divergence(self.posterior, prior, self._added(prior))
+
     def kl_gradient(self, prior: Gaussian) -> Gaussian:
-        added = tempered.added_precision(
+        return tempered.kl_gradient(self.posterior, prior, self._added(prior))
+
+    def _added(self, prior: Gaussian) -> Tensor:
+        return tempered.added_precision(
             prior, first_log_variance=self.first_log_variance, strength=self.strength
         )
-        return tempered.kl_gradient(self.posterior, prior, added)

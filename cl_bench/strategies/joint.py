@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cl_bench.strategies.experiences import resident_tasks
 from cl_bench.strategies.learner import Learner
+from cl_bench.testing.claims import Claims
 from cl_bench.training.flat import FlatParameters
 
 
@@ -21,6 +22,7 @@ class Joint(Learner):
     """
 
     stackable = True
+    claims = Claims(first_task_is_finetuning=True, rehearses=True, grows=True)
 
     def __init__(self, *, restart: bool, **learner: Any) -> None:
         super().__init__(**learner)

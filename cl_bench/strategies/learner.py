@@ -1,7 +1,7 @@
 """What all strategies share: resident batches, flat parameters, named generators, one head a task."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from avalanche.core import BasePlugin
@@ -18,6 +18,7 @@ from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
 from cl_bench.strategies.resident import Resident
+from cl_bench.testing.claims import Claims
 from cl_bench.training.flat import FlatParameters
 from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
@@ -77,6 +78,7 @@ class Learner(Resident):
 
     loss: Tensor
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
+    claims: ClassVar[Claims] = Claims()  # what `cl-bench check` holds it to; testing/claims.py
     binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
 
     def __init__(
@@ -301,3 +303,4 @@ class Finetune(Learner):
     """Training on each task in turn with nothing against forgetting: the lower reference."""
 
     stackable = True
+    claims = Claims(against_forgetting=False, first_task_is_finetuning=True, by_example=True)

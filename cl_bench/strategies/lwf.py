@@ -11,6 +11,7 @@ from cl_bench.posteriors import distillation
 from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
 from cl_bench.strategies.experiences import head_of, resident_tasks
 from cl_bench.strategies.learner import Learner
+from cl_bench.testing.claims import Claims
 from cl_bench.training.forward import Forward
 
 WEIGHTINGS = ("fixed", "by_task")
@@ -37,6 +38,12 @@ class LwF(Learner):
     """
 
     stackable = True
+    claims = Claims(
+        first_task_is_finetuning=True,
+        off={"strength": 0.0, "weighting": "fixed"},
+        by_example=True,
+        rehearses=True,
+    )
 
     def __init__(
         self, *, strength: float, temperature: float, weighting: str, new_classes: str, **learner: Any

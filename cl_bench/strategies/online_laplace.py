@@ -35,6 +35,7 @@ class OnlineLaplace(Anchored):
     """
 
     stackable = True
+    claims = Anchored.claims._replace(first_task_is_finetuning=False)  # its prior is there from the start
 
     def __init__(
         self, *, prior_precision: float, structure: str, memory: str, fisher_estimator: str, **anchored: Any
@@ -51,6 +52,9 @@ class OnlineLaplace(Anchored):
         self.blocks = kronecker.blocks_of(network) if structure == "kfac" else []
         self.terms: tuple[kronecker.Term, ...] = ()
         self.active = torch.ones_like(self.flat.values.data)
+        self.claims = self.claims._replace(
+            carries_posterior=structure == "diagonal", grows=structure == "kfac" and memory == "separate"
+        )
 
     @property
     def curvature(self) -> float:
@@ -64,6 +68,14 @@ class OnlineLaplace(Anchored):
                 self.terms, self.blocks, weights - self.penalty.centre
             )
         self.flat.gradients.addcmul_(gradient, self.active)
+
+    def added_loss(self) -> Tensor:
+        """strength / (2 N_t) (theta - theta*)^T Lambda (theta - theta*) of the weights that the task may move."""
+        distance = (self.flat.values.data - self.penalty.centre) * self.active
+        quadratic = (self.penalty.precision * distance**2).sum()
+        if self.terms:
+            quadratic = quadratic + (distance * kronecker.product(self.terms, self.blocks, distance)).sum()
+        return self.curvature / 2 * quadratic
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
@@ -99,6 +111,10 @@ class OnlineLaplace(Anchored):
         if self.structure == "kfac":
             return None
         return Gaussian(self.penalty.centre, -self.penalty.precision.log())
+
+    def present_prior(self) -> Gaussian | None:
+        """The prior of the task in training: the posterior so far."""
+        return self.belief()
 
     def first_prior(self) -> Gaussian | None:
         centre = torch.zeros_like(self.penalty.centre)

@@ -5,6 +5,7 @@ from typing import Any
 
 from cl_bench.strategies.checks import check_share
 from cl_bench.strategies.rehearsal import Rehearsal
+from cl_bench.testing.claims import Claims
 from cl_bench.training.batches import ResidentBatches
 from cl_bench.training.rehearsal import RehearsalBatches
 
@@ -23,6 +24,7 @@ class Replay(Rehearsal):
     """
 
     stackable = True
+    claims = Claims(first_task_is_finetuning=True, off={"replay_share": 0.0}, rehearses=True)
 
     def __init__(self, *, replay_share: float, **rehearsal: Any) -> None:
         check_share(replay_share=replay_share)

@@ -27,6 +27,7 @@ class SI(Anchored):
     """
 
     stackable = True
+    claims = Anchored.claims._replace(by_example=False)  # its path is that of the batches
 
     def __init__(self, *, damping: float, path: str, **anchored: Any) -> None:
         check_positive(damping=damping)

@@ -4,6 +4,7 @@ from torch import nn
 
 from cl_bench.posteriors import straight_through
 from cl_bench.strategies.binary import LatentLearner
+from cl_bench.testing.claims import Claims
 from cl_bench.training.flat import FlatParameters
 
 
@@ -15,6 +16,7 @@ class StraightThrough(LatentLearner):
     """
 
     stackable = True
+    claims = Claims(against_forgetting=False)
     method = "straight_through"
 
     def lay_out(self, network: nn.Module) -> FlatParameters:

@@ -9,6 +9,7 @@ from cl_bench.posteriors import metaplasticity, straight_through
 from cl_bench.posteriors.beliefs import BinaryWeights, frozen_share
 from cl_bench.strategies.binary import LatentLearner
 from cl_bench.strategies.checks import check_not_negative
+from cl_bench.testing.claims import Claims
 from cl_bench.training.flat import FlatParameters
 
 
@@ -25,6 +26,7 @@ class SynapticMetaplasticity(LatentLearner):
     """
 
     stackable = True
+    claims = Claims(off={"meta": 0.0}, off_is_finetuning=False)
     method = "synaptic_metaplasticity"
 
     def __init__(self, *, meta: float, **learner: Any) -> None:

@@ -14,6 +14,7 @@ from cl_bench.strategies.checks import check_choice, check_count, check_not_nega
 from cl_bench.strategies.experiences import head_of
 from cl_bench.strategies.gaussian_layers import make_gaussian
 from cl_bench.strategies.learner import Learner
+from cl_bench.testing.claims import Claims
 from cl_bench.training.batches import ResidentBatches, merged
 from cl_bench.training.flat import FlatParameters
 
@@ -43,6 +44,19 @@ class VCL(Learner):
     """
 
     stackable = True
+    claims = Claims(
+        off={"kl_weight": 0.0},
+        off_is_finetuning=False,
+        by_example=True,
+        carries_posterior=True,
+        conjugate={
+            "strategy.initial_log_variance": -2.0,
+            "training.optimizer": "sgd",
+            "training.learning_rate": 10.0,
+            "training.schedule": "cosine",
+            "training.epochs": 1000,
+        },
+    )
 
     def __init__(
         self,
@@ -76,6 +90,7 @@ class VCL(Learner):
         )
         self.coresets: list[ResidentBatches] = []
         self.active = torch.ones_like(self.initial.mean)
+        self.claims = self.claims._replace(grows=coreset != "none")
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""
@@ -98,8 +113,16 @@ class VCL(Learner):
         for part, kl_part in zip(self.flat.gradients.chunk(2, dim=-1), gradient, strict=True):
             part.addcmul_(kl_part, active, value=self.kl_weight / num_examples)
 
+    def added_loss(self) -> Tensor:
+        """kl_weight KL(q_t || q_{t-1}) / N_t over the weights that the task may move, in nats."""
+        return self.kl_weight / self.num_examples * (self.active * self.kl_by_weight(self.prior)).sum()
+
+    def kl_by_weight(self, prior: Gaussian) -> Tensor:
+        """The divergence of the posterior from a prior, nats [P]."""
+        return gaussian.kl_divergence(self.posterior, prior)
+
     def kl_gradient(self, prior: Gaussian) -> Gaussian:
-        """Of the divergence of the posterior from a prior, in nats."""
+        """Of `kl_by_weight`."""
         return gaussian.kl_gradient(self.posterior, prior)
 
     def active_for(self, head: int) -> Tensor:
@@ -217,6 +240,10 @@ class VCL(Learner):
 
     def belief(self) -> Gaussian:
         return self.posterior
+
+    def present_prior(self) -> Gaussian:
+        """The prior of the task in training."""
+        return self.prior
 
     def first_prior(self) -> Gaussian:
         mean = torch.zeros_like(self.posterior.mean)

@@ -1,0 +1,31 @@
+"""The kit that a strategy must pass: ours and anybody's.
+
+`cl-bench check NAME` prints its answers; `StrategyContract` asks the same questions in pytest. A strategy says
+what is known of it by the class attribute `claims`, a `Claims`: all that can be claimed is documented there.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from cl_bench.testing.claims import Claims
+
+if TYPE_CHECKING:
+    from cl_bench.testing.catalogue import CHECKS, examine
+    from cl_bench.testing.contract import StrategyContract
+    from cl_bench.testing.subject import Subject
+
+__all__ = ["CHECKS", "Claims", "StrategyContract", "Subject", "examine"]
+
+
+def __getattr__(name: str) -> Any:
+    """The rest is imported when it is asked for: strategies import `Claims`, and checks import strategies."""
+    homes = {
+        "CHECKS": "catalogue",
+        "examine": "catalogue",
+        "StrategyContract": "contract",
+        "Subject": "subject",
+    }
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{homes[name]}"), name)

@@ -1,0 +1,74 @@
+"""What a check is, and what comes of it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from cl_bench.testing.subject import Subject
+
+PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "n/a"
+
+
+class Failed(AssertionError):  # noqa: N818 (it is what was seen)
+    """What was seen is not what was asked for."""
+
+
+class NotApplicable(Exception):  # noqa: N818
+    """The question does not arise, and why."""
+
+
+class Check(NamedTuple):
+    """A question to a strategy.
+
+    `look` answers what was seen, in words; it raises `Failed` where that is wrong and `NotApplicable` where
+    the question does not arise. Any other error is a failure, too.
+    """
+
+    question: str
+    cause: str  # of most failures
+    look: Callable[["Subject"], str]
+
+    @property
+    def name(self) -> str:
+        return self.look.__name__
+
+
+class Result(NamedTuple):
+    """What came of a check."""
+
+    check: Check
+    outcome: str  # PASS, FAIL, NOT_APPLICABLE
+    seen: str
+
+    def __str__(self) -> str:
+        line = f"{self.outcome:<4}  {self.check.question}  {self.seen}"
+        return line + (f"\n      usually: {self.check.cause}" if self.outcome == FAIL else "")
+
+
+def check(question: str, *, cause: str) -> Callable[[Callable[["Subject"], str]], Check]:
+    """Make a check of a function of a subject."""
+    return lambda look: Check(question, cause, look)
+
+
+def result_of(check: Check, subject: "Subject") -> Result:
+    """Ask the question."""
+    try:
+        return Result(check, PASS, check.look(subject))
+    except NotApplicable as reason:
+        return Result(check, NOT_APPLICABLE, str(reason))
+    except Failed as seen:
+        return Result(check, FAIL, str(seen))
+    except Exception as error:  # whatever a strategy may raise
+        return Result(check, FAIL, f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def demand(truth: bool, seen: str) -> None:
+    """Fail with what was seen unless it is true."""
+    if not truth:
+        raise Failed(seen)
+
+
+def applies(truth: bool, reason: str) -> None:
+    """Go on only where the question arises."""
+    if not truth:
+        raise NotApplicable(reason)

@@ -1,0 +1,58 @@
+"""How it differs from fine-tuning: not in the first task where it says so, and surely in the second."""
+
+from cl_bench.testing.check import applies, check, demand
+from cl_bench.testing.subject import SPLIT, Subject, copied, distance, same
+from cl_bench.training.generators import global_generators_restored
+
+
+def _after_task_1(subject: Subject) -> dict:
+    with global_generators_restored(0):
+        run = subject.run(*SPLIT)
+        run.train(0)
+        return copied(run.strategy.model.state_dict())
+
+
+@check(
+    "is the first task trained exactly as fine-tuning does?",
+    cause="a penalty or a memory that is there before anything was learned, or random numbers drawn from the "
+    "generator of the batches",
+)
+def the_first_task_is_finetuning(subject: Subject) -> str:
+    applies(subject.claims.first_task_is_finetuning, "it does not claim so (first_task_is_finetuning)")
+    own, plain = _after_task_1(subject), _after_task_1(subject.finetune)
+    demand(same(own, plain), f"weights after task 1 differ by up to {distance(own, plain):.2g}")
+    return "weights after task 1 are equal, bit for bit"
+
+
+@check(
+    "does it differ from fine-tuning after the first task?",
+    cause="a penalty that is always 0: an importance that is never stored, weights compared with an alias of "
+    "themselves, a strength that is not used",
+)
+def it_differs_from_finetuning_after_the_first_task(subject: Subject) -> str:
+    claims = subject.claims
+    applies(claims.against_forgetting, "it has nothing against forgetting (against_forgetting)")
+    applies(
+        bool(claims.off) or claims.first_task_is_finetuning,
+        "its first task is not fine-tuning's, and it names no settings that switch it off (off)",
+    )
+    own = subject.outcome(*SPLIT).network
+    rest = subject.outcome(*SPLIT, *subject.off()) if claims.off else subject.finetune.outcome(*SPLIT)
+    than = f"with {', '.join(subject.off())}" if claims.off else "by fine-tuning"
+    demand(not same(own, rest.network), f"after task 2 the weights are those {than}, bit for bit")
+    return f"after task 2 weights differ by up to {distance(own, rest.network):.2g} from those {than}"
+
+
+@check(
+    "is it fine-tuning bit for bit when it is switched off?",
+    cause="a term without the strength's factor, or other batches or random numbers than fine-tuning's",
+)
+def switched_off_it_is_finetuning(subject: Subject) -> str:
+    applies(bool(subject.claims.off), "it names no settings that switch it off (off)")
+    applies(subject.claims.off_is_finetuning, "what is left is not fine-tuning (off_is_finetuning)")
+    own, plain = subject.outcome(*SPLIT, *subject.off()).network, subject.finetune.outcome(*SPLIT).network
+    demand(
+        same(own, plain),
+        f"with {', '.join(subject.off())} weights differ by up to {distance(own, plain):.2g}",
+    )
+    return f"with {', '.join(subject.off())} weights after two tasks are equal"

@@ -1,0 +1,177 @@
+"""Is the gradient that of what it says it minimises, and is what it keeps exact and frozen?"""
+
+from typing import Any
+
+import torch
+from avalanche.core import SupervisedPlugin
+from torch import Tensor, nn
+
+from cl_bench.testing.check import Failed, NotApplicable, applies, check, demand
+from cl_bench.testing.reach import generators_restored, other_networks
+from cl_bench.testing.stacking import double_precision, in_double
+from cl_bench.testing.subject import PERMUTED, SPLIT, Run, Subject, copied, same
+from cl_bench.training.generators import global_generators_restored
+
+STEP = 1e-6  # of central differences in double precision
+NUM_DIRECTIONS = 4
+BATCH_SIZES = (8, 48)
+STANDSTILL = 1e-30  # a step size that changes no weight
+
+
+@check(
+    "is its gradient that of its loss and penalty, by finite differences?",
+    cause="a factor of 2 or a strength that stands in the loss and not in the gradient, or a penalty added by "
+    "hand that `added_loss` does not tell of",
+)
+def the_gradient_is_that_of_loss_and_penalty(subject: Subject) -> str:
+    applies(subject.is_learner, "its weights are not one flat vector: autograd differentiates its loss")
+    with double_precision():
+        run = subject.run(*PERMUTED, change=in_double)
+        probe = _Differences()
+        run.strategy.plugins.insert(0, probe)
+        run.train(0, 1)
+    if probe.overwritten:
+        raise NotApplicable("it puts weights of its own into the network before each gradient")
+    error = max(probe.errors)
+    demand(error < 1e-4, f"in the second task the slope is off by {error:.2g} of the gradient's length")
+    return f"slopes along {NUM_DIRECTIONS} directions within {error:.0e} of the gradient's length"
+
+
+class _Differences(SupervisedPlugin):
+    """Compares slopes once, in the midst of the second task, and leaves all as it was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[float] = []
+        self.overwritten = False
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        clock = strategy.clock
+        if clock.train_exp_counter != 1 or clock.train_exp_iterations != 4 or self.errors:
+            return
+        self.errors.append(torch.inf)  # hooks of the passes below must not come back here
+        before = strategy.flat.values.data.clone()
+        found = _value_and_gradient(strategy, before)
+        self.overwritten = found is None
+        if found is None:
+            return
+        gradient = found[1]
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(NUM_DIRECTIONS):
+            direction = torch.randn(before.shape, generator=generator)
+            # half of it along the gradient: random directions alone hardly touch a penalty on few weights
+            direction = direction / direction.norm() + gradient / gradient.norm()
+            ends = [_value_and_gradient(strategy, before + side * STEP * direction) for side in (1, -1)]
+            up, down = (end[0] for end in ends if end is not None)
+            difference = (up - down) / (2 * STEP) - float(gradient @ direction)
+            self.errors.append(abs(difference) / float(gradient.norm()))
+        self.errors.remove(torch.inf)
+        strategy.flat.set(before)
+
+
+def _value_and_gradient(strategy: Any, weights: Tensor) -> tuple[float, Tensor] | None:
+    """Of the loss of the present batch, with what is added by hand; None where other weights were used."""
+    with generators_restored(strategy):
+        strategy.flat.set(weights)
+        strategy.flat.zero_gradients()
+        strategy.loss = strategy._make_empty_loss()
+        strategy.differentiate()
+        if not torch.equal(strategy.flat.values.data, weights):
+            strategy.flat.set(weights)
+            return None
+        added = strategy.added_loss() if hasattr(strategy, "added_loss") else 0.0
+        return float(strategy.loss.detach()) + float(added), strategy.flat.gradients.clone()
+
+
+@check(
+    "does what it keeps of a task not depend on the batch size?",
+    cause="a Fisher information of batch means (its expectation falls with the batch size), of the last batch "
+    "only, or a sum over batches that is divided by their number",
+)
+def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
+    applies(subject.claims.by_example, "it does not claim so (by_example)")
+    small, large = (_after_standstill(subject, size) for size in BATCH_SIZES)
+    demand(small.keys() == large.keys(), "other things are kept")
+    applies(bool(small), "nobody knows what it keeps")
+    worst = max(small, key=lambda name: _relative(small[name], large[name]))
+    error = _relative(small[worst], large[worst])
+    ratio = float(small[worst].double().norm() / large[worst].double().norm().clamp_min(1e-300))
+    sizes = " and ".join(map(str, BATCH_SIZES))
+    demand(
+        error < 1e-3,
+        f"with batches of {sizes} {worst} differs by {error:.2g} of its length, ratio {ratio:.3g}",
+    )
+    return f"with batches of {sizes} all {len(small)} tensors are within {error:.0e}"
+
+
+def _after_standstill(subject: Subject, batch_size: int) -> dict[str, Tensor]:
+    """What is kept of a task in which no weight moved, and the loss that it adds a little way off."""
+    with global_generators_restored(0):
+        run = subject.run(
+            *(*PERMUTED, f"training.batch_size={batch_size}", "training.epochs=1"),
+            *("training.optimizer=sgd", f"training.learning_rate={STANDSTILL}"),
+        )
+        run.train(0)
+        strategy = run.strategy
+        kept = copied(subject.kept(strategy) or {})
+        if hasattr(strategy, "added_loss"):
+            strategy.flat.values.data.add_(0.1)
+            kept["added_loss"] = torch.as_tensor(strategy.added_loss()).detach().reshape(1)
+        return kept
+
+
+def _relative(first: Tensor, second: Tensor) -> float:
+    if first.shape != second.shape:
+        return torch.inf
+    first, second = first.double(), second.double()
+    return float((first - second).norm() / torch.maximum(first.norm(), second.norm()).clamp_min(1e-300))
+
+
+@check(
+    "are frozen copies of the network in eval mode?",
+    cause="a teacher that was copied in train mode: its batch normalisation answers by the batch, and moves",
+)
+def frozen_copies_are_in_eval_mode(subject: Subject) -> str:
+    with global_generators_restored(0):
+        run: Run = subject.run(*SPLIT, "model.normalisation=batch")
+        run.train(0)
+        watch = _Copies()
+        run.strategy.plugins.insert(0, watch)
+        run.train(1)
+    applies(watch.number > 0, "it keeps no other network, or trains it")
+    if watch.wrong:
+        raise Failed(watch.wrong)
+    return f"{watch.number} stood still in eval mode while task 2 was trained"
+
+
+class _Copies(SupervisedPlugin):
+    """Other networks whose parameters stand still during a task."""
+
+    number, wrong = 0, ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start: list[tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]] = []
+        self._begun = False
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        if not self._begun:
+            self._begun = True
+            self._start = [
+                (each, copied(dict(each.named_parameters())), copied(dict(each.named_buffers())))
+                for each in other_networks(strategy)
+            ]
+            return
+        frozen = [
+            (copy, buffers)
+            for copy, parameters, buffers in self._start
+            if same(parameters, copied(dict(copy.named_parameters())))
+        ]
+        self.number = len(frozen)
+        for copy, buffers in frozen:
+            if not same(buffers, copied(dict(copy.named_buffers()))):
+                self.wrong = (
+                    f"the running statistics of its {type(copy).__name__} move while a task is trained"
+                )
+            elif any(part.training for part in copy.modules()):
+                self.wrong = self.wrong or f"its {type(copy).__name__} is in train mode"

@@ -1,0 +1,39 @@
+"""Does what it stores grow only as it says?"""
+
+from cl_bench.testing.check import applies, check, demand
+from cl_bench.testing.reach import held_bits
+from cl_bench.testing.subject import Subject
+from cl_bench.training.generators import global_generators_restored
+from cl_bench.training.states import stored_bits
+
+THREE_TASKS = ("benchmark=permuted_digits", "benchmark.num_tasks=3")
+SLACK = 4096  # bits a task, for bookkeeping
+
+
+@check(
+    "does what it stores grow with the tasks only where it says so, and no more than it counts?",
+    cause="a list of tensors, teachers or experiences that state_tensors and kept_elsewhere_bits do not tell "
+    "of, or `grows` not declared",
+)
+def memory_grows_only_as_declared(subject: Subject) -> str:
+    applies(
+        hasattr(subject.run(*THREE_TASKS).strategy, "state_tensors"),
+        "it does not tell what it stores (state_tensors)",
+    )
+    with global_generators_restored(0):
+        run = subject.run(*THREE_TASKS)
+        counted, held = [], []
+        for task in range(3):
+            run.train(task)
+            counted.append(stored_bits(run.strategy))
+            held.append(held_bits(run.strategy))
+    growth, held_growth = counted[2] - counted[1], held[2] - held[1]
+    demand(
+        subject.claims.grows == (growth > 0),
+        f"it says grows={subject.claims.grows}, and in the third task {growth} bits are added",
+    )
+    demand(
+        held_growth <= growth + SLACK,
+        f"in the third task it holds on to {held_growth} bits more, and counts {growth}",
+    )
+    return f"{counted[2]} bits after task 3, {growth} of them added by it"

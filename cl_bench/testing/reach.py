@@ -1,0 +1,116 @@
+"""All that a strategy holds on to, found by following its attributes."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cl_bench.streams.tasks import TaskData
+
+# of the batch, the task or the test at hand, and no memory of earlier ones
+OF_THE_MOMENT = frozenset(
+    {
+        *("experience", "dataloader", "adapted_dataset", "mbatch", "mb_output", "loss", "clock", "evaluator"),
+        *("current_eval_stream", "_eval_streams", "optimizer", "is_training"),
+    }
+)
+PLAIN = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    bool,
+    type(None),
+    type,
+    ModuleType,
+    BuiltinFunctionType,
+    torch.dtype,
+)
+
+
+def reachable(strategy: Any) -> Iterator[Any]:
+    """Every object that the strategy can reach, once, but for what is of the moment. Experiences and data of
+    tasks are not followed further: one of them leads to all.
+    """
+    roots = {name: part for name, part in vars(strategy).items() if name not in OF_THE_MOMENT}
+    left, seen = deque(roots.values()), {id(strategy)}
+    alive = []  # an object that is made on the way could otherwise get the number of another
+    while left:
+        found = left.popleft()
+        if isinstance(found, PLAIN) or id(found) in seen:
+            continue
+        seen.add(id(found))
+        alive.append(found)
+        yield found
+        left.extend(_parts(found))
+
+
+def _parts(found: Any) -> Iterator[Any]:
+    if isinstance(found, Tensor | TaskData | torch.Generator) or hasattr(found, "origin_stream"):
+        return
+    if isinstance(found, dict):
+        yield from found.values()
+    elif isinstance(found, list | tuple | set | frozenset | deque):
+        yield from found
+    elif isinstance(found, MethodType):
+        yield found.__self__
+    elif isinstance(found, partial):
+        yield from (found.func, *found.args, *found.keywords.values())
+    elif isinstance(found, FunctionType):
+        yield from (cell.cell_contents for cell in found.__closure__ or () if _is_filled(cell))
+    else:
+        yield from getattr(found, "__dict__", {}).values()
+        for cls in type(found).__mro__:
+            slots = getattr(cls, "__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if name not in ("__dict__", "__weakref__") and hasattr(found, name):
+                    yield getattr(found, name)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
+
+
+def held_bits(strategy: Any) -> int:
+    """Of all tensors, and of all data of earlier tasks, that the strategy holds on to."""
+    sizes: dict[Any, int] = {}
+    for found in reachable(strategy):
+        if isinstance(found, Tensor):
+            storage = found.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+        data = getattr(found, "task_data", found)
+        if isinstance(data, TaskData):
+            pixels = data.pixels(torch.device("cpu"))
+            sizes[id(data)] = pixels.nbytes + data.labels.nbytes
+    return 8 * sum(sizes.values())
+
+
+def other_networks(strategy: Any) -> list[nn.Module]:
+    """Modules with parameters that are no part of its network: teachers, copies; the outermost ones."""
+    own = set(strategy.model.modules())
+    found = [each for each in reachable(strategy) if isinstance(each, nn.Module) and each not in own]
+    found = [each for each in found if any(True for _ in each.parameters()) and not own & set(each.modules())]
+    inner = {part for each in found for part in each.modules() if part is not each}
+    return [each for each in found if each not in inner]
+
+
+@contextmanager
+def generators_restored(strategy: Any) -> Iterator[None]:
+    """Put every generator that the strategy has back to where it stands now."""
+    generators = [each for each in reachable(strategy) if isinstance(each, torch.Generator)]
+    states = [generator.get_state() for generator in generators]
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)

@@ -1,0 +1,262 @@
+"""The strategy under test, in runs of a second on the embedded digits."""
+
+import importlib
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from avalanche.core import SupervisedPlugin
+from omegaconf import DictConfig, OmegaConf, open_dict
+from torch import Tensor
+
+from cl_bench.records import Record
+from cl_bench.running.build import build_strategy, build_stream
+from cl_bench.running.compose import compose
+from cl_bench.strategies import Learner
+from cl_bench.testing.claims import Claims
+from cl_bench.streams.benchmark import to_avalanche
+from cl_bench.streams.tasks import TaskStream
+from cl_bench.training.experiment import measurements, weights_sha256
+from cl_bench.training.generators import Seeds, global_generators_restored
+
+# whatever strategy it is: seconds, not minutes; 144 training images
+SMALL = (
+    "training.device=cpu",
+    "training.epochs=2",
+    "training.batch_size=32",
+    "training.test_batch_size=100",
+    "training.learning_rate=0.01",
+    "benchmark.validation_share=0.9",
+)
+MODELS = {
+    "mlp": ("model=mlp", "model.hidden=[12]"),
+    "cnn": ("model=cnn", "model.channels=[4,4]", "model.hidden=8"),
+}
+SMALL_STRATEGY = {
+    "num_test_samples": 2,
+    "coreset_size": 5,
+    "coreset_epochs": 1,
+    "memory_size": 20,
+    "buffer_batch_size": 8,
+}  # where there is such a setting
+SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
+PERMUTED = ("benchmark=permuted_digits", "benchmark.num_tasks=2")
+
+ChangeOfStream = Callable[[TaskStream], TaskStream]
+
+
+class Run(NamedTuple):
+    """A strategy on its benchmark, as a configuration says."""
+
+    strategy: Any
+    benchmark: Any
+    stream: TaskStream
+    config: Any
+
+    def train(self, *tasks: int) -> None:
+        """Train on these tasks, from 0; on all of them where none is given."""
+        experiences = list(self.benchmark.train_stream)
+        for task in tasks or range(len(experiences)):
+            self.strategy.train(experiences[task], eval_streams=[])
+
+    def test(self, *tasks: int) -> None:
+        """Test these tasks, or all."""
+        experiences = list(self.benchmark.test_stream)
+        self.strategy.eval([experiences[task] for task in tasks or range(len(experiences))])
+
+    def records(self) -> list[Record]:
+        """Train on all tasks with tests in between."""
+        return [each for each in self.measurements() if isinstance(each, Record)]
+
+    def measurements(self) -> list[Any]:
+        """The same, with the states of the strategy between tasks."""
+        return list(measurements(self.strategy, self.benchmark, seed=0, test_on="test", test_last=None))
+
+
+class Outcome(NamedTuple):
+    """What is left of a run with tests between the tasks."""
+
+    records: list[Record]
+    losses: list[float]  # of training steps
+    weights: str  # a hash of all that the strategy keeps
+    network: dict[str, Tensor]
+
+
+class Subject:
+    """A strategy to be checked.
+
+    Args:
+        strategy: the name of a choice of conf/strategy (ours, of an installed package or of `config_dirs`),
+            or `package.module:Class`; of an Avalanche class that is not a `Learner`, whose settings are then
+            `strategy.settings.*`, too.
+        settings: overrides, such as `strategy.strength=3` or `model.weights=binary`.
+        config_dirs: folders of YAML, as `--config-dir` takes one.
+        claims: in place of the strategy's own, for a class that has none.
+        kept: strategy -> what it keeps of earlier tasks, by name; its `state_tensors` unless given.
+
+    Raises:
+        ValueError: for a choice or a setting that does not exist.
+    """
+
+    def __init__(
+        self,
+        strategy: str,
+        settings: Iterable[str] = (),
+        *,
+        config_dirs: Iterable[Path | str] = (),
+        claims: Claims | None = None,
+        kept: Callable[[Any], dict[str, Tensor]] | None = None,
+    ) -> None:
+        self.strategy, self.settings, self._kept = strategy, tuple(settings), kept
+        self._search = tuple(f"file://{Path(folder).resolve()}" for folder in config_dirs)
+        self._claims, self._outcomes = claims, dict[Any, Outcome]()
+
+    def run(
+        self, *overrides: str, model: str = "mlp", seed: int = 0, change: ChangeOfStream | None = None
+    ) -> Run:
+        """What `cl-bench run` makes of these overrides, small; `change` is applied to the stream."""
+        return build_run(self._config(*overrides, model=model, seed=seed), change)
+
+    def outcome(
+        self, *overrides: str, model: str = "mlp", seed: int = 0, change: ChangeOfStream | None = None
+    ) -> Outcome:
+        """Of a whole run; the same one is not run again."""
+        if change is not None:
+            return outcome_of(self._config(*overrides, model=model, seed=seed), change)
+        key = (overrides, model, seed)
+        if key not in self._outcomes:
+            self._outcomes[key] = self.fresh_outcome(*overrides, model=model, seed=seed)
+        return self._outcomes[key]
+
+    def fresh_outcome(self, *overrides: str, model: str = "mlp", seed: int = 0) -> Outcome:
+        """The same, run in any case."""
+        return outcome_of(self._config(*overrides, model=model, seed=seed))
+
+    @property
+    def claims(self) -> Claims:
+        """Its own, or nothing but the default."""
+        if self._claims is None:
+            self._claims = getattr(self.run(*SPLIT).strategy, "claims", Claims())
+        return self._claims
+
+    @property
+    def is_learner(self) -> bool:
+        """Whether it is a strategy of the suite's kind, and not Avalanche's own."""
+        return isinstance(self.run(*SPLIT).strategy, Learner)
+
+    def kept(self, strategy: Any) -> dict[str, Tensor] | None:
+        """What it keeps of earlier tasks; None where nobody knows."""
+        if self._kept is not None:
+            return self._kept(strategy)
+        return strategy.state_tensors() if hasattr(strategy, "state_tensors") else None
+
+    @property
+    def finetune(self) -> "Subject":
+        """Fine-tuning in the same setting: ours, or Avalanche's own loop for a strategy of Avalanche's."""
+        common = [setting for setting in self.settings if not setting.lstrip("+").startswith("strategy.")]
+        if self.is_learner:
+            return Subject("finetune", common)
+        return Subject("avalanche", [*common, "strategy.path=avalanche.training.Naive"])
+
+    def off(self) -> tuple[str, ...]:
+        """The overrides that switch it off."""
+        return tuple(f"strategy.{name}={value}" for name, value in self.claims.off.items())
+
+    def _config(self, *overrides: str, model: str, seed: int) -> DictConfig:
+        name, _, cls = self.strategy.partition(":")
+        first = f"strategy={'finetune' if cls else name}"
+        whole = (*SMALL, *MODELS[model], f"seed={seed}", *self.settings, *overrides)
+        return configured((first, *whole), target=f"{name}.{cls}" if cls else None, search=self._search)
+
+
+@cache
+def _composed(*choices: str) -> DictConfig:
+    return compose(choices)
+
+
+def configured(
+    overrides: Sequence[str], *, target: str | None = None, search: Sequence[str] = ()
+) -> DictConfig:
+    """As composed at once, but choices that were composed before are not composed again.
+
+    Args:
+        target: a class in place of the chosen strategy's, whose settings it does not take.
+    """
+    first = ("strategy=", "benchmark=", "benchmark/dataset=", "model=", "+", "~")
+    chosen = [part for part in overrides if part.startswith(first)]
+    choices = list({part.split("=")[0]: part for part in chosen}.values())
+    where = [f"hydra.searchpath=[{','.join(search)}]"] if search else []
+    config = deepcopy(_composed(*choices, *where))
+    with open_dict(config):
+        if target is not None:
+            config.strategy = _node(target)
+        config.merge_with_dotlist(
+            [f"strategy.{key}={value}" for key, value in SMALL_STRATEGY.items() if key in config.strategy]
+        )
+    OmegaConf.set_struct(config.strategy, target is None)
+    config.merge_with_dotlist([part for part in overrides if part not in chosen])
+    return config
+
+
+def _node(target: str) -> dict[str, Any]:
+    """The configuration of a class."""
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"a strategy must be a choice or package.module:Class, got {target!r}: {error}"
+        ) from error
+    if isinstance(found, type) and issubclass(found, Learner):
+        return {"name": name, "_target_": target}
+    return {"name": name, "_target_": "cl_bench.strategies.stock", "path": target, "settings": {}}
+
+
+def build_run(config: DictConfig, change: ChangeOfStream | None = None) -> Run:
+    """Strategy and benchmark of a configuration."""
+    seeds = Seeds(config.seed, config.seed_for)
+    stream, _ = build_stream(config, seeds)
+    if change is not None:
+        stream = change(stream)
+    return Run(build_strategy(config, stream, seeds), to_avalanche(stream), stream, config)
+
+
+def outcome_of(config: DictConfig, change: ChangeOfStream | None = None) -> Outcome:
+    """A whole run with tests between the tasks; the global generators start from its seed, for strategies of
+    Avalanche's own, which draw from them.
+    """
+    with global_generators_restored(config.seed):
+        run = build_run(config, change)
+        losses = Losses()
+        run.strategy.plugins.insert(0, losses)
+        records = run.records()
+        (weights,) = weights_sha256(run.strategy)
+        return Outcome(records, losses.seen, weights, copied(run.strategy.model.state_dict()))
+
+
+def copied(tensors: Any) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    """Bit for bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+    """The largest difference of any number."""
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
+
+
+class Losses(SupervisedPlugin):
+    """Every training loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[float] = []
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.seen.append(float(strategy.loss.detach()))

@@ -1,0 +1,160 @@
+"""Does it train, does the seed decide all, and does testing leave training alone?"""
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+from cl_bench.testing.check import applies, check, demand
+from cl_bench.testing.subject import SPLIT, Outcome, Run, Subject
+from cl_bench.training.experiment import weights_sha256
+from cl_bench.training.generators import global_generators_restored
+
+# with statistics that a test could disturb
+BATCH_NORM = (*SPLIT, "model.normalisation=batch")
+SIZES = (7, 50, 2000)
+
+
+@check(
+    "is it built from its settings?",
+    cause="a setting without a value in the YAML, or a constructor that does not pass **learner on",
+)
+def it_is_built_from_its_settings(subject: Subject) -> str:
+    strategy = subject.run(*SPLIT).strategy
+    num_weights = sum(parameter.numel() for parameter in strategy.model.parameters())
+    return f"{type(strategy).__name__} of a network with {num_weights} parameters"
+
+
+@check(
+    "are all losses and test results finite?",
+    cause="a step size or a strength too large for the penalty's curvature, or a logarithm or division by 0",
+)
+def losses_are_finite(subject: Subject) -> str:
+    return check_finite(subject.outcome(*SPLIT))
+
+
+def check_finite(outcome: Outcome) -> str:
+    """Words on the losses; fails where one is not finite."""
+    demand(bool(outcome.losses), "no training step was taken")
+    wrong = [loss for loss in outcome.losses if not math.isfinite(loss)]
+    demand(not wrong, f"{len(wrong)} of {len(outcome.losses)} training losses are not finite")
+    tests = outcome.records
+    wrong = [each.nll for each in tests if not (math.isfinite(each.nll) and 0 <= each.accuracy <= 1)]
+    demand(not wrong, f"{len(wrong)} of {len(tests)} tests have no finite loss or no accuracy")
+    return f"{len(outcome.losses)} losses up to {max(outcome.losses):.3g}, {len(tests)} tests"
+
+
+@check(
+    "does the same seed give the same bits?",
+    cause="a random number from a generator that no seed started, or an order taken from a set or a hash",
+)
+def the_same_seed_gives_the_same_bits(subject: Subject) -> str:
+    first, again = subject.outcome(*SPLIT), subject.fresh_outcome(*SPLIT)
+    demand(first.weights == again.weights, "two runs with seed 0 end at different weights")
+    demand(first.records == again.records, "two runs with seed 0 have different test results")
+    return f"weights and {len(first.records)} test results are equal"
+
+
+@check(
+    "does another seed give other bits?",
+    cause="the `seeds` argument is not used: a generator with a fixed seed of its own",
+)
+def another_seed_gives_other_bits(subject: Subject) -> str:
+    first, other = subject.outcome(*SPLIT), subject.outcome(*SPLIT, seed=2)
+    demand(first.weights != other.weights, "seeds 0 and 2 end at the same weights")
+    losses = [[record.nll for record in outcome.records] for outcome in (first, other)]
+    demand(losses[0] != losses[1], "seeds 0 and 2 have the same test results")
+    return "seeds 0 and 2 end at different weights and test results"
+
+
+@check(
+    "does testing change nothing in training?",
+    cause="running statistics or a posterior that move in tests, or weights that a prediction does not put back",
+)
+def testing_changes_nothing(subject: Subject) -> str:
+    def ends(*, times: int, batch_size: int = 100) -> str:
+        with global_generators_restored(0):
+            run = subject.run(*BATCH_NORM)
+            run.strategy.eval_mb_size = batch_size
+            for task in (0, 1):
+                for _ in range(times):
+                    with global_generators_restored():
+                        run.test()
+                run.train(task)
+            for _ in range(times):
+                with global_generators_restored():
+                    run.test()
+            return weights_sha256(run.strategy)[0]
+
+    never = ends(times=0)
+    demand(ends(times=1) == never, "with tests between the tasks training ends at other weights")
+    demand(ends(times=2, batch_size=7) == never, "with more tests, in batches of 7, it ends at other weights")
+    return "without tests, with tests and with twice as many the weights are equal"
+
+
+@check(
+    "do its test results not depend on the size of test batches?",
+    cause="batch statistics in tests, or new weight samples for each batch (see TestSamples)",
+)
+def the_size_of_test_batches_changes_nothing(subject: Subject) -> str:
+    first, *others = [subject.outcome(*SPLIT, f"training.test_batch_size={size}") for size in SIZES]
+    largest = 0.0
+    for other in others:
+        demand(other.weights == first.weights, "training ends at other weights")
+        for record, expected in zip(other.records, first.records, strict=True):
+            demand(record.accuracy == expected.accuracy, "accuracies differ")
+            largest = max(largest, abs(record.nll - expected.nll))
+    demand(largest < 1e-6, f"losses differ by up to {largest:.2g} nats")
+    return f"batches of {', '.join(map(str, SIZES))}: losses within {largest:.0e} nats"
+
+
+@check(
+    "are the global random generators left alone?",
+    cause="torch.rand, torch.randperm, a DataLoader, numpy or random without a generator of its own "
+    "(self.noise, self.batch_order, self.test_noise)",
+)
+def global_generators_are_left_alone(subject: Subject) -> str:
+    moved: list[str] = []
+    with global_generators_restored(0):
+        before = _global_states()
+
+        def look(when: str) -> None:
+            nonlocal before
+            after = _global_states()
+            names = [name for name in before if before[name] != after[name]]
+            moved.extend(f"{name} by {when}" for name in names)
+            before = after
+
+        run: Run = subject.run(*SPLIT)
+        look("building")
+        for task in (0, 1):
+            run.train(task)
+            look(f"training task {task + 1}")
+            run.test()
+            look("testing")
+    demand(not moved, f"moved: {', '.join(dict.fromkeys(moved))}")
+    return "torch, numpy and random stand where they stood"
+
+
+def _global_states() -> dict[str, Any]:
+    return {
+        "torch": torch.random.get_rng_state().numpy().tobytes(),
+        "numpy": str(np.random.get_state()),
+        "random": random.getstate(),
+    }
+
+
+@check(
+    "do seeds trained at once equal each one alone, or does it refuse them?",
+    cause="a sum or a norm over all seeds; a loss that is not multiplied by num_seeds; one generator for all",
+)
+def stacked_seeds_are_those_alone_or_refused(subject: Subject) -> str:
+    from cl_bench.testing.stacking import at_once_and_alone, refuses_stacks
+
+    strategy = subject.run(*SPLIT).strategy
+    if not vars(type(strategy)).get("stackable", False):
+        return refuses_stacks(subject)
+    applies(subject.is_learner, "only strategies of the suite's kind can be stacked")
+    return at_once_and_alone(subject)
