@@ -18,7 +18,6 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench list [group]                                      every choice, what it is and whose
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
   cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, whether it is right
-  cl-bench list [group]                                      every choice with what it is
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
 

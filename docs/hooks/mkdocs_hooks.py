@@ -7,7 +7,9 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout's own code, and hooks as a package
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[2])
+)  # the checkout's own code, and hooks as a package
 from docs.hooks.parts import REFERENCE, expand
 
 

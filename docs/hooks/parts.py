@@ -40,7 +40,9 @@ def strategies() -> str:
         target = target_of(name)
         text = f"## {name}\n\n{describe(path)}.\n\n"
         if target in shown:
-            text += f"The method is that of [{shown[target]}](#{shown[target]}), with settings of its own.\n\n"
+            text += (
+                f"The method is that of [{shown[target]}](#{shown[target]}), with settings of its own.\n\n"
+            )
         else:
             shown[target] = name
             text += f"::: {target}\n    options:\n      members: false\n      show_bases: false\n\n"
@@ -114,7 +116,14 @@ def _study(name: str, path: Path, results: list[dict], published: list[dict]) ->
     theirs = [row for row in published if row["study"] == name]
     if theirs:
         rows = [
-            (row["method"], row["published"], _percent(row["mean"], 1), row["num_seeds"], row["verdict"], row["source"])
+            (
+                row["method"],
+                row["published"],
+                _percent(row["mean"], 1),
+                row["num_seeds"],
+                row["verdict"],
+                row["source"],
+            )
             for row in theirs
         ]
         text += "\n" + table(("method", "published", "here", "seeds", "agrees?", "source"), rows)
@@ -162,7 +171,9 @@ def columns(kind: str) -> str:
     path = ROOT / "cl_bench" / "records.py"
     source = path.read_text()
     lines = source.splitlines()
-    (found,) = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == kind]
+    (found,) = [
+        node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == kind
+    ]
     rows = []
     for node in found.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -189,7 +200,9 @@ def package() -> str:
     """What all of them have in common."""
     files = render("my_penalty", kind="penalty")
     chosen = {"pyproject.toml": "toml", "tests/test_my_penalty.py": "python"}
-    return "\n\n".join(block(files[path], language, title=f"my_penalty/{path}") for path, language in chosen.items())
+    return "\n\n".join(
+        block(files[path], language, title=f"my_penalty/{path}") for path, language in chosen.items()
+    )
 
 
 def include(name: str) -> str:
@@ -202,7 +215,9 @@ def include(name: str) -> str:
 
 def table(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     lines = [titles, tuple("---" for _ in titles), *rows]
-    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    return "".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines
+    )
 
 
 def block(text: str, language: str, *, title: str = "") -> str:
