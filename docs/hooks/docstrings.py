@@ -66,7 +66,8 @@ def _escaped(text: str) -> str:
     """What Markdown would take for its own is escaped, outside of `code`."""
     pieces = re.split(r"(`[^`]*`)", text)
     return "".join(
-        piece if piece.startswith("`") else re.sub(r"([\\*_\[\]<>|#])", r"\\\1", piece) for piece in pieces
+        piece if piece.startswith("`") else re.sub(r"([\\*_\[\]#])", r"\\\1", piece).replace("<", "&lt;")
+        for piece in pieces
     )
 
 
