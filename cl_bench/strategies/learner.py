@@ -303,4 +303,6 @@ class Finetune(Learner):
     """Training on each task in turn with nothing against forgetting: the lower reference."""
 
     stackable = True
-    claims = Claims(against_forgetting=False, first_task_is_finetuning=True, by_example=True)
+    claims = Claims(
+        against_forgetting=False, first_task_is_finetuning=True, by_example=True
+    )

@@ -18,12 +18,7 @@ __all__ = ["CHECKS", "Claims", "StrategyContract", "Subject", "examine"]
 
 def __getattr__(name: str) -> Any:
     """The rest is imported when it is asked for: strategies import `Claims`, and checks import strategies."""
-    homes = {
-        "CHECKS": "catalogue",
-        "examine": "catalogue",
-        "StrategyContract": "contract",
-        "Subject": "subject",
-    }
+    homes = {"CHECKS": "catalogue", "examine": "catalogue", "StrategyContract": "contract", "Subject": "subject"}
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -98,8 +98,7 @@ def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
     ratio = float(small[worst].double().norm() / large[worst].double().norm().clamp_min(1e-300))
     sizes = " and ".join(map(str, BATCH_SIZES))
     demand(
-        error < 1e-3,
-        f"with batches of {sizes} {worst} differs by {error:.2g} of its length, ratio {ratio:.3g}",
+        error < 1e-3, f"with batches of {sizes} {worst} differs by {error:.2g} of its length, ratio {ratio:.3g}"
     )
     return f"with batches of {sizes} all {len(small)} tensors are within {error:.0e}"
 
@@ -170,8 +169,6 @@ class _Copies(SupervisedPlugin):
         self.number = len(frozen)
         for copy, buffers in frozen:
             if not same(buffers, copied(dict(copy.named_buffers()))):
-                self.wrong = (
-                    f"the running statistics of its {type(copy).__name__} move while a task is trained"
-                )
+                self.wrong = f"the running statistics of its {type(copy).__name__} move while a task is trained"
             elif any(part.training for part in copy.modules()):
                 self.wrong = self.wrong or f"its {type(copy).__name__} is in train mode"

@@ -207,9 +207,7 @@ def _node(target: str) -> dict[str, Any]:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"a strategy must be a choice or package.module:Class, got {target!r}: {error}"
-        ) from error
+        raise ValueError(f"a strategy must be a choice or package.module:Class, got {target!r}: {error}") from error
     if isinstance(found, type) and issubclass(found, Learner):
         return {"name": name, "_target_": target}
     return {"name": name, "_target_": "cl_bench.strategies.stock", "path": target, "settings": {}}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from blocks import ROOT, blocks  # noqa: E402
+from blocks import ROOT, blocks
 
 # whatever is shown is run with these at its end
 SMALL = (

@@ -69,7 +69,7 @@ def test_every_study_has_a_section_with_its_result_or_says_that_it_has_none(site
     for name in choices("experiment"):
         section = shown.partition(f'<h2 id="{name}">')[2].partition("<h2 ")[0]
         assert "Reference result" in section or "No reference result" in section
-        assert f"experiment={name}" in section
+        assert f"cl-bench run experiment={name}\n" in text_of(DOCS / "studies.md")
     assert "93.5 ± 0.4" in shown
 
 
