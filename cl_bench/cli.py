@@ -15,9 +15,9 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
   cl-bench report DIR                                        tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
+  cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
   cl-bench list [group]                                      every choice, what it is and whose
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
-  cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, whether it is right
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
 

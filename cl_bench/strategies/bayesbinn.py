@@ -17,9 +17,13 @@ from cl_bench.testing.claims import Claims
 VARIANTS = ("sound", "published")
 # with which it converges where Bayes' rule is known exactly (testing/conjugate.py)
 CONJUGATE = {
+    "strategy.kl_weight": 1.0,
+    "strategy.momentum": 0.0,
+    "strategy.max_slope": None,
     "strategy.temperature": 0.1,
     "strategy.initial_magnitude": 0.3,
     "training.learning_rate": 0.01,
+    "training.schedule": "constant",
     "training.epochs": 600,
 }
 

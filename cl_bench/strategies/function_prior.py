@@ -149,6 +149,9 @@ class FunctionPrior(Measured):
         self.points.append(Points(images, head_of(self.experience)))
         diagonal = self.join_seeds(self.measure(partial(fisher.diagonal, estimator="exact")))
         self.precision = self.precision + self.num_examples * diagonal
+        if self.priors:  # made anew, of points and precision, when the next task comes
+            self.priors = []
+            del self.remembered
 
     def state_tensors(self) -> dict[str, Tensor]:
         images = {f"images_{number}": points.images for number, points in enumerate(self.points)}

@@ -25,6 +25,7 @@ class GVCL(VCL):
     """
 
     stackable = True
+    claims = VCL.claims._replace(conjugate={**VCL.claims.conjugate, "strategy.strength": 1.0})
 
     def __init__(self, *, strength: float, **vcl: Any) -> None:
         check_not_negative(strength=strength)

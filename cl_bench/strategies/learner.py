@@ -1,7 +1,7 @@
 """What all strategies share: resident batches, flat parameters, named generators, one head a task."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from avalanche.core import BasePlugin
@@ -78,7 +78,7 @@ class Learner(Resident):
 
     loss: Tensor
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
-    claims: ClassVar[Claims] = Claims()  # what `cl-bench check` holds it to; testing/claims.py
+    claims = Claims()  # what `cl-bench check` holds it to; testing/claims.py
     binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
 
     def __init__(
@@ -303,6 +303,4 @@ class Finetune(Learner):
     """Training on each task in turn with nothing against forgetting: the lower reference."""
 
     stackable = True
-    claims = Claims(
-        against_forgetting=False, first_task_is_finetuning=True, by_example=True
-    )
+    claims = Claims(against_forgetting=False, first_task_is_finetuning=True, by_example=True)

@@ -50,9 +50,10 @@ class VCL(Learner):
         by_example=True,
         carries_posterior=True,
         conjugate={
+            "strategy.kl_weight": 1.0,
             "strategy.initial_log_variance": -2.0,
             "training.optimizer": "sgd",
-            "training.learning_rate": 10.0,
+            "training.learning_rate": 40.0,
             "training.schedule": "cosine",
             "training.epochs": 1000,
         },
@@ -90,7 +91,8 @@ class VCL(Learner):
         )
         self.coresets: list[ResidentBatches] = []
         self.active = torch.ones_like(self.initial.mean)
-        self.claims = self.claims._replace(grows=coreset != "none")
+        if coreset != "none":  # whose examples are in no posterior
+            self.claims = self.claims._replace(grows=True, conjugate={})
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""

@@ -1,7 +1,7 @@
 """The kit that a strategy must pass: ours and anybody's.
 
-`cl-bench check NAME` prints its answers; `StrategyContract` asks the same questions in pytest. A strategy says
-what is known of it by the class attribute `claims`, a `Claims`: all that can be claimed is documented there.
+`cl-bench check NAME` prints the answers; `StrategyContract` asks the same questions in pytest. A strategy
+says what is known of it by the class attribute `claims`, a `Claims`: all that can be claimed stands there.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,12 @@ __all__ = ["CHECKS", "Claims", "StrategyContract", "Subject", "examine"]
 
 def __getattr__(name: str) -> Any:
     """The rest is imported when it is asked for: strategies import `Claims`, and checks import strategies."""
-    homes = {"CHECKS": "catalogue", "examine": "catalogue", "StrategyContract": "contract", "Subject": "subject"}
+    homes = {
+        "CHECKS": "catalogue",
+        "examine": "catalogue",
+        "StrategyContract": "contract",
+        "Subject": "subject",
+    }
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

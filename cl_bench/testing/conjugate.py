@@ -87,7 +87,9 @@ def largest_error(subject: Subject) -> tuple[float, float]:
     """How far the posterior is from the exact one after two tasks, and how far it may be: of lambda, or of
     means and, relative, variances.
     """
-    settings = [f"{name}={value}" for name, value in subject.claims.conjugate.items()]
+    settings = [
+        f"{name}={'null' if value is None else value}" for name, value in subject.claims.conjugate.items()
+    ]
     here = f"{__name__}.{one_weight_each.__name__}"
     run = subject.run(
         *(*PERMUTED, f"model._target_={here}", f"training.batch_size={NUM_WEIGHTS}", *settings),

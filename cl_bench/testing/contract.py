@@ -4,9 +4,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cl_bench.testing.claims import Claims
 from cl_bench.testing.catalogue import CHECKS
 from cl_bench.testing.check import FAIL, NOT_APPLICABLE, Check, result_of
+from cl_bench.testing.claims import Claims
 from cl_bench.testing.subject import Subject
 
 
@@ -41,17 +41,15 @@ class StrategyContract:
             metafunc.parametrize("check", CHECKS, ids=[check.name for check in CHECKS])
 
     def test_it(self, check: Check) -> None:
-        result = result_of(check, _subject(type(self)))
+        result = result_of(check, self._subject())
         if result.outcome == NOT_APPLICABLE:
             import pytest
 
             pytest.skip(result.seen)
         assert result.outcome != FAIL, str(result)
 
-
-@cache
-def _subject(contract: type[StrategyContract]) -> Subject:
-    """One for all tests of a class: runs that two checks need are done once."""
-    return Subject(
-        contract.strategy, contract.settings, config_dirs=contract.config_dirs, claims=contract.claims
-    )
+    @classmethod
+    @cache
+    def _subject(cls) -> Subject:
+        """One for all tests of a class: runs that two checks need are done once."""
+        return Subject(cls.strategy, cls.settings, config_dirs=cls.config_dirs, claims=cls.claims)

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 USAGE = """usage: cl-bench check NAME|package.module:Class [--config-dir DIR] [setting=value ...]
 
-Asks a strategy, on the embedded digits and in less than a minute: does the seed decide all, does testing change
-nothing, is it fine-tuning when it is switched off, is its gradient the right one, is its posterior the next prior,
-does it look at future tasks, test images or hidden task labels, does its memory grow, ...?
+Asks a strategy, on the embedded digits and in less than a minute: does the seed decide all, does testing
+change nothing, is it fine-tuning when it is switched off, is its gradient the right one, is its posterior the
+next prior, does it look at future tasks, test images or hidden task labels, does its memory grow, ...?
 
-NAME is a choice of conf/strategy, of an installed package, or of DIR. A class without a YAML needs its settings:
+NAME is a choice of conf/strategy, of an installed package, or of DIR. A class without a YAML needs settings:
   cl-bench check ewc
   cl-bench check ewc strategy.mode=online
   cl-bench check my.module:Mine strategy.strength=3 model.weights=real
-An Avalanche class works, too; what it says of itself is not known, so that fewer questions apply:
+An Avalanche class works, too; it says nothing of itself, so that fewer questions apply:
   cl-bench check avalanche.training:EWC strategy.settings.ewc_lambda=100
 
-pass, fail, or n/a with the reason; the exit status is 1 where a check fails. `cl_bench.testing.StrategyContract`
-is the same for pytest; `cl_bench.testing.Claims` is what a strategy can say of itself.
+A line a check: pass, fail or n/a, what was asked, what was seen; the exit status is 1 where a check fails.
+`cl_bench.testing.StrategyContract` is the same for pytest, `cl_bench.testing.Claims` what a strategy can say
+of itself.
 """
 
 
@@ -37,12 +38,13 @@ def main(arguments: Sequence[str]) -> int:
     import torch
 
     torch.set_num_threads(1)  # networks this small are slower with more
+    from cl_bench.testing.avalanche import known
     from cl_bench.testing.catalogue import examine
     from cl_bench.testing.check import FAIL, PASS
     from cl_bench.testing.subject import Subject
 
     counts: dict[str, int] = {}
-    for result in examine(Subject(name, settings, config_dirs=folders)):
+    for result in examine(Subject(name, settings, config_dirs=folders, **known(name))):
         print(result, flush=True)
         counts[result.outcome] = counts.get(result.outcome, 0) + 1
     failed = counts.get(FAIL, 0)

@@ -19,7 +19,10 @@ OF_THE_MOMENT = frozenset(
         *("current_eval_stream", "_eval_streams", "optimizer", "is_training"),
     }
 )
-PLAIN = (str, bytes, int, float, complex, bool, type(None), type, ModuleType, BuiltinFunctionType, torch.dtype)
+PLAIN = (
+    *(str, bytes, int, float, complex, bool, type(None)),
+    *(type, ModuleType, BuiltinFunctionType, torch.dtype),
+)
 
 
 def reachable(strategy: Any) -> Iterator[Any]:

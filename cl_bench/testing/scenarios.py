@@ -1,7 +1,7 @@
 """Where does it run?"""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cl_bench.models.network import Network
 from cl_bench.streams.tasks import SCENARIOS
@@ -54,7 +54,7 @@ def it_runs_on_a_convolutional_network(subject: Subject) -> str:
 
 @check(
     "do heads keep their weights while other tasks are trained?",
-    cause="a penalty, a prior, weight decay, momentum or noise that also moves heads without data (other_heads)",
+    cause="a penalty, a prior, weight decay, momentum or noise that moves heads without data (other_heads)",
 )
 def heads_of_other_tasks_stand_still(subject: Subject) -> str:
     applies("task" in subject.claims.scenarios, "it has one head in every scenario")
@@ -81,8 +81,8 @@ def _network(strategy: object) -> Network:
     return found
 
 
-def head_values(network: nn.Module, head: int) -> Tensor:
+def head_values(network: Network, head: int) -> Tensor:
     """All that the output layer holds for one head (weights; VCL: means and log-variances), flat."""
-    rows = network.heads.rows(head)  # type: ignore[operator, union-attr]
-    parameters = network.heads.linear.parameters()  # type: ignore[operator, union-attr]
+    rows = network.heads.rows(head)
+    parameters = network.heads.linear.parameters()
     return torch.cat([part.detach()[rows].reshape(-1) for part in parameters])

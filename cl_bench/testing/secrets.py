@@ -44,7 +44,7 @@ class WatchedTask(TaskData):
         return super().__getitem__(index)
 
     @property
-    def labels(self) -> Tensor:  # type: ignore[override]
+    def labels(self) -> Tensor:
         self._reads.append(self._name)
         return self._labels
 
@@ -53,7 +53,7 @@ class WatchedTask(TaskData):
         self._labels = labels
 
     @property
-    def shared(self) -> SharedImages:  # type: ignore[override]
+    def shared(self) -> SharedImages:
         self._reads.append(self._name)
         return self._shared
 
@@ -104,8 +104,8 @@ def it_reads_no_future_task(subject: Subject) -> str:
 
 @check(
     "does training use no test image?",
-    cause="a memory or statistics that grow in evaluation hooks (after_eval_iteration), or in forward without "
-    "a look at is_training",
+    cause="a memory or statistics that grow in evaluation hooks (after_eval_iteration), or in forward "
+    "without a look at is_training",
 )
 def it_learns_from_no_test_image(subject: Subject) -> str:
     reads: list[str] = []
@@ -115,9 +115,11 @@ def it_learns_from_no_test_image(subject: Subject) -> str:
 
     with global_generators_restored(0):
         run = subject.run(*SPLIT, change=watch)
-        reads.clear()
-        run.train()
-    demand(not reads, f"test images are read in training, {len(reads)} times")
+        for task in (0, 1):
+            run.test()
+            reads.clear()
+            run.train(task)
+            demand(not reads, f"test images are read while task {task + 1} is trained, {len(reads)} times")
     honest = subject.outcome(*SPLIT)
     other = subject.outcome(*SPLIT, change=lambda stream: stream._replace(test=poisoned(stream.test)))
     demand(other.weights == honest.weights, "with other test images training ends at other weights")
@@ -126,8 +128,8 @@ def it_learns_from_no_test_image(subject: Subject) -> str:
 
 @check(
     "does it predict without the task's label where the scenario hides it?",
-    cause="experience.current_experience, .classes_in_this_experience or the labels of a test in place of the "
-    "head that the scenario gives (head_of(experience), mbatch[-1])",
+    cause="experience.current_experience, .classes_in_this_experience or the labels of a test in place of "
+    "the head that the scenario gives (head_of(experience), mbatch[-1])",
 )
 def it_uses_no_hidden_task_label(subject: Subject) -> str:
     scenarios = [name for name in subject.claims.scenarios if name != "task"]

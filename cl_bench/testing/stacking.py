@@ -54,7 +54,7 @@ def _stacked(subject: Subject) -> Run:
 
 
 def at_once_and_alone(subject: Subject) -> str:
-    """Words on the largest difference of anything kept after two tasks."""
+    """Words on the largest difference of anything kept after two tasks, relative to what is large."""
     with double_precision():
         together = _stacked(subject)
         together.train()
@@ -65,8 +65,10 @@ def at_once_and_alone(subject: Subject) -> str:
             alone.train()
             for name, tensor in stored_tensors(alone.strategy).items():
                 demand(name in kept, f"{name} is kept of one seed, but not of several at once")
-                difference = (kept[name][index].double() - tensor.double()).abs()
-                largest = max(largest, float(difference.max()) if difference.numel() else 0.0)
+                if not tensor.numel():
+                    continue
+                difference = (kept[name][index].double() - tensor.double()).abs().max()
+                largest = max(largest, float(difference / tensor.double().abs().max().clamp_min(1)))
     demand(largest < TOLERANCE, f"what is kept after two tasks differs by up to {largest:.2g}")
     return f"{len(SEEDS)} seeds: all that is kept after two tasks within {largest:.0e}"
 

@@ -16,9 +16,9 @@ from cl_bench.records import Record
 from cl_bench.running.build import build_strategy, build_stream
 from cl_bench.running.compose import compose
 from cl_bench.strategies import Learner
-from cl_bench.testing.claims import Claims
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import TaskStream
+from cl_bench.testing.claims import Claims
 from cl_bench.training.experiment import measurements, weights_sha256
 from cl_bench.training.generators import Seeds, global_generators_restored
 
@@ -207,7 +207,9 @@ def _node(target: str) -> dict[str, Any]:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"a strategy must be a choice or package.module:Class, got {target!r}: {error}") from error
+        raise ValueError(
+            f"a strategy must be a choice or package.module:Class, got {target!r}: {error}"
+        ) from error
     if isinstance(found, type) and issubclass(found, Learner):
         return {"name": name, "_target_": target}
     return {"name": name, "_target_": "cl_bench.strategies.stock", "path": target, "settings": {}}

@@ -115,6 +115,10 @@ class StackedBatches(ResidentBatches):
         """Of one seed."""
         return self._parts[0].num_examples
 
+    def _sizes(self) -> list[int]:
+        """Of one seed's part of the batches, which may leave room for examples from elsewhere."""
+        return self._parts[0]._sizes()
+
     def __iter__(self) -> Iterator[Batch]:
         device = self.pixels.device
         starts = torch.arange(len(self._parts), device=device)[:, None] * len(self._parts[0].labels)

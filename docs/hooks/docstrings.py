@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: they are written for the terminal, in plain text with formulas as they are typed."""
+"""Docstrings as Markdown: plain text for the terminal, with formulas as they are typed."""
 
 import inspect
 import re

@@ -149,7 +149,7 @@ def _results(study: str, results: list[dict]) -> str:
         text += table(("method", "seeds", "average accuracy", "forgetting"), rows) + "\n"
         figure = f"forgetting-{study}-{benchmark}.png"
         if (REFERENCE / "figures" / figure).exists():
-            text += f"![Accuracy on each task as later ones are learned: {study}, {benchmark}](figures/{figure})\n\n"
+            text += f"![Accuracy on each task: {study}, {benchmark}](figures/{figure})\n\n"
     return text or "No reference result: it was not run yet.\n"
 
 

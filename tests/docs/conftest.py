@@ -31,17 +31,17 @@ def few_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, few_results):
-    """An empty working folder, but for results/, the loose file of add_your_own.md and a package my_method."""
+    """An empty working folder, but for results/, the loose file of add_your_own.md and my_method, installed."""
     from cl_bench.new.package import write
 
     for study in ("default", "permuted_mnist", "split_mnist", "digits"):
         shutil.copytree(few_results, tmp_path / "results" / study)
     (tmp_path / "results" / "reference").symlink_to(ROOT / "results" / "reference")
-    loose = next(block.text for block in blocks("python") if "class Decay" in block.text)
+    loose = next(block.text for block in blocks("python") if "class Modest" in block.text)
     (tmp_path / "my_module.py").write_text(loose)
     (tmp_path / "mine" / "strategy").mkdir(parents=True)
-    settings = next(block.text for block in blocks("yaml") if "my_module.Decay" in block.text)
-    (tmp_path / "mine" / "strategy" / "decay.yaml").write_text(settings)
+    settings = next(block.text for block in blocks("yaml") if "my_module.Modest" in block.text)
+    (tmp_path / "mine" / "strategy" / "modest.yaml").write_text(settings)
     package = write("my_method", kind="penalty", into=tmp_path / "packages")
     information = package / "my_method-0.1.0.dist-info"
     information.mkdir()

@@ -1,4 +1,4 @@
-"""What is done with a command that a page shows: nearly all are executed, the others taken to where work begins.
+"""What is done with a command that a page shows: most are executed, the others taken to where work begins.
 
 `plan(command)` finds what a command asks for; a command that nothing here knows is an error.
 """
@@ -58,7 +58,9 @@ def _cl_bench(rest: list[str]) -> tuple[str, Callable[[], None]]:
         return _run(arguments)
     if verb == "tune":
         return _tune(arguments)
-    if verb in ("run", "list", "new", "check", "report", "plot", "completion"):
+    if verb == "new":  # my_method is installed already
+        return "", lambda: _answers(["new", "another_method", *arguments[1:]])
+    if verb in ("run", "list", "check", "report", "plot", "completion"):
         return "", lambda: _answers(rest)
     raise AssertionError(
         f"there is no verb {verb!r}" if verb not in VERBS else f"no test knows cl-bench {verb}"
@@ -83,9 +85,20 @@ def _run(arguments: list[str]) -> tuple[str, Callable[[], None]]:
         return NOT_EXECUTED["all"], lambda: [_compose(one) for one in each] and None
     if study or not all(name.endswith("_digits") for name in benchmark.split(",")):
         return NOT_EXECUTED["data"], lambda: _compose(arguments)
-    return "", lambda: _answers(
-        ["run", *arguments, *(one for one in SMALL if one.split("=")[0] not in settings)]
-    )
+    few = [_few(argument) for argument in arguments]
+    small = [setting for setting in SMALL if setting.split("=")[0] not in settings]
+    return "", lambda: _answers(["run", *few, *small])
+
+
+def _few(argument: str) -> str:
+    """One seed, and two of a part of it; jobs in this process, since a worker takes seconds to import
+    Avalanche (tests/running has launchers).
+    """
+    key, _, value = argument.partition("=")
+    if key == "hydra/launcher":
+        return "hydra/launcher=basic"
+    number = {"seed": 1}.get(key, 2 if key.startswith("seed_for.") else None)
+    return f"{key}={','.join(value.split(',')[:number])}" if number else argument
 
 
 def _put(arguments: list[str], key: str, value: str) -> list[str]:

@@ -3,8 +3,8 @@
 import tomllib
 
 import pytest
-import yaml
 from blocks import blocks, commands, mentioned
+from omegaconf import OmegaConf
 from shown import NOT_EXECUTED, check_mentioned, plan
 
 from cl_bench.analysis.expected import expected_numbers
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("process_as_before")
 # what a fence may be; those that are not here fail
 LANGUAGES = {"sh", "python", "yaml", "toml", "math", "text"}
 COMMANDS = commands()
-MADE_ELSEWHERE = "cl_bench.testing"  # the tests of a generated package are run by tests/new
+# files of a generated package have a title: tests/new has them
 PYTHON = [block for block in blocks("python") if not block.title]
 
 
@@ -60,7 +60,7 @@ def test_a_block_of_python_runs(workplace, block):
     "block", [block for block in blocks("yaml") if not block.title], ids=lambda block: block.page
 )
 def test_a_block_of_yaml_is_a_strategy_a_study_or_published_numbers(workplace, block):
-    settings = yaml.safe_load(block.text)
+    settings = OmegaConf.create(block.text)
     if "_target_" in settings:
         found = compose([f"hydra.searchpath=[{workplace / 'mine'}]", f"strategy={settings['name']}"])
         assert found.strategy == settings

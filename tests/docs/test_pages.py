@@ -134,7 +134,8 @@ def test_docstrings_keep_their_signs():
         "One theta*_i, two.\n\n    w = a * b\n\nArgs:\n    x, y: of `a*b`,\n        more\n    no name here\n"
     )
     assert to_markdown(text) == (
-        "One theta\\*\\_i, two.\n\n```text\nw = a * b\n```\n\n**Args**\n\n- `x, y`: of `a*b`, more\n- no name here"
+        "One theta\\*\\_i, two.\n\n```text\nw = a * b\n```\n\n"
+        "**Args**\n\n- `x, y`: of `a*b`, more\n- no name here"
     )
 
 

@@ -1,101 +1,26 @@
 """What the tests of the strategies share: runs from conf/, and tiny tasks made of tensors."""
 
 import math
-import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
-from functools import cache
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from cl_bench.models import mlp
-from cl_bench.records import Record
-from cl_bench.running.build import build_strategy, build_stream
-from cl_bench.running.compose import compose
 from cl_bench.strategies import VCL
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream
 from cl_bench.streams.transforms import identity
-from cl_bench.training.experiment import measurements, weights_sha256
-from cl_bench.training.generators import Seeds
+from cl_bench.testing.subject import MODELS, SMALL, Outcome, Run, build_run, configured, outcome_of
+from cl_bench.training.generators import Seeds, global_generators_restored
 from cl_bench.training.noise import Noise
 
-# whatever strategy it is: seconds, not minutes
-SMALL = (
-    "training.device=cpu",
-    "training.epochs=2",
-    "training.batch_size=32",
-    "training.test_batch_size=100",
-    "training.learning_rate=0.01",
-    "benchmark.validation_share=0.9",
-)
-MODELS = {
-    "mlp": ("model=mlp", "model.hidden=[12]"),
-    "cnn": ("model=cnn", "model.channels=[4,4]", "model.hidden=8"),
-}
-SMALL_STRATEGY = {
-    "num_test_samples": 2,
-    "coreset_size": 5,
-    "coreset_epochs": 1,
-    "memory_size": 20,
-    "buffer_batch_size": 8,
-}  # where there is such a setting
-
-
-@cache
-def _composed(*choices_made: str) -> DictConfig:
-    return compose(choices_made)
-
-
-def _configured(overrides: Sequence[str]) -> DictConfig:
-    """As composed at once, but choices that were composed before are not composed again."""
-    choices_made = [part for part in overrides if part.startswith(("strategy=", "benchmark=", "model=", "+"))]
-    config = deepcopy(_composed(*choices_made))
-    config.merge_with_dotlist(
-        [f"strategy.{key}={value}" for key, value in SMALL_STRATEGY.items() if key in config.strategy]
-    )
-    config.merge_with_dotlist([part for part in overrides if part not in choices_made])
-    return config
-
-
-class Run(NamedTuple):
-    """A strategy on its benchmark, as a configuration says."""
-
-    strategy: Any
-    benchmark: Any
-    stream: TaskStream
-    config: Any
-
-    def train(self, *tasks: int) -> None:
-        """Train on these tasks, from 0; on all of them where none is given."""
-        experiences = list(self.benchmark.train_stream)
-        for task in tasks or range(len(experiences)):
-            self.strategy.train(experiences[task], eval_streams=[])
-
-    def test(self) -> None:
-        self.strategy.eval(self.benchmark.test_stream)
-
-    def records(self) -> list[Record]:
-        """Train on all tasks with tests in between."""
-        return [each for each in self.measurements() if isinstance(each, Record)]
-
-    def measurements(self) -> list[Any]:
-        """The same, with the states of the strategy between tasks."""
-        return list(measurements(self.strategy, self.benchmark, seed=0, test_on="test", test_last=None))
-
-
-class Outcome(NamedTuple):
-    """What is left of a run."""
-
-    records: list[Record]
-    weights: str  # a hash
+sys.path.append(str(Path(__file__).parents[1] / "testing"))  # strategy_variants
 
 
 class Lab:
@@ -103,30 +28,15 @@ class Lab:
 
     def from_conf(self, *overrides: str, model: str = "mlp", seed: int = 0) -> Run:
         """What `cl-bench run` makes of these overrides, small."""
-        config = _configured([*SMALL, *MODELS[model], f"seed={seed}", *overrides])
-        seeds = Seeds(config.seed, config.seed_for)
-        stream, _ = build_stream(config, seeds)
-        return Run(build_strategy(config, stream, seeds), to_avalanche(stream), stream, config)
+        return build_run(configured([*SMALL, *MODELS[model], f"seed={seed}", *overrides]))
 
-    def outcome(self, *overrides: str, **settings: Any) -> Outcome:
+    def outcome(self, *overrides: str, model: str = "mlp", seed: int = 0) -> Outcome:
         """A whole run with tests between the tasks, the global generators seeded."""
-        with self.seeded():
-            run = self.from_conf(*overrides, **settings)
-            records = run.records()
-            (weights,) = weights_sha256(run.strategy)
-            return Outcome(records, weights)
+        return outcome_of(configured([*SMALL, *MODELS[model], f"seed={seed}", *overrides]))
 
-    @contextmanager
-    def seeded(self) -> Iterator[None]:
+    def seeded(self) -> AbstractContextManager[None]:
         """For Avalanche's own strategies, which draw from the global generators."""
-        python_state, numpy_state = random.getstate(), np.random.get_state()
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            random.seed(0)
-            np.random.seed(0)
-            yield
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        return global_generators_restored(0)
 
     def tasks(
         self,

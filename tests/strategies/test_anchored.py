@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cl_bench.models import cnn, mlp
-from cl_bench.strategies import EWC, L2, MAS, SI, Finetune
+from cl_bench.strategies import EWC, L2, MAS, SI
 from cl_bench.strategies.anchored import Anchored
 
 METHODS: dict[type[Anchored], dict[str, Any]] = {
@@ -60,35 +60,6 @@ class Gradients(SupervisedPlugin):
     def before_update(self, strategy: Any, **kwargs: Any) -> None:
         self.weights.append(strategy.flat.values.data.clone())
         self.penalties.append(type(strategy.penalty)(*(part.clone() for part in strategy.penalty)))
-
-
-@pytest.mark.parametrize("num_heads", [1, 3])
-@pytest.mark.parametrize("cls", METHODS)
-def test_strength_0_is_fine_tuning_bit_for_bit(lab, make, cls, num_heads):
-    tasks = lab.tasks(3, heads=num_heads > 1)
-    method, plain = (
-        make(cls, num_heads=num_heads, method={"strength": 0.0}),
-        make(Finetune, num_heads=num_heads),
-    )
-    for strategy in (method, plain):
-        strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
-    assert method.penalty.precision.max() > 0
-    assert torch.equal(method.flat.values, plain.flat.values)
-
-
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("cls", METHODS)
-def test_a_positive_strength_first_shows_at_the_second_task(lab, make, cls, network):
-    first, second = lab.benchmark(lab.tasks(2)).train_stream
-    method, plain = make(cls, network=network), make(Finetune, network=network)
-    for strategy in (method, plain):
-        strategy.train(first, eval_streams=[])
-    assert torch.equal(method.flat.values, plain.flat.values)
-    assert torch.equal(method.penalty.centre, method.flat.values.data)
-    assert method.penalty.precision.min() >= 0
-    for strategy in (method, plain):
-        strategy.train(second, eval_streams=[])
-    assert not torch.equal(method.flat.values, plain.flat.values)
 
 
 @pytest.mark.parametrize("num_heads", [1, 3])

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from cl_bench.models import mlp
 from cl_bench.strategies import BayesBiNN
-from cl_bench.streams.tasks import Scaling
 
 CPU = torch.device("cpu")
 METHOD = {
@@ -90,14 +89,6 @@ def test_the_posterior_becomes_the_next_prior_only_if_it_is_carried(lab, make, c
     for step, prior in enumerate(seen.priors):
         assert torch.equal(prior, posteriors[step // steps] if carry_prior else posteriors[0])
     assert not torch.equal(posteriors[1], posteriors[2])
-
-
-def test_the_prior_is_no_alias_of_the_posterior(lab, make):
-    strategy = make()
-    strategy.train(lab.benchmark(lab.tasks(1)).train_stream, eval_streams=[])
-    assert torch.equal(strategy.prior, strategy.posterior.natural)
-    strategy.posterior.natural.add_(1)
-    assert not torch.equal(strategy.prior, strategy.posterior.natural)
 
 
 def test_the_carried_prior_first_shows_at_the_second_task(lab, make):
@@ -215,39 +206,6 @@ class OneWeightEach(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         f = self.linear(images.flatten(1))
         return torch.cat([-f, f], dim=1)
-
-
-@pytest.mark.parametrize("variant", ["sound", "published"])
-def test_the_posterior_is_exact_bayes_task_after_task(lab, make, variant):
-    """Conjugate: log p(y | w = 1) - log p(y | w = -1) = 2 y x, so that lambda = sum over all tasks of y x.
-
-    150 copies of 4 weights; the mean over copies and the last half of the steps takes the noise out.
-    """
-    copies, kinds = 150, 4
-    num_weights = copies * kinds
-    strategy = make(
-        {"variant": variant, "temperature": 0.1, "initial_magnitude": 0.3},
-        OneWeightEach(num_weights),
-        learning_rate=0.01,
-        batch_size=num_weights,
-        epochs=600,
-    )
-    trajectory = Steps(strategy)
-    expected = torch.zeros(kinds)
-    first, second = torch.tensor([40, 20, -10, -50]), torch.tensor([-20, 30, -30, 20])
-    for strengths in (first, second):
-        pixels = torch.zeros(num_weights, 1, 1, num_weights, dtype=torch.uint8)
-        place = torch.arange(num_weights)
-        pixels[place, 0, 0, place] = strengths.abs().repeat(copies).to(torch.uint8)
-        labels = (strengths > 0).long().repeat(copies)
-        task = lab.task(pixels, labels)
-        task.to_float = Scaling(torch.full((1, 1, 1), 1 / 100), torch.zeros(1, 1, 1))
-        expected = expected + strengths / 100
-        (experience,) = lab.benchmark([task]).train_stream
-        trajectory.naturals.clear()
-        strategy.train(experience, eval_streams=[])
-        mean = lab.tail_mean(trajectory.naturals).view(copies, kinds)
-        torch.testing.assert_close(mean.mean(0), expected, rtol=0, atol=0.03)
 
 
 # Predictions

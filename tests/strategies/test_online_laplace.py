@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from cl_bench.models import cnn, mlp
 from cl_bench.posteriors import fisher, kronecker
-from cl_bench.strategies import Finetune, OnlineLaplace
+from cl_bench.strategies import OnlineLaplace
 from cl_bench.training.experiment import weights_sha256
 
 NETWORKS = {
@@ -126,17 +126,6 @@ def test_the_gradient_is_that_of_the_loss_and_the_posterior_before(lab, make, st
         assert not strategy.flat.gradients[active == 0].any()
     torch.testing.assert_close(strategy.flat.gradients, numeric, rtol=1e-5, atol=1e-6)
     assert (precision @ (theta - centre)).abs().max() > 0.1
-
-
-@STRUCTURES
-def test_strength_0_is_fine_tuning_bit_for_bit(lab, make, structure):
-    tasks = lab.tasks(3, heads=True)
-    method = make(structure, num_heads=3, method={"strength": 0.0})
-    plain = make(cls=Finetune, num_heads=3)
-    for strategy in (method, plain):
-        strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
-    assert torch.equal(method.flat.values, plain.flat.values)
-    assert curvature_of(method).diagonal().max() > 1
 
 
 @STRUCTURES

@@ -71,26 +71,6 @@ def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(lab, mak
     assert parameters.grad.abs().max() > 0.01
 
 
-def test_the_posterior_of_a_task_is_the_prior_of_the_next_and_its_own(lab, make):
-    strategy = make(learning_rate=0.05)
-    seen = Priors(strategy)
-    first, second = lab.benchmark(lab.tasks(2)).train_stream
-    assert torch.equal(strategy.prior.mean, torch.zeros_like(strategy.prior.mean))
-    torch.testing.assert_close(strategy.prior.log_variance.exp(), torch.full_like(strategy.prior.mean, 0.5))
-    strategy.train(first, eval_streams=[])
-    after_first = [part.clone() for part in strategy.posterior]
-    strategy.train(second, eval_streams=[])
-    during_second = seen.priors[len(seen.priors) // 2 :]
-    for prior in during_second:
-        assert torch.equal(prior[0], after_first[0])
-        assert torch.equal(prior[1], after_first[1])
-    for part, prior in zip(strategy.posterior, after_first, strict=True):
-        assert not torch.equal(part, prior)
-    strategy.flat.values.data.add_(1)
-    assert not torch.equal(strategy.prior.mean, strategy.posterior.mean), "no alias"
-    assert not torch.equal(strategy.prior.log_variance, strategy.posterior.log_variance), "no alias"
-
-
 def test_without_kl_and_variance_it_trains_like_fine_tuning(lab, make):
     benchmark = lab.benchmark(lab.tasks(2))
     vcl = make(method={"kl_weight": 0.0, "initial_log_variance": -40.0}, optimizer="sgd", learning_rate=0.1)
@@ -105,49 +85,6 @@ def test_without_kl_and_variance_it_trains_like_fine_tuning(lab, make):
     for name, parameter in plain.network.named_parameters():
         torch.testing.assert_close(means[name], parameter, rtol=1e-4, atol=1e-5)
     assert (plain.flat.values.data - start).abs().max() > 0.05
-
-
-def test_a_linear_regression_gets_the_exact_posterior_task_after_task(lab, make):
-    """Conjugate: with the loss (f - y)^2 / 2 and inputs that touch one weight each, Bayes' rule is
-    precision = prior precision + sum x^2, mean = sum x y / precision, and mean-field Gaussians hold it."""
-    strategy = make(
-        hidden=[],
-        num_classes=3,
-        method={"initial_log_variance": -2.0},
-        optimizer="sgd",
-        learning_rate=0.2,
-        schedule="cosine",
-        epochs=2500,
-        batch_size=100,
-    )
-    targets = torch.tensor([1.0, -0.5, 0.25])  # what a label stands for
-    strategy._criterion = lambda outputs, labels: ((outputs - targets[labels, None]) ** 2).sum(1).mean() / 2
-    strategy.plugins.insert(0, NoBias(strategy))
-    precision, sum_xy = torch.full((4,), 1 / 0.5), torch.zeros(4)
-    generator = torch.Generator().manual_seed(0)
-    trajectory = Values(strategy)
-    for _ in range(2):
-        which = torch.arange(12) % 4
-        pixels = torch.full((12, 4), 128, dtype=torch.uint8)  # 128 is x = 1/255, about 0
-        pixels[torch.arange(12), which] = torch.randint(
-            128, 256, (12,), generator=generator, dtype=torch.uint8
-        )
-        labels = torch.randint(0, 3, (12,), generator=generator)
-        labels[:3] = torch.arange(3)
-        task = lab.task(pixels.view(12, 1, 2, 2), labels)
-        images = task.images(CPU).flatten(1)
-        precision = precision + (images**2).sum(0)
-        sum_xy = sum_xy + (images * targets[labels, None]).sum(0)
-        (experience,) = lab.benchmark([task]).train_stream
-        trajectory.values.clear()
-        strategy.train(experience, eval_streams=[])
-    # three outputs are three copies of the same regression; the mean takes the noise out
-    mean = lab.tail_mean([values.chunk(2)[0][:12] for values in trajectory.values]).view(3, 4).mean(0)
-    variance = (
-        lab.tail_mean([values.chunk(2)[1][:12].exp() for values in trajectory.values]).view(3, 4).mean(0)
-    )
-    torch.testing.assert_close(mean, sum_xy / precision, rtol=0, atol=0.02)
-    torch.testing.assert_close(variance, 1 / precision, rtol=0.04, atol=0)
 
 
 # Predictions

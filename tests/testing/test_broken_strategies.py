@@ -1,0 +1,38 @@
+"""Every check finds what it is for: a strategy that is wrong in one way fails it, the healthy one passes."""
+
+from functools import cache
+
+import pytest
+from broken_strategies import BROKEN, RAISES, ForKnownTasks
+
+from cl_bench.testing import CHECKS, Subject
+from cl_bench.testing.check import FAIL, PASS, result_of
+
+BY_NAME = {check.name: check for check in CHECKS}
+# no broken strategy of the suite's kind says that it needs this; its healthy one is ForKnownTasks
+HEALTHY = {"it_refuses_other_scenarios": f"{ForKnownTasks.__module__}:{ForKnownTasks.__name__}"}
+
+
+@cache
+def healthy(choice: str) -> Subject:
+    return Subject(choice)
+
+
+def broken(cls: type) -> Subject:
+    choice, _ = BROKEN[cls]
+    return Subject(choice, [f"strategy._target_={cls.__module__}.{cls.__name__}"])
+
+
+@pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
+def test_a_broken_strategy_fails_the_check_meant_for_it_and_the_healthy_one_passes(cls):
+    choice, name = BROKEN[cls]
+    result = result_of(BY_NAME[name], broken(cls))
+    assert result.outcome == FAIL, result
+    assert ("Error: " in result.seen) == (cls in RAISES), result
+    assert BY_NAME[name].cause in str(result)
+    result = result_of(BY_NAME[name], healthy(HEALTHY.get(name, choice)))
+    assert result.outcome == PASS, result
+
+
+def test_every_check_has_a_broken_strategy():
+    assert {name for _, name in BROKEN.values()} == set(BY_NAME)

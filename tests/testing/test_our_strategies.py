@@ -1,0 +1,62 @@
+"""Every strategy in conf/strategy, found by listing, passes the kit; so do settings that take other paths."""
+
+import pytest
+from strategy_variants import AVALANCHES, SUBJECTS
+
+from cl_bench.testing import CHECKS, Subject, examine
+from cl_bench.testing.check import FAIL, PASS
+
+# Avalanche's loaders and strategies draw from the global generators, which the suite seeds and restores
+ALLOWED = {name: {"global_generators_are_left_alone"} for name in AVALANCHES}
+
+# that a check does not apply must not hide that somebody took a claim away
+QUADRATIC = ("ewc", "online_ewc", "l2", "mas", "si", "online_laplace")
+WITHOUT_RULE_OF_THEIR_OWN = (
+    *("finetune", *QUADRATIC, "lwf", "replay", "der", "der_plus_plus", "function_prior", "gdumb", "joint"),
+    *("vcl", "gvcl"),
+)
+ASKED = {
+    "the_first_task_is_finetuning": (
+        *("finetune", "ewc", "online_ewc", "l2", "mas", "si", "lwf", "lwf_by_task", "replay"),
+        *("function_prior", "joint"),
+    ),
+    "it_differs_from_finetuning_after_the_first_task": (
+        *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "joint"),
+        *("vcl", "gvcl", "bayesbinn", "bayesbinn_published", "synaptic_metaplasticity"),
+    ),
+    "switched_off_it_is_finetuning": (
+        *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior"),
+    ),
+    "the_gradient_is_that_of_loss_and_penalty": WITHOUT_RULE_OF_THEIR_OWN,
+    "what_it_keeps_does_not_depend_on_the_batch_size": (
+        *("ewc", "online_ewc", "ewc_online_sampled", "mas", "online_laplace", "online_laplace_diagonal"),
+        *("function_prior", "vcl", "gvcl"),
+    ),
+    "frozen_copies_are_in_eval_mode": ("lwf", "lwf_by_task"),
+    "the_posterior_is_the_next_prior": (
+        *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "online_laplace_diagonal"),
+    ),
+    "sequential_learning_ends_at_the_batch_posterior": (
+        *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
+    ),
+}
+ALWAYS = {check.name for check in CHECKS} - set(ASKED) - {"it_refuses_other_scenarios"}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_it_passes_the_kit(name):
+    strategy, *settings = SUBJECTS[name]
+    results = {result.check.name: result for result in examine(Subject(strategy, settings))}
+    failures = [str(result) for each, result in results.items() if result.outcome == FAIL]
+    if name in ALLOWED:
+        assert {each for each, result in results.items() if result.outcome == FAIL} == ALLOWED[name]
+        return
+    assert not failures, "\n".join(failures)
+    asked = ALWAYS | {check for check, names in ASKED.items() if name in names}
+    silent = [str(results[check]) for check in asked if results[check].outcome != PASS]
+    assert not silent, "\n".join(silent)
+
+
+def test_these_lists_name_checks_and_strategies_that_exist():
+    assert set(ASKED) <= {check.name for check in CHECKS}
+    assert {name for names in ASKED.values() for name in names} <= set(SUBJECTS)
