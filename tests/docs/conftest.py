@@ -31,7 +31,7 @@ def few_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, few_results):
-    """An empty working folder, but for results/, the loose file of add_your_own.md and my_method, installed."""
+    """An empty folder, but for results, the loose file of add_your_own.md, and my_method, installed."""
     from cl_bench.new.package import write
 
     for study in ("default", "permuted_mnist", "split_mnist", "digits"):
