@@ -1,5 +1,7 @@
 """The choices in conf/ by group, read from the file names alone: no configuration is composed."""
 
+import sys
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,11 +20,28 @@ def folders() -> dict[Path, str]:
     """
     found = {conf_folder(): "cl_bench"}
     for entry_point in sorted(entry_points(group="cl_bench.conf")):
-        spec = find_spec(entry_point.value)
         package = entry_point.dist.name if entry_point.dist else entry_point.name
-        for place in (spec.submodule_search_locations or []) if spec else []:
+        for place in _places(entry_point.value, package):
             found.setdefault(Path(place), package)
     return found
+
+
+def _places(module: str, package: str) -> list[str]:
+    """The folders of a package of YAML files; none where it is not there."""
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # of a package that it lies in
+        spec = None
+    if spec is None:
+        _say_missing(module, package)
+        return []
+    return list(spec.submodule_search_locations or [])
+
+
+@cache
+def _say_missing(module: str, package: str) -> None:
+    """Once."""
+    print(f"cl-bench: the entry point of {package} names {module}, which is not there", file=sys.stderr)
 
 
 def choices(group: str) -> dict[str, Path]:

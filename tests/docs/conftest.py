@@ -10,13 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from blocks import ROOT, blocks
-
-# whatever is shown is run with these at its end
-SMALL = (
-    *("training.epochs=1", "training.batch_size=64", "model.hidden=[8]", "benchmark.num_train=100"),
-    *("benchmark.num_tasks=2", "training.test_batch_size=200"),
-)
+from shown_blocks import ROOT, SMALL, blocks
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import tomllib
 
 import pytest
-from blocks import blocks, commands, mentioned
 from omegaconf import OmegaConf
-from shown import NOT_EXECUTED, check_mentioned, plan
+from shown_blocks import blocks, commands, mentioned
+from shown_commands import NOT_EXECUTED, check_mentioned, plan
 
 from cl_bench.analysis.expected import expected_numbers
 from cl_bench.cli import VERBS

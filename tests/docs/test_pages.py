@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from blocks import ROOT, text_of
+from shown_blocks import ROOT, text_of
 
 from cl_bench import records
 from cl_bench.choices import choices

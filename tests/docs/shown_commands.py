@@ -9,8 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from blocks import ROOT, words
-from conftest import SMALL
+from shown_blocks import ROOT, SMALL, words
 
 from cl_bench.choices import choices
 from cl_bench.cli import VERBS, main
@@ -48,7 +47,7 @@ def plan(command: str) -> tuple[str, Callable[[], None]]:
         "tensorboard": _tensorboard,
     }
     if tool not in checks:
-        raise AssertionError(f"no test knows what to do with `{command}`: teach tests/docs/shown.py")
+        raise AssertionError(f"no test knows what to do with `{command}`: teach tests/docs/shown_commands.py")
     return NOT_EXECUTED[tool], lambda: checks[tool](rest)
 
 
@@ -178,8 +177,8 @@ def _tensorboard(rest: list[str]) -> None:
 def check_mentioned(command: str) -> None:
     """A command within a sentence: verb, choices and settings exist; dots and capitals stand for others."""
     _, (tool, *rest) = words(command.replace("[`", "["))
-    if tool == "make":
-        _make(rest)
+    if tool != "cl-bench":
+        plan(command)[1]()
         return
     verb, *arguments = rest
     assert verb in VERBS or verb.startswith("--"), command

@@ -13,8 +13,12 @@ from docs.hooks.parts import expand  # noqa: E402
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)(?: title=\"([^\"]*)\")?\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
-INLINE = re.compile(r"`((?:cl-bench|make) [^`]+)`")
-TOOLS = ("cl-bench", "make")
+INLINE = re.compile(r"`((?:cl-bench|make|pip|tensorboard) [^`]+)`")
+# whatever is shown is run with these at its end
+SMALL = (
+    *("training.epochs=1", "training.batch_size=64", "model.hidden=[8]", "benchmark.num_train=100"),
+    *("benchmark.num_tasks=2", "training.test_batch_size=200"),
+)
 
 
 class Block(NamedTuple):
