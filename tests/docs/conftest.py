@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parent))
 from shown_blocks import ROOT, SMALL, blocks
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def few_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two strategies and two seeds, by a process of its own."""
     folder = tmp_path_factory.mktemp("few")
