@@ -8,29 +8,33 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Claims(NamedTuple):
-    """Class attribute `claims` of a strategy (or a property, where settings decide): what is known of it.
+    """Class attribute `claims` of a strategy (or of an instance, where settings decide): what is known of it.
 
-    A check that a claim does not ask for is "not applicable", and says so. Everything else is found out: from
+    A question that depends on what is not claimed is "not applicable". Everything else is found out: from
     `stackable`, `belief()`, `state_tensors()`, `present_prior()` (the prior of the task in training, of the
-    kind of `belief()`) and `added_loss()` (what a strategy adds to the gradient by hand, as a scalar).
+    kind of `belief()`) and `added_loss()` (a scalar: what the strategy adds the gradient of by hand).
+
+    Attributes:
+        against_forgetting: from the second task on it trains in another way than fine-tuning.
+        first_task_is_finetuning: the first task is trained as in fine-tuning, bit for bit.
+        off: settings of the strategy with which nothing holds old tasks, such as {"strength": 0.0}.
+        off_is_finetuning: with these it is fine-tuning, bit for bit.
+        by_example: what it keeps of a task, and adds to a batch's loss, does not depend on the batch size.
+        carries_posterior: `belief()` after a task is `present_prior()` in the next one.
+        conjugate: settings (strategy.*, training.*) with which its posterior converges where Bayes' rule is
+            known exactly; see testing/conjugate.py.
+        rehearses: it shows examples, old ones or new, to heads of old tasks, which then move.
+        grows: what it stores grows with the number of tasks.
+        scenarios: where it runs; in others it raises a ValueError that names the scenario.
     """
 
-    # from the second task on it trains in another way than fine-tuning does
     against_forgetting: bool = True
-    # the first task is trained as fine-tuning does, bit for bit
     first_task_is_finetuning: bool = False
-    # settings of the strategy with which nothing holds old tasks, such as {"strength": 0.0}
     off: Mapping[str, Any] = NOTHING
-    # with `off` it is fine-tuning, bit for bit
     off_is_finetuning: bool = True
-    # what it keeps of a task, and what it adds to a batch's loss, does not depend on the batch size
     by_example: bool = False
-    # belief() after a task is present_prior() in the next one
     carries_posterior: bool = False
-    # settings (strategy.*, training.*) with which its posterior converges where Bayes' rule is known exactly
     conjugate: Mapping[str, Any] = NOTHING
-    # it shows examples, old ones or new, to heads of old tasks
     rehearses: bool = False
-    # what it stores grows with the number of tasks
     grows: bool = False
     scenarios: tuple[str, ...] = ("task", "domain", "class")

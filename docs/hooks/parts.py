@@ -17,7 +17,7 @@ from cl_bench.new.package import render
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
-MARK = re.compile(r"^<!-- made: (\w+) ?([\w.]*) -->$", flags=re.MULTILINE)
+MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
 
 
 def expand(markdown: str) -> str:
@@ -206,7 +206,7 @@ def package() -> str:
 
 
 def include(name: str) -> str:
-    """A file of the repository's root."""
+    """A file of the repository."""
     return (ROOT / name).read_text()
 
 

@@ -56,6 +56,19 @@ def test_a_block_of_python_runs(workplace, block):
     exec(compile(block.text, block.page, "exec"), {"__name__": "page"})
 
 
+def test_the_kit_finds_what_is_said_of_weight_decay(tmp_path, monkeypatch):
+    from cl_bench.testing import CHECKS, Subject
+    from cl_bench.testing.check import FAIL, result_of
+
+    text = next(block.text for block in PYTHON if "class Decay" in block.text)
+    (tmp_path / "weight_decay.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    decay = Subject("weight_decay:Decay", ["strategy.rate=1e-3"])
+    for name in ("the_gradient_is_that_of_loss_and_penalty", "heads_of_other_tasks_stand_still"):
+        (check,) = (check for check in CHECKS if check.name == name)
+        assert result_of(check, decay).outcome == FAIL
+
+
 @pytest.mark.parametrize(
     "block", [block for block in blocks("yaml") if not block.title], ids=lambda block: block.page
 )

@@ -19,11 +19,13 @@ VARIANTS = {
     "vcl_coreset": ("vcl", "strategy.coreset=k_center"),
     "vcl_restart": ("vcl", "strategy.restart=true"),
 }
+# no momentum, which Avalanche carries from task to task: it moves heads that have no gradient
+SGD = ("training.optimizer=sgd", "training.learning_rate=0.1")
 AVALANCHES = {
-    "avalanche": ("avalanche",),
+    "avalanche": ("avalanche", *SGD),
     "avalanche_replay": (
         *("avalanche", "strategy.path=avalanche.training.Replay"),
-        "+strategy.settings.mem_size=20",
+        *("+strategy.settings.mem_size=20", *SGD),
     ),
 }
 SUBJECTS = {name: (name,) for name in choices("strategy")} | VARIANTS | AVALANCHES

@@ -1,0 +1,165 @@
+"""`cl-bench check` and `StrategyContract`, on strategies of ours, of folders, packages and Avalanche."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from cl_bench import choices
+from cl_bench.cli import main
+from cl_bench.running import compose
+from cl_bench.testing import CHECKS, Claims, StrategyContract, Subject, catalogue
+from cl_bench.testing.avalanche import DIFFERS, STOCK, known, page
+from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, Check, Failed, NotApplicable, result_of
+
+QUICK = [check for check in CHECKS if check.name in ("it_is_built_from_its_settings", DIFFERS)]
+YAML = """# L2 of somebody else
+name: mine
+_target_: cl_bench.strategies.L2
+strength: 3.0
+"""
+
+
+@pytest.fixture
+def two_checks(monkeypatch):
+    monkeypatch.setattr(catalogue.examine, "__defaults__", (QUICK,))
+
+
+def lines_of(capsys) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.usefixtures("two_checks")
+def test_it_prints_a_line_a_check_and_exits_with_0_where_none_fails(capsys):
+    assert main(["check", "ewc", "strategy.mode=online"]) == 0
+    first, second, empty, summary = lines_of(capsys)
+    assert first.startswith(f"pass  {QUICK[0].question}  EWC of a network with ")
+    assert second.startswith(f"pass  {QUICK[1].question}  ")
+    assert (empty, summary) == ("", "ewc: 2 passed, 0 failed, 0 do not apply")
+
+
+@pytest.mark.usefixtures("two_checks")
+def test_a_failure_says_what_usually_causes_it_and_exits_with_1(capsys):
+    assert main(["check", "broken_strategies:PenaltyIsZero", *SETTINGS_OF_EWC]) == 1
+    _, failure, cause, _, summary = lines_of(capsys)
+    assert failure.startswith(f"fail  {QUICK[1].question}  ")
+    assert cause == f"      usually: {QUICK[1].cause}"
+    assert summary.endswith("1 passed, 1 failed, 0 do not apply")
+
+
+SETTINGS_OF_EWC = (
+    *("strategy.strength=3.0", "strategy.mode=separate", "strategy.decay=1.0"),
+    "strategy.fisher_estimator=exact",
+)
+
+
+@pytest.mark.usefixtures("two_checks")
+def test_a_strategy_that_cannot_be_built_fails_once(capsys):
+    assert main(["check", "cl_bench.strategies:EWC"]) == 1
+    failure, *_ = lines_of(capsys)
+    assert failure.startswith("fail  is it built from its settings?  ValueError: ")
+    assert "'decay'" in failure, "what has no value is named"
+
+
+@pytest.mark.usefixtures("two_checks")
+@pytest.mark.parametrize("name", ["ewx", "no_module:Mine", "cl_bench.strategies:Nobody"])
+def test_a_name_that_does_not_exist_is_said(capsys, name):
+    assert main(["check", name]) == 1
+    failure, *_ = lines_of(capsys)
+    assert (
+        "ValueError: there is no strategy=ewx" in failure
+        or "must be a choice or package.module:Class" in failure
+    )
+
+
+@pytest.mark.usefixtures("two_checks")
+def test_a_strategy_of_a_loose_folder_is_found(capsys, tmp_path):
+    (tmp_path / "strategy").mkdir()
+    (tmp_path / "strategy" / "mine.yaml").write_text(YAML)
+    assert main(["check", "mine", "--config-dir", str(tmp_path)]) == 0
+    assert lines_of(capsys)[0].endswith("parameters")
+
+
+@pytest.mark.usefixtures("two_checks")
+def test_a_strategy_of_an_installed_package_is_found(capsys, tmp_path, monkeypatch):
+    package = tmp_path / "another_conf"
+    (package / "strategy").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "strategy" / "theirs.yaml").write_text(YAML)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entry = EntryPoint("theirs", "another_conf", "cl_bench.conf")
+    for module in (choices, compose):
+        monkeypatch.setattr(module, "entry_points", lambda group: [entry])
+    assert main(["check", "theirs"]) == 0
+    assert lines_of(capsys)[0].startswith("pass  is it built from its settings?  L2 ")
+
+
+def test_a_wrong_command_line_prints_the_usage():
+    assert main(["check"]) == 2
+    assert main(["check", "ewc", "mas"]) == 2
+    assert main(["check", "--help"]) == 0
+
+
+def test_its_help_imports_neither_torch_nor_avalanche():
+    code = (
+        "import sys, json; from cl_bench.cli import main; main(['check', '--help']);"
+        "print(json.dumps([name for name in ('torch', 'avalanche') if name in sys.modules]))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(choices.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert json.loads(ended.stdout.splitlines()[-1]) == []
+
+
+def test_what_a_check_raises_is_its_outcome():
+    def raising(error: Exception) -> Check:
+        def look(subject: Subject) -> str:
+            raise error
+
+        return Check("a?", "b", look)
+
+    subject = Subject("finetune")
+    assert result_of(Check("a?", "b", lambda subject: "c"), subject)[1:] == (PASS, "c")
+    assert result_of(raising(Failed("wrong")), subject)[1:] == (FAIL, "wrong")
+    assert result_of(raising(NotApplicable("no")), subject)[1:] == (NOT_APPLICABLE, "no")
+    assert result_of(raising(KeyError("key")), subject)[1:] == (FAIL, "KeyError: 'key'")
+
+
+class TestL2AsAClass(StrategyContract):
+    strategy = "cl_bench.strategies:L2"
+    settings = ("strategy.strength=3.0",)
+    claims = Claims(against_forgetting=True, off={"strength": 0.0})  # for a class that cannot be edited
+
+
+def test_on_a_cpu_avalanche_s_synaptic_intelligence_is_fine_tuning():
+    name = "avalanche.training:SynapticIntelligence"
+    result = result_of(QUICK[1], Subject(name, STOCK["SynapticIntelligence"].settings, **known(name)))
+    assert (result.outcome, "bit for bit" in result.seen) == (FAIL, True)
+
+
+def test_the_page_has_a_column_a_class_a_row_a_check_and_the_cause_of_each_failure():
+    check = next(check for check in CHECKS if check.name == DIFFERS)
+    text = page(
+        {
+            "SynapticIntelligence": [check_result(check, FAIL, "equal")],
+            "LwF": [check_result(check, PASS, "other")],
+            "GEM": [check_result(check, FAIL, "equal")],
+        }
+    )
+    assert "| asked | SynapticIntelligence | LwF | GEM |" in text
+    assert f"| {check.question} | **fail** | pass | **fail** |" in text
+    assert f"- **SynapticIntelligence**: *{check.question}* equal. On a CPU " in text
+    assert f"- **GEM**: *{check.question}* equal. Nobody has looked into it yet." in text
+
+
+def check_result(check: Check, outcome: str, seen: str):
+    from cl_bench.testing.check import Result
+
+    return Result(check, outcome, seen)
+
+
+def test_causes_are_of_checks_that_exist():
+    assert {name for stock in STOCK.values() for name in stock.causes} <= {check.name for check in CHECKS}
