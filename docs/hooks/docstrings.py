@@ -6,7 +6,7 @@ from typing import Any
 
 import griffe
 
-SECTIONS = ("Args:", "Returns:", "Raises:")
+SECTIONS = ("Args:", "Attributes:", "Returns:", "Raises:")
 ENTRY = re.compile(r"^([A-Za-z_][\w., ]*): (.*)$")
 
 
