@@ -1,10 +1,10 @@
 # make bench: the study `digits` from nothing; make test: all tests; make lint: style and types; make speed: the
-# speed of the suite beside plain PyTorch and stock Avalanche
+# speed of the suite beside plain PyTorch and stock Avalanche; make docs: the site; make package: wheel and sdist
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: install bench test test-slow lint format studies speed torture clean
+.PHONY: install bench test test-slow lint format docs package studies speed torture clean
 
 install: $(VENV)/.installed
 
@@ -35,6 +35,15 @@ lint: $(VENV)/.installed-tests
 format: $(VENV)/.installed-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# build/site; warnings are errors. `make test` builds it, too
+docs: $(VENV)/.installed-tests
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# dist/: sdist and wheel, and a study run from an environment that has the wheel alone
+package: $(VENV)/.installed-tests
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m pytest -m slow tests/test_packaging.py
 
 # the tables and figures of results/reference, about 3 hours on 2 cores
 studies: $(VENV)/.installed

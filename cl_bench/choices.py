@@ -1,5 +1,7 @@
 """The choices in conf/ by group, read from the file names alone: no configuration is composed."""
 
+import sys
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,21 +14,47 @@ GROUPS = (
 )
 
 
-def folders() -> list[Path]:
-    """Our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`."""
-    found = [conf_folder()]
+def folders() -> dict[Path, str]:
+    """Our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`, each
+    with the name of its package.
+    """
+    found = {conf_folder(): "cl_bench"}
     for entry_point in sorted(entry_points(group="cl_bench.conf")):
-        spec = find_spec(entry_point.value)
-        found += [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+        package = entry_point.dist.name if entry_point.dist else entry_point.name
+        for place in _places(entry_point.value, package):
+            found.setdefault(Path(place), package)
     return found
+
+
+def _places(module: str, package: str) -> list[str]:
+    """The folders of a package of YAML files; none where it is not there."""
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # of a package that it lies in
+        spec = None
+    if spec is None:
+        _say_missing(module, package)
+        return []
+    return list(spec.submodule_search_locations or [])
+
+
+@cache
+def _say_missing(module: str, package: str) -> None:
+    """Once."""
+    print(f"cl-bench: the entry point of {package} names {module}, which is not there", file=sys.stderr)
 
 
 def choices(group: str) -> dict[str, Path]:
     """Name -> file, sorted; where two packages have the same name, the first wins, as in Hydra."""
-    found: dict[str, Path] = {}
-    for folder in folders():
+    return {name: path for name, (path, _) in with_packages(group).items()}
+
+
+def with_packages(group: str) -> dict[str, tuple[Path, str]]:
+    """The same with the name of the package that each choice comes from."""
+    found: dict[str, tuple[Path, str]] = {}
+    for folder, package in folders().items():
         for path in sorted((folder / group).glob("*.yaml")):
-            found.setdefault(path.stem, path)
+            found.setdefault(path.stem, (path, package))
     return dict(sorted(found.items()))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from cl_bench.choices import GROUPS, choices, describe
+from cl_bench.choices import GROUPS, choices, describe, with_packages
 from cl_bench.places import conf_folder
 
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
@@ -16,7 +16,8 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench report DIR                                        tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
   cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
-  cl-bench list [group]                                      every choice with what it is
+  cl-bench list [group]                                      every choice, what it is and whose
+  cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
 
@@ -145,6 +146,12 @@ def plot(arguments: list[str]) -> int:
     return plot_main(arguments)
 
 
+def new(arguments: list[str]) -> int:
+    from cl_bench.new.command import main as new_main
+
+    return new_main(arguments)
+
+
 def check(arguments: list[str]) -> int:
     from cl_bench.testing.main import main as check_main
 
@@ -152,17 +159,18 @@ def check(arguments: list[str]) -> int:
 
 
 def list_choices(arguments: list[str]) -> int:
-    for group in arguments or filter(choices, GROUPS):
-        found = choices(group)
+    for group in arguments or filter(with_packages, GROUPS):
+        found = with_packages(group)
         if not found:
             near = get_close_matches(group, GROUPS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"groups: {', '.join(GROUPS)}"
             print(f"cl-bench: there is no group {group!r}; {hint}", file=sys.stderr)
             return 2
         print(f"{group}=")
-        width = max(len(name) for name in found)
-        for name, path in found.items():
-            print(f"  {name:<{width}}  {describe(path)}")
+        width = max(map(len, found))
+        package_width = max(len(package) for _, package in found.values())
+        for name, (path, package) in found.items():
+            print(f"  {name:<{width}}  {package:<{package_width}}  {describe(path)}")
     return 0
 
 
@@ -213,5 +221,6 @@ VERBS = {
     "plot": plot,
     "check": check,
     "list": list_choices,
+    "new": new,
     "completion": completion,
 }

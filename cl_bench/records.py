@@ -39,12 +39,12 @@ class Record(NamedTuple):
     kept, for a run that diverged.
     """
 
-    seed: int
+    seed: int  # of the run
     after_task: int  # the last task trained on; 0 is the untrained network
     on_task: int  # the task tested
     accuracy: float  # fraction of the test examples
     nll: float  # mean negative log-likelihood, nats an example
-    num_examples: int
+    num_examples: int  # tested
     ece: float = math.nan  # expected calibration error, fraction, NUM_BINS bins
     brier: float = math.nan  # squared distance of the probabilities to the label's, in [0, 2]
     entropy: float = math.nan  # of the prediction, nats
@@ -67,7 +67,7 @@ class Record(NamedTuple):
 class State(NamedTuple):
     """What there is to know of a strategy between tasks, besides its tests. See training/states.py."""
 
-    seed: int
+    seed: int  # of the run
     after_task: int  # 0 is before the first
     drift: float  # KL(q_t || q_{t-1}), nats, over all weights; nan without a posterior
     frozen: float  # share of the weights whose posterior is all but certain; nan where that has no meaning
@@ -94,11 +94,11 @@ class State(NamedTuple):
 class CalibrationBin(NamedTuple):
     """The test examples of one task whose confidence is in one bin. Bins without any have no row."""
 
-    seed: int
-    after_task: int
-    on_task: int
+    seed: int  # of the run
+    after_task: int  # the last task trained on; 0 is the untrained network
+    on_task: int  # the task tested
     bin: int  # from 1: confidences in ((bin - 1) / NUM_BINS, bin / NUM_BINS]
-    num_examples: int
+    num_examples: int  # in the bin
     confidence: float  # mean of the largest probability; nan for a run that diverged
     accuracy: float  # fraction
 
@@ -117,13 +117,13 @@ class CalibrationBin(NamedTuple):
 class Probe(NamedTuple):
     """The test of a sample of one task in the midst of training. Tasks count from 1."""
 
-    seed: int
+    seed: int  # of the run
     training_on: int  # the task that is trained on
     step: int  # steps taken since the start of the run
     on_task: int  # the task tested, training_on or one before it
     accuracy: float  # fraction
     nll: float  # nats an example
-    num_examples: int
+    num_examples: int  # tested
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from cl_bench import choices as module
-from cl_bench.choices import GROUPS, choices, describe
+from cl_bench.choices import GROUPS, choices, describe, with_packages
 from cl_bench.places import conf_folder
 
 FILES = [(group, name) for group in GROUPS for name in choices(group)]
@@ -55,6 +55,17 @@ def test_an_installed_package_adds_choices_and_ours_win(package):
     assert found["theirs"] == package / "strategy" / "theirs.yaml"
     assert found["ewc"] == conf_folder() / "strategy" / "ewc.yaml"
     assert list(found) == sorted(found)
+
+
+def test_list_says_which_package_a_choice_comes_from(package, capsys):
+    from cl_bench.cli import main
+
+    assert with_packages("strategy")["theirs"] == (package / "strategy" / "theirs.yaml", "somebody")
+    assert main(["list", "strategy"]) == 0
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["theirs", "somebody", "Their", "strategy"] in words
+    (ewc,) = [line for line in words if line[0] == "ewc"]
+    assert ewc[1] == "cl_bench"
 
 
 def test_what_a_package_adds_can_be_composed(package, monkeypatch):

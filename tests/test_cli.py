@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cl_bench.choices import GROUPS, choices
+from cl_bench.choices import GROUPS, choices, with_packages
 from cl_bench.cli import VERBS, main
 from cl_bench.kinds import KINDS
 
@@ -160,7 +161,9 @@ def test_list_of_a_group_shows_that_group_alone(command):
 def test_groups_without_a_choice_are_left_out(command, monkeypatch):
     import cl_bench.cli as cli
 
-    monkeypatch.setattr(cli, "choices", lambda group: {} if group == "experiment" else choices(group))
+    for function in (choices, with_packages):
+        without = partial(lambda found, group: {} if group == "experiment" else found(group), function)
+        monkeypatch.setattr(cli, function.__name__, without)
     for arguments in (["list"], ["--help"]):
         status, shown, errors = command(*arguments)
         assert (status, errors) == (0, "")

@@ -29,8 +29,8 @@ class Whole(NamedTuple):
 
 @check(
     "does a run that was stopped, between tasks or after a step, go on bit for bit?",
-    cause="an attribute that steps or tasks change is named neither in `kept` nor in `in_task`; or what follows "
-    "the last step of a task reads the batch, which is gone",
+    cause="an attribute that steps or tasks change is named neither in `kept` nor in `in_task`; or what "
+    "follows the last step of a task reads the batch, which is gone",
 )
 def it_goes_on_bit_for_bit(subject: Subject) -> str:
     applies(

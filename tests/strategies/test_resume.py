@@ -1,4 +1,4 @@
-"""The state of a strategy: what is refused. That all go on bit for bit is asked by the kit (tests/testing)."""
+"""The state of a strategy: what is refused. The kit asks whether all go on bit for bit."""
 
 import pytest
 

@@ -1,0 +1,45 @@
+"""The command line of `cl-bench new`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cl_bench.new.package import KINDS, write
+
+WHAT_NOW = """{folder}
+  {name}/strategy.py                the method: a class
+  {name}/conf/strategy/{name}.yaml    its settings; strategy={name} finds them
+  tests/                            what every strategy must hold, and what is this one's own
+
+  pip install -e {folder}
+  cl-bench check {name}
+  cl-bench run strategy={name} benchmark=permuted_digits
+  python -m pytest {folder}"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0; 1 where nothing could be written; 2 for a wrong command line."""
+    parser = argparse.ArgumentParser(
+        prog="cl-bench new",
+        description="Write a small package with a strategy of your own: class, YAML, test, ready to install.",
+    )
+    parser.add_argument("name", help="of the package and of the strategy, such as my_method")
+    parser.add_argument("--kind", choices=KINDS, required=True, help="the worked example that it starts from")
+    parser.add_argument(
+        "-o", dest="into", metavar="DIR", type=Path, default=Path(), help="where (default: .)"
+    )
+    try:
+        given = parser.parse_args(arguments)
+    except SystemExit as left:
+        return int(left.code or 0)
+    try:
+        folder = write(given.name, kind=given.kind, into=given.into)
+    except ValueError as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        return 1
+    print(WHAT_NOW.format(folder=folder, name=given.name))
+    return 0

@@ -1,0 +1,43 @@
+"""What MkDocs calls: made parts of pages, figures of the reference results, formulas as MathML."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+from mkdocs.structure.files import File
+
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[2])
+)  # the checkout's own code, and hooks as a package
+from docs.hooks.parts import REFERENCE, expand
+
+
+def on_config(config: Any) -> Any:
+    """Formulas: a fence named math, and `#!math ...` in a line. Browsers draw MathML without any script."""
+    extensions = config["mdx_configs"]
+    extensions["pymdownx.superfences"] = {
+        "custom_fences": [{"name": "math", "class": "math", "format": fence}]
+    }
+    extensions["pymdownx.inlinehilite"] = {
+        "custom_inline": [{"name": "math", "class": "math", "format": inline}]
+    }
+    return config
+
+
+def fence(source: str, *arguments: Any, **options: Any) -> str:
+    return f'<div class="formula">{convert(source, display="block")}</div>'
+
+
+def inline(source: str, *arguments: Any, **options: Any) -> str:
+    return convert(source)
+
+
+def on_files(files: Any, config: Any, **kwargs: Any) -> Any:
+    for path in sorted((REFERENCE / "figures").glob("*.png")):
+        files.append(File.generated(config, f"figures/{path.name}", abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+    return expand(markdown)

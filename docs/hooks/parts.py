@@ -1,0 +1,234 @@
+"""The parts of pages that are made from conf/, the code and results/reference, by the names they have there.
+
+A line `<!-- made: name argument -->` of a page is replaced. Nothing here imports torch.
+"""
+
+import ast
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cl_bench.choices import choices, describe
+from cl_bench.new.package import render
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "results" / "reference"
+MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
+
+
+def expand(markdown: str) -> str:
+    """The page with every made part in its place.
+
+    Raises:
+        KeyError: for a part that does not exist.
+    """
+    return MARK.sub(lambda found: PARTS[found[1]](*filter(None, [found[2]])), markdown)
+
+
+# Strategies
+
+
+def strategies() -> str:
+    """A section for each file of conf/strategy: what it is, the class with its equation, its settings."""
+    shown: dict[str, str] = {}
+    sections = []
+    for name, path in choices("strategy").items():
+        target = target_of(name)
+        text = f"## {name}\n\n{describe(path)}.\n\n"
+        if target in shown:
+            text += (
+                f"The method is that of [{shown[target]}](#{shown[target]}), with settings of its own.\n\n"
+            )
+        else:
+            shown[target] = name
+            text += f"::: {target}\n    options:\n      members: false\n      show_bases: false\n\n"
+            text += _mathematics(target)
+        sections.append(text + block(path.read_text(), "yaml", title=f"conf/strategy/{path.name}"))
+    return "\n\n".join(sections)
+
+
+def target_of(strategy: str) -> str:
+    """The path of a strategy's class or function, by the module it is written in."""
+    settings = yaml.safe_load(choices("strategy")[strategy].read_text())
+    own = settings.get("strategy", settings)
+    if "_target_" not in own:
+        (parent,) = settings["defaults"]
+        return target_of(parent)
+    package, _, name = own["_target_"].rpartition(".")
+    return f"{_module_of(package, name)}.{name}"
+
+
+def _module_of(package: str, name: str) -> str:
+    """Where a name comes from that the package's __init__ imports."""
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
+            return str(node.module)
+    raise KeyError(f"{package} imports no {name}")
+
+
+def _mathematics(target: str) -> str:
+    """Links to the modules of posteriors/ that the strategy's module uses."""
+    path = ROOT / (target.rpartition(".")[0].replace(".", "/") + ".py")
+    used = set(re.findall(r"posteriors/(\w+)\.py", path.read_text()))
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "cl_bench.posteriors":
+            used |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("cl_bench.posteriors."):
+            used.add(str(node.module).rpartition(".")[2])
+    links = [f"[{name}](mathematics.md#cl_bench.posteriors.{name})" for name in sorted(used)]
+    return f"Mathematics: {', '.join(links)}.\n\n" if links else ""
+
+
+def mathematics() -> str:
+    """Each module of posteriors/ with its functions."""
+    names = [path.stem for path in sorted((ROOT / "cl_bench" / "posteriors").glob("[!_]*.py"))]
+    options = "    options:\n      show_root_heading: true\n      heading_level: 2\n"
+    return "\n\n".join(f"::: cl_bench.posteriors.{name}\n{options}" for name in names)
+
+
+# Studies
+
+
+def studies() -> str:
+    """A section for each file of conf/experiment: what it sweeps, and its reference result."""
+    results = _rows(REFERENCE / "summary.csv")
+    published = _rows(REFERENCE / "expected.csv")
+    sections = [_study(name, path, results, published) for name, path in choices("experiment").items()]
+    others = sorted({row["study"] for row in results} - set(choices("experiment")))
+    for name in others:
+        text = f"## {name}\n\nRuns without a file of their own; see `results/reference/README.md`.\n\n"
+        sections.append(text + _results(name, results))
+    return "\n\n".join(sections)
+
+
+def _study(name: str, path: Path, results: list[dict], published: list[dict]) -> str:
+    settings = yaml.safe_load(path.read_text())
+    swept = settings["hydra"]["sweeper"]["params"]
+    text = f"## {name}\n\n{describe(path)}.\n\n"
+    text += "Sweeps " + "; ".join(f"`{key}`: {str(value).replace(',', ', ')}" for key, value in swept.items())
+    text += f".\n\n{block(f'cl-bench run experiment={name}', 'sh')}\n"
+    text += _results(name, results)
+    theirs = [row for row in published if row["study"] == name]
+    if theirs:
+        rows = [
+            (
+                row["method"],
+                row["published"],
+                _percent(row["mean"], 1),
+                row["num_seeds"],
+                row["verdict"],
+                row["source"],
+            )
+            for row in theirs
+        ]
+        text += "\n" + table(("method", "published", "here", "seeds", "agrees?", "source"), rows)
+    if settings.get("expected") and not theirs:
+        text += "\nThe file has published numbers to be compared with; the study was not run yet.\n"
+    return text
+
+
+def _results(study: str, results: list[dict]) -> str:
+    text = ""
+    for benchmark in dict.fromkeys(row["benchmark"] for row in results if row["study"] == study):
+        rows = [
+            (
+                f"`{row['method']}`",
+                row["num_seeds"],
+                _interval(row, "average_accuracy"),
+                _interval(row, "forgetting"),
+            )
+            for row in results
+            if (row["study"], row["benchmark"]) == (study, benchmark)
+        ]
+        text += f"Reference result on {benchmark}, percent, mean and 95 % interval over seeds:\n\n"
+        text += table(("method", "seeds", "average accuracy", "forgetting"), rows) + "\n"
+        figure = f"forgetting-{study}-{benchmark}.png"
+        if (REFERENCE / "figures" / figure).exists():
+            text += f"![Accuracy on each task: {study}, {benchmark}](figures/{figure})\n\n"
+    return text or "No reference result: it was not run yet.\n"
+
+
+def _interval(row: dict, metric: str) -> str:
+    mean, high = row[f"{metric}_mean"], row[f"{metric}_high"]
+    spread = f" ± {100 * (float(high) - float(mean)):.1f}" if high else ""
+    return f"{_percent(mean, 100)}{spread}"
+
+
+def _percent(value: str, factor: float) -> str:
+    return f"{factor * float(value):.1f}" if value else ""
+
+
+# Results
+
+
+def columns(kind: str) -> str:
+    """The columns of a file of records.py, with the comments that they have there."""
+    path = ROOT / "cl_bench" / "records.py"
+    source = path.read_text()
+    lines = source.splitlines()
+    (found,) = [
+        node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == kind
+    ]
+    rows = []
+    for node in found.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            comment = lines[node.lineno - 1].partition("  # ")[2]
+            rows.append((f"`{node.target.id}`", ast.unparse(node.annotation), comment))
+    return table(("column", "type", "meaning"), rows)
+
+
+# Examples
+
+
+def example(kind: str) -> str:
+    """The files that `cl-bench new my_<kind> --kind <kind>` writes: class, YAML, test."""
+    name = f"my_{kind}"
+    files = render(name, kind=kind)
+    chosen = (f"{name}/strategy.py", f"{name}/conf/strategy/{name}.yaml")
+    languages = {".py": "python", ".yaml": "yaml"}
+    return "\n\n".join(
+        block(files[path], languages[Path(path).suffix], title=f"{name}/{path}") for path in chosen
+    )
+
+
+def package() -> str:
+    """What all of them have in common."""
+    files = render("my_penalty", kind="penalty")
+    chosen = {"pyproject.toml": "toml", "tests/test_my_penalty.py": "python"}
+    return "\n\n".join(
+        block(files[path], language, title=f"my_penalty/{path}") for path, language in chosen.items()
+    )
+
+
+def include(name: str) -> str:
+    """A file of the repository."""
+    return (ROOT / name).read_text()
+
+
+# Markdown
+
+
+def table(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [titles, tuple("---" for _ in titles), *rows]
+    return "".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines
+    )
+
+
+def block(text: str, language: str, *, title: str = "") -> str:
+    return f"```{language}" + (f' title="{title}"' if title else "") + f"\n{text.rstrip()}\n```\n"
+
+
+def _rows(path: Path) -> list[dict]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+PARTS: dict[str, Callable[..., str]] = {
+    part.__name__: part for part in (strategies, mathematics, studies, columns, example, package, include)
+}

@@ -1,0 +1,94 @@
+"""Every command and every block that README and docs show does what it says, or is a test's failure."""
+
+import tomllib
+
+import pytest
+from omegaconf import OmegaConf
+from shown_blocks import blocks, commands, mentioned
+from shown_commands import NOT_EXECUTED, check_mentioned, plan
+
+from cl_bench.analysis.expected import expected_numbers
+from cl_bench.cli import VERBS
+from cl_bench.running.compose import compose
+
+pytestmark = pytest.mark.usefixtures("process_as_before")
+# what a fence may be; those that are not here fail
+LANGUAGES = {"sh", "python", "yaml", "toml", "math", "text"}
+COMMANDS = commands()
+# files of a generated package have a title: tests/new has them
+PYTHON = [block for block in blocks("python") if not block.title]
+
+
+def test_every_fence_is_of_a_kind_that_is_tested():
+    assert {block.language for block in blocks()} <= LANGUAGES
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_does_what_it_says(workplace, command, record_property):
+    reason, act = plan(command)
+    record_property("not executed", reason)
+    act()
+
+
+def test_most_commands_are_executed_and_the_others_say_why():
+    reasons = {command: plan(command)[0] for command in COMMANDS}
+    assert set(reasons.values()) <= {"", *NOT_EXECUTED.values()}
+    assert sum(not reason for reason in reasons.values()) > 15
+    executed = {command.split("cl-bench ")[1].split()[0] for command, reason in reasons.items() if not reason}
+    assert executed >= set(VERBS) - {"tune"}
+
+
+def test_a_command_that_nobody_knows_is_a_failure():
+    for command in ("rm -rf results", "cl-bench fly", "git push"):
+        with pytest.raises(AssertionError):
+            plan(command)
+
+
+@pytest.mark.parametrize("command", mentioned())
+def test_a_command_in_a_sentence_names_what_exists(workplace, command):
+    check_mentioned(command)
+
+
+@pytest.mark.parametrize(
+    "block", PYTHON, ids=[f"{block.page}-{number}" for number, block in enumerate(PYTHON)]
+)
+def test_a_block_of_python_runs(workplace, block):
+    exec(compile(block.text, block.page, "exec"), {"__name__": "page"})
+
+
+def test_the_kit_finds_what_is_said_of_weight_decay(tmp_path, monkeypatch):
+    from cl_bench.testing import CHECKS, Subject
+    from cl_bench.testing.check import FAIL, result_of
+
+    text = next(block.text for block in PYTHON if "class Decay" in block.text)
+    (tmp_path / "weight_decay.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    decay = Subject("weight_decay:Decay", ["strategy.rate=1e-3"])
+    for name in ("the_gradient_is_that_of_loss_and_penalty", "heads_of_other_tasks_stand_still"):
+        (check,) = (check for check in CHECKS if check.name == name)
+        assert result_of(check, decay).outcome == FAIL
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("yaml") if not block.title], ids=lambda block: block.page
+)
+def test_a_block_of_yaml_is_a_strategy_a_study_or_published_numbers(workplace, block):
+    settings = OmegaConf.create(block.text)
+    if "_target_" in settings:
+        found = compose([f"hydra.searchpath=[{workplace / 'mine'}]", f"strategy={settings['name']}"])
+        assert found.strategy == settings
+    elif "expected" in settings:
+        assert expected_numbers(settings["expected"])
+    else:
+        folder = workplace / "mine" / "experiment"
+        folder.mkdir()
+        (folder / f"{settings['study']}.yaml").write_text(block.text)
+        found = compose([f"hydra.searchpath=[{workplace / 'mine'}]", f"experiment={settings['study']}"])
+        assert found.study == settings["study"]
+
+
+def test_blocks_of_toml_parse():
+    found = blocks("toml")
+    assert found
+    for block in found:
+        assert tomllib.loads(block.text)

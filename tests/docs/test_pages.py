@@ -1,0 +1,148 @@
+"""The site builds without a warning, and its made parts have all that there is."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from shown_blocks import ROOT, text_of
+
+from cl_bench import records
+from cl_bench.choices import choices
+from docs.hooks.docstrings import to_markdown
+from docs.hooks.parts import PARTS, expand, target_of
+
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built site; warnings are errors."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def page(site, name):
+    return (site / name / "index.html").read_text()
+
+
+def test_every_page_of_the_folder_is_in_the_menu(site):
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    menu = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.MULTILINE)
+    assert set(menu) == pages
+
+
+def test_every_strategy_has_a_section_with_equation_or_source(site):
+    shown = page(site, "strategies")
+    for name in choices("strategy"):
+        assert f'<h2 id="{name}">' in shown
+        assert f"conf/strategy/{name}.yaml" in shown
+    for words in (
+        "Kirkpatrick et al. 2017",
+        "theta*_k,i",
+        "Source: Meng, Bachmann, Khan",
+        "Nguyen et al. 2018",
+    ):
+        assert words in shown
+
+
+def test_a_strategy_s_class_is_found_where_it_is_written():
+    assert target_of("ewc") == target_of("online_ewc") == "cl_bench.strategies.ewc.EWC"
+    assert target_of("bayesbinn_published_fixed_prior") == "cl_bench.strategies.bayesbinn.BayesBiNN"
+    assert target_of("avalanche") == "cl_bench.strategies.stock.stock"
+
+
+def test_every_strategy_stands_in_the_tables_of_methods():
+    for name in choices("strategy"):
+        assert f"`{name}`" in (ROOT / "README.md").read_text()
+        assert f"`{name}`" in (DOCS / "strategies.md").read_text()
+
+
+def test_every_study_has_a_section_with_its_result_or_says_that_it_has_none(site):
+    shown = page(site, "studies")
+    for name in choices("experiment"):
+        section = shown.partition(f'<h2 id="{name}">')[2].partition("<h2 ")[0]
+        assert "Reference result" in section or "No reference result" in section
+        assert f"cl-bench run experiment={name}\n" in text_of(DOCS / "studies.md")
+    assert "93.5 ± 0.4" in shown
+
+
+def test_numbers_of_studies_are_those_of_the_reference_results():
+    text = text_of(DOCS / "studies.md")
+    assert "| `ewc` | 3 | 92.2 ± 5.1 | 5.3 ± 6.1 |" in text
+    assert "bayesbinn_published epochs=5 | 57.92 | 60.8 | 3 | undecided" in text
+
+
+def test_every_column_of_a_run_s_files_is_explained():
+    for kind, file in records.FILES.items():
+        rows = PARTS["columns"](kind.__name__).splitlines()[2:]
+        assert [row.split("`")[1] for row in rows] == list(kind._fields)
+        assert all(row.split("|")[3].strip() for row in rows), (
+            f"a column of {file} has no comment in records.py"
+        )
+
+
+def test_every_key_of_run_json_is_explained(few_results):
+    text = (DOCS / "results_format.md").read_text()
+    for path in few_results.glob("*/run.json"):
+        assert not [key for key in json.loads(path.read_text()) if f"`{key}`" not in text]
+
+
+def test_every_file_of_a_run_and_of_a_report_is_explained(few_results, tmp_path):
+    from cl_bench.report import report
+
+    text = (DOCS / "results_format.md").read_text()
+    (tmp_path / "few").symlink_to(few_results)
+    made = [path.name for path in report(tmp_path / "few").paths if path.suffix in (".csv", ".tex", ".html")]
+    assert {"summary.csv", "report.html"} <= set(made)
+    assert not [name for name in made if name not in text]
+    assert not [path.name for path in few_results.glob("*-*/*") if path.is_file() and path.name not in text]
+
+
+def test_formulas_are_drawn_without_a_script_and_nothing_comes_from_elsewhere(site):
+    shown = page(site, "concepts")
+    assert shown.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') >= 9
+    for path in site.rglob("*.html"):
+        loaded = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(https?://[^"]*)"', path.read_text())
+        assert not loaded, path
+
+
+def test_the_examples_are_the_templates(site):
+    shown = page(site, "add_your_own")
+    for kind in ("Penalty", "Replay", "Bayesian"):
+        assert f"My{kind}" in shown
+
+
+def test_a_part_that_does_not_exist_is_an_error():
+    with pytest.raises(KeyError):
+        expand("<!-- made: nothing -->")
+
+
+def test_a_page_without_marks_stays_as_it_is():
+    text = Path(DOCS / "faq.md").read_text()
+    assert expand(text) == text
+
+
+def test_docstrings_keep_their_signs():
+    text = (
+        "One theta*_i, two.\n\n    w = a * b\n\nArgs:\n    x, y: of `a*b`,\n        more\n    no name here\n"
+    )
+    assert to_markdown(text) == (
+        "One theta\\*\\_i, two.\n\n```text\nw = a * b\n```\n\n"
+        "**Args**\n\n- `x, y`: of `a*b`, more\n- no name here"
+    )
+
+
+def test_citation_names_this_version():
+    import cl_bench
+
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "version"} <= set(found)
+    assert found["version"] == cl_bench.__version__
+    assert f"## {cl_bench.__version__} " in (ROOT / "CHANGELOG.md").read_text()
