@@ -18,7 +18,7 @@ from cl_bench.running.build import build, build_strategy, stream_of
 from cl_bench.running.compose import compose
 from cl_bench.strategies import Learner
 from cl_bench.streams.benchmark import to_avalanche
-from cl_bench.streams.tasks import TaskStream
+from cl_bench.streams.tasks import SCENARIOS, TaskStream
 from cl_bench.testing.claims import Claims
 from cl_bench.training.experiment import measurements, weights_sha256
 from cl_bench.training.generators import Seeds, global_generators_restored
@@ -44,6 +44,7 @@ SMALL_STRATEGY = {
     "buffer_batch_size": 8,
 }  # where there is such a setting
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
+SCENARIO = "benchmark.scenario"
 PERMUTED = ("benchmark=permuted_digits", "benchmark.num_tasks=2")
 
 ChangeOfStream = Callable[[TaskStream], TaskStream]
@@ -145,8 +146,20 @@ class Subject:
 
     @cached_property
     def built(self) -> Any:
-        """The strategy as it is built; not to be trained."""
-        return self.run(*SPLIT).strategy
+        """The strategy as it is built, in the first scenario where that can be; not to be trained."""
+        errors = []
+        for scenario in SCENARIOS:
+            try:
+                return self.run(*SPLIT, f"{SCENARIO}={scenario}").strategy
+            except ValueError as error:
+                errors.append(error)
+        raise errors[0]
+
+    @property
+    def _scenario(self) -> tuple[str, ...]:
+        """The scenario of every run, where it declares others than all."""
+        scenarios = self.claims.scenarios
+        return () if set(scenarios) == set(SCENARIOS) else (f"{SCENARIO}={scenarios[0]}",)
 
     @property
     def is_learner(self) -> bool:
@@ -162,7 +175,8 @@ class Subject:
     @cached_property
     def finetune(self) -> "Subject":
         """Fine-tuning in the same setting: ours, or Avalanche's own loop for a strategy of Avalanche's."""
-        common = [setting for setting in self.settings if not setting.lstrip("+").startswith("strategy.")]
+        own = [setting for setting in self.settings if not setting.lstrip("+").startswith("strategy.")]
+        common = [*self._scenario, *own]
         if self.is_learner:
             return Subject("finetune", common)
         return Subject("avalanche", [*common, "strategy.path=avalanche.training.Naive"])
@@ -174,7 +188,8 @@ class Subject:
     def _config(self, *overrides: str, model: str, seed: int) -> DictConfig:
         name, _, cls = self.strategy.partition(":")
         first = f"strategy={'finetune' if cls else name}"
-        whole = (*SMALL, *MODELS[model], f"seed={seed}", *self.settings, *overrides)
+        scenario = () if any(part.startswith(SCENARIO) for part in overrides) else self._scenario
+        whole = (*SMALL, *MODELS[model], f"seed={seed}", *scenario, *self.settings, *overrides)
         return configured((first, *whole), target=f"{name}.{cls}" if cls else None, search=self._search)
 
 

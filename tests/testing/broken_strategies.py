@@ -302,7 +302,7 @@ class GrowsWithoutSayingSo(KeepsWeightsInSecret):
         return super().state_tensors() | kept
 
 
-# What the checks must let pass: a strategy for one scenario, that says so
+# What the checks must let pass: strategies that are not for every scenario, and say so
 
 
 class ForKnownTasks(Learner):
@@ -314,6 +314,17 @@ class ForKnownTasks(Learner):
         super()._before_training_exp(**kwargs)
         if self.heads is not None and self.heads.num_heads == 1:
             raise ValueError("ForKnownTasks needs the scenario task, with a head for each, got one head")
+
+
+class ForOneHead(Learner):
+    """Fine-tuning where there is one head; healthy."""
+
+    claims = Claims(against_forgetting=False, first_task_is_finetuning=True, scenarios=("class", "domain"))
+
+    def __init__(self, **learner: Any) -> None:
+        super().__init__(**learner)
+        if self.heads is not None and self.heads.num_heads > 1:
+            raise ValueError("ForOneHead needs the scenario domain or class, got a head for each task")
 
 
 # How it goes on

@@ -3,9 +3,9 @@
 from functools import cache
 
 import pytest
-from broken_strategies import BROKEN, RAISES, ForKnownTasks
+from broken_strategies import BROKEN, RAISES, ForKnownTasks, ForOneHead
 
-from cl_bench.testing import CHECKS, Subject
+from cl_bench.testing import CHECKS, Subject, examine
 from cl_bench.testing.check import FAIL, PASS, result_of
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -32,6 +32,13 @@ def test_a_broken_strategy_fails_the_check_meant_for_it_and_the_healthy_one_pass
     assert BY_NAME[name].cause in str(result)
     result = result_of(BY_NAME[name], healthy(HEALTHY.get(name, choice)))
     assert result.outcome == PASS, result
+
+
+@pytest.mark.parametrize("cls", [ForKnownTasks, ForOneHead])
+def test_a_strategy_that_is_not_for_every_scenario_passes_where_it_says_so(cls):
+    results = list(examine(Subject(f"{cls.__module__}:{cls.__name__}")))
+    assert [str(result) for result in results if result.outcome == FAIL] == []
+    assert next(each for each in results if each.check.name == "it_refuses_other_scenarios").outcome == PASS
 
 
 def test_every_check_has_a_broken_strategy():
