@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -15,6 +16,8 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
   cl-bench report DIR                                        tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
+  cl-bench verify RUN...                                     runs it again: the same weights and records?
+  cl-bench merge A B... -o C                                 results of several machines in one folder
   cl-bench list [group]                                      every choice with what it is
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
@@ -41,6 +44,14 @@ searched in its place or besides; one with a single value is fixed. The syntax i
 hydra/launcher=local runs trials in parallel processes. The same command again does only what is left.
 
 """
+
+VERIFY = """Run finished runs again, each from its config.yaml in a temporary folder, and compare the final
+weights and all records, bit for bit; seconds are exempt. Where something differs, versions and hardware that do
+too are named. The exit status is 0 where all agrees."""
+
+MERGE = """Copy the runs below the folders into one results folder. A finished run beats an unfinished one. A
+run that is finished in two places must have the same records and final weights, or is named and left out. What
+is finished there already is never replaced. The exit status is 0 where all was merged."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -144,6 +155,50 @@ def plot(arguments: list[str]) -> int:
     return plot_main(arguments)
 
 
+def verify(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="cl-bench verify", description=VERIFY)
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="the folder of a run")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run classes too that neither conf/ nor an installed package names: a configuration says what "
+        "is run, so read a stranger's first",
+    )
+
+    def work(options: Namespace) -> int:
+        from cl_bench.running.verify import main as verify_main
+
+        return verify_main(options.runs, trust=options.trust)
+
+    return _with_options(parser, arguments, work)
+
+
+def merge(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="cl-bench merge", description=MERGE)
+    parser.add_argument("sources", metavar="DIR", nargs="+", help="a results folder, a study or a run")
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="a results folder, new or not")
+
+    def work(options: Namespace) -> int:
+        from cl_bench.merge import main as merge_main
+
+        return merge_main(options.sources, into=options.output)
+
+    return _with_options(parser, arguments, work)
+
+
+def _with_options(parser: ArgumentParser, arguments: list[str], work: Callable[[Namespace], int]) -> int:
+    """The exit status of the work; 2 for a wrong command line, 1 and one line where something went wrong."""
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    try:
+        return work(options)
+    except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        return 1
+
+
 def list_choices(arguments: list[str]) -> int:
     for group in arguments or filter(choices, GROUPS):
         found = choices(group)
@@ -202,6 +257,8 @@ VERBS = {
     "tune": tune,
     "report": report,
     "plot": plot,
+    "verify": verify,
+    "merge": merge,
     "list": list_choices,
     "completion": completion,
 }

@@ -54,6 +54,23 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
 
     The same run in two places (a copied study) counts once: the later copies are listed as broken.
     """
+    runs: list[Run] = []
+    first: dict[tuple[str, str], Run] = {}
+    for run in map(read_run, find_folders(*paths)):
+        if run.status != "broken":
+            original = first.setdefault((run.study, run.name), run)
+            if original is not run:
+                run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
+        runs.append(run)
+    return runs
+
+
+def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
+    """The folder of every run in or below the given ones; one that is reached twice is named once.
+
+    Raises:
+        AnalysisError: where one of them is no folder, or holds no run.
+    """
     if not paths:
         raise AnalysisError("no results folder was given; name the folder that holds the runs")
     folders: dict[Path, None] = {}
@@ -67,15 +84,7 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
                 "run an experiment first, or give the folder that the runs were written to"
             )
         folders.update(dict.fromkeys(found))
-    runs: list[Run] = []
-    first: dict[tuple[str, str], Run] = {}
-    for run in map(read_run, folders):
-        if run.status != "broken":
-            original = first.setdefault((run.study, run.name), run)
-            if original is not run:
-                run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
-        runs.append(run)
-    return runs
+    return list(folders)
 
 
 def read_run(path: Path) -> Run:
