@@ -1,10 +1,10 @@
 """Whether two runs of one configuration agree: the same bits in all records and in the final weights."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cl_bench.files import read_json
 from cl_bench.records import FILES, CalibrationBin, Probe, Record, State, read
 
 WEIGHTS = "final weights"
@@ -46,7 +46,7 @@ def compare(one: Path, other: Path) -> list[Compared]:
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    about = json.loads((folder / "run.json").read_bytes())
+    about = read_json(folder / "run.json")
     if not isinstance(about, dict):
         raise ValueError(f"{folder / 'run.json'} must hold an object, got {type(about).__name__}")
     return about

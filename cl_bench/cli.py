@@ -46,12 +46,12 @@ hydra/launcher=local runs trials in parallel processes. The same command again d
 """
 
 VERIFY = """Run finished runs again, each from its config.yaml in a temporary folder, and compare the final
-weights and all records, bit for bit; seconds are exempt. Where something differs, versions and hardware that do
-too are named. The exit status is 0 where all agrees."""
+weights and all records, bit for bit; seconds are exempt. Where something differs, versions and hardware that
+do too are named. The exit status is 0 where all agrees."""
 
 MERGE = """Copy the runs below the folders into one results folder. A finished run beats an unfinished one. A
-run that is finished in two places must have the same records and final weights, or is named and left out. What
-is finished there already is never replaced. The exit status is 0 where all was merged."""
+run that is finished in two places must have the same records and final weights, or is named and left out.
+What is finished there already is never replaced. The exit status is 0 where all was merged."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
-"""`cl-bench merge A B -o C`: results of several machines in one folder, where nothing is lost or chosen silently.
+"""`cl-bench merge A B -o C`: results of several machines in one folder; nothing is lost or chosen silently.
 
 A run is known by its study and its folder's name, which ends in the hash of its settings. Finished beats
 unfinished, and of unfinished ones the longest counts. The same run finished twice must agree (`agreement`);
-where it does not, what is in C stays, nothing is added, and both are named. A run's folder appears in C whole.
+where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C whole.
 """
 
 import json
@@ -19,10 +19,11 @@ from cl_bench.analysis.expected import FILE as EXPECTED
 from cl_bench.analysis.folders import find_folders, read_run
 from cl_bench.analysis.planned import FILE as PLAN
 from cl_bench.analysis.planned import read_plan
-from cl_bench.analysis.tables import aligned
-from cl_bench.files import write_whole
+from cl_bench.files import read_json, write_whole
 from cl_bench.running.lock import alone_in
 
+OUTCOMES = ("copied", "there already", "unfinished, copied as far as they are", "not merged")
+COPIED, THERE, PARTLY, NOT = OUTCOMES
 CARRIED = (EXPECTED, PLAN)  # of a study, beside its runs
 
 
@@ -33,15 +34,10 @@ class Merged(NamedTuple):
     problems: list[tuple[str, str]]  # run or file, what is the matter; empty: all is merged
 
     def text(self) -> str:
-        lines = [
-            f"{number} run{'s' * (number > 1)} {what}" for what, number in self.outcomes.items() if number
-        ]
-        if not self.problems:
-            return "\n".join(lines)
-        where, what = zip(*self.problems, strict=True)
-        # titles first; the last column is the long one and stays ragged
-        table = aligned([["not merged", *where], ["why", *what]])
-        return "\n".join([*lines, "", table])
+        counted = {what: number for what, number in self.outcomes.items() if number}
+        lines = [f"{number} run{'s' * (number > 1)} {what}" for what, number in counted.items()]
+        width = max((len(where) for where, _ in self.problems), default=0)
+        return "\n".join([*lines, *(f"  {where:<{width}}  {why}" for where, why in self.problems)])
 
 
 def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Merged:
@@ -55,9 +51,7 @@ def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Mer
     places: dict[Path, list[Path]] = defaultdict(list)  # <study>/<run> -> where it was found
     for folder in find_folders(*sources):
         places[_place(folder)].append(folder)
-    outcomes = dict.fromkeys(
-        ("copied", "there already", "unfinished, copied as far as they are", "not merged"), 0
-    )
+    outcomes = dict.fromkeys(OUTCOMES, 0)
     problems = []
     for place, folders in sorted(places.items()):
         with alone_in(target / place):
@@ -68,9 +62,9 @@ def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Mer
     for place, folders in places.items():
         studies[place.parent].update(dict.fromkeys(folder.parent for folder in folders))
     for study, beside in studies.items():
-        problems += [
-            (str(study / name), why) for name in CARRIED if (why := _carry(target / study, beside, name))
-        ]
+        for name in CARRIED:
+            why = _carry(target / study, beside, name)
+            problems += [(str(study / name), why)] if why else []
     return Merged(outcomes, problems)
 
 
@@ -96,22 +90,22 @@ def _merge_run(target: Path, folders: Sequence[Path]) -> tuple[str, str]:
     usable = [run for run in found if run.status != "broken"]
     finished = [run for run in usable if run.status == "finished"]
     if not usable:
-        return "not merged", f"broken: {broken[0].error}"
+        return NOT, f"broken: {broken[0].error}"
     best = finished[0] if finished else max(usable, key=lambda run: len(run.records))
     for other in finished[1:]:
         try:
             differing = [each for each in compare(best.path, other.path) if not each.agrees]
         except (OSError, ValueError) as error:
-            return "not merged", f"{best.path} and {other.path} cannot be compared: {error}"
+            return NOT, f"{best.path} and {other.path} cannot be compared: {error}"
         if differing:
             said = "; ".join(f"{each.what}: {each.detail}" for each in differing)
-            return "not merged", f"{best.path} and {other.path} differ in {said}"
+            return NOT, f"{best.path} and {other.path} differ in {said}"
     if best.path != target:
         _copy(best.path, target)
     notes = "; ".join(f"{run.path} is broken: {run.error}" for run in broken)
     if best.path == target:
-        return "there already", notes
-    return "copied" if finished else "unfinished, copied as far as they are", notes
+        return THERE, notes
+    return COPIED if finished else PARTLY, notes
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -155,8 +149,8 @@ def _carry(target: Path, beside: Iterable[Path], name: str) -> str:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except (OSError, ValueError):
         return None
 
 

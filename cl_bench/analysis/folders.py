@@ -1,6 +1,5 @@
 """Run folders on disk -> `Run`s in memory. What is wrong with one becomes a status, never a traceback."""
 
-import json
 import math
 import os
 import re
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from cl_bench import records
 from cl_bench.analysis.errors import AnalysisError
+from cl_bench.files import read_json
 from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
 from cl_bench.records import FILES, Record, State
 
@@ -91,7 +91,7 @@ def read_run(path: Path) -> Run:
     """One folder. Broken when one of its files cannot be read, or they contradict each other."""
     nothing_known = Run(path=path, study=path.parent.name)
     try:
-        about = json.loads((path / "run.json").read_bytes())
+        about = read_json(path / "run.json")
     except FileNotFoundError:
         return nothing_known._replace(error="run.json is missing")
     except (OSError, ValueError) as error:

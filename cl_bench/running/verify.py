@@ -1,6 +1,5 @@
 """`cl-bench verify RUN`: does a finished run come out the same when it is run again?"""
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,10 +8,13 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, open_dict
 
 from cl_bench.agreement import Compared, compare
+from cl_bench.files import read_json
 from cl_bench.running.compose import register
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.job import execute
 from cl_bench.running.stored import StoredConfigError, stored_config
+
+UNCHANGED = "versions and hardware are those of the first time: the results or the code were changed"
 
 
 class Verified(NamedTuple):
@@ -45,7 +47,7 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
             raise StoredConfigError(f"{run}: names must not lead out of a folder, got {folder.name!r}")
         execute(config, show_progress=show_progress)
         compared = compare(run, folder)
-        again = json.loads((folder / "run.json").read_bytes())
+        again = read_json(folder / "run.json")
     changed = [
         *_changes("version of", about.get("versions"), again["versions"]),
         *_changes("hardware:", about.get("hardware"), again["hardware"]),
@@ -56,7 +58,7 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
 def _finished(run: Path) -> dict[str, Any]:
     path = run / "run.json"
     try:
-        about = json.loads(path.read_bytes())
+        about = read_json(path)
         status, seed = about["status"], about["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"verify needs the folder of a run, got {path}: {error!r}") from error
@@ -99,11 +101,9 @@ def table(run: Path, found: Verified) -> str:
     ]
     if found.agrees:
         return "\n".join([*lines, "", "The same, bit for bit."])
-    why = found.changed or ["versions and hardware are those of the first time: the results were changed, or "
-                            "the code was"]  # fmt: skip
-    return "\n".join(
-        [*lines, "", "Then (in the results) and now (run again):", *(f"  {each}" for each in why)]
-    )
+    why = found.changed or [UNCHANGED]
+    heading = "Then (in the results) and now (run again):"
+    return "\n".join([*lines, "", heading, *(f"  {each}" for each in why)])
 
 
 def main(runs: Sequence[str], *, trust: bool) -> int:
