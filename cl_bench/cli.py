@@ -97,7 +97,9 @@ def run(arguments: list[str]) -> int:
         status != 0 and folder is not None and (folder / "run.json").exists()
     )  # its error says it all
     if folder is not None and folder.is_dir() and not failed_alone:
-        print(overall(folder))
+        said, complete = overall(folder)
+        print(said)
+        return status or int(not complete)
     return status
 
 
@@ -110,21 +112,27 @@ def tune(arguments: list[str]) -> int:
     return tune_main(arguments)
 
 
-def overall(folder: Path) -> str:
-    """The table of the runs in `folder`, which of them failed, and where to go on from here."""
+def overall(folder: Path) -> tuple[str, bool]:
+    """The table of the runs in `folder`, how each ended, and where to go on from here; and whether all of its
+    last sweep has begun.
+    """
     from cl_bench.analysis import load, summary
     from cl_bench.analysis.errors import AnalysisError
     from cl_bench.analysis.folders import read_runs
     from cl_bench.analysis.labels import with_methods
+    from cl_bench.analysis.planned import missing
     from cl_bench.analysis.tables import text_table
-    from cl_bench.report import run_notes
+    from cl_bench.outcomes import outcome_table
+    from cl_bench.report import repeated_notes
 
     try:
         lines = [text_table(summary(load(folder)))]
     except AnalysisError:
         lines = []  # nothing was recorded
-    lines += [f"note: {note}" for note in run_notes(with_methods(read_runs(folder))[0])]
-    return "\n".join([*lines, "", f"records: {folder}", f"figures: cl-bench report {folder}"])
+    found = with_methods(read_runs(folder))[0]
+    lines += [f"note: {note}" for note in repeated_notes(found)]
+    lines += [outcome_table(found), "", f"records: {folder}", f"figures: cl-bench report {folder}"]
+    return "\n".join(lines), not missing(found)
 
 
 def report(arguments: list[str]) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from cl_bench.running.compose import one_seed_each
+from cl_bench.running.device_memory import with_advice
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.lock import alone_in
 from cl_bench.running.tracking import tracked
@@ -110,6 +111,7 @@ def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
             raise
 
 
+@with_advice
 def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> list[str]:
     """Train the runs' seeds, at once where there are several; returns a hash of each one's final weights."""
     warnings.filterwarnings("ignore", message=NOISE)
