@@ -14,6 +14,7 @@ INCIDENTAL = (
     "hydra",
     "training.device",
     "training.threads",
+    "training.deterministic",
     "training.compile",
     "training.stacked",
     "training.probe_every",  # writes a file more; training and records are the same, bit for bit

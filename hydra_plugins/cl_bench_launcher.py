@@ -1,4 +1,4 @@
-"""The launcher of `hydra/launcher=local`. It is here because Hydra looks for launchers in this package alone."""
+"""The launcher of `hydra/launcher=local`. Hydra looks for launchers in this package alone."""
 
 from collections.abc import Sequence
 

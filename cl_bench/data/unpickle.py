@@ -36,7 +36,8 @@ class _Array(np.ndarray):
         content = content.encode("latin1") if isinstance(content, str) else content
         if math.prod(shape) * dtype.found.itemsize != len(content) or min(shape, default=0) < 0:
             raise pickle.UnpicklingError(f"an array of shape {shape} from {len(content)} bytes")
-        super().__setstate__((1, tuple(map(int, shape)), dtype.found, bool(fortran), content))
+        sizes = tuple(map(int, shape))
+        super().__setstate__((1, sizes, dtype.found, bool(fortran), content))  # type: ignore[arg-type]
 
 
 class _Dtype:
@@ -89,7 +90,7 @@ class _Named:
 
 
 # numpy 2 renamed numpy.core to numpy._core; pickles carry the name of their time.
-_ALLOWED = {
+_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _only_named,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,

@@ -19,7 +19,15 @@ from cl_bench.streams import TaskStream
 from cl_bench.training.generators import Seeds
 
 # of the settings in `training`
-NOT_THE_STRATEGYS = ("threads", "stacked", "test_on", "test_last", "probe_every", "probe_size")
+NOT_THE_STRATEGYS = (
+    "threads",
+    "deterministic",
+    "stacked",
+    "test_on",
+    "test_last",
+    "probe_every",
+    "probe_size",
+)
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:

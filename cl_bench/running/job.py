@@ -129,7 +129,11 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     config = folders[0].config
     training = config.training
     check_count(threads=training.threads)
-    prepare_process(threads=training.threads, precision=training.precision)
+    prepare_process(
+        threads=training.threads,
+        precision=training.precision,
+        deterministic=training.get("deterministic", True),  # runs of before there was it are verified too
+    )
     numbers = [folder.config.seed for folder in folders]
     seeds = [Seeds(folder.config.seed, folder.config.seed_for) for folder in folders]
     streams, data_source = zip(*(build_stream(config, each) for each in seeds), strict=True)

@@ -1,8 +1,8 @@
 """A sweep goes on when one of its processes is killed.
 
-Joblib ends a sweep, and all its processes, when one of them dies, and does not say whose job that was. The jobs
-that were in progress are then run one at a time: the one that is killed again has failed, and the others lose
-only the time since their start or their last checkpoint.
+Joblib ends a sweep, and all its processes, when one of them dies, and does not say whose job that was. The
+jobs that were in progress are then run one at a time: the one that is killed again has failed, and the others
+lose only the time since their start or their last checkpoint.
 """
 
 import json
@@ -105,6 +105,6 @@ def _killed(overrides: Sequence[str], error: TerminatedWorkerError) -> JobKilled
     signals = sorted(set(re.findall(r"SIG[A-Z]+\(-\d+\)", str(error))))
     how = f" by {', '.join(signals)}" if signals else ""
     return JobKilledError(
-        f"the process of a job was killed{how}, again when it ran alone: {' '.join(overrides)}; most often the "
-        "machine's memory is too small for it: training.test_batch_size is the first setting to lower"
+        f"the process of a job was killed{how}, again when it ran alone: {' '.join(overrides)}; most often "
+        "the machine's memory is too small for it: training.test_batch_size is the first setting to lower"
     )

@@ -1,4 +1,4 @@
-"""A full disk, a read-only one, a folder of somebody else and a clock that jumps: a clear error, whole records."""
+"""A full disk, somebody else's folder, a clock that goes back: a clear error, whole records."""
 
 import contextlib
 import json

@@ -103,7 +103,7 @@ def test_out_of_memory_names_the_settings_to_change(configured, monkeypatch, err
 
     monkeypatch.setattr("cl_bench.running.build.build_stream", full)
     config = configured()
-    with pytest.raises(DeviceMemoryError, match="training.batch_size") as caught:
+    with pytest.raises(DeviceMemoryError, match=r"training\.batch_size") as caught:
         execute(config)
     for setting in ("training.test_batch_size", "training.stacked=false", "training.precision"):
         assert setting in str(caught.value)
