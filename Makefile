@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: install bench test test-slow lint format docs package studies speed torture clean
+.PHONY: install bench test test-slow fuzz lint format docs package studies speed torture clean
 
 install: $(VENV)/.installed
 
@@ -26,6 +26,10 @@ test: $(VENV)/.installed-tests
 
 test-slow: $(VENV)/.installed-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+
+# every reader against mutated files, 5,000 of each test; other ones each time
+fuzz: $(VENV)/.installed-tests
+	CL_BENCH_FUZZ=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_fuzz.py tests/data/test_fuzz.py
 
 lint: $(VENV)/.installed-tests
 	$(BIN)/ruff check .

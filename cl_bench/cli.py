@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,6 +17,8 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench report DIR                                        tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
   cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
+  cl-bench verify RUN...                                     runs it again: the same weights and records?
+  cl-bench merge A B... -o C                                 results of several machines in one folder
   cl-bench list [group]                                      every choice, what it is and whose
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
   cl-bench run --help                                        every setting with its default
@@ -43,6 +46,14 @@ searched in its place or besides; one with a single value is fixed. The syntax i
 hydra/launcher=local runs trials in parallel processes. The same command again does only what is left.
 
 """
+
+VERIFY = """Run finished runs again, each from its config.yaml in a temporary folder, and compare the final
+weights and all records, bit for bit; seconds are exempt. Where something differs, versions and hardware that
+do too are named. The exit status is 0 where all agrees."""
+
+MERGE = """Copy the runs below the folders into one results folder. A finished run beats an unfinished one. A
+run that is finished in two places must have the same records and final weights, or is named and left out.
+What is finished there already is never replaced. The exit status is 0 where all was merged."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +99,9 @@ def run(arguments: list[str]) -> int:
         status != 0 and folder is not None and (folder / "run.json").exists()
     )  # its error says it all
     if folder is not None and folder.is_dir() and not failed_alone:
-        print(overall(folder))
+        said, complete = overall(folder)
+        print(said)
+        return status or int(not complete)
     return status
 
 
@@ -101,21 +114,27 @@ def tune(arguments: list[str]) -> int:
     return tune_main(arguments)
 
 
-def overall(folder: Path) -> str:
-    """The table of the runs in `folder`, which of them failed, and where to go on from here."""
+def overall(folder: Path) -> tuple[str, bool]:
+    """The table of the runs in `folder`, how each ended, and where to go on from here; and whether all of its
+    last sweep has begun.
+    """
     from cl_bench.analysis import load, summary
     from cl_bench.analysis.errors import AnalysisError
     from cl_bench.analysis.folders import read_runs
     from cl_bench.analysis.labels import with_methods
+    from cl_bench.analysis.planned import missing
     from cl_bench.analysis.tables import text_table
-    from cl_bench.report import run_notes
+    from cl_bench.outcomes import outcome_table
+    from cl_bench.report import repeated_notes
 
     try:
         lines = [text_table(summary(load(folder)))]
     except AnalysisError:
         lines = []  # nothing was recorded
-    lines += [f"note: {note}" for note in run_notes(with_methods(read_runs(folder))[0])]
-    return "\n".join([*lines, "", f"records: {folder}", f"figures: cl-bench report {folder}"])
+    found = with_methods(read_runs(folder))[0]
+    lines += [f"note: {note}" for note in repeated_notes(found)]
+    lines += [outcome_table(found), "", f"records: {folder}", f"figures: cl-bench report {folder}"]
+    return "\n".join(lines), not missing(found)
 
 
 def report(arguments: list[str]) -> int:
@@ -156,6 +175,50 @@ def check(arguments: list[str]) -> int:
     from cl_bench.testing.main import main as check_main
 
     return check_main(arguments)
+
+
+def verify(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="cl-bench verify", description=VERIFY)
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="the folder of a run")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run classes too that neither conf/ nor an installed package names: a configuration says what "
+        "is run, so read a stranger's first",
+    )
+
+    def work(options: Namespace) -> int:
+        from cl_bench.running.verify import main as verify_main
+
+        return verify_main(options.runs, trust=options.trust)
+
+    return _with_options(parser, arguments, work)
+
+
+def merge(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="cl-bench merge", description=MERGE)
+    parser.add_argument("sources", metavar="DIR", nargs="+", help="a results folder, a study or a run")
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="a results folder, new or not")
+
+    def work(options: Namespace) -> int:
+        from cl_bench.merge import main as merge_main
+
+        return merge_main(options.sources, into=options.output)
+
+    return _with_options(parser, arguments, work)
+
+
+def _with_options(parser: ArgumentParser, arguments: list[str], work: Callable[[Namespace], int]) -> int:
+    """The exit status of the work; 2 for a wrong command line, 1 and one line where something went wrong."""
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    try:
+        return work(options)
+    except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        return 1
 
 
 def list_choices(arguments: list[str]) -> int:
@@ -220,6 +283,8 @@ VERBS = {
     "report": report,
     "plot": plot,
     "check": check,
+    "verify": verify,
+    "merge": merge,
     "list": list_choices,
     "new": new,
     "completion": completion,

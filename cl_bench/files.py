@@ -1,8 +1,10 @@
-"""Files that are there whole, or as they were."""
+"""Files that are there whole, or as they were, and what is in them."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 UNFINISHED = ".unfinished"
 
@@ -26,3 +28,11 @@ def write_whole(path: Path, content: str | bytes) -> Path:
 def unfinished(folder: Path) -> list[Path]:
     """What processes have left there that were killed while they wrote a file."""
     return list(folder.glob(f".*{UNFINISHED}"))
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. OSError or ValueError where it cannot be read, or is nested without an end."""
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

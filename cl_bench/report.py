@@ -75,17 +75,21 @@ def run_notes(found: Iterable[Run]) -> list[str]:
         seeds = sorted({str(run.seed) for run in runs}, key=int)
         notes.append(f"{where}, seed{'s' * (len(seeds) > 1)} {_listed(seeds)} {reason}")
     notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
+    return notes + repeated_notes(found) + missing(found)
+
+
+def repeated_notes(found: Iterable[Run]) -> list[str]:
+    """Which runs count several times."""
     repeated = Counter(
         (run.study, run.benchmark, run.method, draw_of(run.seed, run.settings))
         for run in found
         if run.records
     )
-    notes += [
+    return [
         f"{_where(study, benchmark, method)}, seed {seed} was run {times} times, and each counts."
         for (study, benchmark, method, seed), times in repeated.items()
         if times > 1
     ]
-    return notes + missing(found)
 
 
 def summary_notes(rows: pd.DataFrame) -> list[str]:

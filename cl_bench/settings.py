@@ -14,6 +14,7 @@ INCIDENTAL = (
     "hydra",
     "training.device",
     "training.threads",
+    "training.deterministic",
     "training.compile",
     "training.stacked",
     "training.checkpoint_minutes",

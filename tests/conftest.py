@@ -45,3 +45,4 @@ def process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root.setLevel(level)
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
+    torch.use_deterministic_algorithms(False)

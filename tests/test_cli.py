@@ -264,9 +264,12 @@ def test_a_sweep_in_which_one_job_fails_finishes_the_others_and_names_it(run, tm
         (run["settings"]["training.learning_rate"], run["seed"]): run["status"] for run in summaries(tmp_path)
     }
     assert found == {(1e30, 0): "failed", (1e30, 1): "failed", (1e-3, 0): "finished", (1e-3, 1): "finished"}
-    (note,) = [line for line in shown.splitlines() if line.startswith("note:")]
-    assert "learning_rate=1e+30" in note
-    assert "seeds 0 and 1 failed: NonFiniteLossError: the training loss is nan at task 1" in note
+    assert "finished: 2 of 4 runs" in shown
+    assert shown.count("NonFiniteLossError: the training loss is nan at task 1") == 2
+    for folder in tmp_path.glob("default/*-s0-*"):
+        if json.loads((folder / "run.json").read_text())["status"] == "failed":
+            assert f"failed  {folder.name}" in shown
+            assert f"log: {folder / 'run.log'}" in shown
     (line,) = of_ours(errors)
     assert line.startswith("cl-bench: the training loss is nan at task 1, epoch 1, step 2")
 

@@ -10,7 +10,6 @@ F is Student's distribution with n - 1 degrees of freedom. Not to find a differe
 neither the test nor the interval decides, the verdict is `undecided`.
 """
 
-import json
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from cl_bench.analysis.labels import short_names, shown
 from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.metrics import average_seen
 from cl_bench.analysis.tables import aligned
+from cl_bench.files import read_json
 
 FILE = "expected.json"  # in the folder of a study, written by its runs
 LEVEL = 0.05  # of the test
@@ -63,23 +63,43 @@ def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
         AnalysisError: for a row that says too little, or what it should not; names the row.
     """
     found = []
-    for group in groups:
+    for group in _listed(groups, "groups"):
         common = {key: value for key, value in group.items() if key != "rows"}
-        for row in group.get("rows", ()):
+        for row in _listed(group.get("rows", []), "rows"):
             fields = {**common, **row}
             settings = {key: fields.pop(key) for key in [key for key in fields if "." in key]}
             try:
                 one = Expected(settings=settings, **fields)
             except TypeError as error:
                 raise AnalysisError(f"expected: {error}, got {dict(row)}") from error
+            for name, kind in _KINDS.items():
+                value = getattr(one, name)
+                if not isinstance(value, kind) or isinstance(value, bool):
+                    raise AnalysisError(f"expected: {name} is no {name}, got {value!r} in {dict(row)}")
             if one.evidence not in EVIDENCE:
                 raise AnalysisError(
                     f"expected: evidence must be one of {', '.join(EVIDENCE)}, got {dict(row)}"
                 )
             if not one.margin > 0:
                 raise AnalysisError(f"expected: margin must be positive, got {one.margin=} in {dict(row)}")
-            found.append(one._replace(run_with=tuple(one.run_with)))
+            found.append(one._replace(run_with=tuple(map(str, one.run_with))))
     return found
+
+
+_NUMBER, _MAYBE = (int, float), (int, float, type(None))
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("strategy", "source", "evidence", "spread_kind", "note", "reason"), (str,)),
+    **dict.fromkeys(("accuracy", "margin"), _NUMBER),
+    **dict.fromkeys(("spread", "seeds"), _MAYBE),
+    "after_task": (int, type(None)),
+    "run_with": (list, tuple),
+}
+
+
+def _listed(value: Any, name: str) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise AnalysisError(f"expected: {name} must be a list of mappings, got {value!r}")
+    return value
 
 
 def read_expected(runs: Iterable[Run]) -> dict[str, list[Expected]]:
@@ -89,7 +109,7 @@ def read_expected(runs: Iterable[Run]) -> dict[str, list[Expected]]:
         path = folder / FILE
         if path.exists():
             try:
-                found[study] = expected_numbers(json.loads(path.read_bytes()))
+                found[study] = expected_numbers(read_json(path))
             except ValueError as error:
                 raise AnalysisError(f"{path}: {error}") from error
     return {study: rows for study, rows in found.items() if rows}

@@ -1,6 +1,5 @@
 """Run folders on disk -> `Run`s in memory. What is wrong with one becomes a status, never a traceback."""
 
-import json
 import math
 import os
 import re
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from cl_bench import records
 from cl_bench.analysis.errors import AnalysisError
+from cl_bench.files import read_json
 from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
 from cl_bench.records import FILES, Record, State
 
@@ -54,6 +54,23 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
 
     The same run in two places (a copied study) counts once: the later copies are listed as broken.
     """
+    runs: list[Run] = []
+    first: dict[tuple[str, str], Run] = {}
+    for run in map(read_run, find_folders(*paths)):
+        if run.status != "broken":
+            original = first.setdefault((run.study, run.name), run)
+            if original is not run:
+                run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
+        runs.append(run)
+    return runs
+
+
+def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
+    """The folder of every run in or below the given ones; one that is reached twice is named once.
+
+    Raises:
+        AnalysisError: where one of them is no folder, or holds no run.
+    """
     if not paths:
         raise AnalysisError("no results folder was given; name the folder that holds the runs")
     folders: dict[Path, None] = {}
@@ -67,22 +84,14 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
                 "run an experiment first, or give the folder that the runs were written to"
             )
         folders.update(dict.fromkeys(found))
-    runs: list[Run] = []
-    first: dict[tuple[str, str], Run] = {}
-    for run in map(read_run, folders):
-        if run.status != "broken":
-            original = first.setdefault((run.study, run.name), run)
-            if original is not run:
-                run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
-        runs.append(run)
-    return runs
+    return list(folders)
 
 
 def read_run(path: Path) -> Run:
     """One folder. Broken when one of its files cannot be read, or they contradict each other."""
     nothing_known = Run(path=path, study=path.parent.name)
     try:
-        about = json.loads((path / "run.json").read_bytes())
+        about = read_json(path / "run.json")
     except FileNotFoundError:
         return nothing_known._replace(error="run.json is missing")
     except (OSError, ValueError) as error:

@@ -1,6 +1,5 @@
 """What a sweep was to run and has not: its plan, `sweep.json` beside the runs, against the runs there are."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from itertools import islice, product
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from cl_bench.analysis.folders import Run
 from cl_bench.analysis.labels import shown
+from cl_bench.files import read_json
 
 FILE = "sweep.json"  # in the folder of a study, written when its last sweep began
 MOST = 20  # missing runs that are named
@@ -39,7 +39,7 @@ def missing(runs: Sequence[Run]) -> list[str]:
 def read_plan(folder: Path) -> dict[str, list[str]]:
     """Setting -> its values in the sweep; empty where there is no plan, or none that can be read."""
     try:
-        plan = json.loads((folder / FILE).read_bytes())
+        plan = read_json(folder / FILE)
         return {str(key): [str(value) for value in values] for key, values in plan.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

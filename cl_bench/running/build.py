@@ -20,7 +20,8 @@ from cl_bench.training.generators import Seeds
 
 # of the settings in `training`
 NOT_THE_STRATEGYS = (
-    *("threads", "stacked", "checkpoint_minutes", "test_on", "test_last", "probe_every", "probe_size"),
+    *("threads", "deterministic", "stacked", "checkpoint_minutes", "test_on", "test_last"),
+    *("probe_every", "probe_size"),
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from cl_bench.running.compose import one_seed_each
+from cl_bench.running.device_memory import with_advice
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.lock import alone_in
 from cl_bench.running.tracking import tracked
@@ -119,6 +120,7 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, OSError | MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
+@with_advice
 def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> list[str]:
     """Train the runs' seeds, at once where there are several; returns a hash of each one's final weights."""
     warnings.filterwarnings("ignore", message=NOISE)
@@ -138,7 +140,11 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     config = folders[0].config
     training = config.training
     check_count(threads=training.threads)
-    prepare_process(threads=training.threads, precision=training.precision)
+    prepare_process(
+        threads=training.threads,
+        precision=training.precision,
+        deterministic=training.get("deterministic", True),  # runs of before there was it are verified too
+    )
     numbers = [folder.config.seed for folder in folders]
     seeds = [Seeds(folder.config.seed, folder.config.seed_for) for folder in folders]
     streams, data_source = zip(*(build_stream(config, each) for each in seeds), strict=True)

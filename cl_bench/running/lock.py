@@ -15,6 +15,24 @@ class RunInUseError(RuntimeError):
     """Another process is running this run."""
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process is running this run, as far as this machine can see."""
+    path = _lock_of(folder)
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.parent / LOCKS / f"{folder.name}.lock"
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder. The operating system frees it when the process ends, however it ends.
@@ -22,7 +40,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         RunInUseError: where another process holds it; names that process.
     """
-    path = folder.parent / LOCKS / f"{folder.name}.lock"
+    path = _lock_of(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     rest = [argument for argument in arguments if argument not in flags]
     sys.argv = ["cl-bench", *flags[:1], *rest]  # Hydra reads it, and wants -m before the settings
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, instead of printing and leaving
+    # our hydra/launcher=ray has the name of Ray's own
+    warnings.filterwarnings("ignore", message="(?s).*validated against ConfigStore schema")
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(job)

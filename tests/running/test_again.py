@@ -101,7 +101,7 @@ def test_a_command_names_the_folder_that_configurations_came_from(sweep, tmp_pat
 
 def test_a_report_says_which_runs_of_a_sweep_have_not_begun(sweep, small, tmp_path):
     assert (
-        sweep("-m", *small("strategy=finetune,vcl", "training.learning_rate=1e-3,1e-4", "seeds=[0,1]")) == 0
+        sweep("-m", *small("strategy=finetune,vcl", "training.learning_rate=1e-3,1e-4", "seeds=[0,1]")) == 1
     )
     assert read_plan(tmp_path / "default")["seed"] == ["0", "1"]
     runs = [read_run(path.parent) for path in tmp_path.glob("*/*/run.json")]

@@ -51,3 +51,14 @@ def test_a_system_without_glibc_is_left_as_it_is(monkeypatch):
 def test_a_c_library_without_the_setting_is_left_as_it_is(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     prepare_process(threads=1, precision="float32")
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_deterministic_algorithms_are_a_setting(deterministic):
+    prepare_process(threads=1, precision="float32", deterministic=deterministic)
+    try:
+        assert torch.are_deterministic_algorithms_enabled() is deterministic
+        assert not deterministic or torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.empty(1000).isfinite().any(), "what is not initialised is not filled with nan"
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -1,0 +1,40 @@
+"""What to do when a device's memory is too small."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+ADVICE = (
+    "lower training.test_batch_size (it changes no result) or training.batch_size (it does), train seeds one "
+    "after another with training.stacked=false, or take training.precision=bfloat16"
+)
+
+
+class DeviceMemoryError(RuntimeError):
+    """The memory of a GPU, or of the machine, is too small; the message names the settings to change."""
+
+
+def with_advice(work: Callable[Given, Result]) -> Callable[Given, Result]:
+    """The same work; where it runs out of memory it raises a DeviceMemoryError."""
+
+    @wraps(work)
+    def advised(*arguments: Given.args, **settings: Given.kwargs) -> Result:
+        try:
+            return work(*arguments, **settings)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_memory(error):
+                raise
+            reason = (" ".join(str(error).split()) or "MemoryError")[:200]
+            raise DeviceMemoryError(f"out of memory: {ADVICE}, got: {reason}") from error
+
+    return advised
+
+
+def _is_memory(error: Exception) -> bool:
+    import torch
+
+    # on a CPU torch raises a plain RuntimeError
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

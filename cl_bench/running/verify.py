@@ -1,0 +1,116 @@
+"""`cl-bench verify RUN`: does a finished run come out the same when it is run again?"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, open_dict
+
+from cl_bench.agreement import Compared, compare
+from cl_bench.files import read_json
+from cl_bench.running.compose import register
+from cl_bench.running.folder import RunFolder
+from cl_bench.running.job import execute
+from cl_bench.running.stored import StoredConfigError, stored_config
+
+UNCHANGED = "versions and hardware are those of the first time: the results or the code were changed"
+
+
+class Verified(NamedTuple):
+    """What came of running a run again."""
+
+    compared: list[Compared]
+    changed: list[str]  # versions and hardware that are not what they were, in words
+
+    @property
+    def agrees(self) -> bool:
+        return all(each.agrees for each in self.compared)
+
+
+def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Verified:
+    """Run a finished run again, from its stored configuration, in a temporary folder, and compare.
+
+    A seed that was trained at once with others is trained with them again.
+
+    Raises:
+        ValueError: for a run that is not finished, or a configuration that cannot be run; and whatever a run
+            raises.
+    """
+    register()
+    about = _finished(run)
+    config = stored_config(run, trust=trust)
+    with tempfile.TemporaryDirectory(prefix="cl-bench-verify-") as place:
+        _again(config, about, place)
+        folder = RunFolder(_alone(config, about["seed"])).path
+        if folder.parent != Path(place, "verify"):
+            raise StoredConfigError(f"{run}: names must not lead out of a folder, got {folder.name!r}")
+        execute(config, show_progress=show_progress)
+        compared = compare(run, folder)
+        again = read_json(folder / "run.json")
+    changed = [
+        *_changes("version of", about.get("versions"), again["versions"]),
+        *_changes("hardware:", about.get("hardware"), again["hardware"]),
+    ]
+    return Verified(compared, changed)
+
+
+def _finished(run: Path) -> dict[str, Any]:
+    path = run / "run.json"
+    try:
+        about = read_json(path)
+        status, seed = about["status"], about["seed"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"verify needs the folder of a run, got {path}: {error!r}") from error
+    if status != "finished" or type(seed) is not int:
+        raise ValueError(f"verify needs a finished run, got status={status!r}, seed={seed!r} in {path}")
+    return about
+
+
+def _again(config: DictConfig, about: Mapping[str, Any], place: str) -> None:
+    """Set where and how the run is done again; not what it computes."""
+    together = about.get("trained_at_once_with_seeds")
+    with open_dict(config):
+        config.results_dir, config.study, config.resume = place, "verify", False
+        config.seed, config.seeds = about["seed"], together
+        config.training.stacked = bool(together)
+
+
+def _alone(config: DictConfig, seed: int) -> DictConfig:
+    alone = config.copy()
+    alone.seed, alone.seeds = seed, None
+    return alone
+
+
+def _changes(title: str, before: Any, now: Mapping[str, Any]) -> list[str]:
+    before = before if isinstance(before, dict) else {}
+    return [
+        f"{title} {name}: {before.get(name, 'not recorded')} then, {now.get(name, 'none')} now"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
+
+
+def table(run: Path, found: Verified) -> str:
+    """What agrees and what does not; where something does not, what has changed."""
+    width = max(len(each.what) for each in found.compared)
+    lines = [f"{run}, run again:", ""]
+    lines += [
+        f"  {each.what:<{width}}  {'agrees' if each.agrees else 'DIFFERS'}  {each.detail}"
+        for each in found.compared
+    ]
+    if found.agrees:
+        return "\n".join([*lines, "", "The same, bit for bit."])
+    why = found.changed or [UNCHANGED]
+    heading = "Then (in the results) and now (run again):"
+    return "\n".join([*lines, "", heading, *(f"  {each}" for each in why)])
+
+
+def main(runs: Sequence[str], *, trust: bool) -> int:
+    """Verify each run; the exit status is 0 where all agree."""
+    agree = True
+    for run in map(Path, runs):
+        found = verify(run, trust=trust)
+        print(table(run, found))
+        agree &= found.agrees
+    return 0 if agree else 1

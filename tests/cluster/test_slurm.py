@@ -1,0 +1,72 @@
+"""Sweeps on a real Slurm of one node; skipped where none can be started."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SMALL = (
+    "benchmark=split_digits",
+    "benchmark.num_tasks=2",
+    "training.epochs=1",
+    "model.hidden=[8]",
+    "seed=0,1",
+)
+SLURM = ("hydra/launcher=slurm", "hydra.launcher.mem_gb=null", "hydra.launcher.array_parallelism=2")
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    """The environment of commands that have a Slurm."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="skipped: no Slurm launcher")
+    if shutil.which("slurmctld") is None or os.geteuid() != 0:
+        pytest.skip("no Slurm: it needs slurmctld and root, see tests/cluster/one-node-slurm")
+    started = subprocess.run([HERE / "one-node-slurm"], capture_output=True, text=True, timeout=120)
+    if started.returncode:
+        pytest.skip(f"no Slurm: {started.stderr}")
+    path = [str(HERE / "bin"), os.environ["PATH"]]
+    modules = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PATH": os.pathsep.join(path), "PYTHONPATH": os.pathsep.join(modules)}
+
+
+@pytest.fixture
+def sweep(slurm, tmp_path):
+    """sweep("kill"): a sweep of two seeds, of which one dies so the first time."""
+
+    def run(how):
+        plugin = f"plugins=[{{_target_: ill.Ill, how: {how}, once: '{tmp_path / 'once'}'}}]"
+        overrides = [*SMALL, *SLURM, plugin, f"results_dir={tmp_path}"]
+        command = [sys.executable, "-m", "cl_bench", "run", "-m", *overrides]
+        return subprocess.run(command, env=slurm, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+
+    return run
+
+
+def statuses(folder):
+    found = [json.loads(path.read_text()) for path in folder.glob("default/*/run.json")]
+    return sorted((about["seed"], about["status"]) for about in found)
+
+
+def test_a_job_that_is_killed_costs_its_run_alone_and_the_same_command_finishes_it(sweep, tmp_path):
+    first = sweep("kill")
+    assert first.returncode == 1
+    assert "finished: 1 of 2 runs" in first.stdout
+    assert "killed  split_digits-finetune-s" in first.stdout
+    assert "The same command does only what is left" in first.stdout
+    finished = [seed for seed, status in statuses(tmp_path) if status == "finished"]
+    assert len(finished) == 1
+    second = sweep("kill")
+    assert second.returncode == 0, second.stderr
+    assert statuses(tmp_path) == [(0, "finished"), (1, "finished")]
+
+
+@pytest.mark.slow
+def test_a_job_that_is_told_to_stop_is_queued_again_and_finishes(sweep, tmp_path):
+    done = sweep("stop")
+    assert done.returncode == 0, done.stderr
+    assert statuses(tmp_path) == [(0, "finished"), (1, "finished")]

@@ -1,0 +1,26 @@
+"""Jobs for test_workers.py, in a module that other processes can import."""
+
+import os
+import signal
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+
+def task(number):
+    """Jobs 2 and 5 kill their process, 3 fails."""
+    if number in (2, 5):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == 3:
+        raise LookupError("three")
+    return number
+
+
+def one(noted, number, argument):
+    """As Hydra's launcher runs a job."""
+    HydraConfig.instance().cfg = OmegaConf.create({"hydra": {"job": {"num": number}}})
+    try:
+        return JobReturn(status=JobStatus.COMPLETED, _return_value=noted(argument))
+    except LookupError as error:
+        return JobReturn(status=JobStatus.FAILED, _return_value=error)
