@@ -10,6 +10,7 @@ from cl_bench.analysis.labels import shown
 from cl_bench.files import read_json
 
 FILE = "sweep.json"  # in the folder of a study, written when its last sweep began
+MOST_RUNS = 10**6  # of a sweep; a plan of more is no plan
 MOST = 20  # missing runs that are named
 
 
@@ -40,9 +41,10 @@ def read_plan(folder: Path) -> dict[str, list[str]]:
     """Setting -> its values in the sweep; empty where there is no plan, or none that can be read."""
     try:
         plan = read_json(folder / FILE)
-        return {str(key): [str(value) for value in values] for key, values in plan.items()}
+        found = {str(key): [str(value) for value in values] for key, values in plan.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
+    return found if 0 < math.prod(map(len, found.values())) <= MOST_RUNS else {}
 
 
 def _place(run: Run, plan: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

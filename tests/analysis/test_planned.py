@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cl_bench.analysis.folders import read_runs
-from cl_bench.analysis.planned import missing
+from cl_bench.analysis.planned import missing, read_plan
 
 
 def planned(results, **plan):
@@ -22,6 +22,12 @@ def test_a_value_is_the_same_however_it_is_written(tmp_path, write_run, value, t
     assert planned(tmp_path, **{"strategy.setting": [text, "other"]}) == [
         "study: 1 of 2 runs of the last sweep have not begun: strategy.setting=other."
     ]
+
+
+def test_a_plan_of_no_runs_or_of_more_than_anybody_runs_is_none(tmp_path):
+    for values in ([], [str(number) for number in range(1001)]):
+        (tmp_path / "sweep.json").write_text(json.dumps({"seed": values, "strategy": values}))
+        assert read_plan(tmp_path) == {}
 
 
 def test_choices_are_known_by_their_names_and_more_than_enough_are_counted(tmp_path, write_run):

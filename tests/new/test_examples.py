@@ -195,7 +195,6 @@ def test_a_setting_out_of_range_is_named(name, setting, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_package_passes_its_own_tests_as_generated(site, name):
-    pytest.importorskip("cl_bench.testing", reason="the kit that the packages' tests call")
     tests = site.parent / "sources" / name / "tests"
     command = [
         sys.executable,
