@@ -10,8 +10,20 @@ UNFINISHED = ".unfinished"
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
-    """Put `content` at `path`, on disk when this returns; where that cannot be done the old file stays."""
+    """Put `content` at `path`, on disk when this returns; where that cannot be done the old file stays.
+
+    Raises:
+        OSError: that names the file.
+    """
     data = content.encode() if isinstance(content, str) else content
+    try:
+        return _written(path, data)
+    except OSError as error:
+        reason = f"cannot write the file, what was there before is intact: {error.strerror}"
+        raise OSError(error.errno, reason, str(path)) from error
+
+
+def _written(path: Path, data: bytes) -> Path:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 TASK, STEP = "task", "step"
 MAGIC = b"cl_bench checkpoint 1\n"
+CONTENT = {"after_task", "task_seconds", "rows", "versions", "state", "wall_seconds", "cpu_seconds"}
 LAST_STEP_SECONDS = 60.0  # without a checkpoint: then one is made at the last step of a task, too
 
 
@@ -166,6 +167,9 @@ class Checkpoints:
             if content.get(key) != expected:
                 log.warning("%s is of other %s, and left aside", path, key)
                 return None
+        if not content.keys() >= CONTENT:
+            log.warning("%s says too little, and is left aside", path)
+            return None
         return content
 
 

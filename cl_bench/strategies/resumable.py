@@ -15,6 +15,7 @@ from cl_bench.training.generators import global_state, restore_global_state
 from cl_bench.training.noise import Noise
 from cl_bench.training.packing import Stateful, pack, tensors_of, unpack
 
+UNFIT = (LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError, AssertionError)
 WITHOUT_STATE = (Clock, PeriodicEval, EvaluationPlugin)  # what they count is not training's, or kept below
 
 
@@ -87,7 +88,14 @@ class Resumable(Resident):
         """
         try:
             self._restore(state)
-        except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+            ArithmeticError,
+            AssertionError,
+        ) as error:
             raise ValueError(f"the state does not fit {type(self).__name__}: {error!r}") from error
         if experiences:
             self.recall(experiences)
