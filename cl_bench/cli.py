@@ -116,7 +116,7 @@ def tune(arguments: list[str]) -> int:
 
 def overall(folder: Path) -> tuple[str, bool]:
     """The table of the runs in `folder`, how each ended, and where to go on from here; and whether all of its
-    last sweep has begun.
+    last sweep has begun, where it is no single run.
     """
     from cl_bench.analysis import load, summary
     from cl_bench.analysis.errors import AnalysisError
@@ -133,8 +133,9 @@ def overall(folder: Path) -> tuple[str, bool]:
         lines = []  # nothing was recorded
     found = with_methods(read_runs(folder))[0]
     lines += [f"note: {note}" for note in repeated_notes(found)]
-    lines += [outcome_table(found), "", f"records: {folder}", f"figures: cl-bench report {folder}"]
-    return "\n".join(lines), not missing(found)
+    absent = [] if (folder / "run.json").exists() else missing(found)
+    lines += [outcome_table(found, absent), "", f"records: {folder}", f"figures: cl-bench report {folder}"]
+    return "\n".join(lines), not absent
 
 
 def report(arguments: list[str]) -> int:

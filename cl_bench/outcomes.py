@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cl_bench.analysis.folders import Run
-from cl_bench.analysis.planned import missing
 from cl_bench.running.lock import is_held
 
 
@@ -37,9 +36,13 @@ def unfinished(runs: Sequence[Run]) -> list[Outcome]:
     return sorted(found)
 
 
-def outcome_table(runs: Sequence[Run]) -> str:
-    """The table; one line where all of a sweep is finished."""
-    rows, absent = unfinished(runs), missing(runs)
+def outcome_table(runs: Sequence[Run], absent: Sequence[str] = ()) -> str:
+    """The table; one line where all is finished.
+
+    Args:
+        absent: what of the sweep has not begun, in words.
+    """
+    rows = unfinished(runs)
     num_finished = sum(run.status == "finished" for run in runs)
     lines = [f"finished: {num_finished} of {len(runs)} runs"]
     if not rows and not absent:

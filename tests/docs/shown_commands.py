@@ -5,6 +5,7 @@
 
 import itertools
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,10 @@ def _cl_bench(rest: list[str]) -> tuple[str, Callable[[], None]]:
         return _tune(arguments)
     if verb == "new":  # my_method is installed already
         return "", lambda: _answers(["new", "another_method", *arguments[1:]])
+    if verb == "verify":  # one of them
+        return "", lambda: _answers(["verify", *map(str, sorted(Path().glob(arguments[0]))[:1])])
+    if verb == "merge":
+        return "", lambda: _merge(arguments)
     if verb in ("run", "list", "check", "report", "plot", "completion"):
         return "", lambda: _answers(rest)
     raise AssertionError(
@@ -73,6 +78,13 @@ def _answers(rest: list[str]) -> None:
     except SystemExit as left:  # Hydra's --help
         status = left.code or 0
     assert status == 0, rest
+
+
+def _merge(arguments: list[str]) -> None:
+    """What was run here, as if it came from the machines that the command names."""
+    for machine in arguments[: arguments.index("-o")]:
+        shutil.copytree("results/digits", Path(machine) / "digits", dirs_exist_ok=True)
+    _answers(["merge", *arguments])
 
 
 def _run(arguments: list[str]) -> tuple[str, Callable[[], None]]:
