@@ -62,7 +62,7 @@ speed: $(VENV)/.installed
 
 # results/torture.md: every strategy killed again and again, 200 times in all; about 15 minutes
 torture: $(VENV)/.installed-tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.running.torture > results/torture.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/running/torture.py > results/torture.md
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

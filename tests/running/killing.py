@@ -40,6 +40,7 @@ def in_child(configs: Sequence[DictConfig]) -> int:
     if child:
         return child
     status = 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     try:
         for config in configs:
             execute(config, show_progress=False)

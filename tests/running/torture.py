@@ -10,13 +10,12 @@ import tempfile
 from pathlib import Path
 
 import torch
+from killing import about, kill_until_done, outcome
 from tqdm import tqdm
 
 from cl_bench.choices import choices
 from cl_bench.running.compose import compose
 from cl_bench.running.job import execute
-
-from .killing import about, kill_until_done, outcome
 
 KILLS, SEED, LONGEST = 200, 0, 1.5
 SMALL = ("benchmark=split_digits", "benchmark.num_tasks=3", "training.epochs=15", "model.hidden=[12]")
