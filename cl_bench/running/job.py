@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from cl_bench.running.compose import one_seed_each
-from cl_bench.running.device_memory import with_advice
+from cl_bench.running.device_memory import DeviceMemoryError, with_advice
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.lock import alone_in
 from cl_bench.running.tracking import tracked
@@ -117,7 +118,7 @@ def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
 
 def _may_pass(error: Exception) -> bool:
     """Whether the same run may do well another time: it had no memory, or no disk."""
-    return isinstance(error, OSError | MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, OSError | DeviceMemoryError)
 
 
 @with_advice
@@ -163,7 +164,10 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
         )
     stopping = Stopping()
     checkpoints = Checkpoints(
-        folders, minutes=training.checkpoint_minutes, strategy=strategy, stopping=stopping
+        folders,
+        minutes=training.get("checkpoint_minutes", math.inf),  # likewise
+        strategy=strategy,
+        stopping=stopping,
     )
     progress = Progress(
         num_tasks=stream.num_tasks,
@@ -216,16 +220,11 @@ def _begin_or_go_on(folders: Sequence[RunFolder], checkpoints: Any) -> Any:
     where = f"after task {found.start.after_task}" + (" and some steps" if found.start.in_task else "")
     log.info("the run goes on %s", where)
     for folder, rows in zip(folders, found.rows, strict=True):
-        changed = {
-            name: old for name, old in found.versions.items() if folder.about["versions"].get(name) != old
-        }
-        if changed:
-            log.warning(
-                "the run began with other versions, %s: its end may differ in the last digits", changed
-            )
-        folder.go_on(
-            rows, found.seconds, resumed=where, **({"began_with_versions": changed} if changed else {})
-        )
+        facts: dict[str, Any] = {"resumed": where}
+        if found.versions != folder.about["versions"]:
+            log.warning("the run began with other versions: its end may differ in the last digits")
+            facts["began_with_versions"] = found.versions
+        folder.go_on(rows, found.seconds, **facts)
     return found.start
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.agreement import Compared, compare
 from cl_bench.files import read_json
@@ -45,7 +46,13 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
         folder = RunFolder(_alone(config, about["seed"])).path
         if folder.parent != Path(place, "verify"):
             raise StoredConfigError(f"{run}: names must not lead out of a folder, got {folder.name!r}")
-        execute(config, show_progress=show_progress)
+        try:
+            execute(config, show_progress=show_progress)
+        except OmegaConfBaseException as error:
+            raise StoredConfigError(
+                f"a run is verified by a version of cl_bench that has its settings, got {run}, without "
+                f"{error.full_key}, of versions {about.get('versions')}"
+            ) from error
         compared = compare(run, folder)
         again = read_json(folder / "run.json")
     changed = [

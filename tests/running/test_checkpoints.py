@@ -12,6 +12,7 @@ import torch
 
 from cl_bench.running import checkpoints
 from cl_bench.running.checkpoints import CheckpointError, Checkpoints
+from cl_bench.running.device_memory import DeviceMemoryError
 from cl_bench.running.job import execute
 
 from .killing import about, all_finished, ended_within, in_child, kill_until_done, outcome
@@ -25,8 +26,8 @@ class Killed(BaseException):
 
 
 @contextmanager
-def dies_after(steps, error=Killed):
-    """A run in the block dies after so many steps, its checkpoints written."""
+def dies_after(steps, error=Killed, seen=None):
+    """A run in the block dies of an error after so many steps, its checkpoints written; it is `seen` so."""
     after_step, taken = Checkpoints.after_step, []
 
     def limited(self):
@@ -37,7 +38,7 @@ def dies_after(steps, error=Killed):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Checkpoints, "after_step", limited)
-        with pytest.raises(error):
+        with pytest.raises(seen or error):
             yield
 
 
@@ -104,8 +105,8 @@ def test_probes_go_on_too(configured):
     assert (folder / "probes.csv").read_bytes() == (whole / "probes.csv").read_bytes()
 
 
-def stopped_run(configured, *settings, error=Killed):
-    with dies_after(9, error):
+def stopped_run(configured, *settings, error=Killed, seen=None):
+    with dies_after(9, error, seen):
         execute(configured(EVERY_STEP, *settings))
 
 
@@ -144,9 +145,11 @@ def test_resume_false_begins_again(configured):
     assert begun_anew(folder)
 
 
-def test_a_run_that_fails_by_itself_begins_again_and_one_without_disk_goes_on(configured, tmp_path):
+def test_a_run_that_fails_by_itself_begins_again_and_one_without_disk_or_memory_goes_on(configured, tmp_path):
     stopped_run(configured, "study=disk", error=OSError)
     assert list(tmp_path.glob("disk/*/checkpoint/step"))
+    stopped_run(configured, "study=memory", error=MemoryError, seen=DeviceMemoryError)
+    assert list(tmp_path.glob("memory/*/checkpoint/step"))
     stopped_run(configured, "study=other", error=RuntimeError)
     assert not list(tmp_path.glob("other/*/checkpoint"))
 

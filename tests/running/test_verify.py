@@ -135,3 +135,13 @@ def test_what_is_no_configuration_is_named(tmp_path, text, rule):
 def test_known_targets_are_those_of_the_choices():
     assert {"cl_bench.strategies.EWC", "cl_bench.data.mnist", "cl_bench.models.mlp"} <= known_targets()
     assert not any(name.startswith("os") for name in known_targets())
+
+
+def test_a_run_of_other_settings_than_this_version_has_is_refused_in_words(finished, capsys):
+    folder = finished()
+    edit(folder / "config.yaml", "  precision: float32\n", "")
+    assert main(["verify", str(folder)]) == 1
+    assert "without training.precision, of versions" in capsys.readouterr().err
+    folder = finished("seed=8")
+    edit(folder / "config.yaml", "  checkpoint_minutes: 10\n", "")
+    assert main(["verify", str(folder)]) == 0
