@@ -3,6 +3,7 @@
 import io
 import math
 import pickle
+import pickletools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -17,6 +18,8 @@ def unpickle(content: bytes) -> Any:
     Raises pickle.UnpicklingError for a damaged pickle and for one that names anything but numpy's arrays.
     """
     try:
+        for _ in pickletools.genops(content):  # the machine makes room for all bytes that a length claims
+            pass
         return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except pickle.UnpicklingError:
         raise
