@@ -61,7 +61,9 @@ def launch(
         start: runs jobs in parallel processes; raises TerminatedWorkerError where one of these is killed.
         first: the number of the first job.
     """
-    task, results, suspects = launcher.task_function, {}, []  # type: ignore[var-annotated]
+    task = launcher.task_function
+    results: dict[int, JobReturn] = {}
+    suspects: list[int] = []  # in progress when a process was killed
     while len(results) < len(job_overrides):
         left = [job for job in range(len(job_overrides)) if job not in results]
         batch = suspects[:1] or left

@@ -15,8 +15,10 @@ from cl_bench.training.generators import global_state, restore_global_state
 from cl_bench.training.noise import Noise
 from cl_bench.training.packing import Stateful, pack, tensors_of, unpack
 
+# what a state of something else, or one that somebody has changed, may raise on its way
 UNFIT = (LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError, AssertionError)
-WITHOUT_STATE = (Clock, PeriodicEval, EvaluationPlugin)  # what they count is not training's, or kept below
+# of Avalanche's plugins: those that change nothing in training (the clock's counts are kept apart)
+WITHOUT_STATE = (Clock, PeriodicEval, EvaluationPlugin)
 
 
 class Resumable(Resident):
@@ -88,14 +90,7 @@ class Resumable(Resident):
         """
         try:
             self._restore(state)
-        except (
-            LookupError,
-            TypeError,
-            AttributeError,
-            RuntimeError,
-            ArithmeticError,
-            AssertionError,
-        ) as error:
+        except UNFIT as error:
             raise ValueError(f"the state does not fit {type(self).__name__}: {error!r}") from error
         if experiences:
             self.recall(experiences)

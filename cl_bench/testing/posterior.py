@@ -60,5 +60,5 @@ def _equal(first: Belief, second: Belief) -> bool:
 def sequential_learning_ends_at_the_batch_posterior(subject: Subject) -> str:
     applies(bool(subject.claims.conjugate), "it names no settings for it (conjugate)")
     error, tolerance = largest_error(subject)
-    demand(error < tolerance, f"after two tasks it is off by {error:.3g}, in {tolerance:.2g}")
-    return f"after two tasks within {error:.2g} of the exact posterior"
+    demand(error < tolerance, f"after a task it is off by {error:.3g}, allowed are {tolerance:.2g}")
+    return f"after each of two tasks within {error:.2g} of the exact posterior"

@@ -196,16 +196,12 @@ def test_a_head_that_was_not_trained_keeps_the_first_prior(lab, make, network):
     assert torch.equal(strategy.prior[other], strategy.posterior.natural[other])
 
 
-class OneWeightEach(nn.Module):
-    """Logits (-f, f) of f = w . x: where an input touches one weight, the weight's log-odds are exact."""
-
-    def __init__(self, num_weights: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(num_weights, 1, bias=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        f = self.linear(images.flatten(1))
-        return torch.cat([-f, f], dim=1)
+def test_the_prior_is_no_alias_of_the_posterior(lab, make):
+    strategy = make()
+    strategy.train(lab.benchmark(lab.tasks(1)).train_stream, eval_streams=[])
+    assert torch.equal(strategy.prior, strategy.posterior.natural)
+    strategy.posterior.natural.add_(1)
+    assert not torch.equal(strategy.prior, strategy.posterior.natural)
 
 
 # Predictions

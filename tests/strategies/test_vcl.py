@@ -90,6 +90,26 @@ def test_without_kl_and_variance_it_trains_like_fine_tuning(lab, make):
 # Predictions
 
 
+def test_the_posterior_of_a_task_is_the_prior_of_the_next_and_its_own(lab, make):
+    strategy = make(learning_rate=0.05)
+    seen = Priors(strategy)
+    first, second = lab.benchmark(lab.tasks(2)).train_stream
+    assert torch.equal(strategy.prior.mean, torch.zeros_like(strategy.prior.mean))
+    torch.testing.assert_close(strategy.prior.log_variance.exp(), torch.full_like(strategy.prior.mean, 0.5))
+    strategy.train(first, eval_streams=[])
+    after_first = [part.clone() for part in strategy.posterior]
+    strategy.train(second, eval_streams=[])
+    during_second = seen.priors[len(seen.priors) // 2 :]
+    for prior in during_second:
+        assert torch.equal(prior[0], after_first[0])
+        assert torch.equal(prior[1], after_first[1])
+    for part, prior in zip(strategy.posterior, after_first, strict=True):
+        assert not torch.equal(part, prior)
+    strategy.flat.values.data.add_(1)
+    assert not torch.equal(strategy.prior.mean, strategy.posterior.mean), "no alias"
+    assert not torch.equal(strategy.prior.log_variance, strategy.posterior.log_variance), "no alias"
+
+
 def test_predictions_of_a_linear_model_converge_to_the_integral(lab, make):
     """Two classes: p(1 | x) = E sigmoid(a), a Gaussian in one dimension, by Gauss-Hermite quadrature."""
     strategy = make(
