@@ -1,6 +1,5 @@
 """What the tests of the strategies share: runs from conf/, and tiny tasks made of tensors."""
 
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -159,10 +158,6 @@ class Lab:
         nn.utils.vector_to_parameters(weights, network.parameters())
         loss = nn.functional.cross_entropy(network(images, task), labels)
         return torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, list(network.parameters()))])
-
-    def tail_mean(self, values: Sequence[Tensor], share: float = 0.5) -> Tensor:
-        """The mean of the last part of a trajectory."""
-        return torch.stack(list(values[math.floor(len(values) * (1 - share)) :])).mean(dim=0)
 
     def head_values(self, network: nn.Module, head: int) -> Tensor:
         """All that the output layer holds for one head (weights; VCL: means and log-variances), flat."""

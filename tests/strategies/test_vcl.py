@@ -249,27 +249,3 @@ class StartsOf(SupervisedPlugin):
         if self.fresh:
             self.seen.append((strategy.flat.values.data.clone(), torch.cat(strategy.prior)))
             self.fresh = False
-
-
-class Values(SupervisedPlugin):
-    """The flat values after every epoch."""
-
-    def __init__(self, strategy: Any) -> None:
-        super().__init__()
-        self.values: list = []
-        strategy.plugins.insert(0, self)
-
-    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
-        self.values.append(strategy.flat.values.data.clone())
-
-
-class NoBias(SupervisedPlugin):
-    """Holds the biases of a linear model at 0 with no variance."""
-
-    def __init__(self, strategy: Any) -> None:
-        super().__init__()
-        self.layer = strategy.network.heads.linear
-
-    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        self.layer.mean[1].data.zero_()
-        self.layer.log_variance[1].data.fill_(-40)
