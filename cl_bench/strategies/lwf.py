@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.models.heads import ABSENT
 from cl_bench.posteriors import distillation
 from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
 from cl_bench.strategies.experiences import head_of, resident_tasks
@@ -15,6 +16,7 @@ from cl_bench.training.forward import Forward
 
 WEIGHTINGS = ("fixed", "by_task")
 NEW_CLASSES = ("excluded", "zero")
+REDUCTIONS = ("sum", "mean")
 
 
 class LwF(Learner):
@@ -25,8 +27,8 @@ class LwF(Learner):
     Sources: Li, Hoiem 2016 (`fixed`: loss + strength sum over heads of T^2 KL); van de Ven, Tolias 2019,
     arXiv 1904.07734 (`by_task`: loss / t + (1 - 1/t) strength times the mean over heads; strength 1 is
     theirs; their code appends zeros to the teacher's answer for the new classes, which is `new_classes=zero`,
-    and at first left T^2 out, which is strength 1 / T^2). As in both, heads of earlier tasks are trained
-    further, by distillation.
+    and as first published takes the mean over classes, which is `reduction=mean`). As in both, heads of
+    earlier tasks are trained further, by distillation.
 
     Args:
         strength: of the distillation; 0 with `fixed` is fine-tuning.
@@ -34,6 +36,8 @@ class LwF(Learner):
         weighting: `fixed` or `by_task`.
         new_classes: of one head, in the softmaxes of teacher and student: `excluded` from both, or `zero`:
             the teacher says 0 of them, so that distillation works against them.
+        reduction: over the classes of the student's softmax: `sum` is the divergence, `mean` divides it by
+            their number.
     """
 
     stackable = True
@@ -47,15 +51,23 @@ class LwF(Learner):
     in_task = ("num_outputs",)
 
     def __init__(
-        self, *, strength: float, temperature: float, weighting: str, new_classes: str, **learner: Any
+        self,
+        *,
+        strength: float,
+        temperature: float,
+        weighting: str,
+        new_classes: str,
+        reduction: str,
+        **learner: Any,
     ) -> None:
         check_not_negative(strength=strength)
         check_positive(temperature=temperature)
         check_choice("weighting", weighting, WEIGHTINGS)
         check_choice("new_classes", new_classes, NEW_CLASSES)
+        check_choice("reduction", reduction, REDUCTIONS)
         super().__init__(**learner)
         self.strength, self.temperature, self.weighting = strength, temperature, weighting
-        self.new_classes, self.precision = new_classes, learner["precision"]
+        self.new_classes, self.reduction, self.precision = new_classes, reduction, learner["precision"]
         self.teacher = deepcopy(self.network).requires_grad_(False).eval()  # of the first task nobody asks it
         self.known: dict[int, Tensor] = {}  # by head: the classes of earlier tasks, bool [K] or [R, K]
         self.num_learnt = self.num_outputs = 0
@@ -79,7 +91,11 @@ class LwF(Learner):
     def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
         if self.new_classes == "zero":
             teacher, known = teacher.masked_fill(~known, distillation.EXCLUDED), torch.ones_like(known)
-        return distillation.divergence(student, teacher, known, temperature=self.temperature)
+        divergence = distillation.divergence(student, teacher, known, temperature=self.temperature)
+        if self.reduction == "sum":
+            return divergence
+        there = known & (student > ABSENT / 2)  # as many for each example, whatever its seed
+        return divergence * len(student) / there.sum()
 
     def criterion(self) -> Tensor:
         loss = super().criterion()

@@ -26,9 +26,13 @@ def make(lab):
         model = lab.seeded_model(
             NETWORKS[network], input_shape=(1, 2, 2), num_classes=4, num_heads=num_heads, weights="real"
         )
-        settings = {"strength": 0.7, "temperature": 2.0, "weighting": "fixed", "new_classes": "excluded"} | (
-            method or {}
-        )
+        settings = {
+            "strength": 0.7,
+            "temperature": 2.0,
+            "weighting": "fixed",
+            "new_classes": "excluded",
+            "reduction": "sum",
+        } | (method or {})
         return cls(model=model, **(settings if cls is LwF else {}), **lab.settings(**changes))
 
     return make

@@ -184,12 +184,19 @@ def test_the_total_path_of_si_counts_the_penalty_and_may_become_negative(lab, ma
     torch.testing.assert_close(strategy.penalty.precision, importance, rtol=1e-3, atol=1e-5)
 
 
-def test_a_teacher_that_knows_no_new_class_says_zero_of_it(lab, make):
-    """T^2 times the cross-entropy of the student, over all classes that are there, under the teacher's
-    softmax over the old ones, less the teacher's entropy.
+@pytest.mark.parametrize(("reduction", "share"), [("sum", 1), ("mean", 1 / 4)])
+def test_a_teacher_that_knows_no_new_class_says_zero_of_it(lab, make, reduction, share):
+    """T^2 times the cross-entropy of the student, over all four classes that are there, under the teacher's
+    softmax over the two old ones, less the teacher's entropy.
     """
     tasks = new_classes_only(lab, 2)
-    lwf = {"strength": 1.0, "temperature": 2.0, "weighting": "by_task", "new_classes": "zero"}
+    lwf = {
+        "strength": 1.0,
+        "temperature": 2.0,
+        "weighting": "by_task",
+        "new_classes": "zero",
+        "reduction": reduction,
+    }
     strategy = make(LwF, num_classes=6, active_classes="seen", **lwf)
     first, second = lab.benchmark(tasks).train_stream
     strategy.train(first, eval_streams=[])
@@ -202,7 +209,7 @@ def test_a_teacher_that_knows_no_new_class_says_zero_of_it(lab, make):
     student = strategy.network(images)[:, :4]
     divergence = (teacher * (teacher.log() - (student / 2).log_softmax(dim=1)[:, :2])).sum(dim=1).mean()
     loss = torch.nn.functional.cross_entropy(student, labels)
-    torch.testing.assert_close(strategy.loss.squeeze(), loss / 2 + 4 * divergence / 2)
+    torch.testing.assert_close(strategy.loss.squeeze(), loss / 2 + share * 4 * divergence / 2)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +219,7 @@ def test_a_teacher_that_knows_no_new_class_says_zero_of_it(lab, make):
         ("strategy=ewc", "strategy.fisher_estimator=predicted"),
         ("strategy=si", "strategy.path=total"),
         ("strategy=lwf", "strategy.new_classes=zero", "strategy.weighting=by_task"),
+        ("strategy=lwf", "strategy.reduction=mean"),
     ],
     ids=lambda strategy: strategy[0],
 )
