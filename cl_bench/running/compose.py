@@ -143,4 +143,4 @@ def run_name(config: DictConfig) -> str:
 
 
 def run_folder(config: DictConfig) -> Path:
-    return Path(config.results_dir) / config.study / run_name(config)
+    return Path(config.results_dir) / str(config.study) / run_name(config)

@@ -66,7 +66,7 @@ class RunFolder:
             left.unlink(missing_ok=True)  # by a process that was killed
         self._seconds_before = (0.0, 0.0)
         self.about: dict[str, Any] = {
-            "study": self.config.study,
+            "study": str(self.config.study),
             "benchmark": self.config.benchmark.name,
             "strategy": self.config.strategy.name,
             "seed": self.config.seed,

@@ -106,6 +106,11 @@ def test_the_folder_tells_study_benchmark_strategy_and_seed(tmp_path):
     assert len(config_hash(config)) == 8
 
 
+def test_a_study_may_be_a_number(tmp_path):
+    path = run_folder(compose(["study=0", f"results_dir={tmp_path}"]))
+    assert path.parent == tmp_path / "0"
+
+
 def test_flat_settings_have_dotted_keys_and_lists_as_text():
     assert flatten({"a": {"b": {"c": 1}, "d": None}, "e": [1, 2]}) == {"a.b.c": 1, "a.d": None, "e": "[1, 2]"}
 
