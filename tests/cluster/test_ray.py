@@ -8,23 +8,15 @@ from pathlib import Path
 
 import pytest
 
-SMALL = (
-    "benchmark=split_digits",
-    "benchmark.num_tasks=2",
-    "training.epochs=1",
-    "model.hidden=[8]",
-    "seed=0,1",
-)
-
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_is_started_again_and_all_runs_finish(tmp_path):
+def test_a_worker_that_is_killed_is_started_again_and_all_runs_finish(small, tmp_path):
     pytest.importorskip("ray", reason="skipped: no Ray")
     pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="skipped: no Ray launcher")
     plugin = f"plugins=[{{_target_: ill.Ill, how: kill, once: '{tmp_path / 'once'}'}}]"
     modules = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
-        [*(sys.executable, "-m", "cl_bench", "run", "-m", "hydra/launcher=ray", *SMALL), plugin,
+        [*(sys.executable, "-m", "cl_bench", "run", "-m", "hydra/launcher=ray", *small), plugin,
          f"results_dir={tmp_path}"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(modules)},
         cwd=tmp_path, capture_output=True, text=True, timeout=600,

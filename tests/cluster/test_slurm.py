@@ -10,13 +10,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SMALL = (
-    "benchmark=split_digits",
-    "benchmark.num_tasks=2",
-    "training.epochs=1",
-    "model.hidden=[8]",
-    "seed=0,1",
-)
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.mem_gb=null", "hydra.launcher.array_parallelism=2")
 
 
@@ -35,12 +28,12 @@ def slurm():
 
 
 @pytest.fixture
-def sweep(slurm, tmp_path):
+def sweep(slurm, small, tmp_path):
     """sweep("kill"): a sweep of two seeds, of which one dies so the first time."""
 
     def run(how):
         plugin = f"plugins=[{{_target_: ill.Ill, how: {how}, once: '{tmp_path / 'once'}'}}]"
-        overrides = [*SMALL, *SLURM, plugin, f"results_dir={tmp_path}"]
+        overrides = [*small, *SLURM, plugin, f"results_dir={tmp_path}"]
         command = [sys.executable, "-m", "cl_bench", "run", "-m", *overrides]
         return subprocess.run(command, env=slurm, cwd=tmp_path, capture_output=True, text=True, timeout=600)
 
