@@ -42,8 +42,15 @@ def register() -> None:
     Plugins.instance().register(EntryPointConfigs)
     OmegaConf.register_new_resolver("workers", lambda threads: max(1, num_cores() // threads), replace=True)
     OmegaConf.register_new_resolver("case", lambda key, values: values[key], replace=True)
+    OmegaConf.register_new_resolver("relabelled_classes", _relabelled_classes, replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
     OmegaConf.register_new_resolver("reads_test", lambda *, _root_: reads_test(_root_), replace=True)
+
+
+def _relabelled_classes(seed: int, num_classes: int) -> list[int]:
+    from cl_bench.streams.order import relabelled_classes  # with torch, which --help does not need
+
+    return relabelled_classes(seed, num_classes)
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:

@@ -148,7 +148,9 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
     )
     numbers = [folder.config.seed for folder in folders]
     seeds = [Seeds(folder.config.seed, folder.config.seed_for) for folder in folders]
-    streams, data_source = zip(*(build_stream(config, each) for each in seeds), strict=True)
+    streams, data_source = zip(
+        *(build_stream(folder.config, each) for folder, each in zip(folders, seeds, strict=True)), strict=True
+    )
     alone = len(folders) == 1
     for folder, each in zip(folders, streams, strict=True):
         check_not_tuned_on(each.order, folder.config)

@@ -1,8 +1,9 @@
-"""Names of what chance decides about the order of a stream: two streams that share a name share that."""
+"""What chance decides about the order of a stream; two streams that share its name share that."""
 
 import hashlib
 from collections.abc import Iterable
 
+import numpy as np
 from torch import Tensor
 
 
@@ -14,3 +15,13 @@ def name_of_permutation(order: Tensor) -> str:
 def name_of_class_order(groups: Iterable[Iterable[int]]) -> str:
     """Of the classes of each task; their order within a task makes no other stream."""
     return "class order " + " | ".join(" ".join(map(str, sorted(group))) for group in groups)
+
+
+def relabelled_classes(seed: int, num_classes: int) -> list[int]:
+    """The classes by their new labels, argsort(p), where class y becomes p[y], the first permutation
+    that NumPy draws after `numpy.random.seed(seed)`.
+
+    So the code of van de Ven and Tolias draws its orders (github.com/GMvandeVen/continual-learning, data.py,
+    `splitMNIST`). In a configuration: `class_order: ${relabelled_classes:${seed},10}`.
+    """
+    return np.random.RandomState(seed).permutation(num_classes).argsort().tolist()

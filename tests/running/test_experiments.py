@@ -96,3 +96,11 @@ def test_a_strength_of_its_own_for_each_scenario(scenario, strength):
     assert found["strategy.strength"] == strength
     assert found["benchmark.name"] == f"split_mnist_{scenario}"
     assert settings("vandeven_split_mnist", "strategy=ewc", "strategy.strength=3")["strategy.strength"] == 3
+
+
+@pytest.mark.parametrize(
+    ("seed", "order"), [(1, [4, 6, 0, 5, 3, 9, 2, 7, 8, 1]), (1111, [3, 7, 5, 1, 6, 8, 4, 9, 2, 0])]
+)
+def test_digits_in_the_order_that_the_published_code_draws(seed, order):
+    """p = 2 9 6 4 0 3 1 7 8 5 of seed 1, 9 3 8 0 6 2 4 1 5 7 of 1111; a task has labels 2t and 2t + 1."""
+    assert composed("vandeven_split_mnist_orders", f"seed={seed}").benchmark.class_order == order

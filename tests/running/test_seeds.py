@@ -187,6 +187,14 @@ def test_what_cannot_be_trained_at_once_is_refused_when_it_is_asked_for(configur
     assert not any((folder / "records.csv").exists() for folder in folders)
 
 
+def test_seeds_trained_at_once_have_the_streams_of_their_own_configurations(configured):
+    """The tasks of two orders of the digits have different sizes: those of one order had not."""
+    config = configured("seeds=[1,2]", "training.stacked=true")
+    config.benchmark.class_order = "${relabelled_classes:${seed},10}"
+    with pytest.raises(ValueError, match="tasks of one size"):
+        execute(config)
+
+
 @pytest.mark.parametrize("case", CANNOT)
 def test_what_cannot_be_trained_at_once_is_run_one_by_one_by_auto(configured, auto_stacks, caplog, case):
     folders = execute(configured("seeds=[1,2]", *CANNOT[case][0]))

@@ -1,8 +1,9 @@
 """The names of a stream's order: the same for the same permutations or classes, others for others."""
 
+import numpy as np
 import torch
 
-from cl_bench.streams.order import name_of_class_order, name_of_permutation
+from cl_bench.streams.order import name_of_class_order, name_of_permutation, relabelled_classes
 
 
 def test_streams_of_one_seed_have_one_order_and_of_two_seeds_two(build):
@@ -33,3 +34,14 @@ def test_a_class_order_is_that_of_the_tasks():
 
 def test_a_fixed_class_order_has_a_name_too(build):
     assert build("split").order == {"class order 0 1 2 3 | 4 5 6 | 7 8 9"}
+
+
+def test_relabelled_classes_are_in_the_order_of_their_new_labels():
+    """After numpy.random.seed(1) it draws 2 9 6 4 0 3 1 7 8 5: digit 4 becomes 0, digit 6 becomes 1."""
+    assert relabelled_classes(1, 10) == [4, 6, 0, 5, 3, 9, 2, 7, 8, 1]
+
+
+def test_relabelled_classes_leave_the_global_generator_alone():
+    before = np.random.get_state()[1].copy()
+    relabelled_classes(1, 10)
+    assert (np.random.get_state()[1] == before).all()
