@@ -45,7 +45,7 @@ def plot(
         width: inches; default: a page's text. 3.3 is a column of two.
 
     Raises:
-        AnalysisError, RecordsError: where there is nothing to draw; it says why.
+        AnalysisError, RecordsError: where there is nothing to draw, or a format is not written; it says why.
     """
     from cl_bench.figures.drawing import drawn
 
@@ -55,6 +55,8 @@ def plot(
         raise AnalysisError(f"there is no kind of figure {kind!r}; {hint}There are {', '.join(KINDS)}")
     if width is not None and not width >= NARROWEST:
         raise AnalysisError(f"the width of a figure must be {NARROWEST:g} inches or more, got {width=}")
+    if output is not None:
+        _check_ending(Path(output))
     together = len(folders) > 1
     results = Results.read(*folders)
     if together:
@@ -108,6 +110,13 @@ def refusals(
         for drawing, error in refused
         if not isinstance(error, quiet)
     ]
+
+
+def _check_ending(output: Path) -> None:
+    ending = output.suffix.removeprefix(".")  # a name may go on after a dot: run-1.2
+    if ending.isalpha() and ending.lower() not in FORMATS and not output.is_dir():
+        endings = ", ".join(f".{each}" for each in FORMATS)
+        raise AnalysisError(f"the ending of a figure must be {endings} or none, got output={str(output)!r}")
 
 
 def _put(planned: "Sequence[Drawing]", output: Path) -> "list[Drawing]":

@@ -245,6 +245,17 @@ def test_the_ending_of_the_output_says_its_format(two_methods, tmp_path):
     ]  # fmt: skip
 
 
+def test_an_ending_that_is_not_written_is_an_error(two_methods, tmp_path):
+    with pytest.raises(AnalysisError, match=r"must be \.png, \.svg, \.pdf or none, got output='.*one\.jpg'"):
+        plot("comparison", two_methods, output=tmp_path / "one.jpg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_follows_a_dot_may_be_part_of_the_name(two_methods, tmp_path):
+    made = plot("comparison", two_methods, output=tmp_path / "run-1.2")
+    assert [path.name for path in made.paths] == ["run-1.2.png", "run-1.2.svg"]
+
+
 def test_several_benchmarks_add_their_names_to_the_output(tmp_path):
     write_run(tmp_path, benchmark="a-1")
     write_run(tmp_path, benchmark="b", num_tasks=1)
