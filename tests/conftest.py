@@ -17,6 +17,16 @@ def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield
 
 
+@pytest.fixture(autouse=True)
+def _arithmetic_as_before() -> Iterator[None]:
+    """Puts back what a run sets of torch for its process: Hypothesis, for one, needs denormal numbers."""
+    yield
+    torch = sys.modules.get("torch")  # never imported for a test that does without
+    if torch is not None:
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(False)
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of real data sets: $CL_BENCH_DATA, or `shared/data` beside the checkout."""
@@ -44,5 +54,3 @@ def process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(False)
-    torch.use_deterministic_algorithms(False)

@@ -15,7 +15,6 @@ def _process_as_before() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
-    torch.set_flush_denormal(False)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -56,9 +55,6 @@ def test_a_c_library_without_the_setting_is_left_as_it_is(monkeypatch):
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_deterministic_algorithms_are_a_setting(deterministic):
     prepare_process(threads=1, precision="float32", deterministic=deterministic)
-    try:
-        assert torch.are_deterministic_algorithms_enabled() is deterministic
-        assert not deterministic or torch.is_deterministic_algorithms_warn_only_enabled()
-        assert torch.empty(1000).isfinite().any(), "what is not initialised is not filled with nan"
-    finally:
-        torch.use_deterministic_algorithms(False)
+    assert torch.are_deterministic_algorithms_enabled() is deterministic
+    assert not deterministic or torch.is_deterministic_algorithms_warn_only_enabled()
+    assert torch.empty(1000).isfinite().any(), "what is not initialised is not filled with nan"
