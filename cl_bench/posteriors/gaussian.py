@@ -21,6 +21,16 @@ class Gaussian(NamedTuple):
     log_variance: Tensor  # [P], natural logarithm
 
 
+def truncated_normal(uniform: Tensor, *, deviation: float, cut: float = 2.0) -> Tensor:
+    """Draws of N(0, deviation^2) given that they lie within `cut` deviations, from uniform draws.
+
+    deviation Phi^-1(Phi(-cut) + u (Phi(cut) - Phi(-cut))), Phi being the standard normal distribution
+    function; of the shape of `uniform`.
+    """
+    low = torch.special.ndtr(torch.tensor(-cut, dtype=torch.float64)).item()
+    return torch.special.ndtri(uniform * (1 - 2 * low) + low) * deviation
+
+
 def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Tensor:
     """KL(q || p) in nats for each weight, [P]:
 

@@ -34,6 +34,8 @@ class VCL(Learner):
         kl_weight: 1 is the paper's objective; 0 forgets the prior.
         prior_variance: of the first task's prior, N(0, prior_variance).
         initial_log_variance: of the posterior before the first task.
+        initial_mean_deviation: its means, biases too, start at draws from a normal of this deviation, cut
+            at twice it (0.1 in the authors' code); None: where the model starts.
         restart: put means and variances back to their start before each task (Swaroop et al. 2019), but for
             the heads of other tasks; the prior stays.
         num_test_samples: weight samples of a prediction.
@@ -66,6 +68,7 @@ class VCL(Learner):
         kl_weight: float,
         prior_variance: float,
         initial_log_variance: float,
+        initial_mean_deviation: float | None,
         restart: bool,
         num_test_samples: int,
         coreset: str,
@@ -75,6 +78,8 @@ class VCL(Learner):
     ) -> None:
         check_not_negative(kl_weight=kl_weight)
         check_positive(prior_variance=prior_variance)
+        if initial_mean_deviation is not None:
+            check_positive(initial_mean_deviation=initial_mean_deviation)
         check_choice("coreset", coreset, CORESETS)
         check_count(
             num_test_samples=num_test_samples, coreset_size=coreset_size, coreset_epochs=coreset_epochs
@@ -85,6 +90,10 @@ class VCL(Learner):
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
         self.kl_weight, self.num_test_samples = kl_weight, num_test_samples
         self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
+        if initial_mean_deviation is not None:
+            uniform = self.draws("init", self.device).uniform_like(self.posterior.mean)
+            start = gaussian.truncated_normal(uniform, deviation=initial_mean_deviation)
+            self.flat.set(torch.cat([start, self.posterior.log_variance], dim=-1))
         self.initial = Gaussian(*(part.clone() for part in self.posterior)) if restart else None
         self.prior = self.first_prior()
         self.coresets: list[ResidentBatches] = []

@@ -16,6 +16,16 @@ def normal(state: Gaussian) -> distributions.Normal:
     return distributions.Normal(state.mean, torch.exp(state.log_variance / 2))
 
 
+def test_truncated_normal_draws_have_the_normal_distribution_between_the_cuts():
+    uniform = torch.linspace(0, 1, 1001, dtype=torch.float64)
+    drawn = gaussian.truncated_normal(uniform, deviation=0.1)
+    standard = distributions.Normal(0.0, 1.0)
+    low, high = standard.cdf(torch.tensor([-2.0, 2.0], dtype=torch.float64))
+    torch.testing.assert_close(standard.cdf(drawn / 0.1), low + uniform * (high - low), rtol=0, atol=1e-12)
+    torch.testing.assert_close(drawn[[0, -1]], torch.tensor([-0.2, 0.2], dtype=torch.float64))
+    assert gaussian.truncated_normal(torch.zeros(1), deviation=0.1).isfinite(), "generators return 0"
+
+
 def test_kl_divergence_equals_torch_distributions():
     posterior, prior = random_gaussian(0), random_gaussian(1)
     expected = distributions.kl_divergence(normal(posterior), normal(prior))

@@ -208,6 +208,7 @@ def make_vcl(lab):
             "kl_weight": 1.0,
             "prior_variance": 0.5,
             "initial_log_variance": -3.0,
+            "initial_mean_deviation": None,
             "restart": False,
             "num_test_samples": 3,
             "coreset": "none",

@@ -78,6 +78,7 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("si", "damping", 0.0),
         ("vcl", "kl_weight", -1.0),
         ("vcl", "prior_variance", 0.0),
+        ("vcl", "initial_mean_deviation", 0.0),
         ("vcl", "coreset", "all"),
         ("vcl", "coreset_size", 0),
         ("vcl", "coreset_epochs", 0),

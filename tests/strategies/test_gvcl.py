@@ -15,6 +15,7 @@ SETTINGS: dict[str, Any] = {
     "kl_weight": 1.0,
     "prior_variance": 0.5,
     "initial_log_variance": -3.0,
+    "initial_mean_deviation": None,
     "restart": False,
     "num_test_samples": 3,
     "coreset": "none",

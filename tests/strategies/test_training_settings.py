@@ -220,6 +220,7 @@ def test_a_teacher_that_knows_no_new_class_says_zero_of_it(lab, make, reduction,
         ("strategy=si", "strategy.path=total"),
         ("strategy=lwf", "strategy.new_classes=zero", "strategy.weighting=by_task"),
         ("strategy=lwf", "strategy.reduction=mean"),
+        ("strategy=vcl", "strategy.initial_mean_deviation=0.1"),
     ],
     ids=lambda strategy: strategy[0],
 )

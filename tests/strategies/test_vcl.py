@@ -173,6 +173,27 @@ def test_a_prediction_leaves_the_means_bit_for_bit(lab, make):
 # Restart
 
 
+def test_means_may_start_at_draws_of_their_own(lab, make):
+    """The cut normal of deviation s has deviation 0.8796 s."""
+    wide = {"initial_mean_deviation": 0.1}
+    strategy = make(hidden=[200], method=wide)
+    mean = strategy.posterior.mean
+    assert mean.abs().max() <= 0.2
+    assert 0.085 < mean.std() < 0.091
+    assert mean.mean().abs() < 0.01
+    assert torch.equal(strategy.posterior.log_variance, torch.full_like(mean, -3.0))
+    assert torch.equal(strategy.prior.mean, torch.zeros_like(mean))
+    assert torch.equal(make(hidden=[200], method=wide).posterior.mean, mean), "the seed's own draws"
+    other = make(hidden=[200], method=wide, seed=5).posterior.mean
+    assert not torch.equal(other, mean)
+
+
+def test_a_restart_goes_back_to_the_means_drawn(lab, make):
+    strategy = make(method={"restart": True, "initial_mean_deviation": 0.1}, learning_rate=0.05)
+    assert torch.equal(strategy.initial.mean, strategy.posterior.mean)
+    assert strategy.initial.mean.abs().max() <= 0.2
+
+
 def test_a_restart_puts_the_means_and_variances_back_and_leaves_the_prior(lab, make):
     strategy = make(method={"restart": True}, learning_rate=0.05)
     starts = StartsOf(strategy)
