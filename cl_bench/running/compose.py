@@ -91,13 +91,26 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """The settings as resolved dictionaries and lists: without Hydra's part, the record of a tuning, and the
     published numbers, which are the study's.
     """
+    try:
+        return _container(config, resolve=True)
+    except MissingMandatoryValue as error:
+        raise ValueError(f"{error.full_key} has no default and must be set, got none") from error
+
+
+def settings(config: DictConfig) -> dict[str, Any]:
+    """The settings of a run by dotted names. One that is made from the seed stands as it was written, such as
+    `${relabelled_classes:${seed},10}`: runs that differ in it by their seed alone are of one method.
+    """
+    written = flatten(_container(config, resolve=False))
+    by_seed = {key: value for key, value in written.items() if isinstance(value, str) and "${seed}" in value}
+    return flatten(plain(config)) | by_seed
+
+
+def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
     open_config = OmegaConf.masked_copy(
         config, [str(key) for key in config if key not in ("hydra", TUNING, "expected")]
     )
-    try:
-        container = OmegaConf.to_container(open_config, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        raise ValueError(f"{error.full_key} has no default and must be set, got none") from error
+    container = OmegaConf.to_container(open_config, resolve=resolve, throw_on_missing=resolve)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
 

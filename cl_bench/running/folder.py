@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from cl_bench import records
 from cl_bench.files import unfinished, write_whole
 from cl_bench.lines import Row
-from cl_bench.running.compose import config_hash, flatten, plain, run_folder
+from cl_bench.running.compose import config_hash, flatten, plain, run_folder, settings
 from cl_bench.running.environment import versions
 from cl_bench.running.tuned import arguments, provenance, test_data
 
@@ -73,7 +73,7 @@ class RunFolder:
             "hash": config_hash(self.config),
             "status": "running",
             "error": None,
-            "settings": flatten(plain(self.config)),
+            "settings": settings(self.config),
             "arguments": arguments(self.config),
             "tuning": provenance(self.config),
             "test_data": test_data(self.config),

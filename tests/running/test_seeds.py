@@ -8,13 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from omegaconf import OmegaConf
 
 import cl_bench
 from cl_bench import records
+from cl_bench.analysis import load
 from cl_bench.running.compose import config_hash, plain, run_folder, run_name
 from cl_bench.running.job import execute
 from cl_bench.strategies import Finetune
+from cl_bench.streams.order import relabelled_classes
 from cl_bench.training.generators import Seeds
 from cl_bench.training.plugins import NonFiniteLossError
 
@@ -193,6 +196,18 @@ def test_seeds_trained_at_once_have_the_streams_of_their_own_configurations(conf
     config.benchmark.class_order = "${relabelled_classes:${seed},10}"
     with pytest.raises(ValueError, match="tasks of one size"):
         execute(config)
+
+
+def test_runs_that_differ_in_what_their_seeds_make_are_of_one_method(configured):
+    """The runs themselves keep what was made."""
+    written = "${relabelled_classes:${seed},10}"
+    config = configured("seeds=[1,2]", "training.stacked=false")
+    config.benchmark.class_order = written
+    folders = execute(config)
+    assert {about(folder)["settings"]["benchmark.class_order"] for folder in folders} == {written}
+    orders = [yaml.safe_load((folder / "config.yaml").read_text())["benchmark"] for folder in folders]
+    assert [order["class_order"] for order in orders] == [relabelled_classes(seed, 10) for seed in (1, 2)]
+    assert load(folders[0].parent)["method"].nunique() == 1
 
 
 @pytest.mark.parametrize("case", CANNOT)
