@@ -1,8 +1,9 @@
 """Where a run's settings were tuned, and what of its data it may read.
 
 Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune`
-wrote), found by benchmark and strategy. A file of the second kind tells the whole search under the key
-`tuning`: that is no setting, so it is no part of a run's hash; the values chosen are.
+wrote), found by benchmark and strategy. A file tells the search under the key `tuning`: one of the second kind the
+whole of it, one of the first the seeds of its streams. That is no setting, so it is no part of a run's hash;
+the values chosen are.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 TUNING = "tuning"  # the key in a composed configuration
@@ -31,15 +33,19 @@ def test_data(config: DictConfig) -> str:
 
 def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
     """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, the files
-    that tuned settings for them came from, and what these tell of the search; and what was given to compose
-    it.
+    that tuned settings for them came from, also by their Defaults, and what these tell of the search; and
+    what was given to compose it.
     """
-    found = {}
+    found: dict[str, str] = {}
     for group in GROUPS:
-        name = f"{group}/{hydra.runtime.choices.get(group)}.yaml"
-        content = _content(name, hydra)
-        if content is not None:
-            found[name] = hashlib.sha256(content).hexdigest()
+        left = [str(hydra.runtime.choices.get(group))]
+        while left:
+            name = f"{group}/{left.pop()}.yaml"
+            content = _content(name, hydra)
+            if content is not None and name not in found:
+                found[name] = hashlib.sha256(content).hexdigest()
+                defaults = (yaml.safe_load(content) or {}).get("defaults", [])
+                left += [each for each in defaults if isinstance(each, str) and each != "_self_"]
     with open_dict(config):
         search = config.get(TUNING)
         pair = f"{hydra.runtime.choices.benchmark}/{hydra.runtime.choices.strategy}"
@@ -89,7 +95,7 @@ def check_not_tuned_on(order: Collection[str] | None, config: DictConfig) -> Non
         return
     for seed, names in search.streams.items():
         shared = sorted(set(order or ()) & set(names or ()))
-        if config.seed == seed or shared:
+        if seed in (config.seed, config.seed_for.order) or shared:
             raise ValueError(
                 f"a reported stream must not be one that its settings were tuned on, got seed={config.seed}, "
                 f"which shares {shared[0] if shared else 'its seed'} with tuning seed {seed}: report other "

@@ -1,0 +1,52 @@
+"""conf/tuned: what was searched by hand is guarded and told as what `cl-bench tune` wrote."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cl_bench.places import conf_folder
+from cl_bench.running.compose import compose
+from cl_bench.running.tuned import check_not_tuned_on, provenance
+
+TUNED = sorted(Path(conf_folder()).glob("tuned/*/*.yaml"))
+SEARCHED = [path for path in TUNED if "tuning" in yaml.safe_load(path.read_text())]
+
+
+def choice(path):
+    return f"{path.parent.name}/{path.stem}"
+
+
+def composed(path, *settings):
+    return compose([f"strategy={path.stem}", "benchmark=permuted_mnist", f"tuned={choice(path)}", *settings])
+
+
+@pytest.mark.parametrize("path", TUNED, ids=choice)
+def test_what_names_tuning_seeds_in_words_names_them_for_the_guard(path):
+    lines = [line.lstrip("# ") for line in path.read_text().splitlines() if line.startswith("#")]
+    named = {int(seed) for seed in re.findall(r"seeds? (\d{4})\b", " ".join(lines))}
+    guarded = set(yaml.safe_load(path.read_text()).get("tuning", {}).get("streams", {}))
+    assert named <= guarded
+
+
+@pytest.mark.parametrize("path", SEARCHED, ids=choice)
+def test_a_seed_that_settings_were_tuned_on_is_not_reported(path):
+    for seed in yaml.safe_load(path.read_text())["tuning"]["streams"]:
+        with pytest.raises(ValueError, match=f"were tuned on, got seed={seed}, which shares its seed with"):
+            check_not_tuned_on(None, composed(path, f"seed={seed}"))
+        with pytest.raises(ValueError, match="were tuned on, got seed=0, which shares its seed with"):
+            check_not_tuned_on(None, composed(path, "seed=0", f"seed_for.order={seed}"))
+        check_not_tuned_on(None, composed(path, f"seed={seed}", "training.test_on=validation"))
+    check_not_tuned_on(None, composed(path, "seed=0"))
+
+
+def test_files_that_a_tuned_file_builds_on_guard_and_are_told_too():
+    config = compose(["experiment=bayesbinn_permuted_mnist", "strategy=bayesbinn", "seed=1000"])
+    with pytest.raises(ValueError, match="must not be one that its settings were tuned on, got seed=1000"):
+        check_not_tuned_on(None, config)
+    names = [f"tuned/{folder}/bayesbinn.yaml" for folder in ("bayesbinn_permuted_mnist", "permuted_mnist")]
+    assert provenance(config) == {
+        name: hashlib.sha256((Path(conf_folder()) / name).read_bytes()).hexdigest() for name in names
+    }
