@@ -278,7 +278,9 @@ def _here(row: Mapping[Any, Any]) -> str:
 
 
 def remarks(rows: pd.DataFrame) -> list[str]:
-    """Each source, with its note; for each miss, why; for what was not run, how to run it."""
+    """Each source, with its note; why a number was missed, or a mean undecided is beyond the margin; for what
+    was not run, how to run it.
+    """
     lines = [
         f"{1 + place} {source} ({evidence})." + (f" {note}" if note else "")
         for place, (source, evidence, note) in enumerate(rows[_SOURCE].drop_duplicates().to_numpy())
@@ -287,6 +289,12 @@ def remarks(rows: pd.DataFrame) -> list[str]:
     lines += [
         f"{row['method']} misses the published number: {row['reason'] or 'the reason is not known.'}"
         for row in missed.to_dict("records")
+    ]
+    beyond = rows[(rows["verdict"] != DIFFERS) & (rows["difference"].abs() > rows["margin"])]
+    lines += [
+        f"{row['method']} is beyond the margin: {row['reason']}"
+        for row in beyond.to_dict("records")
+        if row["reason"]
     ]
     lines += [
         f"{row['method']} was not run; run it with {row['run_with']}"

@@ -3,7 +3,8 @@
 Every posterior here is a product over weights, so that KL(q || p) is a sum over them. A weight counts as
 frozen when its standard deviation is below FROZEN_RATIO times the one that the first prior gave it: for
 binary weights, whose first prior has deviation 1, that is sqrt(1 - mu^2) < 0.1, or |tanh(lambda)| > 0.995;
-for Gaussian ones a precision that has grown a hundred times. (The definition is ours.)
+for Gaussian ones a precision that has grown a hundred times. A posterior that starts narrower than its prior
+is compared with its start. (The definition is ours.)
 """
 
 from typing import NamedTuple, TypeAlias

@@ -1,9 +1,9 @@
 """Where a run's settings were tuned, and what of its data it may read.
 
 Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune`
-wrote), found by benchmark and strategy. A file tells the search under the key `tuning`: one of the second kind the
-whole of it, one of the first the seeds of its streams. That is no setting, so it is no part of a run's hash;
-the values chosen are.
+wrote), found by benchmark and strategy. A file tells the search under the key `tuning`: one of the second
+kind the whole of it, one of the first the seeds of its streams. That is no setting, so it is no part of a
+run's hash; the values chosen are.
 """
 
 import hashlib

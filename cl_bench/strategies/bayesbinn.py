@@ -135,6 +135,12 @@ class BayesBiNN(SamplingLearner):
         total = sum(samples, start=torch.zeros((), device=self.device))
         return Prediction(log_probabilities(total / self.num_test_samples), None)
 
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Without what the rule does not read: the step before, but for `published`; a momentum of 0."""
+        unread = {"posterior.previous"} if not self.published else set()
+        unread |= {"posterior.momentum"} if self.momentum == 0 else set()
+        return {name: part for name, part in super().state_tensors().items() if name not in unread}
+
     def belief(self) -> BinaryWeights:
         return BinaryWeights(self.posterior.natural)
 

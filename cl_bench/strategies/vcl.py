@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cl_bench.posteriors import coresets, gaussian
+from cl_bench.posteriors.beliefs import frozen_share
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
@@ -25,8 +26,9 @@ class VCL(Learner):
     """Minimises (E_q[-log p(D_t | w)] + kl_weight KL(q_t || q_{t-1})) / N_t for each task t; q_0 is the
     prior.
 
-    Source: Nguyen et al. 2018. The expectation is one sample by local reparameterisation a step, as in
-    Swaroop et al. 2019; the paper itself averages 10 samples of whole weights. Predictions average
+    Source: Nguyen et al. 2018. The expectation is the mean of `num_samples` by local reparameterisation,
+    drawn for each example; the authors' code averages 10 samples of whole weights, that of Swaroop et al.
+    2019 10 by local reparameterisation with noise that the examples of a batch share. Predictions average
     probabilities over whole-weight samples. In the scenario `task` the heads of other tasks keep their
     posterior and cost no KL.
 
@@ -36,8 +38,9 @@ class VCL(Learner):
         initial_log_variance: of the posterior before the first task.
         initial_mean_deviation: its means, biases too, start at draws from a normal of this deviation, cut
             at twice it (0.1 in the authors' code); None: where the model starts.
-        restart: put means and variances back to their start before each task (Swaroop et al. 2019), but for
-            the heads of other tasks; the prior stays.
+        restart: put means and variances back to their start before each task, but for the heads of other
+            tasks; the prior stays. (Swaroop et al. 2019, who draw new means each time.)
+        num_samples: a training step.
         num_test_samples: weight samples of a prediction.
         coreset: `none`, `random` or `k_center`: examples kept out of the task's training data, on which a
             throw-away copy of the posterior is trained further before each test.
@@ -70,6 +73,7 @@ class VCL(Learner):
         initial_log_variance: float,
         initial_mean_deviation: float | None,
         restart: bool,
+        num_samples: int,
         num_test_samples: int,
         coreset: str,
         coreset_size: int,
@@ -81,14 +85,13 @@ class VCL(Learner):
         if initial_mean_deviation is not None:
             check_positive(initial_mean_deviation=initial_mean_deviation)
         check_choice("coreset", coreset, CORESETS)
-        check_count(
-            num_test_samples=num_test_samples, coreset_size=coreset_size, coreset_epochs=coreset_epochs
-        )
+        check_count(num_samples=num_samples, num_test_samples=num_test_samples)
+        check_count(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
         self.initial_log_variance, self.first_log_variance = initial_log_variance, math.log(prior_variance)
         super().__init__(**learner)
         if self.num_seeds is not None and coreset != "none":
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
-        self.kl_weight, self.num_test_samples = kl_weight, num_test_samples
+        self.kl_weight, self.num_samples, self.num_test_samples = kl_weight, num_samples, num_test_samples
         self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
         if initial_mean_deviation is not None:
             uniform = self.draws("init", self.device).uniform_like(self.posterior.mean)
@@ -113,6 +116,18 @@ class VCL(Learner):
     def posterior(self) -> Gaussian:
         """Views on the flat values."""
         return Gaussian(*self.flat.values.data.chunk(2, dim=-1))
+
+    def differentiate(self, **kwargs: Any) -> None:
+        if self.num_samples == 1:
+            return super().differentiate(**kwargs)
+        losses = []
+        for _ in range(self.num_samples):
+            self.loss = self._make_empty_loss()
+            super().differentiate(**kwargs)  # adds to the gradients
+            losses.append(self.loss.detach())
+        self.flat.gradients.div_(self.num_samples)
+        self.loss = torch.stack(losses).mean(dim=0)
+        return None
 
     def backward(self) -> None:
         super().backward()
@@ -242,7 +257,9 @@ class VCL(Learner):
             for _ in range(self.coreset_epochs):
                 for images, labels, task in batches:
                     self.flat.zero_gradients()
-                    nn.functional.cross_entropy(self.network(images, task), labels).backward()
+                    for _ in range(self.num_samples):
+                        nn.functional.cross_entropy(self.network(images, task), labels).backward()
+                    self.flat.gradients.div_(self.num_samples)
                     self.add_kl_gradient(start, batches.num_examples, active)
                     optimizer.step()
         self.network.eval()
@@ -262,6 +279,12 @@ class VCL(Learner):
     def present_prior(self) -> Gaussian:
         """The prior of the task in training."""
         return self.prior
+
+    def frozen_share(self) -> Tensor:
+        """Of the weights whose deviation is below a tenth of the first prior's and of its own start."""
+        prior = self.first_prior()
+        least = torch.full_like(prior.mean, min(self.first_log_variance, self.initial_log_variance))
+        return frozen_share(self.posterior, Gaussian(prior.mean, least))
 
     def first_prior(self) -> Gaussian:
         mean = torch.zeros_like(self.posterior.mean)

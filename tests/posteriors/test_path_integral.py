@@ -63,3 +63,11 @@ def test_importances_add_up_over_tasks_and_are_cut_off_at_0():
         state, torch.tensor([2.0, 1.0, 0.0]), torch.tensor([-1.5, 3.0, 0.25]), damping=0.5, cut_off=True
     )
     torch.testing.assert_close(state.precision, torch.tensor([2 - 1.0, 2.0, 0.5]))
+
+
+def test_without_the_cut_off_an_importance_may_be_negative():
+    state = laplace.init(torch.tensor([0.0, 0.0]))
+    state = path_integral.consolidate(
+        state, torch.tensor([1.0, 2.0]), torch.tensor([3.0, -1.0]), damping=0.5, cut_off=False
+    )
+    torch.testing.assert_close(state.precision, torch.tensor([3 / 1.5, -1 / 4.5]))

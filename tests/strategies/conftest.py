@@ -210,6 +210,7 @@ def make_vcl(lab):
             "initial_log_variance": -3.0,
             "initial_mean_deviation": None,
             "restart": False,
+            "num_samples": 1,
             "num_test_samples": 3,
             "coreset": "none",
             "coreset_size": 4,

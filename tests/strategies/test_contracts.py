@@ -82,6 +82,7 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("vcl", "coreset", "all"),
         ("vcl", "coreset_size", 0),
         ("vcl", "coreset_epochs", 0),
+        ("vcl", "num_samples", 0),
         ("vcl", "num_test_samples", 0),
         ("bayesbinn", "temperature", 0.0),
         ("bayesbinn", "initial_magnitude", -1.0),

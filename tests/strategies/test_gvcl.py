@@ -17,6 +17,7 @@ SETTINGS: dict[str, Any] = {
     "initial_log_variance": -3.0,
     "initial_mean_deviation": None,
     "restart": False,
+    "num_samples": 1,
     "num_test_samples": 3,
     "coreset": "none",
     "coreset_size": 4,

@@ -163,7 +163,7 @@ def test_the_importance_of_predicted_labels_is_a_loop_over_single_examples(lab, 
     assert labels != task.labels.tolist()
 
 
-def test_the_total_path_of_si_counts_the_penalty_and_may_become_negative(lab, make):
+def test_the_total_path_of_si_counts_the_penalty(lab, make):
     """By hand: full-batch gradient descent, omega of the gradient that moved the weights."""
     tasks, strength, rate = lab.tasks(3), 2.0, 0.2
     settings = {"optimizer": "sgd", "learning_rate": rate, "epochs": 30, "batch_size": 12}

@@ -25,11 +25,14 @@ def make(make_vcl):
 
 
 @pytest.mark.parametrize("heads", [False, True])
-@pytest.mark.parametrize("kl_weight", [0.0, 1.0, 2.5])
-def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(lab, make, kl_weight, heads):
+@pytest.mark.parametrize(("kl_weight", "num_samples"), [(0.0, 1), (1.0, 1), (2.5, 1), (1.0, 3)])
+def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(
+    lab, make, kl_weight, num_samples, heads
+):
     """At the second task, whose prior is the first posterior; the noise of the layers is drawn alike."""
     tasks = lab.tasks(2, heads=heads)
-    strategy = make(num_heads=2 if heads else 1, method={"kl_weight": kl_weight}, learning_rate=0.1)
+    method = {"kl_weight": kl_weight, "num_samples": num_samples}
+    strategy = make(num_heads=2 if heads else 1, method=method, learning_rate=0.1)
     first, second = lab.benchmark(tasks).train_stream
     strategy.train(first, eval_streams=[])
     after_first = strategy.prior
@@ -44,18 +47,19 @@ def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(lab, mak
     parameters = strategy.flat.values.data.clone().requires_grad_()
     mean, log_variance = parameters.chunk(2)
     posterior = Normal(mean, (log_variance / 2).exp())
-    flow = images.flatten(1)
     sizes = [layer.mean[part].numel() for layer in layers for part in (0, 1)]
     means, variances = mean.split(sizes), log_variance.exp().split(sizes)
-    for index in (0, 2):
-        centre = flow @ means[index].view(shapes[index]).T + means[index + 1]
-        variance = flow**2 @ variances[index].view(shapes[index]).T + variances[index + 1]
-        flow = Normal(centre, variance.sqrt()).loc + variance.sqrt() * torch.randn(
-            centre.shape, generator=generator
-        )
-        flow = flow.relu() if index == 0 else flow
     head = tasks[1].head
-    logits = flow[:, head * 3 : head * 3 + 3]
+    likelihood = torch.zeros(())
+    for _ in range(num_samples):
+        flow = images.flatten(1)
+        for index in (0, 2):
+            centre = flow @ means[index].view(shapes[index]).T + means[index + 1]
+            variance = flow**2 @ variances[index].view(shapes[index]).T + variances[index + 1]
+            flow = centre + variance.sqrt() * torch.randn(centre.shape, generator=generator)
+            flow = flow.relu() if index == 0 else flow
+        logits = flow[:, head * 3 : head * 3 + 3]
+        likelihood = likelihood + F.cross_entropy(logits, labels) / num_samples
     kl = kl_divergence(posterior, prior)
     if heads:  # the other head's posterior costs nothing
         weight_rows, bias_rows = 3 * 5, 3
@@ -64,7 +68,7 @@ def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(lab, mak
         keep = torch.ones(len(kl), dtype=torch.bool)
         keep[other] = False
         kl = kl[keep]
-    objective = F.cross_entropy(logits, labels) + kl_weight * kl.sum() / len(tasks[1])
+    objective = likelihood + kl_weight * kl.sum() / len(tasks[1])
     objective.backward()
     lab.batch(strategy, images, labels, head)
     torch.testing.assert_close(strategy.flat.gradients, parameters.grad, rtol=1e-4, atol=1e-6)
@@ -186,6 +190,14 @@ def test_means_may_start_at_draws_of_their_own(lab, make):
     assert torch.equal(make(hidden=[200], method=wide).posterior.mean, mean), "the seed's own draws"
     other = make(hidden=[200], method=wide, seed=5).posterior.mean
     assert not torch.equal(other, mean)
+
+
+def test_no_weight_is_frozen_before_it_has_learned(make):
+    """The posterior starts with a deviation of a twentieth of the prior's."""
+    strategy = make(method={"initial_log_variance": -6.0, "prior_variance": 1.0})
+    assert strategy.frozen_share() == 0
+    strategy.posterior.log_variance[:3] -= math.log(101)
+    assert strategy.frozen_share() == 3 / len(strategy.posterior.mean)
 
 
 def test_a_restart_goes_back_to_the_means_drawn(lab, make):

@@ -3,8 +3,10 @@
 import math
 
 import pytest
+import yaml
 
 from cl_bench.choices import choices
+from cl_bench.places import conf_folder
 from cl_bench.running.compose import compose
 from cl_bench.tuning.main import space_of
 from cl_bench.tuning.space import Choices, Interval, dimension, draw_trials, read_space
@@ -22,6 +24,13 @@ def test_every_strategy_has_a_space_of_settings_that_it_has(strategy):
     _, trials = draw_trials(space, num_trials=1, seed=0)
     compose([f"strategy={strategy}", *(setting.override for setting in trials[0])])
     assert len({each.key for each in space}) == len(space)
+
+
+@pytest.mark.parametrize("strategy", choices("strategy"))
+def test_every_strategy_has_the_whole_budget(strategy):
+    budget = yaml.safe_load((conf_folder() / "tune.yaml").read_text())["trials"]
+    _, trials = draw_trials(space_of(strategy, [], {}), num_trials=budget, seed=0)
+    assert len({values(trial) for trial in trials}) == budget
 
 
 def test_every_space_is_that_of_a_strategy():
