@@ -48,7 +48,7 @@ class Record(NamedTuple):
     ece: float = math.nan  # expected calibration error, fraction, NUM_BINS bins
     brier: float = math.nan  # squared distance of the probabilities to the label's, in [0, 2]
     entropy: float = math.nan  # of the prediction, nats
-    mutual_information: float = math.nan  # its epistemic part, nats; nan where no weights were sampled
+    mutual_information: float = math.nan  # its epistemic part, nats; nan where no probabilities were averaged
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:

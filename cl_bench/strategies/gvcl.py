@@ -15,8 +15,9 @@ class GVCL(VCL):
 
     Between VCL (strength 1, kl_weight 1) and online EWC (kl_weight towards 0, where the variances follow the
     curvature at the mode). Source: Loo, Swaroop, Turner 2021; see posteriors/tempered.py. Without its FiLM
-    layers, one scale and shift a channel and task. Its restart of the body at every task is `restart`, which
-    here restarts the task's head too.
+    layers, one scale and shift a channel and task. Its restart of the body at every task, where a
+    variance stays if it is below its start, is `restart`, which here puts back variances and the task's head
+    too.
 
     Args:
         strength: lambda of the paper: what earlier tasks added to the prior's precision counts so many times
