@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
     """Run one configuration and return its records, as `cl-bench run` would: run(["strategy=ewc", "seed=3"]),
     or run(["strategy=ewc", "seeds=[0,1,2]"]).
 
-    A run that is finished already is read, not repeated. Sweeps, a study's own too, belong to `cl-bench run`.
+    A run that is finished already is read, not repeated; where it is of other code or data than now, a
+    warning says so (see `resume`). Sweeps, a study's own too, belong to `cl-bench run`.
 
     Returns:
         One row a record; see `cl_bench.analysis.load`.
@@ -24,8 +26,12 @@ def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
         ValueError: for a bad configuration, by name.
         cl_bench.data.DataError: for a data set that is missing or damaged.
     """
-    from cl_bench.analysis import load
+    from cl_bench.analysis.results import Results
+    from cl_bench.outcomes import stale_notes
     from cl_bench.running.compose import compose
     from cl_bench.running.job import execute
 
-    return load(*execute(compose(overrides)))
+    results = Results.read(*execute(compose(overrides)))
+    for note in stale_notes(results.found):
+        warnings.warn(note, stacklevel=2)
+    return results.frame

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from cl_bench.choices import GROUPS, choices, describe, with_packages
 from cl_bench.places import conf_folder
+from cl_bench.provenance import STALE
 
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
 
@@ -94,12 +96,13 @@ def answer(verb: str, *rest: str) -> int:
 def run(arguments: list[str]) -> int:
     from cl_bench.running.main import main as run_main
 
+    since = time.time()
     status, folder = run_main(arguments)
     failed_alone = (
         status != 0 and folder is not None and (folder / "run.json").exists()
     )  # its error says it all
     if folder is not None and folder.is_dir() and not failed_alone:
-        said, complete = overall(folder)
+        said, complete = overall(folder, since=since)
         print(said)
         return status or int(not complete)
     return status
@@ -114,28 +117,32 @@ def tune(arguments: list[str]) -> int:
     return tune_main(arguments)
 
 
-def overall(folder: Path) -> tuple[str, bool]:
-    """The table of the runs in `folder`, how each ended, and where to go on from here; and whether all of its
-    last sweep has begun, where it is no single run.
+def overall(folder: Path, *, since: float) -> tuple[str, bool]:
+    """The table of the runs in `folder`, how each ended, and where to go on from here; and whether all that
+    was asked for at a time is there, of the present code and data.
     """
-    from cl_bench.analysis import load, summary
+    from cl_bench.analysis import summary
     from cl_bench.analysis.errors import AnalysisError
-    from cl_bench.analysis.folders import read_runs
-    from cl_bench.analysis.labels import with_methods
+    from cl_bench.analysis.folders import find_folders
     from cl_bench.analysis.planned import missing
+    from cl_bench.analysis.results import Results
     from cl_bench.analysis.tables import text_table
-    from cl_bench.outcomes import outcome_table
+    from cl_bench.outcomes import outcome_table, stale_notes, work_done
     from cl_bench.report import repeated_notes
 
     try:
-        lines = [text_table(summary(load(folder)))]
-    except AnalysisError:
-        lines = []  # nothing was recorded
-    found = with_methods(read_runs(folder))[0]
-    lines += [f"note: {note}" for note in repeated_notes(found)]
+        find_folders(folder)
+    except AnalysisError:  # nothing began: the error on the way there says it all
+        return "", False
+    results = Results.read(folder)
+    found = results.found
+    asked = [run for run in found if (run.path / "run.json").stat().st_mtime >= since - 1]
+    lines = [] if results.frame.empty else [text_table(summary(results.frame))]
+    lines += [f"note: {note}" for note in (*repeated_notes(found), *stale_notes(found))]
+    lines += filter(None, [work_done(asked, since)])
     absent = [] if (folder / "run.json").exists() else missing(found)
     lines += [outcome_table(found, absent), "", f"records: {folder}", f"figures: cl-bench report {folder}"]
-    return "\n".join(lines), not absent
+    return "\n".join(lines), not absent and not any(run.about.get(STALE) for run in asked)
 
 
 def report(arguments: list[str]) -> int:

@@ -1,6 +1,8 @@
 """One table of how a sweep ended: what finished, what failed and why, what is missing."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from cl_bench.analysis.folders import Run
@@ -10,7 +12,7 @@ from cl_bench.running.lock import is_held
 class Outcome(NamedTuple):
     """A run that has not finished, and its log."""
 
-    what: str  # failed, killed, running, broken
+    what: str  # failed, interrupted, killed, running, broken
     run: str
     why: str
     log: str
@@ -23,14 +25,16 @@ def unfinished(runs: Sequence[Run]) -> list[Outcome]:
         if run.status == "finished":
             continue
         what, why = run.status, _last_line(run.error)
-        if run.status == "running":
+        if run.status in ("running", "interrupted"):
             after = max((record.after_task for record in run.records), default=None)
-            why = (
+            so_far = (
                 "before its first record"
                 if after is None
                 else f"tested up to task {after} of {run.num_tasks}"
             )
-            what = "running" if is_held(run.path) else "killed"
+            why = f"{why}; {so_far}" if run.status == "interrupted" else so_far
+            if run.status == "running":
+                what = "running" if is_held(run.path) else "killed"
         log = run.path / "run.log"
         found.append(Outcome(what, run.name, why, str(log) if log.exists() else "–"))
     return sorted(found)
@@ -53,6 +57,43 @@ def outcome_table(runs: Sequence[Run], absent: Sequence[str] = ()) -> str:
         lines += [f"  {'':<{widths[0]}}  log: {row.log}"] if row.log != "–" else []
     lines += [f"  missing  {note}" for note in absent]
     return "\n".join([*lines, "The same command does only what is left."])
+
+
+def work_done(runs: Sequence[Run], since: float) -> str:
+    """How much of what was asked for was finished before a time; empty where nothing was."""
+    finished = [run for run in runs if run.status == "finished"]
+    before = sum(_ended(run) < since for run in finished)
+    if not before:
+        return ""
+    number, now = len(runs), len(runs) - before
+    if not now:
+        which = "it was" if number == 1 else "all were"
+        return f"{_count(number)}: {which} finished before, nothing was run (resume=false runs again)"
+    return f"{_count(number)}: {before} finished before, {now} run now"
+
+
+def stale_notes(runs: Sequence[Run]) -> list[str]:
+    """Which runs are of other code or data than now, or than their method's newest, and what to do."""
+    groups = defaultdict(list)
+    for run in runs:
+        if run.other:
+            groups[run.study, run.method, run.benchmark, run.other].append(run.seed)
+    return [
+        f"{study}: {method} on {benchmark}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: "
+        f"{other}. resume=stale runs again what has changed, resume=keep takes it as it is."
+        for (study, method, benchmark, other), seeds in groups.items()
+    ]
+
+
+def _ended(run: Run) -> float:
+    try:
+        return datetime.fromisoformat(str(run.about.get("finished"))).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _count(number: int) -> str:
+    return f"{number} run{'s' * (number != 1)}"
 
 
 def _last_line(error: str) -> str:

@@ -11,11 +11,12 @@ from cl_bench import records
 from cl_bench.analysis.errors import AnalysisError
 from cl_bench.files import read_json
 from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
+from cl_bench.provenance import STALE
 from cl_bench.records import FILES, Record, State
 
 Scalar = str | int | float | bool | None
 
-STATUSES = ("finished", "running", "failed", "broken")
+STATUSES = ("finished", "running", "interrupted", "failed", "broken")
 _RUN_NAME = re.compile(r".+-s\d+-[0-9a-f]{4,}$")  # <benchmark>-<strategy>-s<seed>-<hash>
 
 
@@ -37,6 +38,7 @@ class Run(NamedTuple):
     records: tuple[Record, ...] = ()  # one a tested pair (after_task, on_task)
     states: tuple[State, ...] = ()  # one a task, and one before the first; an old run has none
     method: str = ""  # the label in tables and figures
+    other: str = ""  # in which code or data it differs from the newest runs of its method, or from those now
     about: dict[str, Any] = {}  # noqa: RUF012  (all of run.json; never changed)
 
     @property
@@ -153,6 +155,9 @@ def _described(path: Path, about: dict[str, Any]) -> Run:
     status = str(about["status"])
     if status not in STATUSES:
         raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {status=}")
+    stale = about.get(STALE) or []
+    if not isinstance(stale, list) or not all(isinstance(each, str) for each in stale):
+        raise ValueError(f"{STALE} must be a list of texts, got {stale!r}")
     settings = about.get("settings") or {}
     if not isinstance(settings, dict):
         raise ValueError("settings must be an object of dotted keys")

@@ -7,6 +7,7 @@ from typing import Any
 
 from cl_bench.analysis.folders import Run
 from cl_bench.protocol import TEST_LAST
+from cl_bench.provenance import STALE, differences, tells
 from cl_bench.settings import is_incidental
 
 _SEEDS = ("seed", "seeds", "seed_for")
@@ -18,6 +19,9 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     A setting is swept when it takes more than one value among the runs of one study, benchmark and strategy
     that recorded anything; seeds are never swept. A setting that a run lacks is no value. Which tasks were
     tested sets even strategies apart: it is in all labels of a study and benchmark where it differs.
+
+    Runs of other code or data than the newest ones, or marked as stale, are no seeds of the same method:
+    their label says so, and `other` what differs.
     """
     runs = list(runs)
     groups = defaultdict(list)
@@ -27,6 +31,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         if run.records:
             protocols[run.study, run.benchmark].add(run.test_last)
     methods: dict[int, str] = {}
+    others: dict[int, str] = {}
     all_swept: set[str] = set()
     for (study, benchmark, _), group in groups.items():
         swept = swept_settings([run.settings for run in group if run.records])
@@ -35,9 +40,12 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         names = short_names(swept)
         labels = {id(run): _label(run, names) for run in group}
         labels = _apart_by_length(group, labels)
+        labels, told = _apart_by_provenance(group, labels)
         methods.update(labels)
+        others.update(told)
         all_swept.update(swept)
-    return [run._replace(method=methods[id(run)]) for run in runs], sorted(all_swept)
+    labelled = [run._replace(method=methods[id(run)], other=others.get(id(run), "")) for run in runs]
+    return labelled, sorted(all_swept)
 
 
 def swept_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -90,6 +98,51 @@ def _apart_by_length(group: Sequence[Run], labels: dict[int, str]) -> dict[int, 
         id(run): f"{label} num_tasks={run.num_tasks}" if len(lengths[label]) > 1 else label
         for run, label in ((run, labels[id(run)]) for run in group)
     }
+
+
+def _apart_by_provenance(
+    group: Sequence[Run], labels: Mapping[int, str]
+) -> tuple[dict[int, str], dict[int, str]]:
+    """The labels, and what differs for runs of other code or data; by the runs' identity."""
+    labels, told = dict(labels), dict[int, str]()
+    by_label = defaultdict(list)
+    for run in group:
+        if run.records:
+            by_label[labels[id(run)]].append(run)
+    for label, runs in by_label.items():
+        first, *others = _by_provenance(runs)
+        if first[0].about.get(STALE):
+            others = [first, *others]
+        for number, kind in enumerate(others, start=1):
+            for run in kind:
+                why = run.about.get(STALE) or differences(run.about, first[0].about)
+                what = "other data" if all("images" in each for each in why) else "other code"
+                labels[id(run)] = f"{label} ({what}{'' if number == 1 else f' {number}'})"
+                told[id(run)] = "; ".join(why)
+    return labels, told
+
+
+def _by_provenance(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs of one code and data each; the newest first, and those that are marked as stale last."""
+    kinds: list[list[Run]] = []
+    for run in sorted(runs, key=_freshness, reverse=True):
+        alike = (kind for kind in kinds if _are_alike(kind[0], run))
+        kind = next(alike, None)
+        if kind is None:
+            kinds.append([run])
+        else:
+            kind.append(run)
+    return kinds
+
+
+def _freshness(run: Run) -> tuple[bool, bool, str]:
+    when = run.about.get("finished") or run.about.get("started")
+    return not run.about.get(STALE), tells(run.about), str(when)
+
+
+def _are_alike(one: Run, other: Run) -> bool:
+    stale = bool(one.about.get(STALE)), bool(other.about.get(STALE))
+    return stale[0] == stale[1] and not differences(one.about, other.about)
 
 
 def _names_no_method(key: str) -> bool:

@@ -29,6 +29,7 @@ class ImageData(NamedTuple):
     test_labels: Tensor  # int64 [num_test]
     class_names: tuple[str, ...]
     source: str  # in words, what was read: "image folder cifar10-jpeg.tar.xz"
+    files: tuple[str, ...] | None = None  # all that were read, absolute paths; None: nobody knows
 
     def without_test(self) -> "ImageData":
         """The same with no test images, none of which is looked at: for tuning, which must not see them."""
@@ -56,6 +57,7 @@ def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: 
         *both("test_images", "test_labels"),
         (*first.class_names, *second.class_names[:num_classes]),
         f"{first.source}; {second.source}",
+        files=None if first.files is None or second.files is None else (*first.files, *second.files),
     )
 
 

@@ -32,10 +32,11 @@ def stored(source: Source, *, with_test: bool = True) -> ImageData:
     """
     path = cache_folder() / "tensors" / f"{source.name}-{fingerprint(source)}.pt"
     saved = _load(path, with_test=with_test)
-    if saved is not None:
-        return saved
-    data = checked(source.read())
-    _save(data, path)
+    data = saved
+    if data is None:
+        data = checked(source.read())
+        _save(data, path)
+    data = data._replace(files=source.files)
     return data if with_test else data.without_test()
 
 
@@ -74,7 +75,7 @@ def _save(data: ImageData, path: Path) -> None:
     """Write all of `data` at `path` or nothing; a warning and no error where that cannot be done."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     content = {
-        **data._asdict(),
+        **{name: value for name, value in data._asdict().items() if name != "files"},
         "class_names": list(data.class_names),
         "checksums": _checksums(data, TENSORS),
     }

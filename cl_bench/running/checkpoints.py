@@ -19,6 +19,7 @@ import torch
 
 from cl_bench import records
 from cl_bench.files import write_whole
+from cl_bench.provenance import differences
 from cl_bench.running.environment import versions
 from cl_bench.running.folder import CHECKPOINTS, RunFolder
 from cl_bench.running.stopping import Stopping
@@ -28,7 +29,9 @@ log = logging.getLogger(__name__)
 
 TASK, STEP = "task", "step"
 MAGIC = b"cl_bench checkpoint 1\n"
-CONTENT = {"after_task", "task_seconds", "rows", "versions", "state", "wall_seconds", "cpu_seconds"}
+CONTENT = {
+    *("after_task", "task_seconds", "rows", "versions", "made_by", "state", "wall_seconds", "cpu_seconds"),
+}
 LAST_STEP_SECONDS = 60.0  # without a checkpoint: then one is made at the last step of a task, too
 
 
@@ -100,6 +103,8 @@ class Checkpoints:
             "runs": [folder.path.name for folder in folders],
             "code": _code(strategy),
         }
+        about = folders[0].about
+        self._made_by = {name: about.get(name) for name in ("code", "data")}
 
     def find(self) -> Found | None:
         """Where the run goes on; None where it begins: without checkpoints, or with ones that are damaged, of
@@ -148,6 +153,7 @@ class Checkpoints:
             "task_seconds": self._seconds_of_task + time.monotonic() - self._task_began,
             "rows": [_sizes(folder.path) for folder in self._folders],
             "versions": versions(),
+            "made_by": self._made_by,
             "state": self._strategy.state(),
         }
         wall, cpu = self._folders[0].seconds()
@@ -169,6 +175,10 @@ class Checkpoints:
                 return None
         if not content.keys() >= CONTENT:
             log.warning("%s says too little, and is left aside", path)
+            return None
+        changed = differences(content["made_by"], self._made_by)
+        if changed:
+            log.warning("%s is left aside, and the run begins anew: %s", path, "; ".join(changed))
             return None
         return content
 

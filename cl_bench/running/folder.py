@@ -5,19 +5,24 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench import records
-from cl_bench.files import unfinished, write_whole
+from cl_bench.files import read_json, unfinished, write_whole
 from cl_bench.lines import Row
+from cl_bench.protocol import TEST_LAST, num_tests
+from cl_bench.records import Record
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder, settings
 from cl_bench.running.environment import versions
+from cl_bench.running.stops import Stopped
 from cl_bench.running.tuned import arguments, provenance, test_data
 
 SUMMARY, CONFIG = "run.json", "config.yaml"
+LOG = "run.log"  # Hydra's
 CHECKPOINTS = "checkpoint"  # a folder; see running/checkpoints.py
 EXPECTED = "expected.json"  # of the study, beside its runs
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
@@ -34,12 +39,19 @@ class RunFolder:
         self.config, self.path = config, run_folder(config)
         self.listeners: list[Callable[[Row], None]] = []  # told of every row
 
-    def is_finished(self) -> bool:
+    def finished(self) -> dict[str, Any] | None:
+        """run.json of a run that is finished, with its records whole and probed as is asked; else None."""
         try:
-            about = json.loads((self.path / SUMMARY).read_text())
-            return about["status"] == "finished" and self._has_probes(about["settings"])
+            about = read_json(self.path / SUMMARY)
+            whole = about["status"] == "finished" and self._has_probes(about["settings"])
+            return about if whole and self._has_records(about) else None
         except (OSError, ValueError, KeyError, TypeError):
-            return False
+            return None
+
+    def _has_records(self, about: dict[str, Any]) -> bool:
+        rows = {(row.after_task, row.on_task) for row in records.read(self.path / records.FILES[Record])}
+        test_last = about["settings"].get(TEST_LAST)
+        return len(rows) == num_tests(num_tasks=about["num_tasks"], test_last=test_last)
 
     def _has_probes(self, settings: dict[str, Any]) -> bool:
         """Whether the finished run probed as is asked now; they are no part of its name."""
@@ -48,9 +60,20 @@ class RunFolder:
             settings.get(name) == wanted[name] for name in PROBE_SETTINGS
         )
 
-    def touch(self) -> None:
-        """Say that this sweep has seen it."""
+    def seen(self, about: dict[str, Any], **facts: Any) -> None:
+        """Say that this sweep has met the finished run, and what is to be said of it; None: nothing more."""
+        told = {key: value for key, value in (about | facts).items() if key not in facts or value}
+        self.write_expected()
+        if told != about:
+            write_whole(self.path / SUMMARY, json.dumps(told, indent=1) + "\n")
         os.utime(self.path / SUMMARY)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that cannot begin, where it has nothing but Hydra's log."""
+        with suppress(OSError):
+            if [each.name for each in self.path.iterdir()] == [LOG]:
+                (self.path / LOG).unlink()
+            self.path.rmdir()  # only where it is empty
 
     def write_expected(self) -> None:
         """The published numbers that the study is compared with, beside its runs."""
@@ -81,6 +104,7 @@ class RunFolder:
             "started": _now(),
         }
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
+        self.write_expected()
         write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
         self.tell()
 
@@ -149,8 +173,12 @@ class RunFolder:
             (self.path / _previous(name)).unlink(missing_ok=True)
 
     def fail(self, error: BaseException, *, share: float) -> None:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}"
-        self.tell(status="failed", error=f"{type(error).__name__}: {reason}", **self._seconds(share))
+        """Say how the run ended: interrupted, where the process was told to stop, or failed."""
+        if isinstance(error, KeyboardInterrupt | Stopped):
+            reason = "by Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
+            self.tell(status="interrupted", error=reason, **self._seconds(share))
+        else:
+            self.tell(status="failed", error=f"{type(error).__name__}: {error}", **self._seconds(share))
 
     def _seconds(self, share: float) -> dict[str, Any]:
         wall, cpu = self.seconds()

@@ -7,19 +7,24 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from cl_bench.provenance import KEPT, STALE
 from cl_bench.running.compose import one_seed_each
 from cl_bench.running.device_memory import DeviceMemoryError, with_advice
+from cl_bench.running.fingerprints import changes, of_run
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.lock import alone_in
+from cl_bench.running.stops import Stopped
 from cl_bench.running.tracking import tracked
+from cl_bench.terminal import busy
 
 log = logging.getLogger(__name__)
 
 STACKED = ("auto", True, False)
+RESUME = (True, False, "stale", "keep")
 # Avalanche speaks of optional solvers and loggers, which nothing here uses; torch of the strides of stacked
 # parameters, which lie in one matrix on purpose
 NOISE = "no QP solver found|No loggers specified|grad and param do not obey"
@@ -28,13 +33,15 @@ NOISE = "no QP solver found|No loggers specified|grad and param do not obey"
 def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
     """Train and test as configured; write every record as it is measured. Returns a run folder for each seed.
 
-    A finished run is left as it is, unless `resume` is false; one that was killed goes on from its last
-    checkpoint, and one that failed begins again. Several `seeds` are trained at once where training.stacked
-    says so, otherwise one after another; a seed that fails does not stop the others: the first error is
-    raised at the end.
+    A finished run is left as it is, unless `resume` is false; one of other code or data than now is marked as
+    stale, and done again where `resume` is stale. A run that was killed goes on from its last checkpoint, and
+    one that failed begins again. Several `seeds` are trained at once where training.stacked says so,
+    otherwise one after another; a seed that fails does not stop the others: the first error is raised at the
+    end. A run that cannot begin, since its settings or data do not fit, leaves nothing behind.
     """
+    if config.resume not in RESUME:
+        raise ValueError(f"resume must be true, false, stale or keep, got {config.resume!r}")
     folders = [RunFolder(each) for each in one_seed_each(config)]
-    folders[0].write_expected()
     left = [folder for folder in folders if not _is_done(folder)]
     if len(left) > 1 and _stacks(config):
         left = _at_once(left, show_progress=show_progress)
@@ -50,11 +57,32 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
 
 
 def _is_done(folder: RunFolder) -> bool:
-    if not (folder.config.resume and folder.is_finished()):
+    """Whether there is nothing to do for a run; a finished one is marked where it is stale."""
+    about = folder.finished() if folder.config.resume else None
+    if about is None:
         return False
-    folder.touch()
+    changed, now = changes(folder.config, about)
+    if changed and folder.config.resume == "stale":
+        log.info("%s is stale, and done again: %s", folder.path, "; ".join(changed))
+        return False
+    if changed and folder.config.resume == "keep":
+        folder.seen(about, **{KEPT: now, STALE: None})
+    else:
+        folder.seen(about, **{STALE: changed})
     log.info("%s is finished already", folder.path)
+    _say_device(folder, about)
     return True
+
+
+def _say_device(folder: RunFolder, about: dict[str, Any]) -> None:
+    """Where another device is asked for than the run had, say so: it is no part of a run's name."""
+    wanted, had = str(folder.config.training.device), str((about.get("hardware") or {}).get("device", ""))
+    if had and wanted != "auto" and wanted.partition(":")[0] != had.partition(":")[0]:
+        log.warning(
+            "training.device=%s: %s was finished on %s before, and that is what is shown; "
+            "resume=false runs it again",
+            *(wanted, folder.path.name, had),
+        )
 
 
 def _stacks(config: DictConfig) -> bool:
@@ -93,9 +121,16 @@ def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
         # Avalanche's strategies are reference cycles; a sweep's worker goes on to the next run
         stack.callback(gc.collect)
         for folder in folders:
+            stack.enter_context(alone_in(folder.path))
+        folders = [folder for folder in folders if not _is_done(folder)]  # by another process, just now
+        if not folders:
+            return
+        parts = _assembled(folders, show_progress=show_progress)
+        for folder in folders:
             stack.enter_context(_opened(folder, share=share))
+            folder.tell(**parts.facts)
             stack.enter_context(tracked(folder))
-        hashes = _train_and_test(folders, show_progress=show_progress)
+        hashes = _train_and_test(folders, parts, show_progress=show_progress)
         for folder, sha256 in zip(folders, hashes, strict=True):
             folder.finish(share=share, weights_sha256=sha256)
             folder.drop_checkpoints()
@@ -103,17 +138,16 @@ def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
 
 @contextmanager
 def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
-    with alone_in(folder.path):
-        folder.open()
-        try:
-            yield
-        except BaseException as error:
-            log.info("the run failed", exc_info=error)
-            with suppress(OSError):  # a full disk, most likely: the first error is the one to show
-                folder.fail(error, share=share)
-                if isinstance(error, Exception) and not _may_pass(error):
-                    folder.drop_checkpoints()  # from there it would only fail again
-            raise
+    folder.open()
+    try:
+        yield
+    except BaseException as error:
+        log.info("the run ended early", exc_info=error)
+        with suppress(OSError):  # a full disk, most likely: the first error is the one to show
+            folder.fail(error, share=share)
+            if isinstance(error, Exception) and not _may_pass(error):
+                folder.drop_checkpoints()  # from there it would only fail again
+        raise
 
 
 def _may_pass(error: Exception) -> bool:
@@ -121,22 +155,49 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, OSError | DeviceMemoryError)
 
 
+class Parts(NamedTuple):
+    """What a run, or several that are trained at once, is made of."""
+
+    seeds: list[Any]  # a `Seeds` of each run
+    stream: Any  # a TaskStream; of several runs a stacked one
+    strategy: Any
+    facts: dict[str, Any]  # for run.json
+
+
+def _assembled(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
+    """The parts of a run. Where its settings or data do not fit nothing is left behind; of an error that
+    nobody foresaw there is a log.
+    """
+    try:
+        return assemble(folders, show_progress=show_progress)
+    except (ValueError, OSError, KeyboardInterrupt, Stopped):
+        for folder in folders:
+            folder.discard()
+        raise
+    except Exception as error:
+        log.info("the run cannot begin", exc_info=error)
+        for folder in folders:
+            folder.open()
+            folder.fail(error, share=1 / len(folders))
+        raise
+
+
 @with_advice
-def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> list[str]:
-    """Train the runs' seeds, at once where there are several; returns a hash of each one's final weights."""
+def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
+    """Read the data and build stream and strategy.
+
+    Raises:
+        ValueError: for settings or data that do not fit, by name.
+    """
     warnings.filterwarnings("ignore", message=NOISE)
-    from cl_bench.running.build import build_strategy, build_stream, device_of
-    from cl_bench.running.checkpoints import Checkpoints
-    from cl_bench.running.environment import hardware
-    from cl_bench.running.stopping import Stopping
-    from cl_bench.running.tuned import check_not_tuned_on
-    from cl_bench.strategies.checks import check_count
-    from cl_bench.streams.benchmark import to_avalanche
-    from cl_bench.streams.stacked import stack_streams
-    from cl_bench.training.experiment import AfterTask, measurements, weights_sha256
-    from cl_bench.training.generators import Seeds, global_generators_restored
-    from cl_bench.training.plugins import Progress
-    from cl_bench.training.process import prepare_process
+    with busy("loading torch and Avalanche", hidden=not show_progress):
+        from cl_bench.running.build import build_data, build_strategy, device_of, stream_of
+        from cl_bench.running.environment import hardware
+        from cl_bench.running.tuned import check_not_tuned_on
+        from cl_bench.strategies.checks import check_count
+        from cl_bench.streams.stacked import stack_streams
+        from cl_bench.training.generators import Seeds
+        from cl_bench.training.process import prepare_process
 
     config = folders[0].config
     training = config.training
@@ -146,39 +207,47 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
         precision=training.precision,
         deterministic=training.get("deterministic", True),  # runs of before there was it are verified too
     )
-    numbers = [folder.config.seed for folder in folders]
     seeds = [Seeds(folder.config.seed, folder.config.seed_for) for folder in folders]
-    streams, data_source = zip(
-        *(build_stream(folder.config, each) for folder, each in zip(folders, seeds, strict=True)), strict=True
-    )
-    alone = len(folders) == 1
+    with busy("reading the data", hidden=not show_progress):
+        data = build_data(config)  # of every seed
+    streams = [stream_of(folder.config, data, each) for folder, each in zip(folders, seeds, strict=True)]
     for folder, each in zip(folders, streams, strict=True):
         check_not_tuned_on(each.order, folder.config)
+    alone = len(folders) == 1
     stream = streams[0] if alone else stack_streams(streams)
-    strategy: Any = build_strategy(config, stream, seeds[0] if alone else seeds)
-    for folder in folders:
-        folder.tell(
-            scenario=stream.scenario,
-            num_tasks=stream.num_tasks,
-            data_source=data_source[0],
-            hardware=hardware(str(device_of(training.device))),
-            **({} if alone else {"trained_at_once_with_seeds": numbers}),
-        )
+    strategy = build_strategy(config, stream, seeds[0] if alone else seeds)
+    facts = {
+        "scenario": stream.scenario,
+        "num_tasks": stream.num_tasks,
+        "data_source": data.source,
+        "hardware": hardware(str(device_of(training.device))),
+        **of_run(config, data),
+    }
+    if not alone:
+        facts["trained_at_once_with_seeds"] = [folder.config.seed for folder in folders]
+    return Parts(seeds, stream, strategy, facts)
+
+
+@with_advice
+def _train_and_test(folders: Sequence[RunFolder], parts: Parts, *, show_progress: bool) -> list[str]:
+    """Train the runs' seeds, at once where there are several; returns a hash of each one's final weights."""
+    from cl_bench.running.stopping import Stopping
+    from cl_bench.streams.benchmark import to_avalanche
+    from cl_bench.training.experiment import AfterTask, measurements, weights_sha256
+    from cl_bench.training.generators import global_generators_restored
+    from cl_bench.training.progress import Progress
+
+    training, strategy = folders[0].config.training, parts.strategy
     stopping = Stopping()
-    checkpoints = Checkpoints(
-        folders,
-        minutes=training.get("checkpoint_minutes", math.inf),  # likewise
-        strategy=strategy,
-        stopping=stopping,
-    )
+    checkpoints = _checkpoints(folders, strategy, stopping)
     progress = Progress(
-        num_tasks=stream.num_tasks,
+        num_tasks=parts.stream.num_tasks,
         label=folders[0].path.name.rpartition("-")[0],
-        disable=None if show_progress else True,
+        hidden=None if show_progress else True,
     )
     strategy.plugins.insert(0, progress)
     by_seed = {folder.config.seed: folder for folder in folders}
-    probes = _probes(config, stream, seeds, by_seed)
+    probes = _probes(folders[0].config, parts.stream, parts.seeds, by_seed)
     if probes is not None:
         strategy.plugins.insert(0, probes)
     if checkpoints.possible:
@@ -186,11 +255,11 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
         strategy.after_step = checkpoints.after_step
     start = _begin_or_go_on(folders, checkpoints)
     try:
-        with stopping.installed(), global_generators_restored(seeds[0]["noise"]):
+        with stopping.installed(), global_generators_restored(parts.seeds[0]["noise"]):
             for found in measurements(
                 strategy,
-                to_avalanche(stream),
-                seed=numbers,
+                to_avalanche(parts.stream),
+                seed=list(by_seed),
                 test_on=training.test_on,
                 test_last=training.test_last,
                 start=start,
@@ -203,12 +272,25 @@ def _train_and_test(folders: Sequence[RunFolder], *, show_progress: bool) -> lis
                         checkpoints.after_task(found.state.after_task)
                 else:
                     by_seed[found.seed].append(found)
+                    progress.measured(found)
     finally:
         progress.close()
     if probes is not None:
         for folder in folders:
             folder.tell(probe_seconds=round(probes.seconds / len(folders), 3))
     return weights_sha256(strategy)
+
+
+def _checkpoints(folders: Sequence[RunFolder], strategy: Any, stopping: Any) -> Any:
+    from cl_bench.running.checkpoints import Checkpoints
+
+    return Checkpoints(
+        folders,
+        # runs of before there was this setting are verified too
+        minutes=folders[0].config.training.get("checkpoint_minutes", math.inf),
+        strategy=strategy,
+        stopping=stopping,
+    )
 
 
 def _begin_or_go_on(folders: Sequence[RunFolder], checkpoints: Any) -> Any:

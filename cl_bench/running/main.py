@@ -3,8 +3,10 @@
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import hydra
@@ -16,8 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.places import conf_folder
 from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, register
+from cl_bench.running.folder import LOG
 from cl_bench.running.job import execute
-from cl_bench.running.progress import SweepProgress
+from cl_bench.running.progress import PLAN, SweepProgress
 from cl_bench.running.stops import Stopped
 from cl_bench.running.tuned import with_tuning
 
@@ -53,8 +56,21 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(job)
+    SweepProgress.folder, SweepProgress.missing = None, ()
     status = status_of(application)
-    return status, SweepProgress.folder if status != 2 else None
+    folder = SweepProgress.folder
+    if status and folder is not None and not any(folder.rglob("run.json")):
+        _leave_nothing(folder, made=SweepProgress.missing)
+    return status, folder if status != 2 else None
+
+
+def _leave_nothing(folder: Path, *, made: Sequence[Path]) -> None:
+    """Remove what Hydra and a sweep's plan have left of a command of which nothing has begun."""
+    for name in (LOG, PLAN):
+        (folder / name).unlink(missing_ok=True)
+    for place in made:
+        with suppress(OSError):
+            place.rmdir()  # only where it is empty
 
 
 def status_of(work: Callable[[], object]) -> int:
@@ -69,10 +85,8 @@ def status_of(work: Callable[[], object]) -> int:
         print(f"cl-bench: {error}", file=sys.stderr)
         status = 1
     except Exception as error:  # not foreseen: the type says more than the message alone
-        print(
-            f"cl-bench: {type(error).__name__}: {error} (the traceback is in the run's run.log)",
-            file=sys.stderr,
-        )
+        traceback.print_exception(error)
+        print(f"cl-bench: {type(error).__name__}: {error}", file=sys.stderr)
         status = 1
     except Stopped as error:
         print(f"cl-bench: {error}; it is saved, the same command goes on from there", file=sys.stderr)

@@ -13,10 +13,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from tqdm import tqdm
 
 from cl_bench.files import write_whole
 from cl_bench.protocol import TEST_LAST, num_tests
+from cl_bench.terminal import Bar
 
 POLL_SECONDS = 0.5
 PLAN = "sweep.json"  # of the last sweep into a study's folder, beside its runs
@@ -26,18 +26,32 @@ class SweepProgress(Callback):
     """Watches the run folders of a sweep: they alone tell how far jobs in other processes are.
 
     `folder` is where this process's run, or all runs of its sweep, are written.
+
+    Hydra sends its callbacks to every worker, whoever launches it. The bar belongs to this process's terminal
+    and stays behind.
     """
 
     folder: Path | None = None
+    missing: tuple[Path, ...] = ()  # of the folder and those it lies in, what was not there before
+    _bar: Bar | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         SweepProgress.folder = None
         with suppress(OmegaConfBaseException):  # a setting without a value: the run itself says so
-            SweepProgress.folder = Path(config.hydra.run.dir)
+            self._note(Path(config.hydra.run.dir))
+
+    @staticmethod
+    def _note(folder: Path) -> None:
+        SweepProgress.folder = folder
+        SweepProgress.missing = tuple(each for each in (folder, *folder.parents) if not each.exists())
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         num_runs = count_jobs(config) * len(config.seeds or [config.seed])
         folder = Path(config.hydra.sweep.dir)
+        self._note(folder)
         write_plan(folder, config)
         self.start(folder=folder, num_runs=num_runs, label=config.study)
 
@@ -46,31 +60,29 @@ class SweepProgress(Callback):
 
     def start(self, *, folder: Path, num_runs: int, label: str) -> None:
         """Show how far the runs in `folder` are from now on."""
-        SweepProgress.folder = folder
-        self._num_runs = num_runs
-        self._bar = tqdm(
-            total=float(self._num_runs),
-            desc=label,
-            disable=None,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.0f} runs, {elapsed}<{remaining}",
-        )
-        if not self._bar.disable:
-            watch = threading.Thread(
-                target=self._watch, args=(SweepProgress.folder, time.time()), daemon=True
-            )
-            watch.start()
+        self._bar = Bar(total=num_runs, label=label, count="{n:.1f} of {total:.0f} runs")
+        if not self._bar.hidden:
+            self._stopped = threading.Event()
+            self._watch = threading.Thread(target=self._follow, args=(folder, time.time()), daemon=True)
+            self._watch.start()
 
     def finish(self) -> None:
-        if not self._bar.disable:
-            self._bar.update(self._num_runs - self._bar.n)
+        """Clear the bar."""
+        if self._bar is None:
+            return
+        if not self._bar.hidden:
+            self._stopped.set()
+            self._watch.join()
         self._bar.close()
+        self._bar = None
 
-    def _watch(self, sweep_folder: Path, since: float) -> None:
-        while True:
-            time.sleep(POLL_SECONDS)
-            done = sum(_share_done(path, since) for path in sweep_folder.glob("*/run.json"))
-            if done > self._bar.n:
-                self._bar.update(done - self._bar.n)
+    def _follow(self, sweep_folder: Path, since: float) -> None:
+        assert self._bar is not None
+        while not self._stopped.wait(POLL_SECONDS):
+            shares = [_share_done(path, since) for path in sweep_folder.glob("*/run.json")]
+            begun = [share for share in shares if share is not None]
+            self._bar.show(sum(begun), "" if begun else "loading torch and Avalanche")
+            self._bar.refresh()
 
 
 def write_plan(folder: Path, config: DictConfig) -> None:
@@ -102,11 +114,11 @@ def choices(config: DictConfig) -> dict[str, list[str]]:
     return found
 
 
-def _share_done(summary: Path, since: float) -> float:
-    """Of one run: 0 to 1; 0 for a run that this sweep has not touched."""
+def _share_done(summary: Path, since: float) -> float | None:
+    """Of one run: 0 to 1; None for a run that this sweep has not touched."""
     try:
         if summary.stat().st_mtime < since - 1:
-            return 0.0
+            return None
         about = json.loads(summary.read_text())
         if about["status"] != "running":
             return 1.0
@@ -115,4 +127,4 @@ def _share_done(summary: Path, since: float) -> float:
         test_last = about.get("settings", {}).get(TEST_LAST)
         return max(rows, 0) / num_tests(num_tasks=num_tasks, test_last=test_last) if num_tasks else 0.0
     except (OSError, ValueError, KeyError):
-        return 0.0
+        return 0.0 if summary.exists() else None

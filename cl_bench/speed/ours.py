@@ -10,8 +10,9 @@ from cl_bench.running.build import build_model, build_strategy, build_stream, de
 from cl_bench.running.compose import compose
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.training.generators import Seeds
-from cl_bench.training.plugins import FiniteLoss, Progress, Scores
+from cl_bench.training.plugins import FiniteLoss, Scores
 from cl_bench.training.process import prepare_process
+from cl_bench.training.progress import Progress
 
 
 def prepare() -> None:
@@ -35,7 +36,7 @@ class Subject:
         self.train_experience = benchmark.streams["train"][0]
         self.test_experience = benchmark.streams["test"][0]
         self.strategy: Any = build_strategy(self.config, self.stream, self.seeds)
-        bar = Progress(num_tasks=1, label="", disable=True)
+        bar = Progress(num_tasks=1, label="", hidden=True)
         self.strategy.plugins[:0] = [Scores(), FiniteLoss(), bar]
 
     def train(self) -> None:

@@ -9,7 +9,6 @@ from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from cl_bench.posteriors import uncertainty
 from cl_bench.posteriors.prediction import log_probabilities
@@ -183,30 +182,3 @@ class FiniteLoss(SupervisedPlugin):
                 "what was recorded before is kept; "
                 "a smaller training.learning_rate or strategy.strength usually helps"
             )
-
-
-class Progress(SupervisedPlugin):
-    """A bar over the run with the time left; quiet when the output is no terminal."""
-
-    def __init__(self, *, num_tasks: int, label: str, disable: bool | None = None) -> None:
-        super().__init__()
-        self._num_tasks = num_tasks
-        self._bar = tqdm(
-            total=float(num_tasks),
-            desc=label,
-            disable=disable,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
-        )
-
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        passes = max(len(strategy.dataloader), 1) * strategy.train_epochs
-        self._num_steps = getattr(strategy, "num_steps", passes)
-        self._bar.set_postfix_str(f"task {strategy.clock.train_exp_counter + 1} of {self._num_tasks}")
-
-    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        clock = strategy.clock  # the last plugin: it does not count this step yet
-        done = clock.train_exp_counter + (clock.train_exp_iterations + 1) / self._num_steps
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        self._bar.close()

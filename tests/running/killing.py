@@ -85,4 +85,4 @@ def kill_until_done(
 
 
 def all_finished(configs: Sequence[DictConfig]) -> bool:
-    return all(RunFolder(config).is_finished() for config in configs)
+    return all(RunFolder(config).finished() for config in configs)

@@ -14,7 +14,8 @@ from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.strategies import Finetune
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.training.experiment import experiment
-from cl_bench.training.plugins import FiniteLoss, NonFiniteLossError, Progress, Scores
+from cl_bench.training.plugins import FiniteLoss, NonFiniteLossError, Scores
+from cl_bench.training.progress import Progress
 
 
 class Poison(SupervisedPlugin):
@@ -173,8 +174,8 @@ def test_a_loss_that_is_finite_stops_nothing(stream, network, learner):
 
 
 def test_progress_fills_the_bar_and_stays_quiet_when_disabled(stream, network, learner, capsys):
-    progress = Progress(num_tasks=2, label="a run", disable=False)
-    silent = Progress(num_tasks=2, label="another run", disable=True)
+    progress = Progress(num_tasks=2, label="a run", hidden=False)
+    silent = Progress(num_tasks=2, label="another run", hidden=True)
     strategy = ours(network, learner, progress, silent)
     for experience in to_avalanche(stream).train_stream:
         strategy.train(experience)

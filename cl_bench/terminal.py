@@ -1,0 +1,97 @@
+"""What a terminal shows while something is going on: one line on standard error, cleared at its end.
+
+Where standard error is no terminal nothing is written.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+FIRST_ESTIMATE_SECONDS = 2.0  # of work, before the time left is told
+NARROW = 60  # columns; below there is room for numbers, and none for a bar
+
+
+class Bar:
+    """A bar with the time left, which is told as soon as there is something to judge it by.
+
+    Args:
+        total: of the work, in any unit.
+        label: before the bar; cut where it would take more than a third of the line.
+        count: how far it is, in tqdm's words, such as `{n:.0f} of {total:.0f} runs`; empty for none.
+        hidden: True for no bar; None: where standard error is no terminal.
+    """
+
+    def __init__(self, *, total: float, label: str, count: str = "", hidden: bool | None = None) -> None:
+        self._began: tuple[float, float] | None = None  # when, and with how much done
+        self._count = f" {count}," if count else ""
+        columns = _columns()
+        self._gauge = "" if columns < NARROW else "|{bar}|"
+        self._bar = tqdm(
+            total=float(total),
+            desc=_cut(label, columns // 3),
+            disable=hidden,
+            leave=False,
+            dynamic_ncols=True,
+            bar_format=self._format(""),
+        )
+
+    @property
+    def hidden(self) -> bool:
+        return bool(self._bar.disable)
+
+    def show(self, done: float, note: str = "") -> None:
+        """Say how much of the total is done, and a note behind it."""
+        if self.hidden:
+            return
+        if self._began is None:
+            self._began = time.monotonic(), done
+        self._bar.bar_format = self._format(note)
+        self._bar.update(done - self._bar.n)
+
+    def refresh(self) -> None:
+        """Show the newest note at once."""
+        if not self.hidden:
+            self._bar.refresh()
+
+    def close(self) -> None:
+        """Clear the line."""
+        self._bar.close()
+
+    def _format(self, note: str) -> str:
+        behind = f", {note}".replace("{", "{{").replace("}", "}}") if note else ""
+        return "{desc}: {percentage:3.0f}%" + f"{self._gauge}{self._count} {{elapsed}}{self._left()}{behind}"
+
+    def _left(self) -> str:
+        if self._began is None:
+            return ""
+        since, before = self._began
+        done, seconds = self._bar.n - before, time.monotonic() - since
+        if done <= 0 or seconds < FIRST_ESTIMATE_SECONDS:
+            return ""
+        return "<" + tqdm.format_interval(seconds * (self._bar.total - self._bar.n) / done)
+
+
+@contextmanager
+def busy(what: str, *, hidden: bool = False) -> Iterator[None]:
+    """Say on a terminal what is going on meanwhile."""
+    if hidden or not sys.stderr.isatty():
+        yield
+        return
+    print(f"\r{_cut(what, _columns() - 5)} ...", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _columns() -> int:
+    """Of the terminal; one that does not tell its width has 80."""
+    return shutil.get_terminal_size().columns
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: max(most - 1, 0)] + "…"
