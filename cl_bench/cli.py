@@ -21,6 +21,7 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
   cl-bench verify RUN...                                     runs it again: the same weights and records?
   cl-bench merge A B... -o C                                 results of several machines in one folder
+  cl-bench clean DIR                                         removes failed and stale runs, after a yes
   cl-bench list [group]                                      every choice, what it is and whose
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
   cl-bench run --help                                        every setting with its default
@@ -56,6 +57,11 @@ do too are named. The exit status is 0 where all agrees."""
 MERGE = """Copy the runs below the folders into one results folder. A finished run beats an unfinished one. A
 run that is finished in two places must have the same records and final weights, or is named and left out.
 What is finished there already is never replaced. The exit status is 0 where all was merged."""
+
+
+CLEAN = """List the runs below the folder that have failed, and stale ones: of other code or data than those
+now, or than the newest runs of their method. After a yes they are removed. Interrupted runs stay: the same
+command goes on with them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -216,6 +222,19 @@ def merge(arguments: list[str]) -> int:
     return _with_options(parser, arguments, work)
 
 
+def clean(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="cl-bench clean", description=CLEAN)
+    parser.add_argument("folder", metavar="DIR", help="a results folder, a study or a run")
+    parser.add_argument("--yes", action="store_true", help="remove without asking")
+
+    def work(options: Namespace) -> int:
+        from cl_bench.clean import main as clean_main
+
+        return clean_main(options.folder, yes=options.yes)
+
+    return _with_options(parser, arguments, work)
+
+
 def _with_options(parser: ArgumentParser, arguments: list[str], work: Callable[[Namespace], int]) -> int:
     """The exit status of the work; 2 for a wrong command line, 1 and one line where something went wrong."""
     try:
@@ -293,6 +312,7 @@ VERBS = {
     "check": check,
     "verify": verify,
     "merge": merge,
+    "clean": clean,
     "list": list_choices,
     "new": new,
     "completion": completion,

@@ -24,7 +24,7 @@ def unfinished(runs: Sequence[Run]) -> list[Outcome]:
     for run in runs:
         if run.status == "finished":
             continue
-        what, why = run.status, _last_line(run.error)
+        what, why = run.status, last_line(run.error)
         if run.status in ("running", "interrupted"):
             after = max((record.after_task for record in run.records), default=None)
             so_far = (
@@ -96,6 +96,7 @@ def _count(number: int) -> str:
     return f"{number} run{'s' * (number != 1)}"
 
 
-def _last_line(error: str) -> str:
+def last_line(error: str) -> str:
+    """Of an error, which is its reason; shortened."""
     lines = error.strip().splitlines() or ["no reason was recorded"]
     return lines[-1] if len(lines[-1]) <= 300 else lines[-1][:300] + "..."

@@ -35,7 +35,7 @@ class Bar:
             desc=_cut(label, columns // 3),
             disable=hidden,
             leave=False,
-            dynamic_ncols=True,
+            ncols=_room(),
             bar_format=self._format(""),
         )
 
@@ -49,7 +49,7 @@ class Bar:
             return
         if self._began is None:
             self._began = time.monotonic(), done
-        self._bar.bar_format = self._format(note)
+        self._bar.bar_format, self._bar.ncols = self._format(note), _room()
         self._bar.update(done - self._bar.n)
 
     def refresh(self) -> None:
@@ -86,6 +86,11 @@ def busy(what: str, *, hidden: bool = False) -> Iterator[None]:
         yield
     finally:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _room() -> int:
+    """Columns of a bar: behind it the terminal must have room to echo ^C, or the line would break in two."""
+    return max(_columns() - 3, 1)
 
 
 def _columns() -> int:

@@ -61,6 +61,8 @@ def _is_done(folder: RunFolder) -> bool:
     about = folder.finished() if folder.config.resume else None
     if about is None:
         return False
+    if folder.config.resume == "stale":
+        about = {key: value for key, value in about.items() if key != KEPT}
     changed, now = changes(folder.config, about)
     if changed and folder.config.resume == "stale":
         log.info("%s is stale, and done again: %s", folder.path, "; ".join(changed))

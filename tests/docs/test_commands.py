@@ -3,6 +3,8 @@
 import tomllib
 
 import pytest
+import shown_commands
+import terminals
 from omegaconf import OmegaConf
 from shown_blocks import blocks, commands, mentioned
 from shown_commands import NOT_EXECUTED, check_mentioned, plan
@@ -24,7 +26,8 @@ def test_every_fence_is_of_a_kind_that_is_tested():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_does_what_it_says(workplace, command, record_property):
+def test_a_command_does_what_it_says_at_a_terminal(workplace, command, record_property, monkeypatch):
+    monkeypatch.setattr(shown_commands, "main", terminals.status_of)
     reason, act = plan(command)
     record_property("not executed", reason)
     act()
