@@ -133,7 +133,7 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
     from cl_bench.analysis.planned import missing
     from cl_bench.analysis.results import Results
     from cl_bench.analysis.tables import text_table
-    from cl_bench.outcomes import outcome_table, stale_notes, work_done
+    from cl_bench.outcomes import outcome_table, stale_notes, touched, work_done
     from cl_bench.report import repeated_notes
 
     try:
@@ -142,7 +142,7 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
         return "", False
     results = Results.read(folder)
     found = results.found
-    asked = [run for run in found if (run.path / "run.json").stat().st_mtime >= since - 1]
+    asked = touched(found, since)
     lines = [] if results.frame.empty else [text_table(summary(results.frame))]
     lines += [f"note: {note}" for note in (*repeated_notes(found), *stale_notes(found))]
     lines += filter(None, [work_done(asked, since)])

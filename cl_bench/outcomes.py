@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -57,6 +58,16 @@ def outcome_table(runs: Sequence[Run], absent: Sequence[str] = ()) -> str:
         lines += [f"  {'':<{widths[0]}}  log: {row.log}"] if row.log != "–" else []
     lines += [f"  missing  {note}" for note in absent]
     return "\n".join([*lines, "The same command does only what is left."])
+
+
+def touched(runs: Sequence[Run], since: float) -> list[Run]:
+    """The runs that a command met which began at a time: each says so in the time of its run.json."""
+    found = []
+    for run in runs:
+        with suppress(OSError):
+            if (run.path / "run.json").stat().st_mtime >= since - 1:
+                found.append(run)
+    return found
 
 
 def work_done(runs: Sequence[Run], since: float) -> str:

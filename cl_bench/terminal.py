@@ -20,19 +20,21 @@ class Bar:
 
     Args:
         total: of the work, in any unit.
-        label: before the bar; cut where it would take more than a third of the line.
+        label: before the bar; cut where it would take more than a quarter of the line.
         count: how far it is, in tqdm's words, such as `{n:.0f} of {total:.0f} runs`; empty for none.
         hidden: True for no bar; None: where standard error is no terminal.
+
+    Attributes:
+        narrow: whether the terminal has room for a few numbers only.
     """
 
     def __init__(self, *, total: float, label: str, count: str = "", hidden: bool | None = None) -> None:
         self._began: tuple[float, float] | None = None  # when, and with how much done
         self._count = f" {count}," if count else ""
-        columns = _columns()
-        self._gauge = "" if columns < NARROW else "|{bar}|"
+        self.narrow = _columns() < NARROW
         self._bar = tqdm(
             total=float(total),
-            desc=_cut(label, columns // 3),
+            desc=_cut(label, _columns() // 4),
             disable=hidden,
             leave=False,
             ncols=_room(),
@@ -58,12 +60,15 @@ class Bar:
             self._bar.refresh()
 
     def close(self) -> None:
-        """Clear the line."""
+        """Clear the line, with what was typed behind it."""
         self._bar.close()
+        if not self.hidden:
+            print("\033[K", end="", file=sys.stderr, flush=True)
 
     def _format(self, note: str) -> str:
         behind = f", {note}".replace("{", "{{").replace("}", "}}") if note else ""
-        return "{desc}: {percentage:3.0f}%" + f"{self._gauge}{self._count} {{elapsed}}{self._left()}{behind}"
+        gauge, elapsed = ("", "") if self.narrow else ("|{bar}|", "{elapsed}")
+        return f"{{desc}}: {{percentage:3.0f}}%{gauge}{self._count} {elapsed}{self._left()}{behind}"
 
     def _left(self) -> str:
         if self._began is None:

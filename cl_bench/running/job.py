@@ -24,7 +24,7 @@ from cl_bench.terminal import busy
 log = logging.getLogger(__name__)
 
 STACKED = ("auto", True, False)
-RESUME = (True, False, "stale", "keep")
+RESUME = ("stale", "keep")  # besides true and false
 # Avalanche speaks of optional solvers and loggers, which nothing here uses; torch of the strides of stacked
 # parameters, which lie in one matrix on purpose
 NOISE = "no QP solver found|No loggers specified|grad and param do not obey"
@@ -39,7 +39,7 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
     otherwise one after another; a seed that fails does not stop the others: the first error is raised at the
     end. A run that cannot begin, since its settings or data do not fit, leaves nothing behind.
     """
-    if config.resume not in RESUME:
+    if not isinstance(config.resume, bool) and config.resume not in RESUME:
         raise ValueError(f"resume must be true, false, stale or keep, got {config.resume!r}")
     folders = [RunFolder(each) for each in one_seed_each(config)]
     left = [folder for folder in folders if not _is_done(folder)]

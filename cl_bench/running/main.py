@@ -57,7 +57,15 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(job)
     SweepProgress.folder, SweepProgress.missing = None, ()
-    status = status_of(application)
+
+    def work() -> None:
+        try:
+            application()
+        finally:
+            if SweepProgress.at_work is not None:
+                SweepProgress.at_work.finish()
+
+    status = status_of(work)
     folder = SweepProgress.folder
     if status and folder is not None and not any(folder.rglob("run.json")):
         _leave_nothing(folder, made=SweepProgress.missing)

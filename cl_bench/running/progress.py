@@ -33,6 +33,7 @@ class SweepProgress(Callback):
 
     folder: Path | None = None
     missing: tuple[Path, ...] = ()  # of the folder and those it lies in, what was not there before
+    at_work: "SweepProgress | None" = None  # where this process runs a sweep
     _bar: Bar | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -60,6 +61,7 @@ class SweepProgress(Callback):
 
     def start(self, *, folder: Path, num_runs: int, label: str) -> None:
         """Show how far the runs in `folder` are from now on."""
+        SweepProgress.at_work = self
         self._bar = Bar(total=num_runs, label=label, count="{n:.1f} of {total:.0f} runs")
         if not self._bar.hidden:
             self._stopped = threading.Event()
@@ -68,6 +70,7 @@ class SweepProgress(Callback):
 
     def finish(self) -> None:
         """Clear the bar."""
+        SweepProgress.at_work = None
         if self._bar is None:
             return
         if not self._bar.hidden:

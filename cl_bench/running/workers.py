@@ -7,9 +7,14 @@ lose only the time since their start or their last checkpoint.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -18,6 +23,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import DictConfig
 
 from cl_bench.files import read_json, write_whole
+
+STOP = "stop"  # a file beside the jobs' notes: none of them is to begin any more
+GRACE_SECONDS = 20.0  # for jobs to end the step that they are at, and to save it
 
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
@@ -37,11 +45,13 @@ class Noted:
         self.task, self.folder = task, folder
 
     def __call__(self, config: DictConfig) -> Any:
+        if Path(self.folder, STOP).exists():
+            raise KeyboardInterrupt  # the sweep is over
         number = HydraConfig.get().job.num
         self._note(number, {"ended": False})
         try:
             value = self.task(config)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             self._note(number, {"ended": True, "error": f"{type(error).__name__}: {error}"})
             raise
         self._note(number, {"ended": True, "value": value})
@@ -70,7 +80,8 @@ def launch(
         with TemporaryDirectory(prefix="cl-bench-jobs-") as folder:
             launcher.task_function = Noted(task, folder)
             try:
-                found = start([job_overrides[job] for job in batch], first)
+                with ctrl_c_waits_for_jobs(Path(folder)):
+                    found = start([job_overrides[job] for job in batch], first)
                 results |= dict(zip(batch, found, strict=True))
             except TerminatedWorkerError as error:
                 notes = {job: _read(Path(folder, f"{first + place}.json")) for place, job in enumerate(batch)}
@@ -84,6 +95,35 @@ def launch(
                 launcher.task_function = task
         suspects = [job for job in dict.fromkeys(suspects) if job not in results]
     return [results[job] for job in range(len(job_overrides))]
+
+
+@contextmanager
+def ctrl_c_waits_for_jobs(folder: Path) -> Iterator[None]:
+    """Let Ctrl-C, which at a terminal reaches the workers too, wait until their jobs have saved what they
+    have: joblib kills them at once. A second one does not wait.
+
+    Args:
+        folder: of the jobs' notes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, previous)
+        (folder / STOP).touch()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while time.monotonic() < deadline and not all(
+            _read(note).get("ended", True) for note in folder.glob("*.json")
+        ):
+            time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _read(path: Path) -> dict[str, Any]:

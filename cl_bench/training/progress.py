@@ -38,7 +38,9 @@ class Progress(SupervisedPlugin):
         self._newest = [each for each in self._newest if each.after_task == record.after_task]
         self._newest.append(record)
         mean = sum(each.accuracy for each in self._newest) / len(self._newest)
-        self._measured = f", {100 * mean:.1f} % after task {record.after_task}"
+        self._measured = f", {100 * mean:.1f} %"
+        if not self._bar.narrow:
+            self._measured += f" after task {record.after_task}"
         self._show()
         self._bar.refresh()
 
@@ -46,4 +48,5 @@ class Progress(SupervisedPlugin):
         self._bar.close()
 
     def _show(self) -> None:
-        self._bar.show(self._done, f"task {self._task} of {self._num_tasks}{self._measured}")
+        where = "{}/{}" if self._bar.narrow else "task {} of {}"
+        self._bar.show(self._done, where.format(self._task, self._num_tasks) + self._measured)

@@ -1,7 +1,9 @@
 """The bar over a sweep counts every run and follows them by their records."""
 
+import pickle
 import time
 
+import cloudpickle
 import pytest
 
 from cl_bench.cli import main
@@ -13,8 +15,10 @@ from cl_bench.running.progress import _share_done
 def totals(monkeypatch):
     """How many runs each bar was made for."""
     found = []
-    make = progress.tqdm
-    monkeypatch.setattr(progress, "tqdm", lambda **kwargs: found.append(kwargs["total"]) or make(**kwargs))
+    make = progress.Bar
+    monkeypatch.setattr(
+        progress, "Bar", lambda **settings: found.append(settings["total"]) or make(**settings)
+    )
     return found
 
 
@@ -22,7 +26,7 @@ def test_a_runs_share_is_that_of_its_records(tmp_path):
     folder = tmp_path / "a run"
     folder.mkdir()
     summary = folder / "run.json"
-    assert _share_done(summary, since=0) == 0
+    assert _share_done(summary, since=0) is None
     summary.write_text('{"status": "running", "num_tasks": 2}')
     (folder / "records.csv").write_text("header\n" + "row\n" * 3)
     assert _share_done(summary, since=0) == 3 / 6
@@ -30,7 +34,7 @@ def test_a_runs_share_is_that_of_its_records(tmp_path):
     assert _share_done(summary, since=0) == 3 / (1 + 8 * 2)
     summary.write_text('{"status": "failed", "num_tasks": 2}')
     assert _share_done(summary, since=0) == 1
-    assert _share_done(summary, since=time.time() + 10) == 0  # of an earlier sweep
+    assert _share_done(summary, since=time.time() + 10) is None  # of an earlier sweep
     summary.write_text('{"status": ')
     assert _share_done(summary, since=0) == 0
 
@@ -47,6 +51,18 @@ def test_every_run_of_every_job_is_counted(small, totals, monkeypatch, sweep, to
     monkeypatch.setattr("cl_bench.running.main.execute", lambda config, **settings: [])
     main(["run", "-m", *small(), *sweep])
     assert totals == [total]
+
+
+def test_a_worker_gets_nothing_of_the_terminal(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    sweep = progress.SweepProgress()
+    sweep.start(folder=tmp_path, num_runs=2, label="a sweep")
+    try:
+        sent = pickle.loads(cloudpickle.dumps(sweep))
+    finally:
+        sweep.finish()
+    assert vars(sent) == {}
+    sent.finish()  # and is none the worse for it
 
 
 def test_when_all_seeds_of_a_sweep_are_finished_the_bar_is_full(small, tmp_path, totals):

@@ -1,6 +1,7 @@
 """What is seen at a terminal: bars of one line, cleared at the end, and Ctrl-C."""
 
 import json
+import re
 import time
 
 import pytest
@@ -25,16 +26,26 @@ def wait_for_rows(folder, number):
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
-def test_a_run_has_one_line_that_tells_the_task_and_the_newest_accuracy(tmp_path, monkeypatch, columns):
+@pytest.mark.parametrize(
+    ("columns", "task", "accuracy"),
+    [
+        (40, "2/3", r"3/3, \d+\.\d %"),
+        (80, "task 2 of 3", r"\d % after task 3"),
+        (200, "task 2 of 3", r"\d % after task 3"),
+    ],
+)
+def test_a_run_has_one_line_that_tells_the_task_and_the_newest_accuracy(
+    tmp_path, monkeypatch, columns, task, accuracy
+):
     monkeypatch.chdir(tmp_path)
-    terminal = terminals.forked(["run", *SMALL], columns=columns).until("after task 3")
+    terminal = terminals.forked(["run", *SMALL], columns=columns).until("100%")
     assert terminal.most_lines == 1
     assert terminal.end() == 0
     assert "loading torch and Avalanche ..." in terminal.written
-    assert "task 2 of 3" in terminal.written
+    assert task in terminal.written
+    assert re.search(accuracy, terminal.written)
     assert terminal.lines[0].startswith("default: permuted_digits")
-    assert not any("%|" in line or "task 3 of" in line for line in terminal.lines)
+    assert not any("%|" in line or task in line for line in terminal.lines)
 
 
 def test_the_time_left_is_not_told_before_there_is_something_to_judge_it_by(tmp_path, monkeypatch):
