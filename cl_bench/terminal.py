@@ -61,8 +61,9 @@ class Bar:
 
     def close(self) -> None:
         """Clear the line, with what was typed behind it."""
+        hidden = self.hidden  # a closed bar says that it is
         self._bar.close()
-        if not self.hidden:
+        if not hidden:
             print("\033[K", end="", file=sys.stderr, flush=True)
 
     def _format(self, note: str) -> str:

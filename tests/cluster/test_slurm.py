@@ -1,13 +1,13 @@
-"""Sweeps on a real Slurm of one node; skipped where none can be started."""
+"""Sweeps on a real Slurm of one node, given at a terminal; skipped where none can be started."""
 
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import terminals
 
 HERE = Path(__file__).parent
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.mem_gb=null", "hydra.launcher.array_parallelism=2")
@@ -34,8 +34,8 @@ def sweep(slurm, small, tmp_path):
     def run(how):
         plugin = f"plugins=[{{_target_: ill.Ill, how: {how}, once: '{tmp_path / 'once'}'}}]"
         overrides = [*small, *SLURM, plugin, f"results_dir={tmp_path}"]
-        command = [sys.executable, "-m", "cl_bench", "run", "-m", *overrides]
-        return subprocess.run(command, env=slurm, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        terminal = terminals.command(["run", "-m", *overrides], cwd=tmp_path, env=slurm, columns=200)
+        return terminal.end(), "\n".join(terminal.lines)
 
     return run
 
@@ -46,20 +46,20 @@ def statuses(folder):
 
 
 def test_a_job_that_is_killed_costs_its_run_alone_and_the_same_command_finishes_it(sweep, tmp_path):
-    first = sweep("kill")
-    assert first.returncode == 1
-    assert "finished: 1 of 2 runs" in first.stdout
-    assert "killed  split_digits-finetune-s" in first.stdout
-    assert "The same command does only what is left" in first.stdout
+    status, shown = sweep("kill")
+    assert status == 1, shown
+    assert "finished: 1 of 2 runs" in shown
+    assert "killed  split_digits-finetune-s" in shown
+    assert "The same command does only what is left" in shown
     finished = [seed for seed, status in statuses(tmp_path) if status == "finished"]
     assert len(finished) == 1
-    second = sweep("kill")
-    assert second.returncode == 0, second.stderr
+    status, shown = sweep("kill")
+    assert status == 0, shown
     assert statuses(tmp_path) == [(0, "finished"), (1, "finished")]
 
 
 @pytest.mark.slow
 def test_a_job_that_is_told_to_stop_is_queued_again_and_finishes(sweep, tmp_path):
-    done = sweep("stop")
-    assert done.returncode == 0, done.stderr
+    status, shown = sweep("stop")
+    assert status == 0, shown
     assert statuses(tmp_path) == [(0, "finished"), (1, "finished")]
