@@ -1,4 +1,4 @@
-"""Sweeps on a Ray head that is started on this machine, given at a terminal; skipped where there is no Ray."""
+"""Sweeps on a Ray head started on this machine, given at a terminal; skipped where there is no Ray."""
 
 import json
 import os
