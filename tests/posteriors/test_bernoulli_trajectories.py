@@ -131,8 +131,8 @@ def gradient_and_its_rounding(weights: Tensor, x: Tensor, y: Tensor, weights_off
     """(gradient [66], how far rounding moves it, loss, how far rounding moves that), in double precision.
 
     Each output of a layer, and each gradient that a layer hands back, is off by at most LONGEST_SUM units of
-    the layer's largest. To first order the gradient moves by the Jacobian times these. (The activation nearest
-    to ReLU's kink is 2e-4, sixty times what rounding reaches.)
+    the layer's largest. To first order the gradient moves by the Jacobian times these. (The activation
+    nearest to ReLU's kink is 2e-4, sixty times what rounding reaches.)
     """
 
     def loss(weights: Tensor, shifts: Tensor) -> Tensor:
@@ -164,10 +164,10 @@ def both_neighbours(exact: Tensor) -> Tensor:
 def published_steps(natural, previous, prior, x, y, uniform):
     """(what each step may give [4, 50, 66], how far rounding moves it, losses [50], how far it moves those).
 
-    The published setting in double precision, but for the scale. Where a tanh is nearly 1, its last bit changes
-    1 - tanh^2 up to a thousandfold. A tanh in float32 gives one of the two neighbours of the exact value: which
-    one depends on the processor. The rest of the scale is + - * / alone, with the same bits everywhere (IEEE
-    754). So each choice of neighbours is a step of its own.
+    The published setting in double precision, but for the scale. Where a tanh is nearly 1, its last bit
+    changes 1 - tanh^2 up to a thousandfold. A tanh in float32 gives one of the two neighbours of the exact
+    value: which one depends on the processor. The rest of the scale is + - * / alone, with the same bits
+    everywhere (IEEE 754). So each choice of neighbours is a step of its own.
     """
     natural, prior, delta = natural.double(), prior.double(), torch.logit(uniform.double()) / 2
     inner = (natural + delta) / 1e-2
