@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import torch
 from omegaconf import DictConfig
 
 from cl_bench import records
@@ -17,7 +16,6 @@ from cl_bench.running.build import build_strategy, build_stream
 from cl_bench.running.compose import compose
 from cl_bench.running.job import execute
 from cl_bench.streams.stacked import stack_streams
-from cl_bench.streams.tasks import Scaling
 from cl_bench.training.experiment import weights_sha256
 from cl_bench.training.generators import Seeds
 
@@ -132,15 +130,6 @@ def _as_before(process_as_before: None, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("gc.collect", lambda: 0)  # after every run: most of the time of such small ones
 
 
-@pytest.fixture
-def _double_precision(monkeypatch: pytest.MonkeyPatch) -> Any:
-    scale = Scaling.__call__
-    monkeypatch.setattr(Scaling, "__call__", lambda self, pixels: scale(self, pixels).double())
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def test_every_strategy_of_the_suite_but_avalanches_own_can_be_stacked():
     assert list(STACKABLE) == [name for name in choices("strategy") if name != "avalanche"]
 
@@ -157,7 +146,7 @@ def test_seeds_that_are_not_trained_yet_are_those_alone_bit_for_bit(strategy):
     assert len(set(hashes)) == len(SEEDS)
 
 
-@pytest.mark.usefixtures("_double_precision")
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize(
     ("strategy", "problem"),
     [*product(STACKABLE, PROBLEMS), *product(VARIANTS, ["a head a task"])],
