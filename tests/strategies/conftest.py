@@ -182,6 +182,16 @@ def _own_cache_and_one_thread(tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
+def double_precision(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Networks and images in float64: the roundings of a short training add up to 1e-12 on any processor."""
+    scale = Scaling.__call__
+    monkeypatch.setattr(Scaling, "__call__", lambda self, pixels: scale(self, pixels).double())
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
 def make_vcl(lab):
     """A VCL learner on a small perceptron."""
 

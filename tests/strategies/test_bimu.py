@@ -45,6 +45,7 @@ def test_lambda_starts_at_the_network_s_own_weights_uniform_by_fan_in(make, netw
     assert torch.equal(strategy.flat.values.data, start.sign()), "tested before training, too"
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("activation", ["relu", "gate"])
 @pytest.mark.parametrize("num_samples", [1, 3])
 def test_two_tasks_equal_the_update_of_the_paper_written_out(lab, make, network, num_samples, activation):
@@ -73,7 +74,7 @@ def test_two_tasks_equal_the_update_of_the_paper_written_out(lab, make, network,
                 change = (eta * g + pull) / (c + 2 * g * mean + 2 * g.abs() + 1 / eta_max)
                 natural = torch.where(total != 0, natural - change, natural)
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
-    torch.testing.assert_close(strategy.natural, natural, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(strategy.natural, natural, rtol=1e-9, atol=1e-9)
     assert torch.equal(strategy.flat.values.data, torch.where(natural >= 0, 1.0, -1.0))
 
 

@@ -65,6 +65,7 @@ class Adam:
         return -self.step_size * first / (second.sqrt() + 1e-8)
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_synaptic_metaplasticity_is_adam_with_weights_that_resist(lab, make, network, batches):
     tasks, reference = lab.tasks(2), network()
     strategy = make(SynapticMetaplasticity, meta=1.35, learning_rate=0.2)
@@ -76,11 +77,12 @@ def test_synaptic_metaplasticity_is_adam_with_weights_that_resist(lab, make, net
             resists = sign(latent) * change < 0
             latent = latent + change * torch.where(resists, 1 - torch.tanh(1.35 * latent.abs()) ** 2, 1.0)
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
-    torch.testing.assert_close(strategy.latent.data, latent, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(strategy.latent.data, latent, rtol=1e-9, atol=1e-9)
     assert latent.abs().max() > 1, "nothing is clipped"
     assert torch.equal(strategy.flat.values.data, sign(latent))
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_without_meta_it_is_straight_through_while_that_clips_nothing(lab, make):
     """To float rounding: torch's fused Adam may round latent + change once where we round twice."""
     stream = lab.benchmark(lab.tasks(2)).train_stream
@@ -89,11 +91,12 @@ def test_without_meta_it_is_straight_through_while_that_clips_nothing(lab, make)
     for strategy in (bare, plain, held):
         strategy.train(stream, eval_streams=[])
     assert plain.latent.data.abs().max() < 1
-    torch.testing.assert_close(bare.latent.data, plain.latent.data, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(bare.latent.data, plain.latent.data, rtol=1e-9, atol=1e-9)
     assert torch.equal(bare.flat.values.data, plain.flat.values.data)
     assert (held.latent.data - plain.latent.data).abs().max() > 1e-3
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_bop_is_its_update_written_out(lab, make, network, batches):
     tasks, reference = lab.tasks(2), network()
     strategy = make(Bop, threshold=2e-3, learning_rate=0.1)
@@ -108,7 +111,7 @@ def test_bop_is_its_update_written_out(lab, make, network, batches):
             flips += int(flip.sum())
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
     assert torch.equal(strategy.flat.values.data, weights)
-    torch.testing.assert_close(strategy.flips.momentum, momentum)
+    torch.testing.assert_close(strategy.flips.momentum, momentum, rtol=1e-9, atol=1e-9)
     assert flips > 5
 
 
@@ -117,6 +120,7 @@ def test_bop_s_rate_of_an_average_is_at_most_one(make):
         make(Bop, threshold=0.1, learning_rate=1.5)
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_adaste_is_its_update_written_out(lab, make, network, batches):
     """b grows from 0.5 to 40 in the 6 steps of each task: the last two are fully binary, a b >= 1."""
     tasks, reference = lab.tasks(2), network()
@@ -142,7 +146,7 @@ def test_adaste_is_its_update_written_out(lab, make, network, batches):
                 factor[opposite & outer] = 0
             latent = latent + adam(g * factor)
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
-    torch.testing.assert_close(strategy.latent.data, latent, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(strategy.latent.data, latent, rtol=1e-9, atol=1e-9)
     assert binary[-1]
     assert not binary[0]
     assert torch.equal(strategy.flat.values.data, sign(latent)), "signs are tested"

@@ -59,6 +59,7 @@ def fisher_by_loop(strategy: EWC, task: Any, estimator: str) -> Tensor:
     return total / len(task)
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("mode", ["separate", "online"])
 @pytest.mark.parametrize("estimator", ["exact", "empirical"])
@@ -74,9 +75,10 @@ def test_after_the_first_task_the_penalty_is_its_fisher_around_its_weights(
     assert torch.equal(strategy.penalty.centre, weights)
     expected = fisher_by_loop(strategy, task, estimator)
     assert expected.max() > 1e-3
-    torch.testing.assert_close(strategy.penalty.precision, expected, rtol=1e-4, atol=1e-8)
+    torch.testing.assert_close(strategy.penalty.precision, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_separate_penalties_keep_each_task_s_own_weights_and_online_ones_decay(lab, make):
     tasks = lab.tasks(2)
     fishers, precisions = {}, {}
@@ -87,7 +89,7 @@ def test_separate_penalties_keep_each_task_s_own_weights_and_online_ones_decay(l
             strategy.train(experience, eval_streams=[])
             fishers[mode].append(fisher_by_loop(strategy, task, "exact"))
         precisions[mode] = strategy.penalty.precision
-    close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-8)
+    close = partial(torch.testing.assert_close, rtol=1e-9, atol=1e-12)
     close(precisions["separate"], fishers["separate"][0] + fishers["separate"][1])
     close(precisions["online"], 0.25 * fishers["online"][0] + fishers["online"][1])
     assert torch.equal(strategy.penalty.centre, strategy.flat.values.data)

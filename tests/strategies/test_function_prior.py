@@ -116,6 +116,7 @@ def test_before_the_first_step_of_a_task_the_prior_is_at_its_mean(lab, make):
     assert strategy.network.training
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_the_precision_is_the_prior_s_and_the_sum_over_examples_of_the_fisher(lab, make):
     tasks = lab.tasks(2, num_examples=10)
     strategy = make()
@@ -126,7 +127,7 @@ def test_the_precision_is_the_prior_s_and_the_sum_over_examples_of_the_fisher(la
         expected += 10 * fisher.diagonal(
             strategy.network.eval(), batches, estimator="exact", generator=torch.Generator()
         )
-    torch.testing.assert_close(strategy.precision, expected)
+    torch.testing.assert_close(strategy.precision, expected, rtol=1e-9, atol=1e-9)
     assert strategy.precision.max() > 1
 
 

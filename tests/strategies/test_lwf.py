@@ -49,6 +49,7 @@ def train(lab, strategy, tasks, *numbers: int) -> None:
         strategy.train(experiences[number], eval_streams=[])
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("weighting", ["fixed", "by_task"])
 def test_every_earlier_head_is_distilled_on_the_present_images(lab, make, network, weighting):
@@ -74,11 +75,12 @@ def test_every_earlier_head_is_distilled_on_the_present_images(lab, make, networ
     parameters = list(network.parameters())
     expected = torch.cat([part.reshape(-1) for part in torch.autograd.grad(objective, parameters)])
     lab.batch(strategy, images, labels, 2)
-    assert float(strategy.loss.detach()) == pytest.approx(float(objective), rel=1e-5)
-    torch.testing.assert_close(strategy.flat.gradients, expected, rtol=1e-4, atol=1e-6)
+    assert float(strategy.loss.detach()) == pytest.approx(float(objective), rel=1e-9)
+    torch.testing.assert_close(strategy.flat.gradients, expected, rtol=1e-9, atol=1e-9)
     assert min(map(float, distilled)) > 1e-4
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_with_one_head_the_classes_of_earlier_labels_are_distilled_and_no_others(lab, make):
     """Class-incremental: task 1 has classes 0 and 1, task 2 classes 2 and 3."""
     first, second = lab.tasks(2, num_classes=2)
@@ -94,7 +96,7 @@ def test_with_one_head_the_classes_of_earlier_labels_are_distilled_and_no_others
     logits = strategy.network.train()(images)
     objective = F.cross_entropy(logits, labels) + 0.7 * kl(logits[:, :2], target)
     lab.batch(strategy, images, labels)
-    assert float(strategy.loss.detach()) == pytest.approx(float(objective), rel=1e-5)
+    assert float(strategy.loss.detach()) == pytest.approx(float(objective), rel=1e-9)
     train(lab, strategy, [first, second], 1)
     assert strategy.known[0].all()
 

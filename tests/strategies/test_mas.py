@@ -1,5 +1,6 @@
 """Memory aware synapses: importances of each task's own examples, summed."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -20,6 +21,7 @@ def importance_by_loop(strategy: MAS, task) -> Tensor:
     return total / len(task)
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_importances_of_the_tasks_own_heads_add_up_around_the_newest_weights(lab):
     model = lab.seeded_model(
         mlp,
@@ -36,7 +38,7 @@ def test_importances_of_the_tasks_own_heads_add_up_around_the_newest_weights(lab
     for task, experience in zip(tasks, lab.benchmark(tasks).train_stream, strict=True):
         strategy.train(experience, eval_streams=[])
         expected += importance_by_loop(strategy, task)
-        torch.testing.assert_close(strategy.penalty.precision, expected, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(strategy.penalty.precision, expected, rtol=1e-9, atol=1e-12)
         assert torch.equal(strategy.penalty.centre, strategy.flat.values.data)
         if task is tasks[0]:
             assert not strategy.penalty.precision[-3:].any(), "the other head's biases"

@@ -34,6 +34,7 @@ def make(lab, network):
     return make
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize(("num_samples", "clip"), [(1, 0.36), (3, 0.05), (2, None)])
 def test_two_tasks_equal_the_update_of_the_paper_written_out(lab, make, network, num_samples, clip):
     """Batches of 5, 5 and 2: gradients of sums, and as many examples of the window."""
@@ -61,8 +62,8 @@ def test_two_tasks_equal_the_update_of_the_paper_written_out(lab, make, network,
                     s + eta_s / 2 * (-(s**2) * g_s + s * (s0**2 - s**2) / (n * s0**2)),
                 )
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
-    torch.testing.assert_close(strategy.posterior.mean, m, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(strategy.posterior.deviation, s, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(strategy.posterior.mean, m, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(strategy.posterior.deviation, s, rtol=1e-9, atol=1e-9)
     assert torch.equal(strategy.flat.values.data, strategy.posterior.mean)
 
 

@@ -55,13 +55,14 @@ def curvature_of(strategy: OnlineLaplace) -> Tensor:
     return torch.diag(strategy.penalty.precision) + torch.stack([product(row) for row in rows])
 
 
+@pytest.mark.usefixtures("double_precision")
 @STRUCTURES
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_precision_is_the_prior_s_and_the_sum_over_examples_of_the_fisher(lab, make, structure, network):
     tasks = lab.tasks(2, num_examples=10)
     strategy = make(structure, network=network)
     expected = 0.5 * torch.eye(len(strategy.flat))
-    torch.testing.assert_close(curvature_of(strategy), expected)
+    torch.testing.assert_close(curvature_of(strategy), expected, rtol=1e-9, atol=1e-9)
     assert not strategy.penalty.centre.any()
     for task, experience in zip(tasks, lab.benchmark(tasks).train_stream, strict=True):
         strategy.train(experience, eval_streams=[])
@@ -78,7 +79,7 @@ def test_the_precision_is_the_prior_s_and_the_sum_over_examples_of_the_fisher(la
             diagonal = diagonal * kronecker.outside(blocks, diagonal)
             assert bool(diagonal.any()) == (network == "convolutions")
         expected += 10 * torch.diag(diagonal)
-        torch.testing.assert_close(curvature_of(strategy), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(curvature_of(strategy), expected, rtol=1e-9, atol=1e-9)
 
 
 @STRUCTURES

@@ -50,14 +50,15 @@ def by_hand(lab, tasks, *, strength: float, damping: float, steps: int, rate: fl
     )
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("damping", [0.1, 0.003])
 def test_it_does_what_a_loop_written_by_hand_does_over_three_tasks(lab, damping):
     tasks = lab.tasks(3)
     strategy = make(lab, damping=damping, optimizer="sgd", learning_rate=0.2, epochs=30, batch_size=12)
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
     weights, importance = by_hand(lab, tasks, strength=2.0, damping=damping, steps=30, rate=0.2)
-    torch.testing.assert_close(strategy.flat.values.data, weights, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(strategy.penalty.precision, importance, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(strategy.flat.values.data, weights, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(strategy.penalty.precision, importance, rtol=1e-9, atol=1e-9)
     assert importance.max() > 0.05
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import torch
 from omegaconf import DictConfig
 
 from cl_bench import records
@@ -17,13 +16,13 @@ from cl_bench.running.build import build_strategy, build_stream
 from cl_bench.running.compose import compose
 from cl_bench.running.job import execute
 from cl_bench.streams.stacked import stack_streams
-from cl_bench.streams.tasks import Scaling
 from cl_bench.training.experiment import weights_sha256
 from cl_bench.training.generators import Seeds
 
 # Batched and single products add the same terms in another order. In double precision that stays at 1e-15.
 # In single precision a difference of 1e-7 crosses the kink of some ReLU sooner or later, and BayesBiNN on
-# convolutions with batch norm then ends at other accuracies: there, methods with smooth steps are compared.
+# convolutions with batch norm then ends at other accuracies: there, methods with smooth steps are compared,
+# for two steps a task.
 DOUBLE_TOLERANCE, SINGLE_TOLERANCE = 1e-11, 1e-6  # nats; accuracies have none
 SEEDS = (0, 1, 2)
 SMALL = (
@@ -33,7 +32,7 @@ SMALL = (
     "training.batch_size=100",  # the last batch of an epoch is smaller
     "training.learning_rate=0.003",
     "benchmark.num_tasks=2",
-    "model.hidden=[12]",
+    "model.hidden=[40]",  # of few binary weights two classes often have the same logit: rounding decides
 )
 PROBLEMS = {
     "a head a task": ("benchmark=split_digits",),
@@ -44,7 +43,7 @@ PROBLEMS = {
         "training.epochs=1",
         "model=cnn",
         "model.channels=[4,4]",
-        "model.hidden=8",
+        "model.hidden=40",
         "model.normalisation=batch",
     ),
 }
@@ -90,7 +89,7 @@ def outcomes(results: Path, *overrides: str, **training: Any) -> list[Outcome]:
     config.results_dir = str(results)
     config.training.update(training)
     if "num_test_samples" in config.strategy:
-        config.strategy.num_test_samples = 3
+        config.strategy.num_test_samples = 4  # thirds lie on edges of the calibration bins: rounding decides
     return [
         Outcome(
             folder,
@@ -132,15 +131,6 @@ def _as_before(process_as_before: None, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("gc.collect", lambda: 0)  # after every run: most of the time of such small ones
 
 
-@pytest.fixture
-def _double_precision(monkeypatch: pytest.MonkeyPatch) -> Any:
-    scale = Scaling.__call__
-    monkeypatch.setattr(Scaling, "__call__", lambda self, pixels: scale(self, pixels).double())
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def test_every_strategy_of_the_suite_but_avalanches_own_can_be_stacked():
     assert list(STACKABLE) == [name for name in choices("strategy") if name != "avalanche"]
 
@@ -157,7 +147,7 @@ def test_seeds_that_are_not_trained_yet_are_those_alone_bit_for_bit(strategy):
     assert len(set(hashes)) == len(SEEDS)
 
 
-@pytest.mark.usefixtures("_double_precision")
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize(
     ("strategy", "problem"),
     [*product(STACKABLE, PROBLEMS), *product(VARIANTS, ["a head a task"])],
@@ -170,6 +160,6 @@ def test_at_once_and_one_by_one_give_the_same_records(tmp_path, strategy, proble
 
 @pytest.mark.parametrize("strategy", ["ewc", "vcl"])
 def test_in_single_precision_they_are_the_same_up_to_rounding(tmp_path, strategy):
-    overrides = (f"strategy={strategy}", *PROBLEMS["crops and batch norm"])
+    overrides = (f"strategy={strategy}", *PROBLEMS["crops and batch norm"], "training.iterations=2")
     at_once = outcomes(tmp_path / "at once", *overrides, stacked=True)
     check_equal(at_once, outcomes(tmp_path / "alone", *overrides, stacked=False), SINGLE_TOLERANCE)

@@ -42,6 +42,7 @@ def test_weights_are_binary_and_latent_ones_within_one_at_every_step(lab, make):
     assert not torch.equal(seen.weights[0], seen.weights[-1])
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_two_steps_are_adam_s_on_the_latent_weights(lab, make):
     (task,) = lab.tasks(1)
     strategy = make(epochs=2, batch_size=12, learning_rate=0.2)
@@ -69,7 +70,7 @@ def test_two_steps_are_adam_s_on_the_latent_weights(lab, make):
         corrected = first / (1 - 0.9**step), second / (1 - 0.999**step)
         latent = (latent - 0.2 * corrected[0] / (corrected[1].sqrt() + 1e-8)).clamp(-1, 1)
     strategy.train(lab.benchmark([task]).train_stream, eval_streams=[])
-    torch.testing.assert_close(strategy.latent.data, latent, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(strategy.latent.data, latent, rtol=1e-9, atol=1e-9)
 
 
 def test_a_latent_weight_at_the_edge_can_come_back(lab, make):

@@ -86,6 +86,7 @@ def test_joint_training_has_as_many_iterations_at_every_task(lab, make):
         assert strategy.num_examples == 12 * number
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_a_kept_optimizer_goes_on_as_one_over_all_tasks(lab, make):
     tasks = lab.tasks(2)
     kept = make(optimizer_state="kept", batch_size=12)
@@ -103,7 +104,7 @@ def test_a_kept_optimizer_goes_on_as_one_over_all_tasks(lab, make):
         optimizer.step()
     kept.train(lab.benchmark(tasks).train_stream, eval_streams=[])
     plain = torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()])
-    torch.testing.assert_close(kept.flat.values.data, plain, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(kept.flat.values.data, plain, rtol=1e-9, atol=1e-9)
 
 
 def test_outputs_of_classes_not_seen_yet_have_no_part_in_training_and_tests(lab, make):
@@ -146,6 +147,7 @@ def test_a_stock_avalanche_strategy_refuses_them(lab, override):
         lab.from_conf("strategy=avalanche", "benchmark=split_digits", override)
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_the_importance_of_predicted_labels_is_a_loop_over_single_examples(lab, make):
     (task,) = lab.tasks(1)
     ewc = {"strength": 1.0, "mode": "separate", "decay": 1.0, "fisher_estimator": "predicted"}
@@ -159,10 +161,11 @@ def test_the_importance_of_predicted_labels_is_a_loop_over_single_examples(lab, 
         labels.append(int(log_probabilities.argmax()))
         gradients = torch.autograd.grad(log_probabilities[labels[-1]], parameters)
         total += torch.cat([gradient.reshape(-1) for gradient in gradients]) ** 2
-    torch.testing.assert_close(strategy.penalty.precision, total / len(task), rtol=1e-4, atol=1e-8)
+    torch.testing.assert_close(strategy.penalty.precision, total / len(task), rtol=1e-9, atol=1e-9)
     assert labels != task.labels.tolist()
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_the_total_path_of_si_counts_the_penalty(lab, make):
     """By hand: full-batch gradient descent, omega of the gradient that moved the weights."""
     tasks, strength, rate = lab.tasks(3), 2.0, 0.2
@@ -180,10 +183,11 @@ def test_the_total_path_of_si_counts_the_penalty(lab, make):
         importance = importance + omega / ((weights - centre) ** 2 + 0.1)
         centre = weights.clone()
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
-    torch.testing.assert_close(strategy.flat.values.data, weights, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(strategy.penalty.precision, importance, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(strategy.flat.values.data, weights, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(strategy.penalty.precision, importance, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize(("reduction", "share"), [("sum", 1), ("mean", 1 / 4)])
 def test_a_teacher_that_knows_no_new_class_says_zero_of_it(lab, make, reduction, share):
     """T^2 times the cross-entropy of the student, over all four classes that are there, under the teacher's
@@ -209,7 +213,8 @@ def test_a_teacher_that_knows_no_new_class_says_zero_of_it(lab, make, reduction,
     student = strategy.network(images)[:, :4]
     divergence = (teacher * (teacher.log() - (student / 2).log_softmax(dim=1)[:, :2])).sum(dim=1).mean()
     loss = torch.nn.functional.cross_entropy(student, labels)
-    torch.testing.assert_close(strategy.loss.squeeze(), loss / 2 + share * 4 * divergence / 2)
+    expected = loss / 2 + share * 4 * divergence / 2
+    torch.testing.assert_close(strategy.loss.squeeze(), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def make(make_vcl):
 # The objective
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("heads", [False, True])
 @pytest.mark.parametrize(("kl_weight", "num_samples"), [(0.0, 1), (1.0, 1), (2.5, 1), (1.0, 3)])
 def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(
@@ -71,10 +72,11 @@ def test_the_gradient_is_autograd_s_of_the_likelihood_and_the_kl_over_n(
     objective = likelihood + kl_weight * kl.sum() / len(tasks[1])
     objective.backward()
     lab.batch(strategy, images, labels, head)
-    torch.testing.assert_close(strategy.flat.gradients, parameters.grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(strategy.flat.gradients, parameters.grad, rtol=1e-9, atol=1e-9)
     assert parameters.grad.abs().max() > 0.01
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_without_kl_and_variance_it_trains_like_fine_tuning(lab, make):
     benchmark = lab.benchmark(lab.tasks(2))
     vcl = make(method={"kl_weight": 0.0, "initial_log_variance": -40.0}, optimizer="sgd", learning_rate=0.1)
@@ -87,7 +89,7 @@ def test_without_kl_and_variance_it_trains_like_fine_tuning(lab, make):
         for name, p in vcl.network.named_parameters()
     }
     for name, parameter in plain.network.named_parameters():
-        torch.testing.assert_close(means[name], parameter, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(means[name], parameter, rtol=0, atol=1e-7)  # outputs spread by 1e-8
     assert (plain.flat.values.data - start).abs().max() > 0.05
 
 
