@@ -11,6 +11,7 @@ DEFAULTS = "defaults"
 OTHERWISE = ", other settings"  # than they were tuned with
 MOST_SHOWN = 8  # lines under a table, and methods in one
 WIDTH = 110
+_KINDS = {"none": "not searched", "published": "published"}  # how a search begins -> what it is
 
 
 class Tuning(NamedTuple):
@@ -21,22 +22,21 @@ class Tuning(NamedTuple):
 
 
 def tuning_of(about: Mapping[str, Any]) -> Tuning:
-    """What run.json, as it was read, says under `tuning`.
+    """What run.json, as it was read, says under `tuning` and `tuned_by`.
 
-    A run from before searches were recorded has the names of its files alone, and an older one nothing.
+    A run from before searches were recorded tells its files alone, an older one nothing.
     """
-    told = about.get("tuning")
-    if isinstance(told, str):
+    files, told = about.get("tuning"), about.get("tuned_by")
+    if isinstance(files, str):
         return Tuning(DEFAULTS, "")
-    if not isinstance(told, dict) or not told:
+    if not isinstance(files, dict) or not files:
         return Tuning(NOT_RECORDED, "")
-    if "files" not in told:
-        return Tuning("tuned", f"{_folder(told)}: search {NOT_RECORDED}")
+    folder = str(next(iter(files))).rpartition("/")[0]  # tuned/permuted_mnist, of one or several strategies
+    if not isinstance(told, dict):
+        return Tuning("tuned", f"{folder}: search {NOT_RECORDED}")
     search, differs = str(told.get("search")), _texts(told.get("differs"))
-    kind = "not searched" if search == "none" else "published" if search.startswith("published") else "tuned"
-    source = search.removeprefix("published: ") if kind == "published" else search
-    where = _folder(told["files"])
-    note = where if kind == "not searched" else f"{where}: {source}"
+    kind = next((kind for start, kind in _KINDS.items() if search.startswith(start)), "tuned")
+    note = folder if kind == "not searched" else f"{folder}: {search.removeprefix('published: ')}"
     return Tuning(kind + (OTHERWISE if differs else ""), "; ".join([note, *differs]))
 
 
@@ -67,12 +67,6 @@ def tuning_text(rows: pd.DataFrame, *, indent: str) -> str:
         textwrap.fill(line, WIDTH, initial_indent=indent * 2, subsequent_indent=indent * 3) for line in lines
     ]
     return "\n".join([f"{indent}Settings", *wrapped]) if lines else ""
-
-
-def _folder(files: Any) -> str:
-    """That of the first file: `tuned/permuted_mnist` of tuned/permuted_mnist/ewc.yaml."""
-    name = str(next(iter(files), "")) if isinstance(files, dict) else ""
-    return name.rpartition("/")[0] or name or NOT_RECORDED
 
 
 def _few(names: list[str]) -> str:

@@ -69,20 +69,19 @@ def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
 
 def provenance(config: DictConfig) -> Any:
-    """For run.json: the files that tuned settings came from with their SHA-256, how they were searched, on
-    which seeds, and what is set otherwise in this run; or that there was none.
+    """For run.json: name -> SHA-256 of each file that tuned settings came from, or that there was none."""
+    found = _found(config)
+    return NO_TUNING if found is None else found["files"]
+
+
+def tuned_by(config: DictConfig) -> dict[str, Any]:
+    """For run.json: how these settings were searched, on which seeds, and what this run sets otherwise; empty
+    where there are none.
     """
     found = _found(config)
     if found is None:
-        return NO_TUNING
-    told = {name: found[name] for name in ("files", "search", "seeds")}
-    return told | {"differs": differences(config)}
-
-
-def files_of(config: DictConfig) -> dict[str, str]:
-    """Name -> SHA-256 of each file that tuned settings came from."""
-    found = _found(config)
-    return {} if found is None else found["files"]
+        return {}
+    return {"search": found["search"], "seeds": found["seeds"], "differs": differences(config)}
 
 
 def differences(config: DictConfig) -> list[str]:
@@ -108,9 +107,15 @@ def warning(config: DictConfig) -> str:
     left = len(differs) - MOST_SHOWN
     shown = ", ".join(differs[:MOST_SHOWN]) + (f" and {left} more" if left > 0 else "")
     return (
-        f"{config.strategy.name} has the settings of {next(iter(files_of(config)))}, which were found with "
-        f"others: {shown}; leave them out with tuned=none tuning=none, or search anew with cl-bench tune"
+        f"{config.strategy.name} has the settings of {next(iter(provenance(config)))}, which were found with "
+        f"others: {shown}; leave them out with {_left_out(config)}, or search anew with cl-bench tune"
     )
+
+
+def _left_out(config: DictConfig) -> str:
+    """The overrides that do without tuned settings; a group that has no file is none that Hydra knows."""
+    groups = dict.fromkeys(name.partition("/")[0] for name in provenance(config))
+    return " ".join(f"{group}=none" for group in groups)
 
 
 def _found(config: DictConfig) -> Any:
@@ -141,5 +146,5 @@ def check_not_tuned_on(order: Collection[str] | None, config: DictConfig) -> Non
             raise ValueError(
                 f"a reported stream must not be one that its settings were tuned on, got seed={config.seed}, "
                 f"which shares {shared[0] if shared else 'its seed'} with tuning seed {seed}: report other "
-                f"seeds, or leave the tuned settings out with {TUNING}=none tuned=none"
+                f"seeds, or leave the tuned settings out with {_left_out(config)}"
             )

@@ -21,7 +21,7 @@ from cl_bench.places import conf_folder
 from cl_bench.running.compose import VERSION_BASE, compose, flatten, plain
 from cl_bench.running.job import NOISE
 from cl_bench.running.main import status_of
-from cl_bench.running.tuned import NO_TUNING, files_of
+from cl_bench.running.tuned import provenance
 from cl_bench.settings import is_incidental
 from cl_bench.tuning.document import settings_of, write_tuned
 from cl_bench.tuning.search import Score, best, search
@@ -191,7 +191,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         "streams": found.streams,
         "passed_over": found.passed_over,
         "reported_seeds": f"0 to {tune.num_reported - 1}",
-        "based_on": files_of(reported) or NO_TUNING,
+        "based_on": provenance(reported),
         "settings": {
             key: value
             for key, value in settings.items()
