@@ -1,7 +1,7 @@
 """How the settings of a run were found, as its run.json tells."""
 
 import textwrap
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -49,9 +49,10 @@ def tuning_lines(rows: pd.DataFrame) -> list[str]:
     """What stands under a table of `summary`: methods by how their settings were found, a line for each."""
     if "tuning" not in rows:
         return []
-    methods: dict[tuple[Hashable, ...], list[str]] = {}
-    for method, *told in zip(rows["method"], rows["tuning"], rows["tuning_note"].fillna(""), strict=True):
-        methods.setdefault(tuple(told), []).append(str(method))
+    methods: dict[tuple[str, str], list[str]] = {}
+    for method, tuning, note in zip(rows["method"], rows["tuning"], rows["tuning_note"], strict=True):
+        told = (tuning, note if isinstance(note, str) else "")  # an empty text is nan after a CSV
+        methods.setdefault(told, []).append(str(method))
     lines = [
         f"{_few(names)}: {tuning}" + (f" ({note})" if note else "")
         for (tuning, note), names in methods.items()
