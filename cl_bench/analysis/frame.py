@@ -9,11 +9,12 @@ import pandas as pd
 
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.tuning import Tuning, tuning_of
 from cl_bench.records import FILES, CalibrationBin, Record, State, read
 
 RUN_COLUMNS = (
     *("study", "benchmark", "strategy", "method", "seed", "scenario", "num_tasks", "test_last"),
-    *("run", "status"),
+    *("run", "status", *Tuning._fields),
 )
 
 
@@ -22,9 +23,10 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     Columns: study, benchmark, strategy, method (the label in tables and figures), seed, scenario, num_tasks,
     test_last (after each task only the last so many were tested; None: all), run (folder name), status,
-    after_task, on_task, accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and
-    mutual_information (see `records.Record`; nan in runs from before they were measured), and one column for
-    each swept setting, under its dotted name. Failed and unfinished runs are in it with what they recorded;
+    tuning and tuning_note (how the settings were found, see `analysis.tuning.Tuning`), after_task, on_task,
+    accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and mutual_information (see
+    `records.Record`; nan in runs from before they were measured), and one column for each swept setting,
+    under its dotted name. Failed and unfinished runs are in it with what they recorded;
     broken ones are not: `runs` lists them.
     """
     return records_frame(*with_methods(read_runs(*paths)))
@@ -119,6 +121,8 @@ def runs_frame(found: Sequence[Run]) -> pd.DataFrame:
 
 
 def _value(run: Run, name: str) -> Any:
+    if name in Tuning._fields:
+        return getattr(tuning_of(run.about), name)
     return run.name if name == "run" else getattr(run, name)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from cl_bench.analysis.intervals import student_t
 from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
 from cl_bench.analysis.metrics import METRICS, average_accuracy, average_seen, intransigence, when_learned
+from cl_bench.analysis.tuning import Tuning, joined
 
 REFERENCE = "joint"  # the strategy that trains on all tasks so far together
 METRIC_NAMES = (*METRICS, "intransigence")
@@ -29,8 +30,9 @@ def summary(
 
     Columns: study, benchmark, scenario, num_tasks, test_last (metrics are over the last so many tasks; NA:
     over all), method, strategy, num_seeds (complete runs), num_left_out (runs with an incomplete matrix,
-    which count nowhere), and for each metric <metric>_mean, <metric>_low, <metric>_high: fractions, 95 %
-    Student t interval over seeds. A method without a complete run has num_seeds 0 and nan.
+    which count nowhere), tuning and tuning_note (how the settings were found, see `analysis.tuning.Tuning`),
+    and for each metric <metric>_mean, <metric>_low, <metric>_high: fractions, 95 % Student t interval over
+    seeds. A method without a complete run has num_seeds 0 and nan.
 
     The same for ece, brier, entropy and mutual_information (`records.Record`), after the last task and as
     means over the tasks tested, and, with a frame of `states`, for stored_bits, deployed_bits and frozen
@@ -43,11 +45,13 @@ def summary(
     """
     found = matrices(frame) if found is None else found
     references = reference_accuracies(found)
+    tuned = _tuning(frame)
     final = _final_means(frame) | ({} if states is None else _of_states(states))
     rows = []
     for group in by_method(found).values():
         complete = [run for run in group if run.complete]
         row = _about(group[0]) | {"num_seeds": len(complete), "num_left_out": len(group) - len(complete)}
+        row |= joined([tuned[run.study, run.run] for run in group])._asdict()
         values = {name: [metric(run.accuracy) for run in complete] for name, metric in METRICS.items()}
         values["intransigence"] = [
             intransigence(run.accuracy, joint)
@@ -61,7 +65,7 @@ def summary(
             interval = student_t(np.array(measured, dtype=float))
             row |= {f"{name}_{part}": float(value) for part, value in interval._asdict().items()}
         rows.append(row)
-    columns = [*_METHOD_COLUMNS, "num_seeds", "num_left_out"]
+    columns = [*_METHOD_COLUMNS, "num_seeds", "num_left_out", *Tuning._fields]
     columns += [
         f"{name}_{part}" for name in (*METRIC_NAMES, *FINAL_NAMES) for part in ("mean", "low", "high")
     ]
@@ -98,6 +102,13 @@ def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = N
         columns = {"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict()
         parts.append(_curve(runs, columns))
     return _joined(parts, ["after_task"])
+
+
+def _tuning(frame: pd.DataFrame) -> dict[Hashable, Tuning]:
+    """(study, run) -> how its settings were found."""
+    runs = frame.drop_duplicates(["study", "run"])
+    told = (runs[name] for name in ("study", "run", *Tuning._fields))
+    return {(study, run): Tuning(*fields) for study, run, *fields in zip(*told, strict=True)}
 
 
 def _final_means(frame: pd.DataFrame) -> dict[Hashable, Any]:

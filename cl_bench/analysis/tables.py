@@ -4,6 +4,8 @@ import math
 
 import pandas as pd
 
+from cl_bench.analysis.tuning import tuning_text
+
 _CALIBRATION = {"calibration error": "ece"}  # where it was measured
 _COLUMNS = {
     "average accuracy": "average_accuracy",
@@ -21,16 +23,22 @@ _LEGEND_TEST_LAST = (
 
 
 def text_table(summary: pd.DataFrame) -> str:
-    """One table a study and benchmark, methods in the order of the summary, percent with one decimal."""
+    """One table a study and benchmark, methods in the order of the summary, percent with one decimal; under
+    it, how the settings of each method were found.
+    """
     if summary.empty:
         return ""
     tables = [
-        f"{_heading(str(study), str(benchmark), rows)}\n\n{_table(rows)}"
+        "\n\n".join(filter(None, _parts(str(study), str(benchmark), rows)))
         for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False)
     ]
     legend = _LEGEND + (_LEGEND_CALIBRATION if summary["ece_mean"].notna().any() else "")
     legend += _LEGEND_TEST_LAST if summary["test_last"].notna().any() else ""
     return "\n\n\n".join([*tables, legend]) + "\n"
+
+
+def _parts(study: str, benchmark: str, rows: pd.DataFrame) -> list[str]:
+    return [_heading(study, benchmark, rows), _table(rows), tuning_text(rows, indent="  ")]
 
 
 def _heading(study: str, benchmark: str, rows: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from cl_bench.analysis.expected import columns_of, remarks
 from cl_bench.analysis.folders import STATUSES, Run
 from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.page.commands import command
 from cl_bench.page.tables import (
     METRICS,
@@ -57,6 +58,7 @@ class Group(NamedTuple):
     title: str
     about: str
     summary: Table | None
+    tuning: list[str]  # how the settings of methods were found
     curves: Any  # curves.Curves, or None where nothing was recorded
     settings: list[Table]
     runs: Table
@@ -152,7 +154,7 @@ def _group(
     table = summary_table(rows, caption=f"{title}: mean ± half width of the 95 % interval over seeds")
     listed, note = _runs(here(runs), title=title)
     return Group(
-        title, _about(mine), table if len(rows) else None, curves,
+        title, _about(mine), table if len(rows) else None, tuning_lines(rows), curves,
         settings_tables(mine, where=title), listed, note,
     )  # fmt: skip
 

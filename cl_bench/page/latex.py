@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.page.tables import METRICS
 
 _COLUMNS = tuple(metric for metric in METRICS if metric.unit == "%")[:3]
@@ -21,7 +22,7 @@ def latex_tables(summary: pd.DataFrame) -> str:
         caption = (
             f"{_escaped(str(study))}: {_escaped(str(benchmark))}. Percent, mean over seeds $\\pm$ half width "
             "of the 95\\,\\% Student $t$ interval."
-        )
+        ) + "".join(f" {_escaped(line)}." for line in tuning_lines(rows))
         table = cells.style.hide(axis="index").to_latex(
             hrules=True, column_format="lr" + "r" * len(_COLUMNS), caption=caption, position_float="centering"
         )

@@ -85,10 +85,11 @@ def summary_table(rows: pd.DataFrame, *, caption: str) -> Table:
         [
             *(Cell(row["method"], row["method"]), Cell(_seeds(row), row["num_seeds"])),
             *(_measured(row, metric) for metric in metrics),
+            Cell(row["tuning"], row["tuning"]),
         ]
         for row in rows.to_dict("records")
     ]
-    return Table(caption, ["method", "seeds", *titles], cells)
+    return Table(caption, ["method", "seeds", *titles, "settings"], cells)
 
 
 def _seeds(row: dict[Any, Any]) -> str:

@@ -22,7 +22,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from cl_bench.choices import choices
 from cl_bench.places import conf_folder
 from cl_bench.running.environment import num_cores
-from cl_bench.running.tuned import TUNING, reads_test, with_tuning
+from cl_bench.running.tuned import reads_test, with_tuning
+from cl_bench.running.tuned_files import TUNING
 from cl_bench.settings import is_incidental
 
 VERSION_BASE = "1.3"

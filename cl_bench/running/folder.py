@@ -19,7 +19,7 @@ from cl_bench.records import Record
 from cl_bench.running.compose import config_hash, flatten, plain, run_folder, settings
 from cl_bench.running.environment import versions
 from cl_bench.running.stops import Stopped
-from cl_bench.running.tuned import arguments, provenance, test_data
+from cl_bench.running.tuned import arguments, provenance, test_data, tuned_by
 
 SUMMARY, CONFIG = "run.json", "config.yaml"
 LOG = "run.log"  # Hydra's
@@ -99,6 +99,7 @@ class RunFolder:
             "settings": settings(self.config),
             "arguments": arguments(self.config),
             "tuning": provenance(self.config),
+            **({"tuned_by": told} if (told := tuned_by(self.config)) else {}),
             "test_data": test_data(self.config),
             "versions": versions(),
             "started": _now(),

@@ -19,6 +19,7 @@ from cl_bench.running.folder import RunFolder
 from cl_bench.running.lock import alone_in
 from cl_bench.running.stops import Stopped
 from cl_bench.running.tracking import tracked
+from cl_bench.running.tuned import warning
 from cl_bench.terminal import busy
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
         raise ValueError(f"resume must be true, false, stale or keep, got {config.resume!r}")
     folders = [RunFolder(each) for each in one_seed_each(config)]
     left = [folder for folder in folders if not _is_done(folder)]
+    if left and (told := warning(config)):  # the table at the end of a sweep says it once a method
+        log.log(logging.WARNING if show_progress else logging.INFO, told)
     if len(left) > 1 and _stacks(config):
         left = _at_once(left, show_progress=show_progress)
     errors = []

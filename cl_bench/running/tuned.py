@@ -1,24 +1,21 @@
-"""Where a run's settings were tuned, and what of its data it may read.
+"""Where a run's settings were tuned, whether it runs as they were, and what of its data it may read.
 
 Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune`
-wrote), found by benchmark and strategy. A file tells the search under the key `tuning`: one of the second
-kind the whole of it, one of the first the seeds of its streams. That is no setting, so it is no part of a
-run's hash; the values chosen are.
+wrote), found by benchmark and strategy; see `tuned_files`. What a file tells of its search is no setting, so
+it is no part of a run's hash; the values chosen are.
 """
 
-import hashlib
 from collections.abc import Collection
-from contextlib import suppress
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-TUNING = "tuning"  # the key in a composed configuration
-GROUPS = ("tuned", "tuning")
+from cl_bench.running.tuned_files import NOT_SEARCHED, TUNING, found_by, read_files
+
 NO_TUNING = "none: defaults"
+PUBLISHED = "published"
+MOST_SHOWN = 3  # differences in a warning; run.json has them all
+_NOT_THERE = object()
 
 
 def reads_test(config: DictConfig) -> bool:
@@ -32,24 +29,20 @@ def test_data(config: DictConfig) -> str:
 
 
 def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
-    """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, the files
-    that tuned settings for them came from, also by their Defaults, and what these tell of the search; and
-    what was given to compose it.
+    """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, what
+    tuned settings for them came from, also by their Defaults, what the files tell of the search, and what was
+    given to compose it.
     """
-    found: dict[str, str] = {}
-    for group in GROUPS:
-        left = [str(hydra.runtime.choices.get(group))]
-        while left:
-            name = f"{group}/{left.pop()}.yaml"
-            content = _content(name, hydra)
-            if content is not None and name not in found:
-                found[name] = hashlib.sha256(content).hexdigest()
-                defaults = (yaml.safe_load(content) or {}).get("defaults", [])
-                left += [each for each in defaults if isinstance(each, str) and each != "_self_"]
+    found = found_by(read_files(hydra))
     with open_dict(config):
         search = config.get(TUNING)
         pair = f"{hydra.runtime.choices.benchmark}/{hydra.runtime.choices.strategy}"
-        config[TUNING] = {"pair": pair, "files": found, "search": search, "given": _given(config, hydra)}
+        config[TUNING] = {
+            "pair": pair,
+            "found": found and found._asdict(),
+            "search": search,
+            "given": _given(config, hydra),
+        }
         config.pop("hydra", None)
     return config
 
@@ -77,8 +70,62 @@ def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
 def provenance(config: DictConfig) -> Any:
     """For run.json: name -> SHA-256 of each file that tuned settings came from, or that there was none."""
-    found = OmegaConf.to_container(config[TUNING].files) if config.get(TUNING) else None
-    return found or NO_TUNING
+    found = _found(config)
+    return NO_TUNING if found is None else found["files"]
+
+
+def tuned_by(config: DictConfig) -> dict[str, Any]:
+    """For run.json: how these settings were searched, on which seeds, and what this run sets otherwise; empty
+    where there are none.
+    """
+    found = _found(config)
+    if found is None:
+        return {}
+    return {"search": found["search"], "seeds": found["seeds"], "differs": differences(config)}
+
+
+def differences(config: DictConfig) -> list[str]:
+    """What is set otherwise than the tuned settings were found with: `training.epochs 1 (tuned at 10)`."""
+    found = _found(config)
+    if found is None or found["search"] == NOT_SEARCHED:
+        return []
+    how = PUBLISHED if found["search"].startswith(PUBLISHED) else "tuned"
+    told = []
+    for key, there in found["settings"].items():
+        here = OmegaConf.select(config, key, default=_NOT_THERE)
+        here = str(list(here)) if isinstance(here, ListConfig) else here
+        if here is not _NOT_THERE and here != there:
+            told.append(f"{key} {_shown(here)} ({how} at {_shown(there)})")
+    return told
+
+
+def warning(config: DictConfig) -> str:
+    """A sentence where tuned settings are used otherwise than they were found; empty where they are not."""
+    differs = differences(config)
+    if not differs:
+        return ""
+    left = len(differs) - MOST_SHOWN
+    shown = ", ".join(differs[:MOST_SHOWN]) + (f" and {left} more" if left > 0 else "")
+    return (
+        f"{config.strategy.name} has the settings of {next(iter(provenance(config)))}, which were found with "
+        f"others: {shown}; leave them out with {_left_out(config)}, or search anew with cl-bench tune"
+    )
+
+
+def _left_out(config: DictConfig) -> str:
+    """The overrides that do without tuned settings; a group that has no file is none that Hydra knows."""
+    groups = dict.fromkeys(name.partition("/")[0] for name in provenance(config))
+    return " ".join(f"{group}=none" for group in groups)
+
+
+def _found(config: DictConfig) -> Any:
+    """What `with_tuning` left, as plain values; None where there is nothing."""
+    found = (config.get(TUNING) or {}).get("found")
+    return None if found is None else OmegaConf.to_container(found)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def check_not_tuned_on(order: Collection[str] | None, config: DictConfig) -> None:
@@ -93,21 +140,11 @@ def check_not_tuned_on(order: Collection[str] | None, config: DictConfig) -> Non
     search = (config.get(TUNING) or {}).get("search")
     if not search or not reads_test(config):
         return
-    for seed, names in search.streams.items():
+    for seed, names in (search.get("streams") or {}).items():
         shared = sorted(set(order or ()) & set(names or ()))
         if seed in (config.seed, config.seed_for.order) or shared:
             raise ValueError(
                 f"a reported stream must not be one that its settings were tuned on, got seed={config.seed}, "
                 f"which shares {shared[0] if shared else 'its seed'} with tuning seed {seed}: report other "
-                f"seeds, or leave the tuned settings out with {TUNING}=none tuned=none"
+                f"seeds, or leave the tuned settings out with {_left_out(config)}"
             )
-
-
-def _content(name: str, hydra: Any) -> bytes | None:
-    """Of the file of this name in the first place of Hydra's search path that has it."""
-    for source in hydra.runtime.config_sources:
-        if source.schema in ("file", "pkg"):
-            place = files(source.path) if source.schema == "pkg" else Path(source.path)
-            with suppress(OSError):
-                return place.joinpath(name).read_bytes()
-    return None

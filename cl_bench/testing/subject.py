@@ -46,6 +46,7 @@ SMALL_STRATEGY = {
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 SCENARIO = "benchmark.scenario"
 PERMUTED = ("benchmark=permuted_digits", "benchmark.num_tasks=2")
+UNTUNED = "tuned=none"  # two strategies are compared with the same step size
 
 ChangeOfStream = Callable[[TaskStream], TaskStream]
 
@@ -210,7 +211,7 @@ def configured(
     chosen = [part for part in overrides if part.startswith(first)]
     choices = list({part.split("=")[0]: part for part in chosen}.values())
     where = [f"hydra.searchpath=[{','.join(search)}]"] if search else []
-    config = deepcopy(_composed(*choices, *where))
+    config = deepcopy(_composed(*choices, UNTUNED, *where))
     with open_dict(config):
         if target is not None:
             config.strategy = _node(target)

@@ -10,7 +10,7 @@ import yaml
 
 from cl_bench.files import write_whole
 from cl_bench.running.environment import versions
-from cl_bench.running.tuned import TUNING
+from cl_bench.running.tuned_files import TUNING
 from cl_bench.tuning.search import Score
 from cl_bench.tuning.space import Trial
 

@@ -129,6 +129,11 @@ def test_a_run_takes_the_search_up_and_says_so_and_command_line_settings_win(tun
     assert told["test_data"] == "read only to report"
     assert told["tuning"]["tuning/permuted_digits/ewc.yaml"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert "tuned/permuted_digits/ewc.yaml" in told["tuning"]  # ours, of which it changes the step size
+    assert told["tuned_by"] == {
+        "search": "grid, 2 trials",
+        "seeds": [1000, 1001],
+        "differs": ["strategy.strength 100 (tuned at 7)"],  # ours, and it was searched with 7
+    }
 
     assert main([*take_up, "training.learning_rate=5e-3"]) == 0
     assert about()["settings"]["training.learning_rate"] == 5e-3

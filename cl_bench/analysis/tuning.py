@@ -1,0 +1,79 @@
+"""How the settings of a run were found, as its run.json tells."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+NOT_RECORDED = "not recorded"
+DEFAULTS = "defaults"
+OTHERWISE = ", other settings"  # than they were tuned with
+MOST_SHOWN = 8  # lines under a table, and methods in one
+WIDTH = 110
+_KINDS = {"none": "not searched", "published": "published"}  # how a search begins -> what it is
+
+
+class Tuning(NamedTuple):
+    """How a run's settings were found; the fields are columns of `load` and `summary`."""
+
+    tuning: str  # tuned, published, not searched, defaults, not recorded; the first two maybe `OTHERWISE`
+    tuning_note: str  # the search, its file, and what is set otherwise
+
+
+def tuning_of(about: Mapping[str, Any]) -> Tuning:
+    """What run.json, as it was read, says under `tuning` and `tuned_by`.
+
+    A run from before searches were recorded tells its files alone, an older one nothing.
+    """
+    files, told = about.get("tuning"), about.get("tuned_by")
+    if isinstance(files, str):
+        return Tuning(DEFAULTS, "")
+    if not isinstance(files, dict) or not files:
+        return Tuning(NOT_RECORDED, "")
+    folder = str(next(iter(files))).rpartition("/")[0]  # tuned/permuted_mnist, of one or several strategies
+    if not isinstance(told, dict):
+        return Tuning("tuned", f"{folder}: search {NOT_RECORDED}")
+    search, differs = str(told.get("search")), _texts(told.get("differs"))
+    kind = next((kind for start, kind in _KINDS.items() if search.startswith(start)), "tuned")
+    note = folder if kind == "not searched" else f"{folder}: {search.removeprefix('published: ')}"
+    return Tuning(kind + (OTHERWISE if differs else ""), "; ".join([note, *differs]))
+
+
+def joined(found: Sequence[Tuning]) -> Tuning:
+    """Of a method: what its runs say, each once."""
+    return Tuning(*(" or ".join(dict.fromkeys(filter(None, texts))) for texts in zip(*found, strict=True)))
+
+
+def tuning_lines(rows: pd.DataFrame) -> list[str]:
+    """What stands under a table of `summary`: methods by how their settings were found, a line for each."""
+    if "tuning" not in rows:
+        return []
+    methods: dict[tuple[str, str], list[str]] = {}
+    for method, tuning, note in zip(rows["method"], rows["tuning"], rows["tuning_note"], strict=True):
+        told = (tuning, note if isinstance(note, str) else "")  # an empty text is nan after a CSV
+        methods.setdefault(told, []).append(str(method))
+    lines = [
+        f"{_few(names)}: {tuning}" + (f" ({note})" if note else "")
+        for (tuning, note), names in methods.items()
+    ]
+    over = len(lines) - MOST_SHOWN
+    return lines if over <= 0 else [*lines[:MOST_SHOWN], f"and {over} more: see summary.csv"]
+
+
+def tuning_text(rows: pd.DataFrame, *, indent: str) -> str:
+    """The same for the terminal, under its title; empty where the summary does not tell."""
+    lines = tuning_lines(rows)
+    wrapped = [
+        textwrap.fill(line, WIDTH, initial_indent=indent * 2, subsequent_indent=indent * 3) for line in lines
+    ]
+    return "\n".join([f"{indent}Settings", *wrapped]) if lines else ""
+
+
+def _few(names: list[str]) -> str:
+    over = len(names) - MOST_SHOWN
+    return ", ".join(names[:MOST_SHOWN]) + (f" and {over} more" if over > 0 else "")
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
