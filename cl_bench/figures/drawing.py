@@ -25,6 +25,7 @@ class Drawing(NamedTuple):
     make: Callable[..., Figure]
     arguments: dict[str, Any]
     formats: tuple[str, ...] = FORMATS
+    mark: str = ""
 
 
 class Drawn(NamedTuple):
@@ -78,4 +79,4 @@ def _draw(drawing: Drawing) -> list[Path] | ValueError:
         figure = drawing.make(**drawing.arguments)
     except (AnalysisError, RecordsError) as error:
         return error
-    return save(figure, drawing.path, formats=drawing.formats)
+    return save(figure, drawing.path, formats=drawing.formats, mark=drawing.mark)
