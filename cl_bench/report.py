@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -125,17 +125,17 @@ def recorded_notes(found: Iterable[Run]) -> list[str]:
         noted = run.about.get("notes")
         for sentence in noted if isinstance(noted, list) else ():
             about.setdefault(one_line(sentence), {}).setdefault(place, {})[run.method] = None
-    return [
-        f"{'; '.join(_concerned(place, names, methods[place]) for place, names in places.items())}: {sentence}"
-        for sentence, places in about.items()
-    ]
+    notes = []
+    for sentence, places in about.items():
+        where = [_concerned(place, list(names), of=len(methods[place])) for place, names in places.items()]
+        notes.append(f"{'; '.join(where)}: {sentence}")
+    return notes
 
 
-def _concerned(place: tuple[str, str], names: Collection[str], methods: Collection[str]) -> str:
+def _concerned(place: tuple[str, str], methods: list[str], *, of: int) -> str:
+    """The benchmark, where it is all of its methods."""
     study, benchmark = place
-    return (
-        f"{study}: {benchmark}" if len(names) == len(methods) else _where(study, benchmark, _listed([*names]))
-    )
+    return f"{study}: {benchmark}" if len(methods) == of else _where(study, benchmark, _listed(methods))
 
 
 @contextmanager

@@ -27,8 +27,8 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     test_last (after each task only the last so many were tested; None: all), run (folder name), status,
     after_task, on_task, accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and
     mutual_information (see `records.Record`; nan in runs from before they were measured), and one column for
-    each swept setting, under its dotted name, or `settings.<name>` where a column has that. Failed and unfinished runs are in it with what they recorded;
-    broken ones are not: `runs` lists them.
+    each swept setting, under its dotted name, or `settings.<name>` where a column has that. Failed and
+    unfinished runs are in it with what they recorded; broken ones are not: `runs` lists them.
     """
     return records_frame(*with_methods(read_runs(*paths)))
 
