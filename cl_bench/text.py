@@ -32,6 +32,17 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", errors="backslashreplace")
 
 
+def in_whole_characters(value: Any) -> Any:
+    """What a JSON file held, half characters in its texts (which no table and no file takes) as escapes."""
+    if isinstance(value, str):
+        return value if value.isascii() else encoded(value).decode()
+    if isinstance(value, list):
+        return [in_whole_characters(each) for each in value]
+    if isinstance(value, dict):
+        return {in_whole_characters(key): in_whole_characters(each) for key, each in value.items()}
+    return value
+
+
 def counted(number: int, noun: str) -> str:
     """`1 seed`, `2 seeds`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

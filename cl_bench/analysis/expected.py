@@ -27,7 +27,7 @@ from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.metrics import average_seen
 from cl_bench.analysis.tables import aligned
 from cl_bench.files import read_json
-from cl_bench.text import one_line
+from cl_bench.text import in_whole_characters, one_line
 
 FILE = "expected.json"  # in the folder of a study, written by its runs
 LEVEL = 0.05  # of the test
@@ -120,7 +120,7 @@ def read_expected(runs: Iterable[Run], *, damaged: list[str] | None = None) -> d
         path = folder / FILE
         if path.exists():
             try:
-                found[study] = expected_numbers(read_json(path))
+                found[study] = expected_numbers(in_whole_characters(read_json(path)))
             except (OSError, ValueError) as error:
                 if damaged is None:
                     raise AnalysisError(f"{path}: {error}") from error

@@ -12,7 +12,7 @@ from cl_bench.analysis.errors import AnalysisError
 from cl_bench.files import read_json
 from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
 from cl_bench.records import FILES, Record, State
-from cl_bench.text import one_line
+from cl_bench.text import in_whole_characters, one_line
 
 Scalar = str | int | float | bool | None
 
@@ -43,7 +43,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return one_line(self.path.name)
 
     @property
     def test_last(self) -> int | None:
@@ -93,7 +93,7 @@ def read_run(path: Path) -> Run:
     """One folder. Broken when one of its files cannot be read, or they contradict each other."""
     nothing_known = Run(path=path, study=one_line(path.parent.name))
     try:
-        about = read_json(path / "run.json")
+        about = in_whole_characters(read_json(path / "run.json"))
     except FileNotFoundError:
         return nothing_known._replace(error="run.json is missing")
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.labels import with_methods
 from cl_bench.lines import MOST, AnyRow, RecordsError
 from cl_bench.records import FILES, CalibrationBin, Record, State, read
+from cl_bench.text import in_whole_characters, one_line
 
 Damaged = list[tuple[Run, str]]  # runs of which a file is left out, and why
 RUN_COLUMNS = (
@@ -147,11 +148,11 @@ def runs_frame(found: Sequence[Run]) -> pd.DataFrame:
     """The rows of `runs`, from runs that were read already."""
     columns: dict[str, Any] = {name: [_value(run, name) for run in found] for name in RUN_COLUMNS}
     columns["seed"] = seed_column(columns["seed"])
-    columns["error"] = [run.error for run in found]
+    columns["error"] = [in_whole_characters(run.error) for run in found]
     columns["num_records"] = [len(run.records) for run in found]
     for name in ("wall_seconds", "cpu_seconds", "settings"):
         columns[name] = [getattr(run, name) for run in found]
-    columns["path"] = [str(run.path) for run in found]
+    columns["path"] = [one_line(run.path) for run in found]
     return pd.DataFrame(columns)
 
 

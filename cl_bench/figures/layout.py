@@ -97,20 +97,25 @@ def wrapped(label: str, inches: float, *, size: float = 9) -> str:
     """A label in lines that fit into so many inches, broken at spaces, or else after an underscore or =, or
     else anywhere.
 
-    Letters are 0.6 of their size wide, or less.
+    Most letters are 0.6 of their size wide, or less; a line of wide ones has fewer.
     """
-    fitting = max(8, int(72 * inches / (0.6 * size)))
+    most = max(8, int(72 * inches / (0.6 * size)))
+
+    def fits(line: str) -> bool:
+        return len(line) <= most and size * sum(map(_ems, line)) <= 72 * inches
+
     lines: list[str] = [""]
     for word in drawable(label).split(" "):
         whole = f"{lines[-1]} {word}" if lines[-1] else word
-        if len(whole) <= fitting:
+        if fits(whole):
             lines[-1] = whole
             continue
         lines += [""] * bool(lines[-1])
-        for piece in re.findall(rf"[^_=]{{1,{fitting - 1}}}[_=]?|[_=]", word):
-            if len(lines[-1]) + len(piece) > fitting and lines[-1]:
-                lines.append("")
-            lines[-1] += piece
+        for piece in re.findall(r"[^_=]*[_=]?", word):
+            for part in [piece] if fits(lines[-1] + piece) or fits(piece) else piece:
+                if lines[-1] and not fits(lines[-1] + part):
+                    lines.append("")
+                lines[-1] += part
     return "\n".join(lines)
 
 
@@ -122,6 +127,14 @@ def drawable(text: str) -> str:
 @cache
 def _letters() -> frozenset[int]:
     return frozenset(get_font(findfont(FONT)).get_charmap())
+
+
+@cache
+def _ems(letter: str) -> float:
+    """Its width, over the size of the font."""
+    font = get_font(findfont(FONT))
+    font.set_size(100, 72)
+    return font.load_char(ord(letter)).linearHoriAdvance / 65536 / 100
 
 
 def legend_labels(methods: Sequence[str], width: float, *, points: bool = False) -> list[str]:

@@ -24,7 +24,7 @@ from cl_bench.page.tables import (
     settings_tables,
     summary_table,
 )
-from cl_bench.text import counted, one_line
+from cl_bench.text import counted, in_whole_characters, one_line
 
 MOST_RUNS = 200  # of a study and benchmark that are listed in the page; runs.csv has them all
 RUNS = (
@@ -93,7 +93,7 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
             "wall_seconds": run.wall_seconds,
             "path": _below(run.path, root),
             "command": "" if run.status == "broken" else command(run),
-            "error": run.error,
+            "error": in_whole_characters(run.error),
         }
         for run in analysed.found
     ]
@@ -248,4 +248,4 @@ def _styles(runs: Sequence[Run]) -> Mapping[str, Any]:
 
 
 def _below(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    return one_line(path.relative_to(root) if path.is_relative_to(root) else path)
