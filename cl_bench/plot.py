@@ -14,6 +14,7 @@ from cl_bench.analysis.errors import AnalysisError, NotMeasuredError
 from cl_bench.analysis.results import Results
 from cl_bench.kinds import KINDS, parts_of_kinds
 from cl_bench.records import RecordsError
+from cl_bench.text import one_line
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from cl_bench.figures.drawing import Drawing
@@ -53,7 +54,7 @@ def plot(
     Raises:
         AnalysisError, RecordsError: where there is nothing to draw, or a format is not written; it says why.
     """
-    from cl_bench.figures.drawing import drawn
+    from cl_bench.figures.drawing import FEWEST, drawn
 
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, n=1)
@@ -75,12 +76,15 @@ def plot(
     if together or (output is not None and Path(output).resolve() != default.resolve()):
         put = planned if output is None else _put(planned, Path(output), folder=_is_folder(output))
         planned, kept = _beside_others(put, source=sorted(str(Path(each).resolve()) for each in folders))
+    if len(planned) >= FEWEST:  # drawn in processes, whose finds are not known here
+        _ = results.calibration, results.probes
     with drawn(planned) as done:
         pass
     reasons = dict.fromkeys(str(error) for _, error in done.refused)
     if not done.paths:
         raise AnalysisError(f"{kind}: {'; '.join(reasons)}")
-    return Plotted(done.paths, [*refusals(done.refused, quiet=()), *kept])
+    notes = [*refusals(done.refused, quiet=()), *results.left_out(), *kept]
+    return Plotted(done.paths, list(map(one_line, notes)))
 
 
 def drawings(

@@ -58,8 +58,14 @@ def report(folder: str | os.PathLike[str]) -> Report:
             tables["expected.csv"] = compared
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
     text = "\n\n".join(filter(None, [text_table(rows), published_table(compared), *said.text]))
-    damaged += [f"{_of(run)}: {error}; the run counts without that file." for run, error in results.damaged]
-    notes = [*run_notes(found), *damaged, *summary_notes(rows), *notes, *recorded_notes(found)]
+    notes = [
+        *run_notes(found),
+        *results.left_out(),
+        *damaged,
+        *summary_notes(rows),
+        *notes,
+        *recorded_notes(found),
+    ]
     notes = list(map(one_line, [*notes, *stale_notes(folder / "figures", drawn)]))
     curves, averages = results.curves, results.averages
     analysed = Analysed(folder, found, matrices, rows, curves, averages, compared, said.text, notes)
@@ -170,10 +176,6 @@ def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:
     return write_whole(path, encoded(table.to_csv(index=False)))
-
-
-def _of(run: Run) -> str:
-    return f"{_where(run.study, run.benchmark, run.method)}, seed {run.seed}"
 
 
 def _where(study: str, benchmark: str, method: str) -> str:

@@ -382,5 +382,15 @@ def test_a_broken_file_costs_a_report_its_figure_and_is_noted(tmp_path):
     assert not any(path.match("calibration-*") for path in found.paths)
     assert any(path.match("drift-*.png") for path in found.paths)
     (note,) = [note for note in found.notes if "calibration" in note]
-    assert note.startswith("permuted_mnist has no calibration figure: ")
+    assert note.startswith("study: ewc on permuted_mnist, seed 0: ")
     assert "line 1: the header must be" in note
+    assert note.endswith("the run counts without that file.")
+
+
+def test_one_broken_file_costs_no_other_run_its_figure(tmp_path):
+    for seed in range(2):
+        full_run(tmp_path, seed=seed)
+    (full_run(tmp_path, seed=2) / "calibration.csv").write_text("a,b\n1,2\n")
+    made = plot("calibration", tmp_path)
+    assert made.paths
+    assert "seed 2: " in made.notes[0]

@@ -83,10 +83,20 @@ class Results:
         """As `read_probes`, of complete runs; a file that breaks the format goes into `damaged`."""
         return read_probes(self.complete, damaged=self.damaged)
 
+    def left_out(self) -> list[str]:
+        """A sentence for each file that was left out, as far as they were read."""
+        return list(
+            dict.fromkeys(
+                f"{run.study}: {run.method} on {run.benchmark}, seed {run.seed}: {error}; "
+                "the run counts without that file."
+                for run, error in self.damaged
+            )
+        )
+
     def only(self, **where: str) -> "Results":
         """The runs of a study, of a benchmark, or of both; what is known of them already is kept."""
         part = Results([run for run in self.found if _is(run, where)], self.swept)
-        part.damaged = [(run, error) for run, error in self.damaged if _is(run, where)]
+        part.damaged = self.damaged  # one list: what a part finds is known of all
         for name in ("frame", "summary", "curves", "averages", "calibration", "probes"):
             table = self.__dict__.get(name)
             if table is not None and len(table):

@@ -153,8 +153,9 @@ def legend_shape(methods: Sequence[str], width: float, *, points: bool = False) 
 
 def legend_height(methods: Sequence[str], width: float, *, points: bool = False) -> float:
     """Inches that the legend takes below a figure."""
-    tallest = max(label.count("\n") + 1 for label in legend_labels(methods, width, points=points))
-    return 0.2 + (0.065 + 0.15 * tallest) * legend_shape(methods, width, points=points)[0]
+    heights = [0.065 + 0.15 * (1 + name.count("\n")) for name in legend_labels(methods, width, points=points)]
+    rows, _ = legend_shape(methods, width, points=points)
+    return 0.2 + max(sum(heights[first : first + rows]) for first in range(0, len(heights), rows))
 
 
 def legend_below(

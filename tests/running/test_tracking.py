@@ -144,7 +144,7 @@ class Server:
     def __init__(self):
         self.runs = {}
 
-    def init(self, *, id=None, resume=None, **settings):  # noqa: A002  (its name there)
+    def init(self, *, id=None, resume=None, **settings):
         assert id is None or resume == "allow"
         run = SimpleNamespace(id=id or f"id{len(self.runs)}", define_metric=lambda *_, **__: None)
         known = self.runs.setdefault(run.id, {})
