@@ -114,7 +114,7 @@ def drawings(
 
 
 def refusals(
-    refused: "Iterable[tuple[Drawing, ValueError]]", *, quiet: tuple[type, ...] = (NotMeasuredError,)
+    refused: "Iterable[tuple[Drawing, Exception]]", *, quiet: tuple[type, ...] = (NotMeasuredError,)
 ) -> list[str]:
     """A sentence for each figure that could not be drawn, but for reasons of the quiet kind."""
     return [
