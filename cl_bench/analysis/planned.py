@@ -34,9 +34,8 @@ def missing(runs: Sequence[Run]) -> list[str]:
             ]
             more = f" and {len(absent) - MOST} more" if len(absent) > MOST else ""
             said = f": {'; '.join(filter(None, names))}{more}" if several else ""
-            have = "has" if len(absent) == 1 else "have"
-            runs_of = "the one run" if total == 1 else f"{len(absent)} of {total} runs"
-            notes.append(one_line(f"{study}: {runs_of} of the last sweep {have} not begun{said}."))
+            which, have = ("the one run", "has") if total == 1 else (f"{len(absent)} of {total} runs", "have")
+            notes.append(one_line(f"{study}: {which} of the last sweep {have} not begun{said}."))
     return notes
 
 
