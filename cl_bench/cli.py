@@ -11,6 +11,7 @@ from pathlib import Path
 from cl_bench.choices import GROUPS, choices, describe, with_packages
 from cl_bench.places import conf_folder
 from cl_bench.provenance import STALE
+from cl_bench.text import never_fail
 
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
 
@@ -67,6 +68,7 @@ command goes on with them."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0; 1 where something failed; 2 for a wrong command line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    never_fail(sys.stdout, sys.stderr)
     if arguments[:2] == ["-sc", "query=bash"]:  # asked by Hydra's completion script
         return complete(os.environ.get("COMP_LINE", ""))
     try:

@@ -6,7 +6,9 @@ cannot be drawn it raises an AnalysisError that says why, NotMeasuredError where
 numbers. The first line of its docstring is what `cl-bench plot --help` says.
 """
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -174,6 +176,7 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
     )
 }
 OVER_BENCHMARKS = (critical_difference.__name__,)
+LONGEST_NAME = 150  # bytes of a study and benchmark in a file's name; most disks take 255 in all
 
 
 class Part(NamedTuple):
@@ -219,11 +222,21 @@ def _some_run_complete(results: Results) -> None:
 
 
 def _file_name(text: str) -> str:
-    return re.sub(r"[^\w.=+-]+", "_", text)
+    """The text as a part of a file's name; a long one is cut and told apart by a hash."""
+    name = re.sub(r"[^\w.=+-]+", "_", text)
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    kept = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _unique(name: str, taken: set[str]) -> str:
+    """The name, or one with a number: names that differ in case alone are one file on some disks."""
     candidates = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
-    free = next(candidate for candidate in candidates if candidate not in taken)
-    taken.add(free)
+    free = next(candidate for candidate in candidates if _on_disk(candidate) not in taken)
+    taken.add(_on_disk(free))
     return free
+
+
+def _on_disk(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()

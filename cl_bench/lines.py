@@ -15,6 +15,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+MOST = 2**63 - 1  # of whole numbers in tables
+
 
 class Limit(NamedTuple):
     """Between what a number must lie, both ends included."""
@@ -27,9 +29,10 @@ class Limit(NamedTuple):
         return self.low <= value <= self.high or (self.or_nan and value != value)
 
     def rule(self) -> str:
-        if self.high < math.inf:
+        if self.high not in (MOST, math.inf):
             return f"must be a fraction in [{self.low}, {self.high}]"
-        return "must not be negative" if self.low == 0 else f"must be {self.low} or more"
+        least = "must not be negative" if self.low == 0 else f"must be {self.low} or more"
+        return f"{least}, and below 2^63" if self.high == MOST else least
 
 
 class Row(Protocol):

@@ -11,7 +11,7 @@ import os
 from typing import Any, NamedTuple, overload
 
 from cl_bench import lines
-from cl_bench.lines import AnyRow, Limit, RecordsError, append
+from cl_bench.lines import MOST, AnyRow, Limit, RecordsError, append
 
 __all__ = [
     "FILES",
@@ -26,7 +26,8 @@ __all__ = [
     "read",
 ]
 
-FROM_0, FROM_1, FRACTION = Limit(0), Limit(1), Limit(0, 1)
+FROM_0, FRACTION = Limit(0), Limit(0, 1)
+COUNT, FROM_1 = Limit(0, MOST), Limit(1, MOST)  # of whole numbers
 FROM_0_OR_NAN, FRACTION_OR_NAN = FROM_0._replace(or_nan=True), FRACTION._replace(or_nan=True)
 
 NUM_BINS = 15  # of the confidence, equal in width, as in Guo et al. 2017
@@ -53,7 +54,7 @@ class Record(NamedTuple):
     @classmethod
     def limits(cls) -> dict[str, Limit]:
         return {
-            "after_task": FROM_0,
+            "after_task": COUNT,
             "on_task": FROM_1,
             "accuracy": FRACTION,
             "num_examples": FROM_1,
@@ -80,13 +81,13 @@ class State(NamedTuple):
     @classmethod
     def limits(cls) -> dict[str, Limit]:
         return {
-            "after_task": FROM_0,
+            "after_task": COUNT,
             "drift": FROM_0_OR_NAN,
             "frozen": FRACTION_OR_NAN,
-            "stored_bits": FROM_0,
-            "deployed_bits": FROM_0,
+            "stored_bits": COUNT,
+            "deployed_bits": COUNT,
             "training_seconds": FROM_0,
-            "num_steps": FROM_0,
+            "num_steps": COUNT,
             "ood_auroc": FRACTION_OR_NAN,
         }
 
@@ -105,7 +106,7 @@ class CalibrationBin(NamedTuple):
     @classmethod
     def limits(cls) -> dict[str, Limit]:
         return {
-            "after_task": FROM_0,
+            "after_task": COUNT,
             "on_task": FROM_1,
             "bin": FROM_1,
             "num_examples": FROM_1,

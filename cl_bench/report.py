@@ -12,7 +12,7 @@ import pandas as pd
 
 from cl_bench.analysis.expected import against_published, published_table
 from cl_bench.analysis.folders import Run
-from cl_bench.analysis.planned import missing
+from cl_bench.analysis.planned import missing, unreadable
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
@@ -22,6 +22,7 @@ from cl_bench.kinds import KINDS
 from cl_bench.page.contents import Analysed
 from cl_bench.page.write import write_files
 from cl_bench.plot import drawings, refusals
+from cl_bench.text import encoded, one_line
 
 
 class Report(NamedTuple):
@@ -45,37 +46,46 @@ def report(folder: str | os.PathLike[str]) -> Report:
     """
     folder = Path(folder)
     results = Results.read(folder)
-    found, frame, rows = results.found, results.frame, results.summary
+    found, frame, rows, matrices = results.found, results.frame, results.summary, results.matrices
+    # read here, so that what is damaged is known here, and not to a process that draws
+    probes, _ = results.probes, results.calibration
+    damaged: list[str] = []
     with _drawn(results, folder=folder / "figures") as (drawn, notes):
-        said = statements(found, frame, rows, accuracies=results.matrices)
+        said = statements(found, frame, rows, probes=probes, accuracies=matrices)
         tables = {"summary.csv": rows, "forgetting_curves.csv": results.curves} | said.tables
-        compared = against_published(found, frame, accuracies=results.matrices)
+        compared = against_published(found, frame, accuracies=matrices, damaged=damaged)
         if not compared.empty:
             tables["expected.csv"] = compared
         paths = [_write_csv(table, folder / name) for name, table in tables.items()]
     text = "\n\n".join(filter(None, [text_table(rows), published_table(compared), *said.text]))
-    notes = [*run_notes(found), *summary_notes(rows), *notes, *stale_notes(folder / "figures", drawn)]
+    notes = [
+        *run_notes(found),
+        *results.left_out(),
+        *damaged,
+        *summary_notes(rows),
+        *notes,
+        *recorded_notes(found),
+    ]
+    notes = list(map(one_line, [*notes, *stale_notes(folder / "figures", drawn)]))
     curves, averages = results.curves, results.averages
-    analysed = Analysed(folder, found, results.matrices, rows, curves, averages, compared, said.text, notes)
+    analysed = Analysed(folder, found, matrices, rows, curves, averages, compared, said.text, notes)
     return Report(text, [*paths, *drawn, *write_files(analysed, figures=drawn)], notes)
 
 
 def run_notes(found: Iterable[Run]) -> list[str]:
-    """Which runs failed, did not finish, or could not be read, and why."""
+    """Which runs failed, were interrupted, did not finish, or could not be read, and why."""
     found = list(found)
     notes = []
     groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in found:
-        if run.status in ("failed", "running"):
-            reason = f"failed: {_last_line(run.error)}" if run.status == "failed" else _how_far(run)
-            groups.setdefault((run.status, _where(run.study, run.benchmark, run.method), reason), []).append(
-                run
-            )
+        if run.status in _UNFINISHED:
+            key = (run.status, _where(run.study, run.benchmark, run.method), _UNFINISHED[run.status](run))
+            groups.setdefault(key, []).append(run)
     for (_, where, reason), runs in sorted(groups.items(), key=lambda item: item[0]):
         seeds = sorted({str(run.seed) for run in runs}, key=int)
         notes.append(f"{where}, seed{'s' * (len(seeds) > 1)} {_listed(seeds)} {reason}")
     notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
-    return notes + repeated_notes(found) + missing(found)
+    return notes + repeated_notes(found) + missing(found) + unreadable(found)
 
 
 def repeated_notes(found: Iterable[Run]) -> list[str]:
@@ -98,13 +108,40 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
     for row in rows[rows["num_left_out"] > 0].to_dict("records"):
         number, total = row["num_left_out"], row["num_left_out"] + row["num_seeds"]
         where = _where(row["study"], row["benchmark"], row["method"])
-        notes.append(
-            f"{where}: {number} of {total} runs left out of tables and figures, their matrix is incomplete."
-        )
+        which = "its one run is" if total == 1 else f"{number} of {total} runs"
+        whose = "its" if number == 1 else "their"
+        notes.append(f"{where}: {which} left out of tables and figures, {whose} matrix is incomplete.")
     single = rows[rows["num_seeds"] == 1]
     for (study, benchmark), group in single.groupby(["study", "benchmark"], sort=False):
         notes.append(f"{study}: {benchmark}: one seed only, so no interval: {', '.join(group['method'])}.")
     return notes
+
+
+def recorded_notes(found: Iterable[Run]) -> list[str]:
+    """What runs have noted of their data or network (`notes` in run.json): each sentence once, with the
+    methods and benchmarks that it is about.
+    """
+    methods: dict[tuple[str, str], dict[str, None]] = {}
+    about: dict[str, dict[tuple[str, str], dict[str, None]]] = {}
+    for run in found:
+        if run.status == "broken":
+            continue
+        place = run.study, run.benchmark
+        methods.setdefault(place, {})[run.method] = None
+        noted = run.about.get("notes")
+        for sentence in noted if isinstance(noted, list) else ():
+            about.setdefault(one_line(sentence), {}).setdefault(place, {})[run.method] = None
+    notes = []
+    for sentence, places in about.items():
+        where = [_concerned(place, list(names), of=len(methods[place])) for place, names in places.items()]
+        notes.append(f"{'; '.join(where)}: {sentence}")
+    return notes
+
+
+def _concerned(place: tuple[str, str], methods: list[str], *, of: int) -> str:
+    """The benchmark, where it is all of its methods."""
+    study, benchmark = place
+    return f"{study}: {benchmark}" if len(methods) == of else _where(study, benchmark, _listed(methods))
 
 
 @contextmanager
@@ -120,7 +157,7 @@ def _drawn(results: Results, *, folder: Path) -> Iterator[tuple[list[Path], list
 
     paths: list[Path] = []
     notes: list[str] = []
-    with drawn(drawings(results, KINDS, folder=folder)) as done:
+    with drawn(drawings(results, KINDS, folder=folder), strict=False) as done:
         yield paths, notes
     paths += done.paths
     notes += refusals(done.refused)
@@ -138,7 +175,7 @@ def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:
-    return write_whole(path, table.to_csv(index=False).encode())
+    return write_whole(path, encoded(table.to_csv(index=False)))
 
 
 def _where(study: str, benchmark: str, method: str) -> str:
@@ -159,3 +196,10 @@ def _last_line(error: str) -> str:
 
 def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+_UNFINISHED = {
+    "failed": lambda run: f"failed: {_last_line(run.error)}",
+    "interrupted": lambda run: "was interrupted; the same command goes on.",
+    "running": _how_far,
+}  # status -> why, in words

@@ -13,7 +13,7 @@ from cl_bench.choices import choices
 from cl_bench.cli import main
 from cl_bench.figures import method_styles
 from cl_bench.figures.style import _KNOWN
-from cl_bench.kinds import KINDS, parts_of_kinds
+from cl_bench.kinds import KINDS, LONGEST_NAME, _file_name, _unique, parts_of_kinds
 from cl_bench.plot import plot
 from cl_bench.report import report
 
@@ -261,11 +261,43 @@ def test_several_benchmarks_add_their_names_to_the_output(tmp_path):
     write_run(tmp_path, benchmark="b", num_tasks=1)
     made = plot("heatmap", tmp_path, output=tmp_path / "out.png")
     assert [path.name for path in made.paths] == ["out-a-1.png", "out-b.png"]
-    made = plot("comparison", tmp_path, output=tmp_path / "out.png")
-    assert [path.name for path in made.paths] == ["out-a-1.png"]
+    made = plot("comparison", tmp_path, output=tmp_path / "other.png")
+    assert [path.name for path in made.paths] == ["other-a-1.png"]
     assert made.notes == [
         "b has no comparison figure: forgetting is of a task that is tested again after a later one."
     ]
+
+
+@pytest.mark.parametrize("output", ["x", "x.png", "x.svg", "x.pdf", "figures/"])
+def test_no_figure_takes_the_place_of_another(two_methods, tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    other = tmp_path / "results"
+    write_run(other)
+    first = plot("comparison", two_methods, output=output)
+    files = {path: path.read_bytes() for path in first.paths}
+    others = [plot("drift", two_methods, output=output), plot("comparison", other, output=output)]
+    assert {path: path.read_bytes() for path in files} == files
+    made = [path for one in others for path in one.paths]
+    assert len({*made, *files}) == 3 * len(files)
+    assert all(path.exists() for path in made)
+    assert "holds something else, and is kept" in others[1].notes[0]
+    again = plot("comparison", two_methods, output=output)
+    assert again == first, "a figure made anew is in its old place"
+
+
+def test_a_file_of_somebody_elses_is_kept(two_methods, tmp_path):
+    (tmp_path / "x.svg").write_text("a drawing of my own")
+    made = plot("comparison", two_methods, output=tmp_path / "x")
+    assert [path.name for path in made.paths] == ["x-comparison.png", "x-comparison.svg"]
+    assert (tmp_path / "x.svg").read_text() == "a drawing of my own"
+
+
+def test_names_that_are_one_on_some_disks_or_too_long_for_any_have_files_of_their_own():
+    names = ["Digits", "digits", "d" * 200 + "1", "d" * 200 + "2", "\u4e2d" * 200]
+    taken = set()
+    found = [_unique(_file_name(name), taken) for name in names]
+    assert len({name.casefold() for name in found}) == len(names)
+    assert all(len(name.encode()) <= LONGEST_NAME + 2 for name in found)
 
 
 def test_several_folders_are_put_together_and_told_apart_by_study(tmp_path, monkeypatch):
@@ -350,5 +382,15 @@ def test_a_broken_file_costs_a_report_its_figure_and_is_noted(tmp_path):
     assert not any(path.match("calibration-*") for path in found.paths)
     assert any(path.match("drift-*.png") for path in found.paths)
     (note,) = [note for note in found.notes if "calibration" in note]
-    assert note.startswith("permuted_mnist has no calibration figure: ")
+    assert note.startswith("study: ewc on permuted_mnist, seed 0: ")
     assert "line 1: the header must be" in note
+    assert note.endswith("the run counts without that file.")
+
+
+def test_one_broken_file_costs_no_other_run_its_figure(tmp_path):
+    for seed in range(2):
+        full_run(tmp_path, seed=seed)
+    (full_run(tmp_path, seed=2) / "calibration.csv").write_text("a,b\n1,2\n")
+    made = plot("calibration", tmp_path)
+    assert made.paths
+    assert "seed 2: " in made.notes[0]

@@ -18,6 +18,7 @@ from cl_bench.analysis.statistics import (
     tost,
 )
 from cl_bench.analysis.summary import REFERENCE
+from cl_bench.text import counted
 
 METRICS = ("average_accuracy", "forgetting")  # higher is better in the first, lower in the second
 ALPHA = 0.05
@@ -138,21 +139,20 @@ def sentence(pair: dict[str, Any], *, num_pairs: int, margin: float = MARGIN) ->
     difference, low, high = (100 * pair[name] for name in ("difference", "low", "high"))
     if number == 0:
         return f"{first} and {second} have no seed in common."
-    size = f"{abs(difference):.1f} points"
     if number == 1:
-        said = f"{first} is {size} {_better(difference)} than {second}"
-        return f"{said} with the one seed they share; no interval."
+        return f"{_apart(first, second, difference)} with the one seed they share; no interval."
+    if difference == low == high == 0:
+        return f"{first} and {second} are as accurate as each other with each of {number} seeds."
     if difference < 0:
         low, high = -high, -low
-    said = (
-        f"{first} is {size} (95 % interval {_number(low)} to {_number(high)}, {number} seeds) "
-        f"{_better(difference)} than {second}"
-    )
+    interval = f" (95 % interval {_number(low)} to {_number(high)}, {number} seeds)"
+    said = _apart(first, second, difference, interval)
     adjusted = f"{'Holm-adjusted ' if num_pairs > 1 else ''}{_p(pair['p_student_holm'])}"
     if pair["p_student_holm"] <= ALPHA:
         return f"{said}; {adjusted}."
     if pair["p_equivalent"] <= ALPHA:
-        return f"{said}: the same within {100 * margin:g} point (TOST, {_p(pair['p_equivalent'])})."
+        points = "1 point" if margin == 0.01 else f"{100 * margin:g} points"
+        return f"{said}: the same within {points} (TOST, {_p(pair['p_equivalent'])})."
     short = f"is not enough among {num_pairs} pairs" if low > 0 else "does not tell them apart"
     return f"{said}, which {short} ({adjusted}); {_more_seeds(pair, number)}."
 
@@ -162,7 +162,9 @@ def _more_seeds(pair: dict[str, Any], number: int) -> str:
     if pd.isna(needed):
         return "no number of seeds in sight would separate them"
     more = int(needed) - number
-    return f"about {more} more seed{'s' * (more > 1)} {'are' if more > 1 else 'is'} needed"
+    if more < 1:  # with this difference and spread; these seeds were less lucky than four in five
+        return "more seeds may decide it"
+    return f"about {counted(more, 'more seed')} {'is' if more == 1 else 'are'} needed"
 
 
 def _wilcoxon_note(pairs: Sequence[dict[str, Any]], *, num_pairs: int) -> str:
@@ -200,8 +202,13 @@ def _by_method(group: pd.DataFrame, metric: str) -> dict[str, dict[Any, float]]:
     return scores
 
 
-def _better(difference: float) -> str:
-    return "more accurate" if difference >= 0 else "less accurate"
+def _apart(first: str, second: str, difference: float, interval: str = "") -> str:
+    """By how many points; a difference that would be written as 0.0 is less than what is written."""
+    better = "more accurate" if difference >= 0 else "less accurate"
+    if difference == 0:
+        return f"{first} is as accurate as {second}{interval}"
+    size = "less than 0.1" if abs(difference) < 0.05 else f"{abs(difference):.1f}"
+    return f"{first} is {size} points{interval} {better} than {second}"
 
 
 def _number(value: float) -> str:

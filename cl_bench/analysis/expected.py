@@ -27,6 +27,7 @@ from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.metrics import average_seen
 from cl_bench.analysis.tables import aligned
 from cl_bench.files import read_json
+from cl_bench.text import in_whole_characters, one_line
 
 FILE = "expected.json"  # in the folder of a study, written by its runs
 LEVEL = 0.05  # of the test
@@ -80,6 +81,10 @@ def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
                 raise AnalysisError(
                     f"expected: evidence must be one of {', '.join(EVIDENCE)}, got {dict(row)}"
                 )
+            for name in ("accuracy", "margin", "spread"):
+                value = getattr(one, name)
+                if value is not None and not 0 <= value <= 100:
+                    raise AnalysisError(f"expected: {name} must be percent, got {value!r} in {dict(row)}")
             if not one.margin > 0:
                 raise AnalysisError(f"expected: margin must be positive, got {one.margin=} in {dict(row)}")
             found.append(one._replace(run_with=tuple(map(str, one.run_with))))
@@ -102,16 +107,24 @@ def _listed(value: Any, name: str) -> list[Mapping[str, Any]]:
     return value
 
 
-def read_expected(runs: Iterable[Run]) -> dict[str, list[Expected]]:
-    """Study -> its published numbers, from the folders that the runs lie in; without those that have none."""
+def read_expected(runs: Iterable[Run], *, damaged: list[str] | None = None) -> dict[str, list[Expected]]:
+    """Study -> its published numbers, from the folders that the runs lie in; without those that have none.
+
+    With `damaged` a file that cannot be used is no error: a sentence about it goes there.
+
+    Raises:
+        AnalysisError: for a file that cannot be read, or a row of it that says too little.
+    """
     found = {}
     for folder, study in {run.path.parent: run.study for run in runs}.items():
         path = folder / FILE
         if path.exists():
             try:
-                found[study] = expected_numbers(read_json(path))
-            except ValueError as error:
-                raise AnalysisError(f"{path}: {error}") from error
+                found[study] = expected_numbers(in_whole_characters(read_json(path)))
+            except (OSError, ValueError) as error:
+                if damaged is None:
+                    raise AnalysisError(f"{path}: {error}") from error
+                damaged.append(f"{path} is left out: {error}.")
     return {study: rows for study, rows in found.items() if rows}
 
 
@@ -143,11 +156,15 @@ def verdict(values: Sequence[float], *, published: float, margin: float, evidenc
 
 
 def against_published(
-    runs: Sequence[Run], frame: pd.DataFrame, *, accuracies: Sequence[RunMatrix] | None = None
+    runs: Sequence[Run],
+    frame: pd.DataFrame,
+    *,
+    accuracies: Sequence[RunMatrix] | None = None,
+    damaged: list[str] | None = None,
 ) -> pd.DataFrame:
     """A row for each published number of the studies that the runs belong to.
 
-    `accuracies` are the frame's `matrices`, where they are known already.
+    `accuracies` are the frame's `matrices`, where they are known already; `damaged` as in `read_expected`.
 
     Columns: study, method (strategy and settings), published, spread, spread_kind, published_seeds, mean,
     low, high (of ours; percent; 95 % Student t interval over seeds), num_seeds, difference, margin (points),
@@ -156,7 +173,7 @@ def against_published(
     found = matrices(frame) if accuracies is None else accuracies
     complete = {(run.study, run.run): run for run in found if run.complete}
     rows = []
-    for study, published in read_expected(runs).items():
+    for study, published in read_expected(runs, damaged=damaged).items():
         mine = [run for run in runs if run.study == study and (study, run.name) in complete]
         names = short_names(list(dict.fromkeys(key for one in published for key in one.settings)))
         for one in published:
@@ -179,7 +196,7 @@ def _belongs(run: Run, one: Expected) -> bool:
 def _label(one: Expected, names: Mapping[str, str]) -> str:
     settings = [f"{names[key]}={shown(value)}" for key, value in one.settings.items()]
     after = [] if one.after_task is None else [f"after task {one.after_task}"]
-    return ", ".join([" ".join([one.strategy, *settings]), *after])
+    return one_line(", ".join([" ".join([one.strategy, *settings]), *after]))
 
 
 def _accuracy(run: RunMatrix, after_task: int | None) -> float:
@@ -255,7 +272,7 @@ def columns_of(rows: pd.DataFrame) -> list[list[str]]:
         ["published", *map(_published, rows.to_dict("records"))],
         ["here", *map(_here, rows.to_dict("records"))],
         ["seeds", *map(str, rows["num_seeds"])],
-        ["difference", *("–" if math.isnan(each) else f"{each:+.1f}" for each in rows["difference"])],
+        ["difference", *map(_signed, rows["difference"])],
         ["margin", *(f"{each:g}" for each in rows["margin"])],
         ["agrees?", *rows["verdict"]],
         ["source", *(str(1 + place) for place in rows.groupby(_SOURCE, sort=False).ngroup())],
@@ -265,8 +282,15 @@ def columns_of(rows: pd.DataFrame) -> list[list[str]]:
 _SOURCE = ["source", "evidence", "note"]
 
 
+def _signed(points: float) -> str:
+    if math.isnan(points):
+        return "–"
+    text = f"{points:+.1f}"
+    return "+0.0" if text == "-0.0" else text
+
+
 def _published(row: Mapping[Any, Any]) -> str:
-    spread = "" if pd.isna(row["spread"]) else f" ± {row['spread']:g} {row['spread_kind']}"
+    spread = "" if pd.isna(row["spread"]) else f" ± {row['spread']:g} {one_line(row['spread_kind'])}"
     seeds = "" if pd.isna(row["published_seeds"]) else f" ({row['published_seeds']:g})"
     return f"{row['published']:g}{spread}{seeds}"
 

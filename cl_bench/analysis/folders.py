@@ -13,10 +13,12 @@ from cl_bench.files import read_json
 from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
 from cl_bench.provenance import STALE
 from cl_bench.records import FILES, Record, State
+from cl_bench.text import in_whole_characters, one_line
 
 Scalar = str | int | float | bool | None
 
 STATUSES = ("finished", "running", "interrupted", "failed", "broken")
+MOST_TASKS = 5_000  # of a stream: its matrix has their square
 _RUN_NAME = re.compile(r".+-s\d+-[0-9a-f]{4,}$")  # <benchmark>-<strategy>-s<seed>-<hash>
 
 
@@ -43,7 +45,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return one_line(self.path.name)
 
     @property
     def test_last(self) -> int | None:
@@ -91,9 +93,9 @@ def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
 
 def read_run(path: Path) -> Run:
     """One folder. Broken when one of its files cannot be read, or they contradict each other."""
-    nothing_known = Run(path=path, study=path.parent.name)
+    nothing_known = Run(path=path, study=one_line(path.parent.name))
     try:
-        about = read_json(path / "run.json")
+        about = in_whole_characters(read_json(path / "run.json"))
     except FileNotFoundError:
         return nothing_known._replace(error="run.json is missing")
     except (OSError, ValueError) as error:
@@ -115,6 +117,10 @@ def read_run(path: Path) -> Run:
     # A resumed run tests again what it had tested: the last counts.
     tests = list({(test.after_task, test.on_task): test for test in tests}.values())
     num_tasks = run.num_tasks or max((test.on_task for test in tests), default=0)
+    if num_tasks > MOST_TASKS:
+        return run._replace(
+            status="broken", error=f"records.csv has task {num_tasks}, of {MOST_TASKS} at most"
+        )
     for test in tests:
         if test.seed != run.seed:
             contradiction = f"records.csv has seed {test.seed}, run.json has seed {run.seed}"
@@ -166,28 +172,34 @@ def _described(path: Path, about: dict[str, Any]) -> Run:
     check_test_last(settings[TEST_LAST])
     return Run(
         path=path,
-        study=str(about.get("study") or path.parent.name),
-        benchmark=str(about["benchmark"]),
-        strategy=str(about["strategy"]),
+        study=one_line(about.get("study") or path.parent.name),
+        benchmark=one_line(about["benchmark"]),
+        strategy=one_line(about["strategy"]),
         seed=_whole(about, "seed"),
-        scenario=str(about.get("scenario") or ""),
-        num_tasks=_whole(about, "num_tasks"),
+        scenario=one_line(about.get("scenario") or ""),
+        num_tasks=_whole(about, "num_tasks", most=MOST_TASKS),
         status=status,
         error=str(about.get("error") or ""),
-        wall_seconds=_seconds(about, "wall_seconds"),
-        cpu_seconds=_seconds(about, "cpu_seconds"),
+        wall_seconds=seconds_of(about, "wall_seconds"),
+        cpu_seconds=seconds_of(about, "cpu_seconds"),
         settings=settings,
         about=about,
     )
 
 
-def _whole(about: dict[str, Any], key: str) -> int:
-    value = about.get(key) or 0
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{key} must be a whole number, 0 or more, got {value!r}")
+def _whole(about: dict[str, Any], key: str, *, most: float = math.inf) -> int:
+    value = about.get(key, 0)
+    value = 0 if value is None else value
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        limit = ", 0 or more" if most == math.inf else f" from 0 to {most}"
+        raise ValueError(f"{key} must be a whole number{limit}, got {value!r}")
     return value
 
 
-def _seconds(about: dict[str, Any], key: str) -> float:
+def seconds_of(about: dict[str, Any], key: str) -> float:
+    """What run.json says of them; nan where it does not, or says no number."""
     value = about.get(key)
-    return float(value) if isinstance(value, (int, float)) else math.nan
+    try:
+        return float(value) if isinstance(value, (int, float)) else math.nan
+    except OverflowError:  # a whole number beyond what a float holds
+        return math.inf

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ import pandas as pd
 from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning, tuning_of
+from cl_bench.lines import MOST, AnyRow, RecordsError
 from cl_bench.records import FILES, CalibrationBin, Record, State, read
+from cl_bench.text import in_whole_characters, one_line
 
+Damaged = list[tuple[Run, str]]  # runs of which a file is left out, and why
 RUN_COLUMNS = (
     *("study", "benchmark", "strategy", "method", "seed", "scenario", "num_tasks", "test_last"),
     *("run", "status", *Tuning._fields),
@@ -26,8 +30,8 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     tuning and tuning_note (how the settings were found, see `analysis.tuning.Tuning`), after_task, on_task,
     accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and mutual_information (see
     `records.Record`; nan in runs from before they were measured), and one column for each swept setting,
-    under its dotted name. Failed and unfinished runs are in it with what they recorded;
-    broken ones are not: `runs` lists them.
+    under its dotted name, or `settings.<name>` where a column has that. Failed and unfinished runs are in it
+    with what they recorded; broken ones are not: `runs` lists them.
     """
     return records_frame(*with_methods(read_runs(*paths)))
 
@@ -73,9 +77,49 @@ def states_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
     return _rows_frame(found, swept, State, [run.states for run in found])
 
 
-def calibration_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
-    """The rows of `calibration`, from runs that were read already; their calibration.csv is read now."""
-    return _rows_frame(found, swept, CalibrationBin, list(map(_calibration_of, found)))
+def calibration_frame(
+    found: Sequence[Run], swept: Sequence[str], *, damaged: Damaged | None = None
+) -> pd.DataFrame:
+    """The rows of `calibration`, from runs that were read already; their calibration.csv is read now.
+
+    With `damaged` a file that breaks the format is no error: its run goes there, and has no rows.
+    """
+    rows = [[] if run.status == "broken" else rows_of(run, CalibrationBin, damaged) for run in found]
+    return _rows_frame(found, swept, CalibrationBin, [_newest(each) for each in rows])
+
+
+def rows_of(run: Run, kind: type[AnyRow], damaged: Damaged | None) -> list[AnyRow]:
+    """The rows of a kind that the run has left; `damaged` as in `calibration_frame`.
+
+    Raises:
+        RecordsError, OSError: where they cannot be read, or are of another run.
+    """
+    path = run.path / FILES[kind]
+    try:
+        rows = read(path, kind)
+        _check_of_run(path, rows, run)
+    except FileNotFoundError:
+        return []
+    except (OSError, RecordsError) as error:
+        if damaged is None:
+            raise
+        damaged.append((run, str(error)))
+        return []
+    return rows
+
+
+def _check_of_run(path: Path, rows: Sequence[Any], run: Run) -> None:
+    for row in rows:
+        if row.seed != run.seed:
+            raise RecordsError(f"{path} has seed {row.seed}, run.json has seed {run.seed}")
+        for name in ("after_task", "on_task", "training_on"):
+            if getattr(row, name, 0) > run.num_tasks:
+                raise RecordsError(f"{path} has {name} {getattr(row, name)} of {run.num_tasks} tasks")
+
+
+def _newest(rows: Sequence[CalibrationBin]) -> list[CalibrationBin]:
+    """A resumed run tests again what it had tested: the last counts."""
+    return list({(row.after_task, row.on_task, row.bin): row for row in rows}.values())
 
 
 def _rows_frame(
@@ -95,29 +139,29 @@ def _rows_frame(
             columns[name] = np.array(field, dtype=kind.__annotations__[name])
     for name in swept:
         values = [run.settings.get(name) for run, length in zip(found, lengths, strict=True) if length]
-        columns[name] = np.repeat(_column(values), [length for length in lengths if length])
+        # no setting takes the place of what was measured
+        columns[f"settings.{name}" if name in columns else name] = np.repeat(
+            _column(values), [length for length in lengths if length]
+        )
     return pd.DataFrame(columns)
-
-
-def _calibration_of(run: Run) -> list[CalibrationBin]:
-    path = run.path / FILES[CalibrationBin]
-    if run.status == "broken" or not path.exists():
-        return []
-    rows = read(path, CalibrationBin)
-    # A resumed run tests again what it had tested: the last counts.
-    return list({(row.after_task, row.on_task, row.bin): row for row in rows}.values())
 
 
 def runs_frame(found: Sequence[Run]) -> pd.DataFrame:
     """The rows of `runs`, from runs that were read already."""
     columns: dict[str, Any] = {name: [_value(run, name) for run in found] for name in RUN_COLUMNS}
-    columns["seed"] = pd.array(columns["seed"], dtype="Int64")  # a broken run has none
-    columns["error"] = [run.error for run in found]
+    columns["seed"] = seed_column(columns["seed"])
+    columns["error"] = [in_whole_characters(run.error) for run in found]
     columns["num_records"] = [len(run.records) for run in found]
     for name in ("wall_seconds", "cpu_seconds", "settings"):
         columns[name] = [getattr(run, name) for run in found]
-    columns["path"] = [str(run.path) for run in found]
+    columns["path"] = [one_line(run.path) for run in found]
     return pd.DataFrame(columns)
+
+
+def seed_column(seeds: Sequence[int | None]) -> Any:
+    """Of runs, of which a broken one has none; as objects where a seed is beyond 64 bits."""
+    large = any(seed is not None and seed > MOST for seed in seeds)
+    return pd.array(list(seeds), dtype=object if large else "Int64")
 
 
 def _value(run: Run, name: str) -> Any:

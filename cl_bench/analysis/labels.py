@@ -9,6 +9,7 @@ from cl_bench.analysis.folders import Run
 from cl_bench.protocol import TEST_LAST
 from cl_bench.provenance import STALE, differences, tells
 from cl_bench.settings import is_incidental
+from cl_bench.text import one_line
 
 _SEEDS = ("seed", "seeds", "seed_for")
 
@@ -66,16 +67,16 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
             name = ".".join(parts[start:])
             if not any(other != key and (other == name or other.endswith("." + name)) for other in keys):
                 break
-        names[key] = name
+        names[key] = one_line(name)
     return names
 
 
 def shown(value: Any) -> str:
-    """A setting's value as text; 50 and 50.0 are the same value, True and 1 are not."""
+    """A setting's value as a line of text; 50 and 50.0 are the same value, True and 1 are not."""
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    return value if isinstance(value, str) else str(value) if _is_scalar(value) else json.dumps(value)
+    return one_line(value) if _is_scalar(value) else json.dumps(value)
 
 
 def _is_scalar(value: Any) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cl_bench.analysis.folders import Run
 from cl_bench.analysis.labels import shown
 from cl_bench.files import read_json
+from cl_bench.text import one_line
 
 FILE = "sweep.json"  # in the folder of a study, written when its last sweep began
 MOST_RUNS = 10**6  # of a sweep; a plan of more is no plan
@@ -33,18 +34,39 @@ def missing(runs: Sequence[Run]) -> list[str]:
             ]
             more = f" and {len(absent) - MOST} more" if len(absent) > MOST else ""
             said = f": {'; '.join(filter(None, names))}{more}" if several else ""
-            notes.append(f"{study}: {len(absent)} of {total} runs of the last sweep have not begun{said}.")
+            which, have = ("the one run", "has") if total == 1 else (f"{len(absent)} of {total} runs", "have")
+            notes.append(one_line(f"{study}: {which} of the last sweep {have} not begun{said}."))
+    return notes
+
+
+def unreadable(runs: Sequence[Run]) -> list[str]:
+    """A sentence for each plan that cannot be read."""
+    notes = []
+    for folder in dict.fromkeys(run.path.parent for run in runs):
+        try:
+            _plan(folder)
+        except FileNotFoundError:
+            pass  # no sweep
+        except (OSError, ValueError):
+            notes.append(f"{folder / FILE} is no plan of a sweep: which runs are missing is not known.")
     return notes
 
 
 def read_plan(folder: Path) -> dict[str, list[str]]:
     """Setting -> its values in the sweep; empty where there is no plan, or none that can be read."""
     try:
-        plan = read_json(folder / FILE)
-        found = {str(key): [str(value) for value in values] for key, values in plan.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        return _plan(folder)
+    except (OSError, ValueError):
         return {}
-    return found if 0 < math.prod(map(len, found.values())) <= MOST_RUNS else {}
+
+
+def _plan(folder: Path) -> dict[str, list[str]]:
+    plan = read_json(folder / FILE)
+    if not isinstance(plan, dict) or not all(isinstance(values, list) for values in plan.values()):
+        raise ValueError("a plan must have a list of values for each setting")
+    if not 0 < math.prod(map(len, plan.values())) <= MOST_RUNS:
+        raise ValueError(f"a plan must have from 1 to {MOST_RUNS} runs")
+    return {str(key): [str(value) for value in values] for key, values in plan.items()}
 
 
 def _place(run: Run, plan: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -7,17 +7,16 @@ minimum over many tests is lower than the minimum of the true accuracies. Source
 "Continual evaluation for lifelong learning: Identifying the stability gap".
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.folders import Run
-from cl_bench.records import FILES, Probe, read
+from cl_bench.analysis.folders import Run, seconds_of
+from cl_bench.analysis.frame import Damaged, rows_of
+from cl_bench.records import Probe
 
-PROBES = FILES[Probe]
 RECOVERED = 0.95  # of the accuracy before the task
 
 
@@ -35,22 +34,23 @@ class Gap(NamedTuple):
     steps_to_recovery: float  # until A >= recovered * before, from the lowest on; nan: not in this task
 
 
-def read_probes(found: Sequence[Run]) -> pd.DataFrame:
+def read_probes(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.DataFrame:
     """The probes of all finished runs that have some, one row a test.
 
     Columns: study, benchmark, method, strategy, seed, run, probe_seconds (what probing cost the run, nan
     where it does not say), and those of probes.csv: training_on, step, on_task, accuracy, nll, num_examples.
+    With `damaged` a file that breaks the format is no error: its run goes there, and has no rows.
     """
     parts = []
     for run in found:
-        if run.status == "finished" and (run.path / PROBES).exists():
+        rows = rows_of(run, Probe, damaged) if run.status == "finished" else []
+        if rows:
             about = {
                 name: getattr(run, name) for name in ("study", "benchmark", "method", "strategy", "seed")
             }
-            seconds = json.loads((run.path / "run.json").read_bytes()).get("probe_seconds")
-            seconds = float("nan") if seconds is None else float(seconds)
-            rows = pd.DataFrame(read(run.path / PROBES, Probe), columns=Probe._fields).drop(columns="seed")
-            parts.append(rows.assign(**about, run=run.name, probe_seconds=seconds))
+            seconds = seconds_of(run.about, "probe_seconds")
+            table = pd.DataFrame(rows, columns=Probe._fields).drop(columns="seed")
+            parts.append(table.assign(**about, run=run.name, probe_seconds=seconds))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 

@@ -22,6 +22,7 @@ class Results:
 
     def __init__(self, found: Sequence[Run], swept: Sequence[str]) -> None:
         self.found, self.swept = list(found), list(swept)
+        self.damaged: frames.Damaged = []  # runs of which a file is left out, and why; as far as was read
 
     @classmethod
     def read(cls, *paths: Any) -> "Results":
@@ -74,20 +75,31 @@ class Results:
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
-        """As `analysis.calibration`, of complete runs; RecordsError where a file breaks the format."""
-        return frames.calibration_frame(self.complete, self.swept)
+        """As `analysis.calibration`, of complete runs; a file that breaks the format goes into `damaged`."""
+        return frames.calibration_frame(self.complete, self.swept, damaged=self.damaged)
 
     @cached_property
     def probes(self) -> pd.DataFrame:
-        """As `read_probes`, of complete runs; RecordsError where a file breaks the format."""
-        return read_probes(self.complete)
+        """As `read_probes`, of complete runs; a file that breaks the format goes into `damaged`."""
+        return read_probes(self.complete, damaged=self.damaged)
+
+    def left_out(self) -> list[str]:
+        """A sentence for each file that was left out, as far as they were read."""
+        return list(
+            dict.fromkeys(
+                f"{run.study}: {run.method} on {run.benchmark}, seed {run.seed}: {error}; "
+                "the run counts without that file."
+                for run, error in self.damaged
+            )
+        )
 
     def only(self, **where: str) -> "Results":
         """The runs of a study, of a benchmark, or of both; what is known of them already is kept."""
         part = Results([run for run in self.found if _is(run, where)], self.swept)
-        for name in ("frame", "summary", "curves", "averages"):
+        part.damaged = self.damaged  # one list: what a part finds is known of all
+        for name in ("frame", "summary", "curves", "averages", "calibration", "probes"):
             table = self.__dict__.get(name)
-            if table is not None:
+            if table is not None and len(table):
                 chosen = pd.Series(data=True, index=table.index)
                 for column, value in where.items():
                     chosen &= table[column] == value

@@ -7,14 +7,23 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.folders import Run
+from cl_bench.analysis.labels import shown
+from cl_bench.analysis.measured import RUN
+from cl_bench.analysis.summary import METRIC_NAMES
 
 _PREFIX = "seed_for."
+_COLUMNS = {*RUN, *METRIC_NAMES, "draw"}
 
 
 def parts_of(seed: int | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Purpose -> the seed in force for it: its own (`seed_for.init`, ...), or else the run's."""
+    """Purpose -> the seed in force for it: its own (`seed_for.init`, ...), or else the run's. What is no
+    number is taken for its text.
+    """
     own = {key.removeprefix(_PREFIX): value for key, value in settings.items() if key.startswith(_PREFIX)}
-    return {purpose: seed if value is None else value for purpose, value in own.items()}
+    return {
+        purpose: seed if value is None else value if isinstance(value, int) else shown(value)
+        for purpose, value in own.items()
+    }
 
 
 def draw_of(seed: int | None, settings: Mapping[str, Any]) -> str:
@@ -27,8 +36,8 @@ def seed_parts(found: Sequence[Run]) -> pd.DataFrame:
     """A row a run: study, run, draw, and a column for each purpose with the seed in force."""
     return pd.DataFrame(
         [
-            {"study": run.study, "run": run.name, "draw": draw_of(run.seed, run.settings)}
-            | parts_of(run.seed, run.settings)
+            parts_of(run.seed, run.settings)
+            | {"study": run.study, "run": run.name, "draw": draw_of(run.seed, run.settings)}
             for run in found
         ],
         columns=["study", "run", "draw", *purposes(found)],
@@ -36,8 +45,11 @@ def seed_parts(found: Sequence[Run]) -> pd.DataFrame:
 
 
 def purposes(found: Sequence[Run]) -> list[str]:
-    """All purposes that any run knows, in the order of the configuration."""
-    return list(dict.fromkeys(purpose for run in found for purpose in parts_of(run.seed, run.settings)))
+    """All purposes that any run knows, in the order of the configuration. None has the name of a column that
+    tables of runs have already.
+    """
+    known = dict.fromkeys(purpose for run in found for purpose in parts_of(run.seed, run.settings))
+    return [purpose for purpose in known if purpose not in _COLUMNS]
 
 
 def moving_together(parts: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.comparison import METRICS, aggregate, comparison, sentences
 from cl_bench.analysis.folders import Run
 from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.measured import run_metrics
-from cl_bench.analysis.probes import continual_evaluation, read_probes
+from cl_bench.analysis.probes import continual_evaluation
 from cl_bench.analysis.seeds import purposes, seed_parts
 from cl_bench.analysis.variance import variance_shares
+from cl_bench.text import counted
 
 
 class Statements(NamedTuple):
@@ -26,9 +28,11 @@ def statements(
     frame: pd.DataFrame,
     summary: pd.DataFrame,
     *,
+    probes: pd.DataFrame,
     accuracies: Sequence[RunMatrix] | None = None,
 ) -> Statements:
-    """From the runs of a folder, their records and their summary; `accuracies` as in `run_metrics`.
+    """From the runs of a folder, their records, their summary and what `read_probes` gives of them;
+    `accuracies` as in `run_metrics`.
 
     Tables: comparison.csv (`comparison`), statistics.csv (`aggregate`); seed_variance.csv (`variance_shares`)
     where parts of the seed were varied alone; continual_evaluation.csv where there are probes.
@@ -42,7 +46,7 @@ def statements(
     if len(shares):
         tables["seed_variance.csv"] = shares
         text.append(_variance_text(shares))
-    probed = continual_evaluation(read_probes(recorded))
+    probed = continual_evaluation(probes)
     if len(probed):
         tables["continual_evaluation.csv"] = probed
         text.append(_probes_text(probed))
@@ -61,7 +65,7 @@ def _variance_text(shares: pd.DataFrame) -> str:
         parts = [f"{part} {100 * share:.0f} %" for part, share in named]
         said = ", ".join(parts) or "nothing varies"
         where = f"{study}: {method} on {benchmark}, {metric.replace('_', ' ')}"
-        lines.append(f"  {where}: {said} ({rows['num_runs'].iloc[0]} runs)")
+        lines.append(f"  {where}: {said} ({counted(rows['num_runs'].iloc[0], 'run')})")
     return "\n".join(lines)
 
 
@@ -69,15 +73,26 @@ def _probes_text(probed: pd.DataFrame) -> str:
     lines = ["Continual evaluation (means over runs, percent of samples)"]
     for key, rows in probed.groupby(["study", "benchmark", "method"], sort=False):
         study, benchmark, method = map(str, key)
-        mean = rows.mean(numeric_only=True)
-        steps = mean["steps_to_recovery"]
-        recovery = f", in {steps:.0f} steps where they do" if steps == steps else ""
-        seconds = mean["probe_seconds"]
-        cost = f"; probing took {seconds:.1f} s a run" if seconds == seconds else ""
-        lines.append(
-            f"  {study}: {method} on {benchmark}: minimum accuracy {100 * mean['minimum_accuracy']:.1f}, "
-            f"worst-case accuracy {100 * mean['worst_case_accuracy']:.1f}; a new task costs an old one "
-            f"{100 * mean['gap_depth']:.1f} points at the lowest; {100 * mean['share_recovered']:.0f} % "
-            f"recover{recovery}{cost}"
-        )
+        lines.append(f"  {study}: {method} on {benchmark}: {_probed(rows.mean(numeric_only=True))}")
     return "\n".join(lines)
+
+
+def _probed(mean: pd.Series) -> str:
+    """What is known of it: in a stream of one task no old one is tested while a new one is learned."""
+    percent = {name: f"{100 * value:.1f}" for name, value in mean.items() if np.isfinite(value)}
+    said = [
+        f"{title} accuracy {percent[name]}"
+        for title, name in (("minimum", "minimum_accuracy"), ("worst-case", "worst_case_accuracy"))
+        if name in percent
+    ]
+    parts = [", ".join(said)] if said else []
+    if "gap_depth" in percent:
+        steps = mean["steps_to_recovery"]
+        recovery = f", in {counted(round(steps), 'step')} where they do" if np.isfinite(steps) else ""
+        parts.append(
+            f"a new task costs an old one {percent['gap_depth']} points at the lowest; "
+            f"{100 * mean['share_recovered']:.0f} % recover{recovery}"
+        )
+    if np.isfinite(mean["probe_seconds"]):
+        parts.append(f"probing took {mean['probe_seconds']:.1f} s a run")
+    return "; ".join(parts)

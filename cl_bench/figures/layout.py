@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import matplotlib as mpl
@@ -11,10 +12,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import (
     EngFormatter,
+    FuncFormatter,
     LogLocator,
     MaxNLocator,
     NullFormatter,
@@ -22,11 +25,13 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from cl_bench.figures.style import MethodStyle, natural_order
+from cl_bench.figures.style import FONT, MethodStyle, natural_order
+from cl_bench.text import escaped, one_line
 
 WIDTH = 7.2  # inches; the width of a page's text
 COLUMN = 3.3  # that of one column of two
 MOST_TASKS = 12
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POINT = 1.2  # width of a legend's sample without a line, in sizes of its font
 
 
@@ -89,23 +94,47 @@ def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[s
 
 
 def wrapped(label: str, inches: float, *, size: float = 9) -> str:
-    """A label in lines that fit into so many inches, broken at spaces, or else after an underscore or =.
+    """A label in lines that fit into so many inches, broken at spaces, or else after an underscore or =, or
+    else anywhere.
 
-    Letters are 0.6 of their size wide, or less.
+    Most letters are 0.6 of their size wide, or less; a line of wide ones has fewer.
     """
-    fitting = max(8, int(72 * inches / (0.6 * size)))
+    most = max(8, int(72 * inches / (0.6 * size)))
+
+    def fits(line: str) -> bool:
+        return len(line) <= most and size * sum(map(_ems, line)) <= 72 * inches
+
     lines: list[str] = [""]
-    for word in label.split(" "):
+    for word in drawable(label).split(" "):
         whole = f"{lines[-1]} {word}" if lines[-1] else word
-        if len(whole) <= fitting:
+        if fits(whole):
             lines[-1] = whole
             continue
         lines += [""] * bool(lines[-1])
         for piece in re.findall(r"[^_=]*[_=]?", word):
-            if len(lines[-1]) + len(piece) > fitting and lines[-1]:
-                lines.append("")
-            lines[-1] += piece
+            for part in [piece] if fits(lines[-1] + piece) or fits(piece) else piece:
+                if lines[-1] and not fits(lines[-1] + part):
+                    lines.append("")
+                lines[-1] += part
     return "\n".join(lines)
+
+
+def drawable(text: str) -> str:
+    r"""The text in letters that the font has; others are drawn as their escapes, such as \u4e2d."""
+    return "".join(each if ord(each) in _letters() else escaped(each) for each in one_line(text))
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FONT)).get_charmap())
+
+
+@cache
+def _ems(letter: str) -> float:
+    """Its width, over the size of the font."""
+    font = get_font(findfont(FONT))
+    font.set_size(100, 72)
+    return font.load_char(ord(letter)).linearHoriAdvance / 65536 / 100
 
 
 def legend_labels(methods: Sequence[str], width: float, *, points: bool = False) -> list[str]:
@@ -124,8 +153,9 @@ def legend_shape(methods: Sequence[str], width: float, *, points: bool = False) 
 
 def legend_height(methods: Sequence[str], width: float, *, points: bool = False) -> float:
     """Inches that the legend takes below a figure."""
-    tallest = max(label.count("\n") + 1 for label in legend_labels(methods, width, points=points))
-    return 0.2 + (0.065 + 0.15 * tallest) * legend_shape(methods, width, points=points)[0]
+    heights = [0.065 + 0.15 * (1 + name.count("\n")) for name in legend_labels(methods, width, points=points)]
+    rows, _ = legend_shape(methods, width, points=points)
+    return 0.2 + max(sum(heights[first : first + rows]) for first in range(0, len(heights), rows))
 
 
 def legend_below(
@@ -188,7 +218,7 @@ def bar(row: Mapping[Any, Any], name: str, *, scale: float = 1.0) -> tuple[float
 def log_axis(axes: Axes, which: str, values: pd.DataFrame, *, prefixes: bool = False) -> None:
     """A logarithmic axis around these values, all positive or nan; what reaches down to 0 runs off it.
 
-    Where they are close together the ticks are numbers such as 20 and 50 (with `prefixes` 20k), not powers.
+    Where they are close together the ticks are numbers such as 20 and 50 (with `prefixes` 20k), else powers.
     """
     low, high = float(values.min().min()), float(values.max().max())
     margin = max(1.25, (high / low) ** 0.08)
@@ -199,4 +229,13 @@ def log_axis(axes: Axes, which: str, values: pd.DataFrame, *, prefixes: bool = F
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(EngFormatter(sep="") if prefixes else StrMethodFormatter("{x:g}"))
         axis.set_minor_locator(NullLocator())
+    else:  # matplotlib's own would be mathematics, which the style leaves to nobody
+        axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def power_of_ten(value: float) -> str:
+    """10⁻³ for 0.001; empty for what is no power."""
+    exponent = round(math.log10(value)) if value > 0 else 0
+    raised = str(exponent).translate(_RAISED)
+    return f"10{raised}" if math.isclose(value, 10.0**exponent) else ""

@@ -21,12 +21,14 @@ Dashes = str | tuple[int, tuple[float, ...]]
 
 
 FORMATS = ("png", "svg")
+FONT = "DejaVu Sans"  # ships with matplotlib: the same figure on every machine
 # what would differ from one time to the next
 _METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
 }
+_MARK = {"png": "Description", "svg": "Description", "pdf": "Subject"}  # the metadata that holds a mark
 
 
 class MethodStyle(NamedTuple):
@@ -91,7 +93,8 @@ _VARIANT_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
 _VARIANT_DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
 
 _SETTINGS: Any = {
-    "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same figure on every machine
+    "font.family": [FONT],
+    "text.parse_math": False,  # a name with dollars in it is a name
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
@@ -168,10 +171,12 @@ def natural_order(label: str) -> list[tuple[int, float, str]]:
     return [(1, float(part), "") if place % 2 else (0, 0.0, part) for place, part in enumerate(parts)]
 
 
-def save(figure: Figure, path: str | os.PathLike[str], *, formats: Sequence[str] = FORMATS) -> list[Path]:
+def save(
+    figure: Figure, path: str | os.PathLike[str], *, formats: Sequence[str] = FORMATS, mark: str = ""
+) -> list[Path]:
     """Write `path`.png (200 dots an inch) and `path`.svg, each whole or not at all; or other `formats`.
 
-    The same figure gives the same bytes.
+    The same figure gives the same bytes. A `mark` is written into the files' metadata, see `is_marked`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,17 +186,24 @@ def save(figure: Figure, path: str | os.PathLike[str], *, formats: Sequence[str]
     for kind in formats:
         # Not with_suffix: a benchmark's name may hold a dot.
         target = path.with_name(f"{path.name}.{kind}")
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=f".{kind}")
+        # a short name: the figure's own may be as long as names can be
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".figure-", suffix=f".{kind}")
         os.close(descriptor)
+        metadata = {**_METADATA.get(kind, {}), **({_MARK[kind]: mark} if mark else {})}
         try:
             with house_style():
-                figure.savefig(temporary, format=kind, metadata=_METADATA.get(kind))
+                figure.savefig(temporary, format=kind, metadata=metadata)
             Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
             Path(temporary).replace(target)
         finally:
             Path(temporary).unlink(missing_ok=True)
         written.append(target)
     return written
+
+
+def is_marked(path: Path, mark: str) -> bool:
+    """Whether the file is a figure that was saved with this mark."""
+    return mark.encode() in path.read_bytes()
 
 
 def _arrange(figure: Figure) -> None:

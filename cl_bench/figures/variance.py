@@ -42,7 +42,7 @@ def variance_figure(shares: pd.DataFrame, *, title: str = "", width: float = lay
                 axes.set_xlabel("share of the variance (%)")
         layout.headline(figure, title)
         handles = [
-            Patch(facecolor=color, hatch=hatch, edgecolor="white", label=part)
+            Patch(facecolor=color, hatch=hatch, edgecolor="white", label=layout.drawable(part))
             for part, (color, hatch) in looks.items()
         ]
         ncols = layout.legend_shape(parts, width)[1]

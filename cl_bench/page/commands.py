@@ -36,7 +36,7 @@ def _all_settings(run: Run) -> Iterator[str]:
     yield f"seed={run.seed}"
     for key, setting in settings.items():
         named = key == "seed" or key.endswith((".name", "._target_"))
-        if not named and not is_incidental(key) and key in run.about.get("settings", {}):
+        if not named and not is_incidental(key) and key in (run.about.get("settings") or {}):
             yield f"++{key}={_value(_unlisted(setting))}"
 
 
@@ -45,7 +45,7 @@ def _unlisted(setting: Scalar) -> Any:
     if isinstance(setting, str) and setting.startswith("["):
         try:
             return ast.literal_eval(setting)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError):  # no list, or a very deep one
             pass
     return setting
 

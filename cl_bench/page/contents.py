@@ -1,5 +1,6 @@
 """What the page says, without how it looks: a pure function of what was analysed."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 
 from cl_bench.analysis.expected import columns_of, remarks
 from cl_bench.analysis.folders import STATUSES, Run
+from cl_bench.analysis.frame import seed_column
 from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.page.commands import command
@@ -23,6 +25,7 @@ from cl_bench.page.tables import (
     settings_tables,
     summary_table,
 )
+from cl_bench.text import counted, in_whole_characters, one_line
 
 MOST_RUNS = 200  # of a study and benchmark that are listed in the page; runs.csv has them all
 RUNS = (
@@ -92,17 +95,19 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
             "wall_seconds": run.wall_seconds,
             "path": _below(run.path, root),
             "command": "" if run.status == "broken" else command(run),
-            "error": run.error,
+            "error": in_whole_characters(run.error),
         }
         for run in analysed.found
     ]
-    return pd.DataFrame(rows, columns=list(RUNS)).astype({"seed": "Int64"})
+    return pd.DataFrame(rows, columns=list(RUNS)).assign(
+        seed=seed_column([run.seed for run in analysed.found])
+    )
 
 
 def contents(analysed: Analysed, runs: pd.DataFrame) -> Contents:
     """`runs` as from `runs_table`."""
-    counted = Counter(run.status for run in analysed.found)
-    statuses = [f"{counted[status]} {status}" for status in STATUSES if counted[status]]
+    by_status = Counter(run.status for run in analysed.found)
+    statuses = [f"{by_status[status]} {status}" for status in STATUSES if by_status[status]]
     names = list(dict.fromkeys((run.study, run.benchmark) for run in analysed.found if run.benchmark))
     several = len({study for study, _ in names}) > 1
     matrices_by_group: dict[tuple[str, str], list[RunMatrix]] = {}
@@ -120,8 +125,8 @@ def contents(analysed: Analysed, runs: pd.DataFrame) -> Contents:
     ]
     number = len(analysed.found)
     return Contents(
-        title=analysed.folder.resolve().name,
-        facts=f"{number} run{'s' * (number != 1)}: {', '.join(statuses)}.",
+        title=one_line(analysed.folder.resolve().name),
+        facts=f"{counted(number, 'run')}: {', '.join(statuses)}.",
         notes=list(analysed.notes),
         groups=groups,
         statements=[_block(text) for text in analysed.text],
@@ -167,12 +172,19 @@ def _about(runs: Sequence[Run]) -> str:
     seeds = sorted({run.seed for run in runs if run.seed is not None})
     parts = [
         " or ".join(scenarios),
-        f"{' or '.join(map(str, lengths))} tasks" if lengths else "",
+        f"{' or '.join(map(str, lengths))} task{'s' * (lengths != [1])}" if lengths else "",
         f"the last {' or '.join(map(str, tested))} tested" if tested else "",
-        f"{len({run.method for run in runs})} methods",
-        f"seeds {', '.join(map(str, seeds[:20]))}{', …' if len(seeds) > 20 else ''}",
+        counted(len({run.method for run in runs}), "method"),
+        _seeds(seeds),
     ]
     return ", ".join(filter(None, parts))
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if not seeds:
+        return ""
+    more = ", …" if len(seeds) > 20 else ""
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds[:20]))}{more}"
 
 
 def _runs(rows: pd.DataFrame, *, title: str) -> tuple[Table, str]:
@@ -183,7 +195,10 @@ def _runs(rows: pd.DataFrame, *, title: str) -> tuple[Table, str]:
             *(Cell(row["path"], row["path"], code=True), Cell(row["method"], row["method"])),
             *(Cell(str(row["seed"]), row["seed"]), Cell(row["status"], row["status"])),
             Cell("yes" if row["counts"] else "no", "yes" if row["counts"] else "no"),
-            Cell(f"{row['wall_seconds']:.1f}" if row["wall_seconds"] >= 0 else NONE, row["wall_seconds"]),
+            Cell(
+                f"{row['wall_seconds']:.1f}" if 0 <= row["wall_seconds"] < math.inf else NONE,
+                row["wall_seconds"],
+            ),
             Cell(row["command"], row["command"], code=True),
         ]
         for row in ordered.head(MOST_RUNS).to_dict("records")
@@ -216,7 +231,8 @@ def _environments(runs: Sequence[Run]) -> list[Table]:
         for run in runs:
             told = run.about.get(kind)
             found.update(
-                (str(key), str(value)) for key, value in (told.items() if isinstance(told, dict) else ())
+                (one_line(key), one_line(value))
+                for key, value in (told.items() if isinstance(told, dict) else ())
             )
         rows = [
             [Cell(name, name), Cell(value, value), Cell(str(times), times)]
@@ -234,4 +250,4 @@ def _styles(runs: Sequence[Run]) -> Mapping[str, Any]:
 
 
 def _below(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    return one_line(path.relative_to(root) if path.is_relative_to(root) else path)

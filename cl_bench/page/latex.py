@@ -35,12 +35,17 @@ def _number(row: dict[Any, Any], name: str) -> str:
     if math.isnan(mean):
         return "--"
     half = "" if math.isnan(high) else f" \\pm {high - mean:.1f}"
-    return f"${mean:.1f}{half}$"
+    text = f"{mean:.1f}"
+    return f"${'0.0' if text == '-0.0' else text}{half}$"
 
 
 _SPECIAL = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     **{each: f"\\{each}" for each in "&%$#_{}"},
+    **{
+        each: f"{{{each}}}" for each in "[]*"
+    },  # at the beginning of a line they would be an option of its end
 }
 
 

@@ -8,6 +8,7 @@ from cl_bench.page.contents import Analysed, contents, runs_table
 from cl_bench.page.drawn import embedded
 from cl_bench.page.html import html
 from cl_bench.page.latex import latex_tables
+from cl_bench.text import encoded
 
 PAGE = "report.html"
 
@@ -17,8 +18,8 @@ def write_files(analysed: Analysed, *, figures: Sequence[Path]) -> list[Path]:
     folder = analysed.folder
     runs = runs_table(analysed)
     written = [
-        write_whole(folder / "runs.csv", runs.to_csv(index=False).encode()),
-        write_whole(folder / "table.tex", latex_tables(analysed.summary).encode()),
+        write_whole(folder / "runs.csv", encoded(runs.to_csv(index=False))),
+        write_whole(folder / "table.tex", encoded(latex_tables(analysed.summary))),
     ]
     try:
         parquet = analysed.summary.to_parquet(index=False)
@@ -28,4 +29,4 @@ def write_files(analysed: Analysed, *, figures: Sequence[Path]) -> list[Path]:
         assert parquet is not None
         written.append(write_whole(folder / "summary.parquet", parquet))
     text = html(contents(analysed, runs), figures=embedded(figures, folder=folder))
-    return [*written, write_whole(folder / PAGE, text.encode())]
+    return [*written, write_whole(folder / PAGE, encoded(text))]

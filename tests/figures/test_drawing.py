@@ -34,6 +34,17 @@ def test_several_processes_draw_what_one_draws_in_the_same_order(tmp_path):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+def test_a_report_goes_on_without_the_figure(tmp_path, processes):
+    wrong = [*drawings(tmp_path)[:1], Drawing(tmp_path / "none", broken, {})]
+    with drawn(wrong, processes=processes, strict=False) as done:
+        pass
+    assert [path.name for path in done.paths] == ["line-0.png", "line-0.svg"]
+    ((drawing, error),) = done.refused
+    assert drawing.path.name == "none"
+    assert str(error) == "it cannot be drawn (ValueError: nothing to draw)"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
 def test_what_goes_wrong_in_a_figure_is_raised(tmp_path, processes):
     wrong = [*drawings(tmp_path)[:1], Drawing(tmp_path / "none", broken, {})]
     with pytest.raises(ValueError, match="nothing to draw"), drawn(wrong, processes=processes):

@@ -191,7 +191,7 @@ def test_the_report_of_the_reference_is_below_5_mb(tmp_path, monkeypatch):
     folder = shutil.copytree(
         REFERENCE, tmp_path / "reference", ignore=shutil.ignore_patterns("*.png", "*.svg")
     )
-    monkeypatch.setattr("cl_bench.figures.drawing.drawn", lambda drawings: nullcontext(Drawn([], [])))
+    monkeypatch.setattr("cl_bench.figures.drawing.drawn", lambda drawings, strict: nullcontext(Drawn([], [])))
     report(folder)
     figures = drawn.embedded(sorted(REFERENCE.glob("*/figures/*.png")), folder=REFERENCE)
     size = (folder / "report.html").stat().st_size + sum(len(figure.source) for figure in figures)
