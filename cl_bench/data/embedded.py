@@ -33,6 +33,7 @@ def digits(*, with_test: bool = True) -> ImageData:
             test_labels=labels[test],
             class_names=tuple(str(name) for name in content.target_names),
             source="scikit-learn's load_digits",
+            channels_last=False,
         )
     )
     return data if with_test else data.without_test()
