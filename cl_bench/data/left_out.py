@@ -6,7 +6,7 @@ from cl_bench.data.peculiar import listed
 
 DEEPER = "a folder deeper than train/<class>/"
 OUTSIDE = "in no class folder"
-NO_FILE = "links or no plain files"
+NO_FILE = "as a link or no plain file"
 QUIET = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave behind; so are hidden files
 
 

@@ -19,7 +19,7 @@ def repeated(orders: Sequence[Tensor]) -> list[str]:
     if different == len(names):
         return []
     size = len(orders[0])
-    return [f"{len(names)} tasks share {different} permutations: an image of {size} values has few of them"]
+    return [f"of {len(names)} tasks only {different} differ: an image has {size} values to permute"]
 
 
 def name_of_class_order(groups: Iterable[Iterable[int]]) -> str:

@@ -16,7 +16,8 @@ def padded(data: ImageData, padding: int) -> ImageData:
     """The data set, converted if it must be, with `padding` black pixels more at each side of its images."""
     if not isinstance(padding, int) or isinstance(padding, bool) or padding < 0:
         raise ValueError(f"padding must be a whole number and not negative, got {padding=}")
-    data = converted(data, with_test=data.test_labels is not None and len(data.test_labels) > 0)
+    tested = getattr(data, "test_labels", None)
+    data = converted(data, with_test=tested is not None and len(tested) > 0)
     if padding == 0:
         return data
     num_images = len(data.train_images) + len(data.test_images)
