@@ -11,7 +11,7 @@ import torch
 from cl_bench.data.archives import plain_files
 from cl_bench.data.decode import decode
 from cl_bench.data.image_data import DataError, ImageData, reading
-from cl_bench.data.left_out import DEEPER, NO_FILE, OUTSIDE, LeftOut, is_quiet
+from cl_bench.data.left_out import DEEPER, ELSEWHERE, NO_FILE, OUTSIDE, LeftOut, is_quiet
 from cl_bench.data.peculiar import listed
 from cl_bench.data.places import Source, is_folder
 
@@ -114,9 +114,17 @@ def _folders_of(path: Path) -> str:
     """What there is in the place of train/ and test/: folders of classes, or of images in other words."""
     if is_archive(path):
         return ""
-    found = sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and not is_quiet((entry.name,)))
-    others = [name for name in found if name not in SPLITS]
+    others = _others(path)
     return f" (its folders are {listed(others)}: move or link their images there)" if others else ""
+
+
+def _others(folder: Path) -> list[str]:
+    """The folders beside train and test."""
+    return [
+        entry.name
+        for entry in _sorted(folder)
+        if entry.is_dir() and entry.name not in SPLITS and not is_quiet((entry.name,))
+    ]
 
 
 def _listed(folder: Path) -> Tree:
@@ -124,6 +132,7 @@ def _listed(folder: Path) -> Tree:
     images: dict[Key, str] = {}
     left_out = LeftOut()
     with reading(folder):
+        left_out.beside = _others(folder)
         for split in filter(lambda split: is_folder(folder / split), SPLITS):
             for entry in _sorted(folder / split):
                 if not entry.is_dir():
@@ -176,6 +185,8 @@ def _archived(archive: Path) -> Tree:
             parts = PurePosixPath(member.name).parts
             inside = () if is_quiet(parts) else _from_split(parts)
             key = _key(inside, left_out) if inside else None
+            if not inside and _is_image((member.name,)) and not is_quiet(parts):
+                left_out.add(ELSEWHERE, member.name)
             if key is None:
                 continue
             total += member.size

@@ -7,15 +7,17 @@ from cl_bench.data.peculiar import listed
 DEEPER = "a folder deeper than train/<class>/"
 OUTSIDE = "in no class folder"
 NO_FILE = "as a link or no plain file"
+ELSEWHERE = "in neither train nor test"
 QUIET = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave behind; so are hidden files
 
 
 class LeftOut:
-    """How many files were left out for each reason, and the first of them; class folders without an image."""
+    """How many files were left out for each reason, and the first of them; folders without a part in it."""
 
     def __init__(self) -> None:
         self._files: dict[str, list[str]] = {}
         self.empty: list[str] = []  # class folders
+        self.beside: list[str] = []  # folders beside train and test
 
     def add(self, reason: str, *parts: str) -> None:
         """A file of these parts of a path."""
@@ -27,7 +29,7 @@ class LeftOut:
         self.add(f"ending in {ending}" if ending else "without an ending", *parts)
 
     def notes(self) -> list[str]:
-        """A sentence on the files and one on the class folders, where there are any."""
+        """A sentence on the files, one on empty class folders and one on other folders, if there are any."""
         notes = []
         if self._files:
             total = sum(map(len, self._files.values()))
@@ -36,6 +38,8 @@ class LeftOut:
         if self.empty:
             what = "class folder holds" if len(self.empty) == 1 else "class folders hold"
             notes.append(f"{len(self.empty):,} {what} no image: {listed(self.empty)}")
+        if self.beside:
+            notes.append(f"only train and test are read, not {listed(self.beside)}")
         return notes
 
     def said(self) -> str:

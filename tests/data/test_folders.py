@@ -287,6 +287,16 @@ def test_what_is_told_comes_from_the_cache_too(root: Path, write_tree: Tree):
     assert "2 files are left out" in build(folder).notes[0]
 
 
+def test_images_beside_train_and_test_are_told(root: Path, write_tree: Tree):
+    folder = write_tree(root / "mine")
+    (folder / "val" / "cat").mkdir(parents=True)
+    Image.new("RGB", (6, 6)).save(folder / "val" / "cat" / "0.png")
+    assert build(folder).notes == ("mine: only train and test are read, not val",)
+    assert build(pack(folder, root / "mine.tar", top="mine/")).notes == (
+        "mine.tar: 1 file is left out: 1 in neither train nor test (mine/val/cat/0.png)",
+    )
+
+
 def test_hard_links_in_an_archive_are_told(root: Path, write_tree: Tree):
     path = pack(write_tree(root / "mine"), root / "mine.tar")
     with tarfile.open(path, "a") as file:
