@@ -41,7 +41,7 @@ def converted(found: Any, *, by: str = "a data set builder", with_test: bool = T
         }
     except MemoryError as error:
         raise DataError(f"{name} must fit into memory, got {error}; give fewer or smaller images") from error
-    given = (found.notes,) if isinstance(found.notes, str) else found.notes
+    given = (found.notes,) if isinstance(found.notes, str) else found.notes or ()
     data = found._replace(
         name=name,
         class_names=class_names,

@@ -55,7 +55,7 @@ def folder_source(path: Path, *, name: str, size: int | None) -> Source:
     return Source(
         name=name,
         files=tuple(map(str, tree.images.values())),
-        reader=f"{reader}{tree.left_out.said()}",  # notes are kept with the images
+        reader=f"{reader}, {tree.left_out.notes()}",  # notes are kept with the images
         read=lambda: read_tree(tree, path=path, name=name, size=size, described=described),
     )
 
@@ -96,10 +96,11 @@ def _class_names(tree: Tree, path: Path) -> tuple[str, ...]:
     said = tree.left_out.said()
     if not train or not test:
         empty = [split for split, names in zip(SPLITS, (train, test), strict=True) if not names]
+        beside = tree.left_out.beside
+        there = f" (its folders are {listed(beside)}: move their images there)" if beside else ""
         raise DataError(
             f"{path} must hold images in train/<class>/ and test/<class>/, got none in "
-            f"{' and '.join(empty)}; arrange it so{_folders_of(path)}, with images ending in "
-            f"{', '.join(IMAGES)}{said}"
+            f"{' and '.join(empty)}; arrange it so{there}, with images ending in {', '.join(IMAGES)}{said}"
         )
     if differing := sorted(train ^ test):
         raise DataError(
@@ -108,14 +109,6 @@ def _class_names(tree: Tree, path: Path) -> tuple[str, ...]:
             f"{said}"
         )
     return tuple(sorted(train))
-
-
-def _folders_of(path: Path) -> str:
-    """What there is in the place of train/ and test/: folders of classes, or of images in other words."""
-    if is_archive(path):
-        return ""
-    others = _others(path)
-    return f" (its folders are {listed(others)}: move or link their images there)" if others else ""
 
 
 def _others(folder: Path) -> list[str]:

@@ -30,6 +30,15 @@ class LeftOut:
 
     def notes(self) -> list[str]:
         """A sentence on the files, one on empty class folders and one on other folders, if there are any."""
+        beside = [f"only train and test are read, not {listed(self.beside)}"] if self.beside else []
+        return [*self._files_and_classes(), *beside]
+
+    def said(self) -> str:
+        """The first two within an error."""
+        notes = self._files_and_classes()
+        return f" ({'; '.join(notes)})" if notes else ""
+
+    def _files_and_classes(self) -> list[str]:
         notes = []
         if self._files:
             total = sum(map(len, self._files.values()))
@@ -38,14 +47,7 @@ class LeftOut:
         if self.empty:
             what = "class folder holds" if len(self.empty) == 1 else "class folders hold"
             notes.append(f"{len(self.empty):,} {what} no image: {listed(self.empty)}")
-        if self.beside:
-            notes.append(f"only train and test are read, not {listed(self.beside)}")
         return notes
-
-    def said(self) -> str:
-        """The same within an error."""
-        notes = self.notes()
-        return f" ({'; '.join(notes)})" if notes else ""
 
 
 def is_quiet(parts: tuple[str, ...]) -> bool:

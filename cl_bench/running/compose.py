@@ -69,9 +69,12 @@ def _data_name(*, _parent_: Any) -> str:
     """The name of the benchmark's data set; an image folder is called by the last part of its path, so that
     two of them are two benchmarks.
     """
-    dataset = _parent_.dataset
-    if dataset.name != IMAGE_FOLDER or OmegaConf.is_missing(dataset, "path"):
-        return str(dataset.name)
+    dataset: Any = _parent_.get("dataset") or {}
+    name = dataset.get("name")
+    if name is None:
+        raise ValueError("benchmark.dataset must have a name, got none; add +benchmark.dataset.name=...")
+    if name != IMAGE_FOLDER or OmegaConf.is_missing(dataset, "path"):
+        return str(name)
     last = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", str(dataset.path).rstrip("/").rpartition("/")[2], flags=re.I)
     as_file = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", last)).strip("._-")
     return as_file[:MOST_LETTERS] or IMAGE_FOLDER

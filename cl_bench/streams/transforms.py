@@ -17,7 +17,8 @@ def padded(data: ImageData, padding: int) -> ImageData:
     if not isinstance(padding, int) or isinstance(padding, bool) or padding < 0:
         raise ValueError(f"padding must be a whole number and not negative, got {padding=}")
     tested = getattr(data, "test_labels", None)
-    data = converted(data, with_test=tested is not None and len(tested) > 0)
+    none = tested is None or (hasattr(tested, "__len__") and len(tested) == 0)
+    data = converted(data, with_test=not none)
     if padding == 0:
         return data
     num_images = len(data.train_images) + len(data.test_images)

@@ -311,6 +311,7 @@ def test_notes_of_a_builder_stay_first():
     assert data.notes[0] == "as it was found"
     assert len(data.notes) == 2
     assert through(mine(notes="one")).notes == ("one",)
+    assert through(mine(notes=None)).notes == ()
 
 
 def test_real_data_have_no_peculiarity(data_root):

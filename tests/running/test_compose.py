@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from cl_bench.choices import choices
-from cl_bench.running.compose import compose, config_hash, flatten, plain, run_folder, run_name
+from cl_bench.running.compose import compose, config_hash, explain, flatten, plain, run_folder, run_name
 from cl_bench.settings import LATER
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
@@ -187,6 +187,13 @@ def test_a_benchmark_on_a_folder_is_called_by_it(path, name, kind):
 
 def test_a_folder_may_be_given_another_name():
     assert in_folder("/data/birds", "benchmark.dataset.name=mine").benchmark.name == "split_mine"
+
+
+@pytest.mark.parametrize("dataset", [[], ["+benchmark.dataset={_target_: somebody.data}"]])
+def test_a_data_set_without_a_name_is_an_error_that_says_so(dataset):
+    with pytest.raises(Exception, match=r"benchmark\.dataset must have a name, got none; add") as caught:
+        run_name(compose(["benchmark=split", "~benchmark/dataset", *dataset]))
+    assert "must have a name" in explain(caught.value)
 
 
 def test_two_folders_are_two_runs_even_where_their_names_are_one():
