@@ -8,7 +8,7 @@ from typing import Any
 from cl_bench.analysis.folders import Run
 from cl_bench.protocol import TEST_LAST
 from cl_bench.provenance import STALE, differences, tells
-from cl_bench.settings import is_incidental
+from cl_bench.settings import LATER, is_incidental
 from cl_bench.text import one_line
 
 _SEEDS = ("seed", "seeds", "seed_for")
@@ -18,8 +18,9 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     """The runs with their `method`, and all swept settings, sorted.
 
     A setting is swept when it takes more than one value among the runs of one study, benchmark and strategy
-    that recorded anything; seeds are never swept. A setting that a run lacks is no value. Which tasks were
-    tested sets even strategies apart: it is in all labels of a study and benchmark where it differs.
+    that recorded anything; seeds are never swept. A setting that a run lacks is no value, or, if it came
+    later, that of runs from before. Which tasks were tested sets even strategies apart: it is in all labels
+    of a study and benchmark where it differs.
 
     Runs of other code or data than the newest ones, or marked as stale, are no seeds of the same method:
     their label says so, and `other` what differs.
@@ -55,6 +56,9 @@ def swept_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in settings:
         for key, value in one.items():
             values[key].add(shown(value))
+    for key in values.keys() & LATER.keys():
+        if any(key not in one for one in settings):
+            values[key].add(shown(LATER[key]))
     return [key for key, found in values.items() if len(found) > 1 and not _names_no_method(key)]
 
 

@@ -3,7 +3,6 @@
 Without `with_test` none of them gives, or reads from the cache, a test image.
 """
 
-import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,8 +13,6 @@ from cl_bench.data.idx import MNIST_FILES, look_for_idx
 from cl_bench.data.image_data import DataError, ImageData, followed_by
 from cl_bench.data.places import Look, Source, expanded, find, is_file, is_folder
 from cl_bench.data.store import stored
-
-log = logging.getLogger(__name__)
 
 # Krizhevsky's order, which is also the sorted order: a tree of images gets the same numbers.
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -53,9 +50,11 @@ def cifar10(*, root: str | None, download: bool, with_test: bool = True) -> Imag
         fetch="CIFAR10" if download else None,
         with_test=with_test,
     )
-    if (sizes := (len(data.train_images), len(data.test_images))) != CIFAR10_SIZES:
-        log.warning("CIFAR-10 has %s images, this %s has %s", CIFAR10_SIZES, data.source, sizes)
-    return data
+    sizes = (len(data.train_images), len(data.test_images))[: 1 + with_test]
+    if sizes == CIFAR10_SIZES[: len(sizes)]:
+        return data
+    got, wanted = (" + ".join(f"{size:,}" for size in each) for each in (sizes, CIFAR10_SIZES))
+    return data._replace(notes=(*data.notes, f"CIFAR-10 has {wanted} images, this {data.source} has {got}"))
 
 
 def cifar100(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:

@@ -117,6 +117,7 @@ def read_batches(files: tuple[Path, ...], *, batches: Batches, described: str) -
         test_labels=torch.cat([arrays[name][1] for name in batches.test]),
         class_names=tuple(names),
         source=described,
+        channels_last=False,
     )
 
 

@@ -1,7 +1,9 @@
 """Image files -> one uint8 array."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,64 +12,154 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cl_bench.data.image_data import DataError, one_line
+from cl_bench.data.memory import check_fits
 
 # Named, since Pillow can also open formats that start other programs.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 GREYSCALE = ("1", "L", "LA")
-DEEPER = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of more than 8 bits a channel
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of 16 bits of grey
+DEEPER = ("I", "F")  # of 32 bits; Pillow has 16 bits of grey in PPM files, and in PNG of old, as I
+FILM = ("GIF", "PNG", "TIFF", "WEBP")  # a JPEG's further images are small or half a stereo pair
+ORIENTATION = 0x0112  # of EXIF: which way up the camera was held
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+TRANSPARENT = "with transparency, shown on white"
+TURNED = "turned upright, as EXIF orientation says"
+SIXTEEN = "of 16 bits a channel, read with 8"
+FIRST_FRAME = "of several frames, of which the first is read"
 
 
-def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title: str) -> Tensor:
+class Decoded(NamedTuple):
+    """All images, uint8 [N, C, H, W], and how many of them were of which kind that is worth telling."""
+
+    images: Tensor
+    told: Counter[str]
+
+
+def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title: str) -> Decoded:
     """Decode (name for errors, file) pairs to uint8 [N, C, H, W]: C is 1 if all are greyscale, else 3 (RGB).
 
-    size: width and height, in pixels, that every image is resized to (bilinear, the aspect is lost);
-    None: all must be of the first one's size. Transparency is dropped. DataError names an unusable image.
+    Images are turned upright by their EXIF orientation, transparency is laid on white, 16 bits a channel
+    become 8, and of several frames the first is taken; the counts tell of it.
+
+    Args:
+        images: in the order of the result.
+        size: width and height, in pixels, that every image is resized to (bilinear, the aspect is lost);
+            None: all must be of the first one's size.
+        title: of the progress bar and of errors that name no image.
+
+    Raises:
+        DataError: that names an unusable image.
     """
     array: np.ndarray | None = None  # [N, channels, height, width]
+    told: Counter[str] = Counter()
     for index, (name, file) in enumerate(tqdm(images, desc=title, unit="image", disable=None)):
         expected = None if array is None or size is not None else array.shape[2:]
-        pixels = _pixels(name, file, size=size, expected=expected, first=images[0][0])
+        pixels, about = _pixels(name, file, size=size, expected=expected, first=images[0][0])
+        told.update(about)
         if array is None:
             array = _empty((len(images), *pixels.shape), title)
         if pixels.shape[0] > array.shape[1]:  # the first colour image after grey ones
+            check_fits(3 * array.size, what=f"{title}: images", remedy="give a smaller size")
             array = array.repeat(3, axis=1)
         array[index] = pixels  # a grey image fills all three channels
     if array is None:
         raise DataError(f"{title} must find at least one image, got none; add images")
-    return torch.from_numpy(array)
+    return Decoded(torch.from_numpy(array), told)
 
 
 def _pixels(
     name: str, file: bytes | str, *, size: int | None, expected: tuple[int, ...] | None, first: str
-) -> np.ndarray:
-    """One image, uint8 [1 or 3, height, width]; `expected` is the (height, width) that it must have."""
+) -> tuple[np.ndarray, list[str]]:
+    """One image, uint8 [1 or 3, height, width], and what is worth telling of it; `expected` is the (height,
+    width) that it must have.
+    """
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as image:
-            if expected is not None and (image.height, image.width) != expected:
-                raise DataError(
-                    f"{name} must be of the size of {first}, {expected[1]}x{expected[0]}, "
-                    f"got {image.width}x{image.height}; give size=<pixels> to resize all images"
-                )
-            if image.mode in DEEPER:
-                raise DataError(f"{name} must have 8 bits a channel, got mode {image.mode}; convert it")
-            mode = "L" if image.mode in GREYSCALE else "RGB"
-            converted = image if image.mode == mode else image.convert(mode)
+            # before anything is decoded: a small file can claim any size
+            if expected is not None and sorted(image.size) != sorted(expected):
+                raise _of_another_size(name, image.size, expected, first)
+            told = [SIXTEEN] if _has_sixteen_bits(image) else []
+            if image.format in FILM and getattr(image, "is_animated", False):
+                told.append(FIRST_FRAME)
+            plain = _plain(image, name, told)
+            if expected is not None and (plain.height, plain.width) != expected:
+                raise _of_another_size(name, plain.size, expected, first)
             if size is not None:
-                converted = converted.resize((size, size), Image.Resampling.BILINEAR)
-            pixels = np.asarray(converted)
+                plain = plain.resize((size, size), Image.Resampling.BILINEAR)
+            pixels = np.asarray(plain)
     except DataError:
         raise
     except Exception as error:  # Pillow's formats raise any kind on a damaged file
         raise DataError(
             f"{name} must be a whole image, got {one_line(error)}; replace or remove it"
         ) from error
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return (pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), told
+
+
+def _plain(image: Image.Image, name: str, told: list[str]) -> Image.Image:
+    """The first frame in mode L or RGB, upright, on white; adds to `told` what was done for it."""
+    turn = UPRIGHT.get(_orientation(image))
+    grey = image.mode in GREYSCALE
+    plain: Image.Image
+    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        plain = Image.fromarray(np.rint(np.asarray(image).astype(np.float64) / 257).astype(np.uint8))
+    elif image.mode in DEEPER:
+        raise DataError(
+            f"{name} must have 8 or 16 bits a channel, got mode {image.mode}, of no known range; convert it"
+        )
+    elif image.has_transparency_data:
+        shown = image.convert("RGBA")
+        if np.asarray(shown)[..., 3].min() < 255:
+            told.append(TRANSPARENT)
+            shown = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
+        plain = shown.convert("L" if grey else "RGB")
+    else:
+        plain = image.convert("L" if grey else "RGB")
+    if turn is not None:
+        told.append(TURNED)
+        plain = plain.transpose(turn)
+    return plain
+
+
+def _orientation(image: Image.Image) -> int:
+    """As EXIF says; 1, as it is, where it says nothing that can be read."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # damaged EXIF of a whole image raises any kind
+        return 1
+
+
+def _has_sixteen_bits(image: Image.Image) -> bool:
+    """Whether a channel has more bits in the file than in what Pillow makes of it."""
+    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return True
+    for tile in getattr(image, "tile", []):
+        arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        if ";16" in str(arguments[0]) or (image.format == "PPM" and arguments[1:] and arguments[1] > 255):
+            return True
+    return False
+
+
+def _of_another_size(name: str, size: tuple[int, ...], expected: tuple[int, ...], first: str) -> DataError:
+    return DataError(
+        f"{name} must be of the size of {first}, {expected[1]}x{expected[0]}, got {size[0]}x{size[1]}; "
+        "give size=<pixels> to resize all images"
+    )
 
 
 def _empty(shape: tuple[int, ...], title: str) -> np.ndarray:
+    what = f"{title}: {shape[0]:,} images of {shape[1:]}"
+    check_fits(int(np.prod(shape, dtype=object)), what=what, remedy="give a smaller size")
     try:
         return np.empty(shape, dtype=np.uint8)
     except (MemoryError, ValueError) as error:
-        raise DataError(
-            f"{title}: all images must fit into memory, got {shape[0]:,} of {shape[1:]}; give a smaller size"
-        ) from error
+        raise DataError(f"{what} must fit into memory, got too many; give a smaller size") from error

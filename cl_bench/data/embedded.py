@@ -34,6 +34,7 @@ def digits(*, with_test: bool = True) -> ImageData:
             class_names=tuple(str(name) for name in content.target_names),
             source="scikit-learn's load_digits",
             files=(),
+            channels_last=False,
         )
     )
     return data if with_test else data.without_test()

@@ -88,6 +88,7 @@ def read_idx_files(paths: tuple[Path, ...], *, files: IdxFiles, described: str) 
         test_labels=arrays[3].long(),
         class_names=tuple(str(digit) for digit in range(files.num_classes)),
         source=described,
+        channels_last=False,
     )
 
 

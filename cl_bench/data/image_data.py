@@ -20,7 +20,10 @@ class DataError(ValueError):
 
 
 class ImageData(NamedTuple):
-    """One data set in memory. Images are raw pixels, 0..255, neither scaled nor normalised."""
+    """One data set in memory. Images are raw pixels, 0..255, neither scaled nor normalised.
+
+    A builder may return other arrays than those below: see `accepted`, which every run's data go through.
+    """
 
     name: str
     train_images: Tensor  # uint8 [num_train, channels, height, width]
@@ -30,6 +33,8 @@ class ImageData(NamedTuple):
     class_names: tuple[str, ...]
     source: str  # in words, what was read: "image folder cifar10-jpeg.tar.xz"
     files: tuple[str, ...] | None = None  # all that were read, absolute paths; None: nobody knows
+    notes: tuple[str, ...] = ()  # in sentences, what is odd about it: every run on it says them
+    channels_last: bool | None = None  # of images that are not [N, C, H, W] yet; None: told by their shape
 
     def without_test(self) -> "ImageData":
         """The same with no test images, none of which is looked at: for tuning, which must not see them."""
@@ -58,6 +63,8 @@ def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: 
         (*first.class_names, *second.class_names[:num_classes]),
         f"{first.source}; {second.source}",
         files=None if first.files is None or second.files is None else (*first.files, *second.files),
+        notes=(*first.notes, *second.notes),
+        channels_last=False,
     )
 
 
@@ -78,7 +85,7 @@ def reading(path: Path | str) -> Iterator[None]:
         ) from error
 
 
-def checked(data: ImageData, *, with_test: bool = True) -> ImageData:
+def checked(data: ImageData, *, with_test: bool = True, remedy: str = "replace the files") -> ImageData:
     """Return `data` if its arrays have the stated shapes and kinds and agree; raise DataError otherwise."""
     parts = [("train", data.train_images, data.train_labels)]
     if with_test:
@@ -88,23 +95,24 @@ def checked(data: ImageData, *, with_test: bool = True) -> ImageData:
         if images.dtype != torch.uint8 or labels.dtype != torch.int64 or images.ndim != 4 or labels.ndim != 1:
             raise DataError(
                 f"images must be uint8 [N, C, H, W] and labels int64 [N] in {where}, got images "
-                f"{images.dtype} {list(images.shape)}, labels {labels.dtype} {list(labels.shape)}; "
-                "replace the files"
+                f"{images.dtype} {list(images.shape)}, labels {labels.dtype} {list(labels.shape)}; {remedy}"
             )
         if len(images) != len(labels) or len(images) == 0:
             raise DataError(
                 f"images and labels must be equal in number and not none in {where}, got {len(images)} "
-                f"images, {len(labels)} labels; replace the files"
+                f"images, {len(labels)} labels; {remedy}"
             )
+        if images[0].numel() == 0:
+            raise DataError(f"images must have pixels in {where}, got {list(images.shape)}; {remedy}")
         lowest, highest = int(labels.min()), int(labels.max())
         if lowest < 0 or highest >= len(data.class_names):
             raise DataError(
                 f"labels must be in 0..{len(data.class_names) - 1} in {where}, got {lowest}..{highest}; "
-                "replace the files"
+                f"{remedy}"
             )
-    if data.train_images.shape[1:] != data.test_images.shape[1:]:
+    if with_test and data.train_images.shape[1:] != data.test_images.shape[1:]:
         raise DataError(
             f"train and test images must have one shape in {data.name} from {data.source}, got "
-            f"{list(data.train_images.shape[1:])} and {list(data.test_images.shape[1:])}; replace the files"
+            f"{list(data.train_images.shape[1:])} and {list(data.test_images.shape[1:])}; {remedy}"
         )
     return data

@@ -55,7 +55,8 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
     try:
         saved = torch.load(path, weights_only=True, mmap=True)
         checksums = saved.pop("checksums")
-        data = ImageData(**{**saved, "class_names": tuple(saved["class_names"])})
+        texts = {name: tuple(saved.get(name, ())) for name in ("class_names", "notes")}
+        data = ImageData(**{**saved, **texts, "channels_last": False})
         if not with_test:
             data = data.without_test()
         checked(data, with_test=with_test)
@@ -77,6 +78,7 @@ def _save(data: ImageData, path: Path) -> None:
     content = {
         **{name: value for name, value in data._asdict().items() if name != "files"},
         "class_names": list(data.class_names),
+        "notes": list(data.notes),
         "checksums": _checksums(data, TENSORS),
     }
     try:

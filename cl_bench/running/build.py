@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
+from avalanche.models import MultiTaskModule
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import SupervisedTemplate
 from hydra.errors import InstantiationException
@@ -13,9 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from cl_bench.data import ImageData
+from cl_bench.data.accepted import accepted
+from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.running.tuned import reads_test
 from cl_bench.streams import TaskStream
+from cl_bench.streams.contents import check_stream
 from cl_bench.training.generators import Seeds
 
 # of the settings in `training`
@@ -61,16 +65,52 @@ def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
 
 
 def build_data(config: DictConfig) -> ImageData:
-    """The data set, without test images where none are to be read: whatever its builder does, nothing that
-    comes after can see one.
+    """The data set, converted and checked, without test images where none are to be read: whatever its
+    builder does, nothing that comes after can see one.
+
+    Raises:
+        DataError: where what the builder returns is no data set, or can be read in more than one way.
     """
-    data: ImageData = build(config.benchmark.dataset)
-    return data if reads_test(config) else data.without_test()
+    node = config.benchmark.dataset
+    return accepted(build(node), by=str(node.get("_target_")), with_test=reads_test(config))
 
 
 def stream_of(config: DictConfig, data: ImageData, seeds: Seeds) -> TaskStream:
-    """The stream of these data."""
-    return build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
+    """The stream of these data, with their notes.
+
+    Raises:
+        ValueError: where its builder returns no stream, or one that cannot be trained or tested on.
+    """
+    found = build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
+    if not isinstance(found, TaskStream):
+        raise ValueError(
+            f"{config.benchmark.get('_target_')} must return a cl_bench.streams.TaskStream, got "
+            f"{type(found).__name__}"
+        )
+    check_stream(found)
+    return found._replace(notes=tuple(dict.fromkeys([*data.notes, *found.notes])))
+
+
+def notes_of(stream: TaskStream, strategy: Any) -> list[str]:
+    """In sentences, what is odd about a run: about its data, its tasks, and the network for them."""
+    notes = list(stream.notes)
+    if stream.scenario == "task" and stream.num_tasks > 1 and not _has_heads(strategy):
+        notes.append(
+            "the network has no head for each task, so that this is no task-incremental result "
+            "(scenario=task): use one of conf/model or a cl_bench.models.Network with num_heads heads, or "
+            "benchmark.scenario=domain"
+        )
+    return notes
+
+
+def _has_heads(strategy: Any) -> bool:
+    """Whether the network is told the task: ours with several heads, or Avalanche's with task labels."""
+    network = strategy.model
+    if isinstance(network, StackedNetwork):
+        network = network.template
+    if isinstance(network, Network):
+        return network.heads.num_heads > 1
+    return isinstance(network, MultiTaskModule)
 
 
 def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
 from copy import deepcopy
 from difflib import get_close_matches
@@ -24,10 +26,12 @@ from cl_bench.places import conf_folder
 from cl_bench.running.environment import num_cores
 from cl_bench.running.tuned import reads_test, with_tuning
 from cl_bench.running.tuned_files import TUNING
-from cl_bench.settings import is_incidental
+from cl_bench.settings import is_as_before, is_incidental
 
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
+IMAGE_FOLDER = "image_folder"
+MOST_LETTERS = 60  # of the name of an image folder: it is a part of the names of runs
 
 
 class EntryPointConfigs(SearchPathPlugin):
@@ -44,6 +48,8 @@ def register() -> None:
     OmegaConf.register_new_resolver("workers", lambda threads: max(1, num_cores() // threads), replace=True)
     OmegaConf.register_new_resolver("case", lambda key, values: values[key], replace=True)
     OmegaConf.register_new_resolver("relabelled_classes", _relabelled_classes, replace=True)
+    OmegaConf.register_new_resolver("num_tasks", _num_tasks, replace=True)
+    OmegaConf.register_new_resolver("data_name", _data_name, replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
     OmegaConf.register_new_resolver("reads_test", lambda *, _root_: reads_test(_root_), replace=True)
 
@@ -52,6 +58,27 @@ def _relabelled_classes(seed: int, num_classes: int) -> list[int]:
     from cl_bench.streams.order import relabelled_classes  # with torch, which --help does not need
 
     return relabelled_classes(seed, num_classes)
+
+
+def _num_tasks(usual: int, *, _parent_: Any) -> int:
+    """As many as the benchmark's classes_per_task lists, where it is set."""
+    listed = _parent_.get("classes_per_task")
+    return len(listed) if isinstance(listed, ListConfig) else usual
+
+
+def _data_name(*, _parent_: Any) -> str:
+    """The name of the benchmark's data set; an image folder is called by the last part of its path, so that
+    two of them are two benchmarks.
+    """
+    dataset: Any = _parent_.get("dataset") or {}
+    name = dataset.get("name")
+    if name is None:
+        raise ValueError("benchmark.dataset must have a name, got none; add +benchmark.dataset.name=...")
+    if name != IMAGE_FOLDER or OmegaConf.is_missing(dataset, "path"):
+        return str(name)
+    last = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", str(dataset.path).rstrip("/").rpartition("/")[2], flags=re.I)
+    as_file = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", last)).strip("._-")
+    return as_file[:MOST_LETTERS] or IMAGE_FOLDER
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
@@ -153,7 +180,7 @@ def _without_incidental(settings: dict[str, Any], prefix: str = "") -> dict[str,
     return {
         key: _without_incidental(value, f"{prefix}{key}.") if isinstance(value, dict) else value
         for key, value in settings.items()
-        if not is_incidental(f"{prefix}{key}")
+        if not is_incidental(f"{prefix}{key}") and not is_as_before(f"{prefix}{key}", value)
     }
 
 

@@ -196,7 +196,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     """
     warnings.filterwarnings("ignore", message=NOISE)
     with busy("loading torch and Avalanche", hidden=not show_progress):
-        from cl_bench.running.build import build_data, build_strategy, device_of, stream_of
+        from cl_bench.running.build import build_data, build_strategy, device_of, notes_of, stream_of
         from cl_bench.running.environment import hardware
         from cl_bench.running.tuned import check_not_tuned_on
         from cl_bench.strategies.checks import check_count
@@ -221,10 +221,14 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     alone = len(folders) == 1
     stream = streams[0] if alone else stack_streams(streams)
     strategy = build_strategy(config, stream, seeds[0] if alone else seeds)
+    notes = notes_of(stream, strategy)
+    for note in notes:
+        log.log(logging.WARNING if show_progress else logging.INFO, note)  # a sweep's table has them
     facts = {
         "scenario": stream.scenario,
         "num_tasks": stream.num_tasks,
         "data_source": data.source,
+        "notes": notes,
         "hardware": hardware(str(device_of(training.device))),
         **of_run(config, data),
     }

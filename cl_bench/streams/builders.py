@@ -8,7 +8,9 @@ from torch import Tensor
 from cl_bench.data import ImageData
 from cl_bench.streams.augmentation import augmentation_named
 from cl_bench.streams.checks import check_choice, check_num_tasks, check_number
-from cl_bench.streams.order import name_of_class_order, name_of_permutation
+from cl_bench.streams.classes import class_groups
+from cl_bench.streams.contents import check_split, notes_on_heads, notes_on_parts
+from cl_bench.streams.order import name_of_class_order, name_of_permutation, repeated
 from cl_bench.streams.parts import Parts, draw_parts
 from cl_bench.streams.tasks import SCENARIOS, Augment, Scaling, SharedImages, TaskData, TaskStream, View
 from cl_bench.streams.transforms import Permutation, Rotation, identity, padded
@@ -63,7 +65,10 @@ def permuted(
     )
     stream = _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=None)
     drawn = orders if permute_first else orders[1:]
-    return stream._replace(order=frozenset(map(name_of_permutation, drawn)))
+    shown = drawn if permute_first else [torch.arange(num_values), *drawn]
+    return stream._replace(
+        order=frozenset(map(name_of_permutation, drawn)), notes=(*stream.notes, *repeated(shown))
+    )
 
 
 def rotated(
@@ -110,10 +115,13 @@ def split(
     validation_share: float,
     num_train: int | None,
     generator: torch.Generator,
+    classes_per_task: Sequence[int] | None = None,  # runs of before there was it are verified too
 ) -> TaskStream:
     """Each task has some of the classes; an uneven split gives the first tasks one class more and loses none.
 
     Args:
+        classes_per_task: how many classes each task has, such as [4, 3, 3]; all of them together. None: as
+            even as can be.
         scenario: `task` (labels within the task, a head a task), `domain` (labels within the task, one head)
             or `class` (all classes, one head; a class is numbered by its place in the order).
         class_order: `fixed` (as the data set numbers them), `seeded` (drawn by the generator) or a list of
@@ -130,14 +138,15 @@ def split(
     """
     data = padded(data, padding)
     num_classes = len(data.class_names)
-    if check_num_tasks(num_tasks) > num_classes:
-        raise ValueError(
-            f"a split needs a class a task: num_tasks must be at most {num_classes}, got {num_tasks=}"
-        )
-    order = _class_order(class_order, num_classes, generator)
-    groups = torch.tensor(order).tensor_split(num_tasks)
+    groups = class_groups(
+        num_classes,
+        num_tasks=num_tasks,
+        classes_per_task=classes_per_task,
+        class_order=class_order,
+        generator=generator,
+    )
     place = torch.empty(num_classes, dtype=torch.int64)
-    place[torch.tensor(order)] = torch.arange(num_classes)
+    place[torch.cat(groups)] = torch.arange(num_classes)
 
     def relabel(labels: Tensor, group: Tensor) -> Tensor:
         return place[labels] - (0 if scenario == "class" else place[group[0]])
@@ -177,8 +186,7 @@ def split(
         scenario=scenario,
         num_classes=num_classes if scenario == "class" else max(len(group) for group in groups),
     )
-    if num_train is not None and not all(len(task) for task in stream.train):
-        raise ValueError(f"num_train must leave each of {num_tasks} tasks a training image, got {num_train=}")
+    check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
     return stream._replace(order=frozenset([name_of_class_order(group.tolist() for group in groups)]))
 
 
@@ -234,7 +242,7 @@ def _stream(
     """Training (the only part with augmentation), validation and test tasks of a data set."""
     images, labels = SharedImages(data.train_images), data.train_labels
     train = tasks(images, labels, parts.train, augment)
-    return TaskStream(
+    stream = TaskStream(
         train=train,
         validation=() if parts.validation is None else tasks(images, labels, parts.validation, None),
         test=tasks(SharedImages(data.test_images), data.test_labels, None, None)
@@ -245,26 +253,12 @@ def _stream(
         num_classes=num_classes,
         num_heads=len(train) if scenario == "task" else 1,
     )
+    return stream._replace(notes=(*data.notes, *notes_on_parts(data, parts), *notes_on_heads(stream)))
 
 
 def _image_shape(data: ImageData) -> tuple[int, int, int]:
     channels, height, width = data.train_images.shape[1:]
     return channels, height, width
-
-
-def _class_order(class_order: str | Sequence[int], num_classes: int, generator: torch.Generator) -> list[int]:
-    if class_order == "fixed":
-        return list(range(num_classes))
-    if class_order == "seeded":
-        return torch.randperm(num_classes, generator=generator).tolist()
-    if not isinstance(class_order, list | tuple) or sorted(class_order, key=str) != sorted(
-        range(num_classes), key=str
-    ):
-        raise ValueError(
-            f"class_order must be fixed, seeded or a list of all classes 0 to {num_classes - 1}, "
-            f"got {class_order=}"
-        )
-    return list(class_order)
 
 
 def _scaling(data: ImageData, pixels: str, *, by_channel: bool = True) -> Scaling:

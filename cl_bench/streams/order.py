@@ -1,7 +1,7 @@
 """What chance decides about the order of a stream; two streams that share its name share that."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -10,6 +10,16 @@ from torch import Tensor
 def name_of_permutation(order: Tensor) -> str:
     """Of int64 [n], a permutation of 0 to n - 1."""
     return f"permutation {hashlib.sha256(order.numpy().tobytes()).hexdigest()[:16]}"
+
+
+def repeated(orders: Sequence[Tensor]) -> list[str]:
+    """That some of the permutations, one a task, are the same, as those of very few values must be."""
+    names = [name_of_permutation(order) for order in orders]
+    different = len(set(names))
+    if different == len(names):
+        return []
+    size = len(orders[0])
+    return [f"of {len(names)} tasks only {different} differ: an image has {size} values to permute"]
 
 
 def name_of_class_order(groups: Iterable[Iterable[int]]) -> str:

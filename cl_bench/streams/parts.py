@@ -40,8 +40,13 @@ def _without_validation(num_examples: int, share: float, generator: torch.Genera
     if not 0 <= share < 1:
         raise ValueError(f"validation_share must be at least 0 and below 1, got validation_share={share}")
     num_validation = round(share * num_examples)
-    if num_validation == 0:
+    if share == 0:
         return Parts(None, None)
+    if num_validation == 0:
+        raise ValueError(
+            f"validation_share must be 0 or keep at least one of {num_examples:,} images, got "
+            f"validation_share={share}"
+        )
     if num_validation == num_examples:
         raise ValueError(
             f"nothing is left for training of {num_examples} images, got validation_share={share}"

@@ -43,4 +43,9 @@ def stack_streams(streams: Sequence[TaskStream]) -> TaskStream:
                 )
         return tuple(StackedTask(same) for same in tasks)
 
-    return first._replace(train=stacked("train"), validation=stacked("validation"), test=stacked("test"))
+    return first._replace(
+        train=stacked("train"),
+        validation=stacked("validation"),
+        test=stacked("test"),
+        notes=tuple(dict.fromkeys(note for stream in streams for note in stream.notes)),
+    )

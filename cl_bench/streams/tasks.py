@@ -101,6 +101,7 @@ class TaskStream(NamedTuple):
     num_classes: int  # outputs of one head
     num_heads: int  # one a task in the scenario `task`, otherwise 1
     order: frozenset[str] | None = None  # names of its permutations or class order; None: it does not tell
+    notes: tuple[str, ...] = ()  # in sentences, what is odd about the data and the tasks
 
     @property
     def num_tasks(self) -> int:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from cl_bench.data import ImageData
+from cl_bench.data.accepted import converted
+from cl_bench.data.memory import check_fits
 
 
 def identity(images: Tensor) -> Tensor:
@@ -11,11 +13,18 @@ def identity(images: Tensor) -> Tensor:
 
 
 def padded(data: ImageData, padding: int) -> ImageData:
-    """The data set with `padding` black pixels more at each side of its images."""
+    """The data set, converted if it must be, with `padding` black pixels more at each side of its images."""
     if not isinstance(padding, int) or isinstance(padding, bool) or padding < 0:
         raise ValueError(f"padding must be a whole number and not negative, got {padding=}")
+    tested = getattr(data, "test_labels", None)
+    none = tested is None or (hasattr(tested, "__len__") and len(tested) == 0)
+    data = converted(data, with_test=not none)
     if padding == 0:
         return data
+    num_images = len(data.train_images) + len(data.test_images)
+    channels, height, width = data.train_images.shape[1:]
+    num_values = num_images * channels * (height + 2 * padding) * (width + 2 * padding)
+    check_fits(num_values, what=f"{num_images:,} images with {padding=}", remedy="set a smaller one")
     sides = (padding,) * 4
     train, test = (nn.functional.pad(images, sides) for images in (data.train_images, data.test_images))
     return data._replace(train_images=train, test_images=test)

@@ -85,6 +85,9 @@ def test_values_are_compared_as_they_are_shown():
     ]  # fmt: skip
     assert swept_settings([{"x": 50, "y": 1}, {"x": 50.0, "y": True}]) == ["y"]
     assert swept_settings([{"x": 1}, {}]) == [], "a setting that a run lacks is no value"
+    later = "benchmark.classes_per_task"
+    assert swept_settings([{later: None}, {}]) == [], "a run from before is one with the value of then"
+    assert swept_settings([{later: "[4, 6]"}, {}]) == [later]
 
 
 def test_runs_lists_every_status_with_its_reason(write_run, tmp_path):

@@ -248,15 +248,25 @@ def test_the_original_is_preferred_to_a_tree_of_images(
     assert build(CIFAR10_BATCHES, root).source == "python batches cifar-10-batches-py"
 
 
-def test_a_tree_of_images_is_read_as_cifar10_and_its_size_is_warned_about(
-    root: Path, write_tree: Callable[..., Path], caplog: pytest.LogCaptureFixture
+def test_a_tree_of_images_is_read_as_cifar10_and_its_size_is_told(
+    root: Path, write_tree: Callable[..., Path]
 ):
     write_tree(root / "cifar10", CIFAR10_CLASSES, side=32)
     data = build(CIFAR10_BATCHES, root)
     assert data.name == "cifar10"
     assert data.train_labels.tolist() == [label for label in range(10) for _ in range(2)]
     assert data.train_images[-1, :, 0, 0].tolist() == [181, 182, 7]
-    assert "this image folder cifar10 has (20, 20)" in caplog.text
+    assert data.notes[-1] == "CIFAR-10 has 50,000 + 10,000 images, this image folder cifar10 has 20 + 20"
+
+
+@pytest.mark.parametrize("with_test", [True, False])
+def test_a_whole_tree_is_not_warned_about_whether_or_not_its_test_images_are_read(
+    root: Path, write_tree: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, with_test: bool
+):
+    write_tree(root / "cifar10", CIFAR10_CLASSES, side=32)
+    monkeypatch.setattr("cl_bench.data.builders.CIFAR10_SIZES", (20, 20))
+    data = cifar10(root=str(root), download=False, with_test=with_test)
+    assert data.notes == ()
 
 
 @pytest.mark.parametrize(("classes", "side"), [(("cat", "dog"), 32), (CIFAR10_CLASSES, 8)])

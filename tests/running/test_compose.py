@@ -1,11 +1,16 @@
 """Everything in conf/ composes; a run's folder is named by what it computes."""
 
+import json
+from pathlib import Path
+
 import pytest
 from omegaconf import OmegaConf
 
 from cl_bench.choices import choices
-from cl_bench.running.compose import compose, config_hash, flatten, plain, run_folder, run_name
+from cl_bench.running.compose import compose, config_hash, explain, flatten, plain, run_folder, run_name
+from cl_bench.settings import LATER
 
+REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 IMAGE_FOLDER = ("benchmark.dataset.path=somewhere",)  # what a choice cannot do without
 
 
@@ -144,3 +149,81 @@ def test_a_setting_without_a_default_that_is_not_given_is_named():
 def test_composing_leaves_hydra_ready_to_compose_again():
     first, second = (compose(["seed=4"]) for _ in range(2))
     assert OmegaConf.to_yaml(first) == OmegaConf.to_yaml(second)
+
+
+def in_folder(path, *overrides):
+    quoted = path.replace("\\", "\\\\").replace("'", "\\'")
+    return compose(
+        [
+            "benchmark=split",
+            "benchmark/dataset=image_folder",
+            f"benchmark.dataset.path='{quoted}'",
+            *overrides,
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/birds", "birds"),
+        ("birds/", "birds"),
+        ("~/My pictures (v2)", "My_pictures_v2"),
+        ("/data/birds.tar.xz", "birds"),
+        ("/data/birds.TGZ", "birds"),
+        ("/data/v1.2", "v1.2"),
+        ("Größe ñ 数字=a,b", "Größe_ñ_数字_a_b"),
+        (f"/data/{'x' * 300}", "x" * 60),
+        ("..", "image_folder"),
+        ("/", "image_folder"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["split", "permuted", "rotated"])
+def test_a_benchmark_on_a_folder_is_called_by_it(path, name, kind):
+    config = in_folder(path, f"benchmark={kind}")
+    assert config.benchmark.name == f"{kind}_{name}"
+    assert run_name(config).startswith(f"{kind}_{name}-finetune-s0-")
+
+
+def test_a_folder_may_be_given_another_name():
+    assert in_folder("/data/birds", "benchmark.dataset.name=mine").benchmark.name == "split_mine"
+
+
+@pytest.mark.parametrize("dataset", [[], ["+benchmark.dataset={_target_: somebody.data}"]])
+def test_a_data_set_without_a_name_is_an_error_that_says_so(dataset):
+    with pytest.raises(Exception, match=r"benchmark\.dataset must have a name, got none; add") as caught:
+        run_name(compose(["benchmark=split", "~benchmark/dataset", *dataset]))
+    assert "must have a name" in explain(caught.value)
+
+
+def test_two_folders_are_two_runs_even_where_their_names_are_one():
+    assert run_name(in_folder("/a/birds")) != run_name(in_folder("/b/birds"))
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "even"), [("split_digits", 5), ("split_cifar100", 10), ("split_cifar10_100", 6)]
+)
+def test_there_are_as_many_tasks_as_sizes_are_listed(benchmark, even):
+    assert compose([f"benchmark={benchmark}"]).benchmark.num_tasks == even
+    listed = compose([f"benchmark={benchmark}", "benchmark.classes_per_task=[4,3,3]"])
+    assert listed.benchmark.num_tasks == 3
+    both = compose([f"benchmark={benchmark}", "benchmark.classes_per_task=[4,3,3]", "benchmark.num_tasks=7"])
+    assert both.benchmark.num_tasks == 7  # which the stream refuses
+
+
+@pytest.mark.parametrize("key", LATER)
+def test_a_later_setting_is_in_the_hash_unless_it_is_as_before(key):
+    config = compose(["benchmark=split_digits"])
+    assert OmegaConf.select(config, key) == LATER[key]
+    changed = OmegaConf.merge(config, OmegaConf.from_dotlist([f"{key}=[4,6]"]))
+    without = config.copy()
+    OmegaConf.set_struct(without, False)
+    del OmegaConf.select(without, key.rpartition(".")[0])[key.rpartition(".")[2]]
+    assert config_hash(without) == config_hash(config) != config_hash(changed)
+
+
+@pytest.mark.parametrize("study", sorted(REFERENCE.glob("*/")), ids=lambda path: path.name)
+def test_the_committed_runs_have_the_hashes_that_they_had(study):
+    for path in sorted(study.glob("*/run.json"))[::10]:
+        stored = OmegaConf.create((path.parent / "config.yaml").read_text())
+        assert config_hash(stored) == json.loads(path.read_text())["hash"]
