@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cl_bench.models import Heads, Network, Task
+from cl_bench.models.parameters import check_parameters, trainable
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.beliefs import Belief, frozen_share
 from cl_bench.posteriors.distillation import known_classes
@@ -79,6 +80,7 @@ class Learner(Resumable):
     loss: Tensor
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
     claims = Claims()  # what `cl-bench check` holds it to; testing/claims.py
+    _fits: Any = None  # the experience whose classes the network's outputs were compared with
     binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
 
     def __init__(
@@ -116,11 +118,14 @@ class Learner(Resumable):
                 "cl_bench.models with one head a task, or strategy=avalanche; "
                 f"got {type(model).__name__} with Avalanche dynamic modules"
             )
+        check_parameters(model)
         ours = isinstance(model, Network | StackedNetwork)
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
+        self.model = self.network  # Avalanche's name for it, in time for `new_optimizer`
         self.sow(seeds, device, plugins)
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
+        self.flat.follow(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
             self.network, compile=compile, precision=precision, device=torch.device(device)
         )
@@ -143,7 +148,7 @@ class Learner(Resumable):
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """The parameters as one vector; a subclass may replace layers of `network` first."""
-        return FlatParameters(network.parameters(), self.num_seeds)
+        return FlatParameters(trainable(network).values(), self.num_seeds)
 
     def optimized(self) -> nn.Parameter:
         """The vector that the optimizer moves, with its gradient in `.grad`."""
@@ -203,16 +208,39 @@ class Learner(Resumable):
 
     def criterion(self) -> Tensor:
         """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
+        if self.experience is not self._fits:
+            self._check_outputs()
         if not self.is_training:  # predictions are log probabilities
             return F.nll_loss(self.mb_output, self.mb_y)
         loss = super().criterion()
         return loss if self.num_seeds is None else loss * self.num_seeds
 
+    def _check_outputs(self) -> None:
+        """See, once a task, that the network has an output for each of its classes."""
+        outputs, labels = self.mb_output, getattr(self.dataloader, "labels", self.mb_y)
+        if not isinstance(outputs, Tensor) or outputs.dim() != 2:
+            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+            raise ValueError(f"a network must give one row of logits for each image, [B, K], got {shape}")
+        lowest, highest = int(labels.min()), int(labels.max())
+        if lowest < 0 or highest >= outputs.shape[1]:
+            raise ValueError(
+                f"a network must have an output for each class: the labels of this task are {lowest} to "
+                f"{highest}, which takes {highest + 1} outputs, got {outputs.shape[1]}: give its last layer "
+                "num_classes of them"
+            )
+        self._fits = self.experience
+
     def eval_epoch(self, **kwargs: Any) -> None:
         with self.test_samples.one_test():
             super().eval_epoch(**kwargs)
 
+    def optimizer_step(self) -> None:
+        self.flat.relink()
+        super().optimizer_step()
+
     def training_epoch(self, **kwargs: Any) -> None:
+        self.flat.check()
+        self._check_optimizer()
         for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
             if self._stop_training or self.steps_taken == self.num_steps:
                 break
@@ -229,6 +257,25 @@ class Learner(Resumable):
             self._after_training_iteration(**kwargs)
             if self.after_step is not None:
                 self.after_step()
+        self.flat.check()
+
+    def _check_optimizer(self) -> None:
+        """See that the optimizer moves what is trained, and not tensors that the network had once."""
+        moved = {id(each) for group in self.optimizer.param_groups for each in group["params"]}
+        vector = self.optimized()
+        whole, parts = id(vector) in moved, moved & set(map(id, self.flat.parameters))
+        if vector is not self.flat.values and not whole:
+            raise ValueError(
+                f"an optimizer of {type(self).__name__} must be one of [self.optimized()], from which the "
+                f"network's weights are made, got {type(self.optimizer).__name__} of other tensors: build it "
+                "so in new_optimizer"
+            )
+        if not whole and not parts or whole and parts:
+            raise ValueError(
+                "an optimizer must move either self.flat.values or parameters of self.model, got "
+                f"{type(self.optimizer).__name__} of {'both' if whole else 'neither'}: build it in "
+                "new_optimizer, which is called for each task"
+            )
 
     def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
         return self.network if model is None else model
@@ -275,8 +322,26 @@ class Learner(Resumable):
         )
 
     def set_step_size(self) -> None:
+        """Set the optimizer's where the schedule changes it: a constant one leaves it to others.
+
+        Raises:
+            ValueError: where others change it, too.
+        """
+        size = self.step_size()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.step_size()
+            start, before = group.setdefault("initial_lr", group["lr"]), group.get("size", self.learning_rate)
+            if size == before:
+                continue
+            if group["lr"] != self._rate(start, before):
+                raise ValueError(
+                    f"training.schedule={self.schedule} sets the learning rate of every step, and something "
+                    f"else has set it to {group['lr']}: set training.schedule=constant, or let it be"
+                )
+            group["size"], group["lr"] = size, self._rate(start, size)
+
+    def _rate(self, start: float, size: float) -> float:
+        """The learning rate of a group of the optimizer that began with `start`."""
+        return size if start == self.learning_rate else start * (size / self.learning_rate)
 
     def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
         """The rows of output parameters that belong to heads of other tasks."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from cl_bench.models.parameters import trainable
 from cl_bench.posteriors import beliefs
 from cl_bench.posteriors.beliefs import Belief
 from cl_bench.records import State
@@ -36,11 +37,12 @@ def deployed_bits(strategy: Any) -> int:
     num_seeds = _num_seeds(strategy) or 1
     network = strategy.model if _num_seeds(strategy) is None else strategy.model.template
     buffers = _bits(dict(network.named_buffers())) // num_seeds
-    parameters = list(network.parameters())
     if not hasattr(strategy, "num_weights"):
-        return buffers + _bits(dict(enumerate(parameters)))
-    bits_a_weight = 1 if strategy.binary else 8 * parameters[0].element_size()
-    return buffers + strategy.num_weights * bits_a_weight
+        return buffers + _bits(dict(network.named_parameters()))
+    trained = trainable(network)
+    frozen = {name: each for name, each in network.named_parameters() if name not in trained}
+    bits_a_weight = 1 if strategy.binary else 8 * next(iter(trained.values())).element_size()
+    return buffers + _bits(frozen) // num_seeds + strategy.num_weights * bits_a_weight
 
 
 class States:
