@@ -61,7 +61,7 @@ def check_parameters(network: nn.Module) -> None:
 
 
 def _has_precision(tensor: Tensor, default: torch.dtype) -> bool:
-    return tensor.dtype == default or not tensor.requires_grad and not tensor.is_floating_point()
+    return tensor.dtype == default or (not tensor.requires_grad and not tensor.is_floating_point())
 
 
 def _short(dtype: torch.dtype) -> str:

@@ -35,6 +35,7 @@ class LatentLearner(Learner):
     tasks have no gradient and stand still.
     """
 
+    may_freeze_later = False
     binary = True
     kept = ("latent",)
     method: str  # as it is called in conf/

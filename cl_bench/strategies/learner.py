@@ -10,7 +10,7 @@ from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cl_bench.models import Heads, Network, Task
+from cl_bench.models import Heads, Network
 from cl_bench.models.parameters import check_parameters, trainable
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.beliefs import Belief, frozen_share
@@ -18,32 +18,21 @@ from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
-from cl_bench.strategies.resumable import Resumable
+from cl_bench.strategies.linked import Linked, TaskFree, check_outputs
 from cl_bench.testing.claims import Claims
 from cl_bench.training.flat import FlatParameters
 from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
 from cl_bench.training.plugins import NoMetrics
 from cl_bench.training.samples import TestSamples
-from cl_bench.training.schedule import SCHEDULES, factor
+from cl_bench.training.schedule import SCHEDULES
 
 OPTIMIZERS = ("adam", "sgd")
 OPTIMIZER_STATES = ("new", "kept")
 ACTIVE_CLASSES = ("all", "seen")
 
 
-class TaskFree(nn.Module):
-    """A network without heads, called as ours are: the task is ignored."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
-        return self.model(images)
-
-
-class Learner(Resumable):
+class Learner(Linked):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
     A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
@@ -121,7 +110,6 @@ class Learner(Resumable):
         check_parameters(model)
         ours = isinstance(model, Network | StackedNetwork)
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
-        self.model = self.network  # Avalanche's name for it, in time for `new_optimizer`
         self.sow(seeds, device, plugins)
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
@@ -149,10 +137,6 @@ class Learner(Resumable):
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """The parameters as one vector; a subclass may replace layers of `network` first."""
         return FlatParameters(trainable(network).values(), self.num_seeds)
-
-    def optimized(self) -> nn.Parameter:
-        """The vector that the optimizer moves, with its gradient in `.grad`."""
-        return self.flat.values
 
     def differentiate(self, **kwargs: Any) -> None:
         """Forward and backward pass of the batch: gradients of its mean loss into `flat.gradients`."""
@@ -208,39 +192,20 @@ class Learner(Resumable):
 
     def criterion(self) -> Tensor:
         """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
-        if self.experience is not self._fits:
-            self._check_outputs()
+        if self.experience is not self._fits:  # once a task
+            check_outputs(self.mb_output, getattr(self.dataloader, "labels", self.mb_y))
+            self._fits = self.experience
         if not self.is_training:  # predictions are log probabilities
             return F.nll_loss(self.mb_output, self.mb_y)
         loss = super().criterion()
         return loss if self.num_seeds is None else loss * self.num_seeds
 
-    def _check_outputs(self) -> None:
-        """See, once a task, that the network has an output for each of its classes."""
-        outputs, labels = self.mb_output, getattr(self.dataloader, "labels", self.mb_y)
-        if not isinstance(outputs, Tensor) or outputs.dim() != 2:
-            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-            raise ValueError(f"a network must give one row of logits for each image, [B, K], got {shape}")
-        lowest, highest = int(labels.min()), int(labels.max())
-        if lowest < 0 or highest >= outputs.shape[1]:
-            raise ValueError(
-                f"a network must have an output for each class: the labels of this task are {lowest} to "
-                f"{highest}, which takes {highest + 1} outputs, got {outputs.shape[1]}: give its last layer "
-                "num_classes of them"
-            )
-        self._fits = self.experience
-
     def eval_epoch(self, **kwargs: Any) -> None:
         with self.test_samples.one_test():
             super().eval_epoch(**kwargs)
 
-    def optimizer_step(self) -> None:
-        self.flat.relink()
-        super().optimizer_step()
-
     def training_epoch(self, **kwargs: Any) -> None:
-        self.flat.check()
-        self._check_optimizer()
+        self.check_links()
         for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
             if self._stop_training or self.steps_taken == self.num_steps:
                 break
@@ -251,31 +216,15 @@ class Learner(Resumable):
             self.differentiate(**kwargs)
             self._before_update(**kwargs)
             self.set_step_size()
+            frozen = self.flat.values_frozen_since()
             self.optimizer_step()
+            self.flat.put_back(frozen)
             self.steps_taken += 1
             self._after_update(**kwargs)
             self._after_training_iteration(**kwargs)
             if self.after_step is not None:
                 self.after_step()
-        self.flat.check()
-
-    def _check_optimizer(self) -> None:
-        """See that the optimizer moves what is trained, and not tensors that the network had once."""
-        moved = {id(each) for group in self.optimizer.param_groups for each in group["params"]}
-        vector = self.optimized()
-        whole, parts = id(vector) in moved, moved & set(map(id, self.flat.parameters))
-        if vector is not self.flat.values and not whole:
-            raise ValueError(
-                f"an optimizer of {type(self).__name__} must be one of [self.optimized()], from which the "
-                f"network's weights are made, got {type(self.optimizer).__name__} of other tensors: build it "
-                "so in new_optimizer"
-            )
-        if not whole and not parts or whole and parts:
-            raise ValueError(
-                "an optimizer must move either self.flat.values or parameters of self.model, got "
-                f"{type(self.optimizer).__name__} of {'both' if whole else 'neither'}: build it in "
-                "new_optimizer, which is called for each task"
-            )
+        self.check_links()
 
     def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
         return self.network if model is None else model
@@ -292,11 +241,6 @@ class Learner(Resumable):
         if self.only_seen_classes:
             self.activate_classes()
 
-    @property
-    def num_steps(self) -> int:
-        """Of the current task."""
-        return self.train_epochs * len(self.dataloader) if self.iterations is None else self.iterations
-
     def activate_classes(self) -> None:
         """Let the single head have the classes of the current task and those it has already."""
         heads = self.heads
@@ -305,43 +249,6 @@ class Learner(Resumable):
         labels = torch.cat([task.labels.to(self.device) for task in resident_tasks(self.experience)])
         new = known_classes(labels, heads.num_classes)
         heads.active = new if heads.active is None else heads.active | new
-
-    def new_optimizer(self) -> torch.optim.Optimizer:
-        parameters = [self.optimized()]
-        make = torch.optim.SGD if self.optimizer_name == "sgd" else torch.optim.Adam
-        fused = parameters[0].device.type in ("cpu", "cuda")  # one pass over memory instead of ten
-        return make(parameters, lr=self.learning_rate, fused=fused)
-
-    def step_size(self) -> float:
-        """The learning rate of the current step, by the schedule."""
-        return self.learning_rate * factor(
-            self.schedule,
-            step=self.steps_taken,
-            num_steps=self.num_steps,
-            steps_per_epoch=len(self.dataloader),
-        )
-
-    def set_step_size(self) -> None:
-        """Set the optimizer's where the schedule changes it: a constant one leaves it to others.
-
-        Raises:
-            ValueError: where others change it, too.
-        """
-        size = self.step_size()
-        for group in self.optimizer.param_groups:
-            start, before = group.setdefault("initial_lr", group["lr"]), group.get("size", self.learning_rate)
-            if size == before:
-                continue
-            if group["lr"] != self._rate(start, before):
-                raise ValueError(
-                    f"training.schedule={self.schedule} sets the learning rate of every step, and something "
-                    f"else has set it to {group['lr']}: set training.schedule=constant, or let it be"
-                )
-            group["size"], group["lr"] = size, self._rate(start, size)
-
-    def _rate(self, start: float, size: float) -> float:
-        """The learning rate of a group of the optimizer that began with `start`."""
-        return size if start == self.learning_rate else start * (size / self.learning_rate)
 
     def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
         """The rows of output parameters that belong to heads of other tasks."""

@@ -55,6 +55,8 @@ class FlatParameters:
         self._value_places = [values.data_ptr() for values, _ in self._views]
         self._gradient_places = [gradient.data_ptr() for _, gradient in self._views]
         self._network: nn.Module | None = None
+        self._all_names: list[str] = []  # of the network's parameters, frozen ones too
+        self._frozen: list[int] = []  # since it was followed
         self._indices: dict[str, int | None] = {}  # of the network's parameters, by name
         self._relink()
 
@@ -118,6 +120,7 @@ class FlatParameters:
         """Remember whose parameters these are, for `check`."""
         indices = {parameter: index for index, parameter in enumerate(self.parameters)}
         self._network = network
+        self._all_names = [name for name, _ in network.named_parameters()]
         self._indices = {name: indices.get(each) for name, each in trainable(network).items()}
 
     def check(self) -> None:
@@ -125,17 +128,37 @@ class FlatParameters:
         of its name and shape is taken up.
 
         Raises:
-            ValueError: for parameters that came, went, froze or thawed, by name.
+            ValueError: for parameters that came, went or were frozen at the start and are no more, by name.
         """
         if self._network is None:
             return
-        present = trainable(self._network)
-        if list(present) != list(self._indices):
-            raise _other_parameters(list(self._indices), list(present), dict(self._network.named_parameters()))
+        present = dict(self._network.named_parameters())
+        if list(present) != self._all_names:
+            raise _other_parameters(self._all_names, list(present))
+        thawed = [name for name in trainable(self._network) if name not in self._indices]
+        if thawed:
+            raise ValueError(
+                "a parameter that was frozen when the strategy was built cannot be trained later, got "
+                f"{', '.join(thawed)}: build the strategy first, and freeze it then (requires_grad_(False))"
+            )
         for name, index in self._indices.items():
             if index is not None:
                 self.parameters[index] = present[name]
+        self._frozen = [index for index, each in enumerate(self.parameters) if not each.requires_grad]
         self._relink()
+
+    def frozen_since(self) -> list[str]:
+        """The names of parameters that were frozen after they were laid out, at the last `check`."""
+        return [self._name(index) for index in self._frozen]
+
+    def values_frozen_since(self) -> list[Tensor]:
+        """Of these parameters, for `put_back`: an optimizer of the whole vector moves them."""
+        return [self._views[index][0].clone() for index in self._frozen]
+
+    def put_back(self, values: Iterable[Tensor]) -> None:
+        """What `values_frozen_since` gave."""
+        for index, before in zip(self._frozen, values, strict=True):
+            self._views[index][0].copy_(before)
 
     def _relink(self) -> None:
         with torch.no_grad():
@@ -208,20 +231,14 @@ def _check_fit(name: str, tensor: Tensor, view: Tensor) -> None:
         )
 
 
-def _other_parameters(
-    before: list[str], present: list[str], everything: dict[str, nn.Parameter]
-) -> ValueError:
-    new, gone = (sorted(set(one) - set(other)) for one, other in ((present, before), (before, present)))
-    frozen = [name for name in gone if name in everything]
-    changes = {
-        "new": new,
-        "frozen since": frozen,
-        "gone": [name for name in gone if name not in frozen],
-        "in another order": present if not new and not gone else [],
-    }
+def _other_parameters(before: list[str], present: list[str]) -> ValueError:
+    new, gone = (
+        [name for name in one if name not in other] for one, other in ((present, before), (before, present))
+    )
+    changes = {"new": new, "gone": gone, "in another order": [] if new or gone else present}
     words = "; ".join(f"{what}: {', '.join(names)}" for what, names in changes.items() if names)
     return ValueError(
         "the weights of a cl_bench strategy are one vector, laid out when it is built, so that its network "
-        f"cannot get or lose trained parameters after that; {words}. Build the network with all its layers, "
-        "parametrizations and requires_grad as they shall be, and then the strategy"
+        f"cannot get or lose parameters after that; {words}. Build the network with all its layers and "
+        "parametrizations, and then the strategy"
     )

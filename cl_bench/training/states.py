@@ -16,7 +16,7 @@ def stored_tensors(strategy: Any) -> dict[str, Tensor]:
     """All the strategy keeps between tasks, by name: its network and, for ours, posterior, importances and
     memory. With R stacked seeds each tensor has a leading axis.
     """
-    network = strategy.model if _num_seeds(strategy) is None else strategy.model.template
+    network = _network(strategy)
     tensors = dict(network.state_dict())
     return tensors | strategy.state_tensors() if hasattr(strategy, "state_tensors") else tensors
 
@@ -35,7 +35,7 @@ def deployed_bits(strategy: Any) -> int:
     takes to predict without sampling. A weight of -1 or +1 has one bit.
     """
     num_seeds = _num_seeds(strategy) or 1
-    network = strategy.model if _num_seeds(strategy) is None else strategy.model.template
+    network = _network(strategy)
     buffers = _bits(dict(network.named_buffers())) // num_seeds
     if not hasattr(strategy, "num_weights"):
         return buffers + _bits(dict(network.named_parameters()))
@@ -120,6 +120,11 @@ def _by_seed(values: Tensor | None, num_seeds: int) -> list[float]:
     if values is None:
         return [math.nan] * num_seeds
     return [value if value == value else math.nan for value in values.reshape(-1).tolist()]
+
+
+def _network(strategy: Any) -> Any:
+    network = getattr(strategy, "network", strategy.model)
+    return network if _num_seeds(strategy) is None else network.template
 
 
 def _num_seeds(strategy: Any) -> int | None:
