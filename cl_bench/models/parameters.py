@@ -1,7 +1,11 @@
 """Which parameters of a network are trained, and what they must be for that."""
 
+from typing import TypeGuard, TypeVar
+
 import torch
 from torch import Tensor, nn
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -23,7 +27,7 @@ def tied(network: nn.Module) -> set[nn.Parameter]:
     return {parameter for parameter in places if sum(parameter is each for each in places) > 1}
 
 
-def is_plain(layer: nn.Module, kind: type[nn.Module]) -> bool:
+def is_plain(layer: nn.Module, kind: type[Layer]) -> TypeGuard[Layer]:
     """Whether a layer computes what torch's class computes, from its own weight and bias alone.
 
     A subclass with a forward pass of its own does not, nor does a layer with a parametrization.

@@ -9,6 +9,7 @@ product m(d)^T m(a): about as cheap as one backward pass. Any other network goes
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ def dense_sums(
     return [sums[parameter] for parameter in trainable(model).values()]
 
 
-def _owners(model: nn.Module) -> list[nn.Module]:
+def _owners(model: nn.Module) -> list[Any]:
     """The modules with trained parameters of their own."""
     return [
         module

@@ -46,7 +46,7 @@ def _batches(dataset: Any) -> Iterator[Sequence[Tensor]]:
 
 
 RULE = (
-    "the examples of a data set must be images that its transform makes into tensors of one size, each with a "
+    "the examples of a data set must be images of which its transform makes tensors of one size, each with a "
     "whole number as its label"
 )
 ADVICE = "set a transform such as torchvision's ToTensor"

@@ -111,7 +111,7 @@ def _is_trained(layer: nn.Module) -> bool:
     """Whether a module has, beside those of its parts, parameters to train."""
     own = list(layer.parameters(recurse=False))
     if parametrize.is_parametrized(layer):
-        own += layer.parametrizations.parameters()  # type: ignore[union-attr, operator]
+        own += layer.parametrizations.parameters()  # type: ignore[union-attr]
     return any(parameter.requires_grad for parameter in own)
 
 
@@ -146,8 +146,8 @@ def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
 def _unknown(layer: nn.Module) -> ValueError:
     return ValueError(
         "VCL knows Gaussian forms of Linear, Conv2d and affine normalisation layers as torch has them, got "
-        f"{type(layer).__name__} with weights of its own or made by a parametrization: take another layer, or "
-        "freeze this one (requires_grad=False)"
+        f"{type(layer).__name__} with weights of its own or made by a parametrization: take another layer, "
+        "or freeze this one (requires_grad=False)"
     )
 
 

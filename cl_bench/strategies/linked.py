@@ -28,8 +28,8 @@ class Linked(Resumable):
     """Base of `Learner`: its weights are one flat vector, of which the network's parameters are views.
 
     Attributes:
-        may_freeze_later: whether parameters may be frozen (`requires_grad_(False)`) after it was built. A class
-            says no that keeps numbers of every weight.
+        may_freeze_later: whether parameters may be frozen (`requires_grad_(False)`) after it was built; not
+            where a class keeps numbers of every weight.
     """
 
     flat: FlatParameters
@@ -46,7 +46,7 @@ class Linked(Resumable):
 
     @property
     def model(self) -> nn.Module:
-        """The network as it was given. Another one that is set in its place gives it its weights and buffers."""
+        """The network as it was given. Another one that is set gives it its weights and buffers."""
         return self.network.get_submodule("model") if isinstance(self.network, TaskFree) else self.network
 
     @model.setter
@@ -113,6 +113,7 @@ class Linked(Resumable):
         Raises:
             ValueError: that names what has changed, and what to do.
         """
+        self.flat.follow(self.network)  # a subclass may lay it out anew
         self.flat.check()
         names = self.flat.frozen_since()
         if names and not (self.may_freeze_later and self.optimized() is self.flat.values):
@@ -144,7 +145,7 @@ class Linked(Resumable):
 
     def _check_schedulers(self) -> None:
         for owner in (self, *self.plugins):
-            for each in vars(owner).values():
+            for each in list(vars(owner).values()):
                 if isinstance(each, LRScheduler) and each.optimizer is not self.optimizer:
                     raise ValueError(
                         f"the {type(each).__name__} of {type(owner).__name__} schedules an optimizer that is "
@@ -153,7 +154,7 @@ class Linked(Resumable):
                     )
 
 
-def check_outputs(outputs: Any, labels: Tensor) -> None:
+def check_outputs(outputs: Any, labels: Any) -> None:
     """See that a network has an output for each class of a task.
 
     Raises:
@@ -165,8 +166,8 @@ def check_outputs(outputs: Any, labels: Tensor) -> None:
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0 or highest >= outputs.shape[1]:
         raise ValueError(
-            f"a network must have an output for each class: the labels of this task are {lowest} to {highest}, "
-            f"which takes {highest + 1} outputs, got {outputs.shape[1]}: give its last layer num_classes of them"
+            f"a network must have an output for each class: labels of this task are {lowest} to {highest}, "
+            f"so there must be {highest + 1} outputs, got {outputs.shape[1]}: give its last layer num_classes"
         )
 
 
@@ -192,4 +193,4 @@ def check_plugin(plugin: BasePlugin, *, on_cpu: bool) -> None:
     if on_cpu:
         reasons["SynapticIntelligencePlugin"] = ALIASED
     for name in names & reasons.keys():
-        raise ValueError(f"plugins cannot have {name}: {reasons[name]}")
+        raise ValueError(f"a cl_bench strategy cannot have the plugin {name}: {reasons[name]}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from operator import attrgetter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from cl_bench.models.parameters import trainable
 
 _gradient_of, _place_of = attrgetter("grad"), Tensor.data_ptr
+_GRADIENT: Any = Tensor.grad  # torch's own attribute, which a vector has one of its own for
 
 
 class FlatParameters:
@@ -18,8 +20,9 @@ class FlatParameters:
     `gradients`. One vector makes a step a handful of operations, whatever the number of layers.
 
     Much of what is usual in torch gives a parameter memory of its own: `model.zero_grad()`, a new `p.grad` or
-    `p.data`, `model.cpu()`, `load_state_dict(assign=True)`. What the parameter has then counts: `relink` takes
-    it into the vector and makes the parameter a view again. Reading `values` or `gradients` relinks them.
+    `p.data`, `model.cpu()`, `load_state_dict(assign=True)`. What the parameter has then counts: `relink`
+    takes it into the vector and makes the parameter a view again. Reading `values` or `gradients` relinks
+    them.
 
     Args:
         parameters: of the network. Those with `requires_grad=False` are left out, and stay as they are.
@@ -57,7 +60,7 @@ class FlatParameters:
         self._network: nn.Module | None = None
         self._all_names: list[str] = []  # of the network's parameters, frozen ones too
         self._frozen: list[int] = []  # since it was followed
-        self._indices: dict[str, int | None] = {}  # of the network's parameters, by name
+        self._indices: dict[str, int] = {}  # of the network's parameters, by name
         self._relink()
 
     def __len__(self) -> int:
@@ -117,11 +120,24 @@ class FlatParameters:
             self._relink()
 
     def follow(self, network: nn.Module) -> None:
-        """Remember whose parameters these are, for `check`."""
+        """Remember whose parameters these are, for `check`.
+
+        Raises:
+            ValueError: for one that training may move, and that is not in the vector, by name.
+        """
+        if network is self._network:
+            return
         indices = {parameter: index for index, parameter in enumerate(self.parameters)}
+        left_out = [name for name, each in trainable(network).items() if each not in indices]
+        if left_out:
+            raise ValueError(
+                "the flat vector of a cl_bench strategy must hold every parameter of its network that training "
+                f"may move, got none of {', '.join(left_out)}: lay it out with them, or freeze them "
+                "(requires_grad=False)"
+            )
         self._network = network
         self._all_names = [name for name, _ in network.named_parameters()]
-        self._indices = {name: indices.get(each) for name, each in trainable(network).items()}
+        self._indices = {name: indices[each] for name, each in trainable(network).items()}
 
     def check(self) -> None:
         """Relink, and see that the network has the parameters that it had. One that was replaced by another
@@ -142,8 +158,7 @@ class FlatParameters:
                 f"{', '.join(thawed)}: build the strategy first, and freeze it then (requires_grad_(False))"
             )
         for name, index in self._indices.items():
-            if index is not None:
-                self.parameters[index] = present[name]
+            self.parameters[index] = present[name]
         self._frozen = [index for index, each in enumerate(self.parameters) if not each.requires_grad]
         self._relink()
 
@@ -191,13 +206,13 @@ class _Vector(nn.Parameter):
 
     @property
     def grad(self) -> Tensor | None:
-        return Tensor.grad.__get__(self)  # type: ignore[attr-defined]
+        return _GRADIENT.__get__(self)
 
     @grad.setter
     def grad(self, new: Tensor | None) -> None:
         own = self.grad
         if own is None:
-            Tensor.grad.__set__(self, new)  # type: ignore[attr-defined]
+            _GRADIENT.__set__(self, new)
         elif new is None:
             own.zero_()
         elif new is not own:
@@ -208,7 +223,7 @@ class _Vector(nn.Parameter):
         found = self.grad
         if found is not None and found is not gradients:
             gradients.copy_(found.detach())
-            Tensor.grad.__set__(self, gradients)  # type: ignore[attr-defined]
+            _GRADIENT.__set__(self, gradients)
 
 
 def _same_memory(tensor: Tensor, view: Tensor) -> bool:
