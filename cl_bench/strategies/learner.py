@@ -193,7 +193,7 @@ class Learner(Linked):
     def criterion(self) -> Tensor:
         """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
         if self.experience is not self._fits:  # once a task
-            check_outputs(self.mb_output, getattr(self.dataloader, "labels", self.mb_y))
+            check_outputs(self.mb_output, self.labels_of_task())
             self._fits = self.experience
         if not self.is_training:  # predictions are log probabilities
             return F.nll_loss(self.mb_output, self.mb_y)

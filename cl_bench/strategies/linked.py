@@ -20,8 +20,17 @@ class TaskFree(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Any, task: Task = 0) -> Any:
-        return self.model(images)
+    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
+        """Logits [B, K].
+
+        Raises:
+            ValueError: where the network gives something else.
+        """
+        logits = self.model(images)
+        if isinstance(logits, Tensor) and logits.dim() == 2:
+            return logits
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"a network must give one row of logits for each image, [B, K], got {found}")
 
 
 class Linked(Resumable):
@@ -154,20 +163,17 @@ class Linked(Resumable):
                     )
 
 
-def check_outputs(outputs: Any, labels: Any) -> None:
+def check_outputs(outputs: Any, labels: Tensor) -> None:
     """See that a network has an output for each class of a task.
 
     Raises:
         ValueError: with the numbers.
     """
-    if not isinstance(outputs, Tensor) or outputs.dim() != 2:
-        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise ValueError(f"a network must give one row of logits for each image, [B, K], got {shape}")
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0 or highest >= outputs.shape[1]:
         raise ValueError(
-            f"a network must have an output for each class: labels of this task are {lowest} to {highest}, "
-            f"so there must be {highest + 1} outputs, got {outputs.shape[1]}: give its last layer num_classes"
+            f"a network must have an output for each class: labels of this task are {lowest} to {highest}, so "
+            f"there must be {highest + 1} outputs, got {outputs.shape[1]}: give its last layer num_classes outputs"
         )
 
 

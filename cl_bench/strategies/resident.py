@@ -88,6 +88,13 @@ class Resident(SupervisedTemplate):
         """One result a seed, each [...]: as they are stacked, [R, ...], or the only one."""
         return results[0] if self.num_seeds is None else torch.stack(list(results))
 
+    def labels_of_task(self) -> Tensor:
+        """All labels of the experience in training or in a test, without reading its images."""
+        if isinstance(self.dataloader, ResidentBatches):
+            return self.dataloader.labels
+        targets = getattr(self.adapted_dataset, "targets", None)
+        return self.mb_y if targets is None else torch.tensor([int(label) for label in targets])
+
     # How Avalanche calls it
 
     @property

@@ -132,8 +132,7 @@ class FlatParameters:
         if left_out:
             raise ValueError(
                 "the flat vector of a cl_bench strategy must hold every parameter of its network that training "
-                f"may move, got none of {', '.join(left_out)}: lay it out with them, or freeze them "
-                "(requires_grad=False)"
+                f"may move, and has not got {', '.join(left_out)}: lay it out with them, or freeze them"
             )
         self._network = network
         self._all_names = [name for name, _ in network.named_parameters()]

@@ -154,8 +154,6 @@ class DecaysFrozenWeights(Finetune):
 
 @breaks("vcl", caught_by="frozen_weights_stay")
 class AddsNoiseToEveryWeight(VCL):
-    """And takes it away in tests, so that nobody sees it there."""
-
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         with torch.no_grad():
