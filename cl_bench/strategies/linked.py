@@ -172,8 +172,8 @@ def check_outputs(outputs: Any, labels: Tensor) -> None:
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0 or highest >= outputs.shape[1]:
         raise ValueError(
-            f"a network must have an output for each class: labels of this task are {lowest} to {highest}, so "
-            f"there must be {highest + 1} outputs, got {outputs.shape[1]}: give its last layer num_classes outputs"
+            f"a network must have an output for each class: labels of this task are {lowest} to {highest}, "
+            f"which takes {highest + 1} outputs, got {outputs.shape[1]}: make its last layer that wide"
         )
 
 

@@ -131,8 +131,8 @@ class FlatParameters:
         left_out = [name for name, each in trainable(network).items() if each not in indices]
         if left_out:
             raise ValueError(
-                "the flat vector of a cl_bench strategy must hold every parameter of its network that training "
-                f"may move, and has not got {', '.join(left_out)}: lay it out with them, or freeze them"
+                "the flat vector of a cl_bench strategy must hold every parameter of its network that is "
+                f"trained, and has not got {', '.join(left_out)}: lay it out with them, or freeze them"
             )
         self._network = network
         self._all_names = [name for name, _ in network.named_parameters()]
