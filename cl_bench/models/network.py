@@ -13,6 +13,18 @@ class Network(nn.Module):
         self.body = body
         self.heads = heads
 
-    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
-        """Logits [B, num_classes] of images [B, C, H, W]; task as in `Heads`."""
+    def forward(self, images: Tensor, task: Task | None = None) -> Tensor:
+        """Logits [B, num_classes] of images [B, C, H, W]; task as in `Heads`, and needed with several.
+
+        Raises:
+            ValueError: without a task where there are several heads.
+        """
+        if task is None:
+            if self.heads.num_heads > 1:
+                raise ValueError(
+                    f"a network of {self.heads.num_heads} heads must be told the task, got none: call it as "
+                    "model(images, task); what cannot, such as a plugin of Avalanche's that calls the model, "
+                    "needs one head (benchmark.scenario=domain or class) or strategy=avalanche"
+                )
+            task = 0
         return self.heads(self.body(images), task)

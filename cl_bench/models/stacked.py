@@ -1,6 +1,6 @@
 """Several networks of one shape as one: every parameter and buffer has a leading axis, the seed's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 import torch
@@ -25,14 +25,10 @@ class StackedNetwork(nn.Module):
         tensors_by_name = _tensors_by_name(networks)
         self.num_seeds = len(networks)
         self.template = deepcopy(networks[0])
-        for name, tensors in tensors_by_name.items():
-            owner, _, last = name.rpartition(".")
-            module = self.template.get_submodule(owner)
-            stacked = torch.stack([tensor.detach() for tensor in tensors])
-            if last in module._parameters:
-                module._parameters[last] = nn.Parameter(stacked)
-            else:
-                module._buffers[last] = stacked
+        _replace(
+            self.template,
+            lambda name, _: torch.stack([tensor.detach() for tensor in tensors_by_name[name]]),
+        )
         self._normalises_by_head = any(isinstance(each, BatchNormPerHead) for each in self.template.modules())
 
     def forward(self, images: Tensor, task: Task = 0) -> Tensor:
@@ -61,18 +57,35 @@ class StackedNetwork(nn.Module):
     def one(self, index: int) -> nn.Module:
         """A copy of the network of one seed, as it is now."""
         network = deepcopy(self.template)
-        for name, tensor in self.template.state_dict().items():
-            owner, _, last = name.rpartition(".")
-            module = network.get_submodule(owner)
-            if last in module._parameters:
-                module._parameters[last] = nn.Parameter(tensor[index].clone())
-            else:
-                module._buffers[last] = tensor[index].clone()
+        _replace(network, lambda _, tensor: tensor[index].clone())
         return network
 
 
+def _replace(network: nn.Module, make: Callable[[str, Tensor], Tensor]) -> None:
+    """Put make(name, tensor) in the place of every parameter and buffer. What is frozen or has several places
+    in the network stays so.
+    """
+    made: dict[Tensor, Tensor] = {}
+    for name, tensor in _tensors(network).items():
+        owner, _, last = name.rpartition(".")
+        module = network.get_submodule(owner)
+        if last in module._parameters:
+            if tensor not in made:
+                made[tensor] = nn.Parameter(make(name, tensor.detach()), requires_grad=tensor.requires_grad)
+            module._parameters[last] = made[tensor]  # type: ignore[assignment]
+        else:
+            module._buffers[last] = make(name, tensor)
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers by name, also those that have several names or are in no state_dict."""
+    return dict(network.named_parameters(remove_duplicate=False)) | dict(
+        network.named_buffers(remove_duplicate=False)
+    )
+
+
 def _tensors_by_name(networks: Sequence[nn.Module]) -> dict[str, list[Tensor]]:
-    states = [network.state_dict() for network in networks]
+    states = [_tensors(network) for network in networks]
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in states]
     if not states or any(each != shapes[0] for each in shapes):
         raise ValueError(f"stacked networks must have one structure, got {len(states)} networks that differ")

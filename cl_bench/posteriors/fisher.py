@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from cl_bench.models.parameters import trainable
 from cl_bench.posteriors import per_example
 
 ESTIMATORS = ("exact", "sampled", "empirical", "predicted")
@@ -43,7 +44,7 @@ def diagonal(
     estimator: str,
     generator: torch.Generator,
 ) -> Tensor:
-    """The diagonal Fisher information at the present weights, [P] in the order of `model.parameters()`.
+    """The diagonal Fisher information at the present weights, [P] in the order of `trainable(model)`.
 
     Args:
         model: called as model(images, task), in eval mode, so that examples do not see each other.
@@ -70,7 +71,7 @@ def of_batch_means(model: nn.Module, batches: Iterable[Sequence]) -> Tensor:
     Raises:
         ValueError: for an empty data set.
     """
-    parameters = list(model.parameters())
+    parameters = list(trainable(model).values())
     total, num_examples = torch.zeros(()), 0
     for images, labels, task in batches:
         loss = nn.functional.cross_entropy(model(images, task), labels)

@@ -54,7 +54,7 @@ def kernels(model: nn.Module, images: Tensor, task: int, variance: Tensor) -> Te
     Args:
         model: called as model(images, task), in eval mode.
         images: X, [M, ...].
-        variance: the diagonal of Sigma, [P] in the order of `model.parameters()`.
+        variance: the diagonal of Sigma, [P] in the order of `trainable(model)`.
     """
     gradients = single_gradients(model, (task,), lambda logits: logits.softmax(dim=-1))
     deviation = variance.sqrt().double()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cl_bench.models.parameters import is_plain, tied, trainable
 from cl_bench.posteriors.fisher import label_weights, log_probabilities
 from cl_bench.posteriors.per_example import recorded
 
@@ -44,12 +45,19 @@ Term = tuple[Factors, ...]  # one for each block
 
 
 def layers_of(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
-    """The layers that have a block; other parameters have none.
+    """The layers that have a block; other parameters have none: those that two layers share, that are made
+    from others by a parametrization, or of a layer a part of which is frozen.
 
     Raises:
         TypeError: for a grouped convolution, or one that is not padded with zeros.
     """
-    layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    shared = tied(network)
+    layers = [
+        module
+        for module in network.modules()
+        if (is_plain(module, nn.Linear) or is_plain(module, nn.Conv2d))
+        and all(each.requires_grad and each not in shared for each in module.parameters(recurse=False))
+    ]
     for layer in layers:
         if isinstance(layer, nn.Conv2d) and (layer.groups > 1 or layer.padding_mode != "zeros"):
             raise TypeError(f"KFAC knows ungrouped convolutions padded with zeros, got {layer}")
@@ -57,10 +65,10 @@ def layers_of(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
 
 
 def blocks_of(network: nn.Module) -> list[Block]:
-    """One for each of `layers_of`, in the order of `network.parameters()`."""
+    """One for each of `layers_of`, in the flat vector, which has the order of `trainable(network)`."""
     places: dict[Tensor, slice] = {}
     start = 0
-    for parameter in network.parameters():
+    for parameter in trainable(network).values():
         places[parameter] = slice(start, start + parameter.numel())
         start += parameter.numel()
     return [

@@ -9,10 +9,13 @@ product m(d)^T m(a): about as cheap as one backward pass. Any other network goes
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+
+from cl_bench.models.parameters import is_plain, tied, trainable
 
 CHUNK_ELEMENTS = 2**23  # per-example gradients at once: 32 MiB in float32; twice as fast as 128 MiB
 
@@ -29,7 +32,7 @@ def mean(
     weigh: Callable[..., Tensor],
     magnitude: Magnitude,
 ) -> Tensor:
-    """The sum above over the number of examples, [P] in the order of `model.parameters()`.
+    """The sum above over the number of examples, [P] in the order of `trainable(model)`.
 
     Args:
         model: called as model(images, task), in eval mode, so that examples do not see each other.
@@ -56,12 +59,14 @@ def mean(
 
 
 def is_dense(model: nn.Module, arguments: tuple) -> bool:
-    """Whether `dense_sums` applies: every parameter belongs to a Linear layer, and each such layer is called
-    once, on one vector an example.
+    """Whether `dense_sums` applies: every trained parameter belongs to one Linear layer, and each such layer
+    is called once, on one vector an example.
     """
-    owners = [module for module in model.modules() if list(module.parameters(recurse=False))]
-    if not all(isinstance(module, nn.Linear) for module in owners):
-        return False
+    owners = _owners(model)
+    shared = tied(model)
+    for layer in owners:
+        if not is_plain(layer, nn.Linear) or shared & set(layer.parameters(recurse=False)):
+            return False
     calls: list[tuple[nn.Module, int]] = []
     hooks = [
         layer.register_forward_hook(lambda layer, inputs, _: calls.append((layer, inputs[0].dim())))
@@ -80,8 +85,8 @@ def is_dense(model: nn.Module, arguments: tuple) -> bool:
 def dense_sums(
     model: nn.Module, arguments: tuple, scalars: Scalars, weigh: Weigh, magnitude: Magnitude
 ) -> list[Tensor]:
-    """One sum for each parameter of a network of Linear layers."""
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    """One sum for each trained parameter of a network of Linear layers."""
+    layers = _owners(model)
     logits, inputs, outputs = recorded(model, arguments, layers)
     weights = weigh(logits.detach())
     values = scalars(logits)
@@ -97,7 +102,16 @@ def dense_sums(
         sums[layer.weight] = flow.T @ magnitude(given)
         if layer.bias is not None:
             sums[layer.bias] = flow.sum(dim=0)
-    return [sums[parameter] for parameter in model.parameters()]
+    return [sums[parameter] for parameter in trainable(model).values()]
+
+
+def _owners(model: nn.Module) -> list[Any]:
+    """The modules with trained parameters of their own."""
+    return [
+        module
+        for module in model.modules()
+        if any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+    ]
 
 
 def recorded(
@@ -130,12 +144,12 @@ def recorded(
 def vmap_sums(
     model: nn.Module, arguments: tuple, scalars: Scalars, weigh: Weigh, magnitude: Magnitude
 ) -> list[Tensor]:
-    """One sum for each parameter of any network, by vmap(grad) in chunks of examples."""
+    """One sum for each trained parameter of any network, by vmap(grad) in chunks of examples."""
     images, *rest = arguments
     with torch.no_grad():
         weights = weigh(model(images, *rest))
     gradients = single_gradients(model, rest, scalars)
-    parameters = dict(model.named_parameters())
+    parameters = trainable(model)
     chunk = max(1, CHUNK_ELEMENTS // sum(parameter.numel() for parameter in parameters.values()))
     totals = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     for index in range(weights.shape[-1]):
@@ -151,11 +165,12 @@ def vmap_sums(
 def single_gradients(
     model: nn.Module, rest: Sequence, scalars: Scalars
 ) -> Callable[[Tensor, int], dict[str, Tensor]]:
-    """(images, index) -> each example's gradient of scalar `index` by every parameter, {name: [B, ...]}.
+    """(images, index) -> each example's gradient of scalar `index` by every trained parameter, by name, [B,
+    ...].
 
     The model is called as model(images, *rest), in eval mode, and differentiated at its present weights.
     """
-    parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    parameters = {name: parameter.detach() for name, parameter in trainable(model).items()}
     buffers = dict(model.named_buffers())
 
     def scalar(values: dict[str, Tensor], image: Tensor, index: int) -> Tensor:

@@ -17,7 +17,7 @@ from cl_bench.posteriors import per_example
 
 
 def importance(model: nn.Module, batches: Iterable[Sequence]) -> Tensor:
-    """Omega at the present weights, [P] in the order of `model.parameters()`; model in eval mode.
+    """Omega at the present weights, [P] in the order of `trainable(model)`; model in eval mode.
 
     batches: (images, labels, task) with an int task, whose head's logits are meant.
     """

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from cl_bench.models.parameters import trainable
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.straight_through import binarise
 from cl_bench.strategies.learner import Learner
@@ -11,13 +12,14 @@ from cl_bench.training.flat import FlatParameters
 
 
 def check_binary_network(network: nn.Module, method: str) -> None:
-    """Every parameter becomes -1 or +1, so that there must be no biases and no affine normalisation.
+    """Every trained parameter becomes -1 or +1, so that there must be no biases and no affine normalisation,
+    but for frozen ones, which keep their values.
 
     Raises:
         ValueError: that names the parameter and what to set.
     """
     seed_axes = 1 if isinstance(network, StackedNetwork) else 0
-    for name, parameter in network.named_parameters():
+    for name, parameter in trainable(network).items():
         if parameter.dim() - seed_axes < 2:
             raise ValueError(
                 f"{method} makes every weight -1 or +1, so the network may have no biases and no affine "
@@ -33,6 +35,7 @@ class LatentLearner(Learner):
     tasks have no gradient and stand still.
     """
 
+    may_freeze_later = False
     binary = True
     kept = ("latent",)
     method: str  # as it is called in conf/

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
+from cl_bench.models.parameters import is_plain, tied, trainable
 from cl_bench.posteriors import gaussian
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.training.noise import Noise
@@ -14,7 +16,7 @@ from cl_bench.training.noise import Noise
 
 class GaussianLayer(nn.Module):
     """A linear map with independent Gaussian weights: draws its outputs in training (a normalisation its
-    weights), uses its means in testing.
+    weights), uses its means in testing. A frozen weight or bias has variance 0, and stays as it is.
 
     Args:
         layer: Linear, Conv2d or a normalisation with an affine part; its weights become the means.
@@ -30,7 +32,10 @@ class GaussianLayer(nn.Module):
         self.noise = noise
         self.mean = nn.ParameterList(_weight_and_bias(layer))
         self.log_variance = nn.ParameterList(
-            nn.Parameter(torch.full_like(mean, log_variance)) for mean in self.mean
+            nn.Parameter(torch.full_like(mean, log_variance))
+            if mean.requires_grad
+            else nn.Parameter(torch.full_like(mean, -torch.inf), requires_grad=False)
+            for mean in self.mean
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -77,17 +82,24 @@ class NormalLike(torch.autograd.Function):
 
 
 def make_gaussian(network: nn.Module, *, log_variance: float, noise: Noise) -> list[GaussianLayer]:
-    """Replace every layer of `network` that has weights, in place; returns the new layers.
+    """Replace every layer of `network` that has weights to train, in place; returns the new layers.
 
     Raises:
-        TypeError: for a layer with weights of its own that is no linear map known here.
+        ValueError: for a layer with weights of its own that is no linear map known here, or shares them with
+            another layer.
     """
-    if list(network.parameters(recurse=False)):
+    if _is_trained(network):
         raise _unknown(network)
+    for name, parameter in trainable(network).items():
+        if parameter in tied(network):
+            raise ValueError(
+                "VCL draws the outputs of each layer on their own, so that two layers cannot share a weight, "
+                f"got {name} in several places: give each layer its own, or freeze it (requires_grad=False)"
+            )
     layers = []
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, GaussianLayer) or not list(child.parameters(recurse=False)):
+            if isinstance(child, GaussianLayer) or not _is_trained(child):
                 continue
             layer = GaussianLayer(child, log_variance=log_variance, noise=noise)
             setattr(parent, name, layer)
@@ -95,38 +107,47 @@ def make_gaussian(network: nn.Module, *, log_variance: float, noise: Noise) -> l
     return layers
 
 
-def _weight_and_bias(layer: nn.Module) -> list[Tensor]:
-    return [part for part in (layer.weight, layer.bias) if isinstance(part, Tensor)]
+def _is_trained(layer: nn.Module) -> bool:
+    """Whether a module has, beside those of its parts, parameters to train."""
+    own = list(layer.parameters(recurse=False))
+    if parametrize.is_parametrized(layer):
+        own += layer.parametrizations.parameters()  # type: ignore[union-attr]
+    return any(parameter.requires_grad for parameter in own)
+
+
+def _weight_and_bias(layer: nn.Module) -> list[nn.Parameter]:
+    return [part for part in (layer.weight, layer.bias) if isinstance(part, nn.Parameter)]
 
 
 def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
     """f(inputs, weight, bias), and what happens to the inputs before."""
-    if isinstance(layer, nn.Linear):
+    if is_plain(layer, nn.Linear):
         return F.linear, nn.Identity()
-    if isinstance(layer, nn.Conv2d):
+    if is_plain(layer, nn.Conv2d):
         if layer.padding_mode != "zeros":
-            raise TypeError(
+            raise ValueError(
                 f"VCL knows convolutions padded with zeros, got padding_mode={layer.padding_mode!r}"
             )
         settings = {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups")}
         return lambda inputs, weight, bias: F.conv2d(inputs, weight, bias, **settings), nn.Identity()
-    if isinstance(layer, nn.LayerNorm):
+    if is_plain(layer, nn.LayerNorm):
         return _scale_last, nn.LayerNorm(layer.normalized_shape, eps=layer.eps, elementwise_affine=False)
-    if isinstance(layer, nn.GroupNorm):
+    if is_plain(layer, nn.GroupNorm):
         return _scale_channels, nn.GroupNorm(
             layer.num_groups, layer.num_channels, eps=layer.eps, affine=False
         )
-    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm) and not parametrize.is_parametrized(layer):
         plain = type(layer)(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=False)
         plain._buffers.update(layer._buffers)  # the same running statistics, stacked where the layer's are
         return _scale_channels, plain
     raise _unknown(layer)
 
 
-def _unknown(layer: nn.Module) -> TypeError:
-    return TypeError(
-        "VCL knows Gaussian forms of Linear, Conv2d and affine normalisation layers, "
-        f"got {type(layer).__name__} with weights of its own"
+def _unknown(layer: nn.Module) -> ValueError:
+    return ValueError(
+        "VCL knows Gaussian forms of Linear, Conv2d and affine normalisation layers as torch has them, got "
+        f"{type(layer).__name__} with weights of its own or made by a parametrization: take another layer, "
+        "or freeze this one (requires_grad=False)"
     )
 
 

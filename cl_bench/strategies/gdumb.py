@@ -28,6 +28,7 @@ class GDumb(Rehearsal):
             steps as fine-tuning takes on the present task, in passes over the memory: equal computation.
     """
 
+    may_freeze_later = False
     stackable = True
     claims = Claims(rehearses=True)
     kept = ("initial",)

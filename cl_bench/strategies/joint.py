@@ -21,6 +21,7 @@ class Joint(Learner):
             or go on from the present ones.
     """
 
+    may_freeze_later = False
     stackable = True
     claims = Claims(first_task_is_finetuning=True, rehearses=True, grows=True)
     kept = ("seen_bits", "initial")

@@ -10,39 +10,29 @@ from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cl_bench.models import Heads, Network, Task
+from cl_bench.models import Heads, Network
+from cl_bench.models.parameters import check_parameters, trainable
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.beliefs import Belief, frozen_share
 from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import resident_tasks
-from cl_bench.strategies.resumable import Resumable
+from cl_bench.strategies.linked import Linked, TaskFree, check_outputs
 from cl_bench.testing.claims import Claims
 from cl_bench.training.flat import FlatParameters
 from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
 from cl_bench.training.plugins import NoMetrics
 from cl_bench.training.samples import TestSamples
-from cl_bench.training.schedule import SCHEDULES, factor
+from cl_bench.training.schedule import SCHEDULES
 
 OPTIMIZERS = ("adam", "sgd")
 OPTIMIZER_STATES = ("new", "kept")
 ACTIVE_CLASSES = ("all", "seen")
 
 
-class TaskFree(nn.Module):
-    """A network without heads, called as ours are: the task is ignored."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor, task: Task = 0) -> Tensor:
-        return self.model(images)
-
-
-class Learner(Resumable):
+class Learner(Linked):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
     A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
@@ -79,6 +69,7 @@ class Learner(Resumable):
     loss: Tensor
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
     claims = Claims()  # what `cl-bench check` holds it to; testing/claims.py
+    _fits: Any = None  # the experience whose classes the network's outputs were compared with
     binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
 
     def __init__(
@@ -116,11 +107,13 @@ class Learner(Resumable):
                 "cl_bench.models with one head a task, or strategy=avalanche; "
                 f"got {type(model).__name__} with Avalanche dynamic modules"
             )
+        check_parameters(model)
         ours = isinstance(model, Network | StackedNetwork)
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
         self.sow(seeds, device, plugins)
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
+        self.flat.follow(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
             self.network, compile=compile, precision=precision, device=torch.device(device)
         )
@@ -143,11 +136,7 @@ class Learner(Resumable):
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """The parameters as one vector; a subclass may replace layers of `network` first."""
-        return FlatParameters(network.parameters(), self.num_seeds)
-
-    def optimized(self) -> nn.Parameter:
-        """The vector that the optimizer moves, with its gradient in `.grad`."""
-        return self.flat.values
+        return FlatParameters(trainable(network).values(), self.num_seeds)
 
     def differentiate(self, **kwargs: Any) -> None:
         """Forward and backward pass of the batch: gradients of its mean loss into `flat.gradients`."""
@@ -203,6 +192,9 @@ class Learner(Resumable):
 
     def criterion(self) -> Tensor:
         """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
+        if self.experience is not self._fits:  # once a task
+            check_outputs(self.mb_output, self.labels_of_task())
+            self._fits = self.experience
         if not self.is_training:  # predictions are log probabilities
             return F.nll_loss(self.mb_output, self.mb_y)
         loss = super().criterion()
@@ -213,6 +205,7 @@ class Learner(Resumable):
             super().eval_epoch(**kwargs)
 
     def training_epoch(self, **kwargs: Any) -> None:
+        self.check_links()
         for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
             if self._stop_training or self.steps_taken == self.num_steps:
                 break
@@ -223,12 +216,15 @@ class Learner(Resumable):
             self.differentiate(**kwargs)
             self._before_update(**kwargs)
             self.set_step_size()
+            frozen = self.flat.values_frozen_since()
             self.optimizer_step()
+            self.flat.put_back(frozen)
             self.steps_taken += 1
             self._after_update(**kwargs)
             self._after_training_iteration(**kwargs)
             if self.after_step is not None:
                 self.after_step()
+        self.check_links()
 
     def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
         return self.network if model is None else model
@@ -245,11 +241,6 @@ class Learner(Resumable):
         if self.only_seen_classes:
             self.activate_classes()
 
-    @property
-    def num_steps(self) -> int:
-        """Of the current task."""
-        return self.train_epochs * len(self.dataloader) if self.iterations is None else self.iterations
-
     def activate_classes(self) -> None:
         """Let the single head have the classes of the current task and those it has already."""
         heads = self.heads
@@ -258,25 +249,6 @@ class Learner(Resumable):
         labels = torch.cat([task.labels.to(self.device) for task in resident_tasks(self.experience)])
         new = known_classes(labels, heads.num_classes)
         heads.active = new if heads.active is None else heads.active | new
-
-    def new_optimizer(self) -> torch.optim.Optimizer:
-        parameters = [self.optimized()]
-        make = torch.optim.SGD if self.optimizer_name == "sgd" else torch.optim.Adam
-        fused = parameters[0].device.type in ("cpu", "cuda")  # one pass over memory instead of ten
-        return make(parameters, lr=self.learning_rate, fused=fused)
-
-    def step_size(self) -> float:
-        """The learning rate of the current step, by the schedule."""
-        return self.learning_rate * factor(
-            self.schedule,
-            step=self.steps_taken,
-            num_steps=self.num_steps,
-            steps_per_epoch=len(self.dataloader),
-        )
-
-    def set_step_size(self) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.step_size()
 
     def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
         """The rows of output parameters that belong to heads of other tasks."""

@@ -14,6 +14,8 @@ Result = TypeVar("Result")
 class Measured(Learner):
     """Base: training on each task as in fine-tuning, and measurements of the network on the task's data."""
 
+    may_freeze_later = False
+
     def measure(
         self, function: Callable[..., Result], *, batch_size: int = MEASURE_BATCH_SIZE
     ) -> list[Result]:

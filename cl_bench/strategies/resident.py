@@ -11,7 +11,13 @@ from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.strategies.experiences import resident_tasks
+from cl_bench.strategies.experiences import (
+    as_images,
+    as_labels,
+    check_examples,
+    has_task_labels,
+    resident_tasks,
+)
 from cl_bench.training.batches import ResidentBatches, StackedBatches, batches_of
 from cl_bench.training.generators import Seeds
 from cl_bench.training.noise import Noise
@@ -82,6 +88,13 @@ class Resident(SupervisedTemplate):
         """One result a seed, each [...]: as they are stacked, [R, ...], or the only one."""
         return results[0] if self.num_seeds is None else torch.stack(list(results))
 
+    def labels_of_task(self) -> Tensor:
+        """All labels of the experience in training or in a test, without reading its images."""
+        if isinstance(self.dataloader, ResidentBatches):
+            return self.dataloader.labels
+        targets = getattr(self.adapted_dataset, "targets", None)
+        return self.mb_y if targets is None else torch.tensor([int(label) for label in targets])
+
     # How Avalanche calls it
 
     @property
@@ -90,19 +103,26 @@ class Resident(SupervisedTemplate):
         return self.mbatch[-1]
 
     def _unpack_minibatch(self) -> None:
-        *tensors, task = self.mbatch
+        *tensors, task = self.mbatch if has_task_labels(self.experience) else [*self.mbatch[:2], 0]
+        if not isinstance(self.dataloader, ResidentBatches):
+            tensors[:2] = as_images(tensors[0]), as_labels(tensors[1])
         if isinstance(task, Tensor):
             # labels of Avalanche's own loaders are tensors, nearly always of one task: an int is faster
             task = int(task[0]) if bool((task == task[0]).all()) else task.to(self.device)
         self.mbatch = [tensor.to(self.device, non_blocking=True) for tensor in tensors] + [task]
 
+    def train_dataset_adaptation(self, **kwargs: Any) -> None:
+        super().train_dataset_adaptation(**kwargs)
+        self._own_dataset = self.adapted_dataset  # a plugin may put another one in its place
+
     def make_train_dataloader(self, **kwargs: Any) -> None:
-        if hasattr(self.experience, "task_data"):
+        if hasattr(self.experience, "task_data") and self.adapted_dataset is self._own_dataset:
             self.dataloader = self.train_batches([resident_tasks(self.experience)])
             self.num_examples = self.dataloader.num_examples
             return
         if self.num_seeds is not None:
             raise ValueError("seeds are trained at once on benchmarks of cl_bench only, got somebody else's")
+        check_examples(self.adapted_dataset)
         # its own loader, so that its augmentation stays random; it draws from the global generator, as all of
         # Avalanche does
         super().make_train_dataloader(**kwargs)

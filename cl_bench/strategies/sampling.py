@@ -15,6 +15,7 @@ from cl_bench.strategies.learner import Learner
 class OwnRule(Learner):
     """A learner whose rule replaces the optimizer's; it is told which weights the task may move."""
 
+    may_freeze_later = False
     active: Tensor | None = None  # 1 for the weights that the task may move, 0 for other heads; None: all
 
     def _before_training_exp(self, **kwargs: Any) -> None:

@@ -48,6 +48,7 @@ class VCL(Learner):
         coreset_epochs: passes over the coresets before each test.
     """
 
+    may_freeze_later = False
     stackable = True
     claims = Claims(
         off={"kl_weight": 0.0},

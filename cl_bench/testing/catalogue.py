@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 
-from cl_bench.testing import finetuning, gradients, memory, posterior, resuming, scenarios, secrets, training
+from cl_bench.testing import (
+    finetuning,
+    gradients,
+    memory,
+    posterior,
+    resuming,
+    scenarios,
+    secrets,
+    training,
+    weights,
+)
 from cl_bench.testing.check import FAIL, Check, Result, result_of
 from cl_bench.testing.subject import Subject
 
 CHECKS: tuple[Check, ...] = (
     training.it_is_built_from_its_settings,
     training.losses_are_finite,
+    weights.weights_move_in_every_task,
+    weights.frozen_weights_stay,
     training.the_same_seed_gives_the_same_bits,
     training.another_seed_gives_other_bits,
     training.testing_changes_nothing,

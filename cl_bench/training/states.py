@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from cl_bench.models.parameters import trainable
 from cl_bench.posteriors import beliefs
 from cl_bench.posteriors.beliefs import Belief
 from cl_bench.records import State
@@ -15,7 +16,7 @@ def stored_tensors(strategy: Any) -> dict[str, Tensor]:
     """All the strategy keeps between tasks, by name: its network and, for ours, posterior, importances and
     memory. With R stacked seeds each tensor has a leading axis.
     """
-    network = strategy.model if _num_seeds(strategy) is None else strategy.model.template
+    network = _network(strategy)
     tensors = dict(network.state_dict())
     return tensors | strategy.state_tensors() if hasattr(strategy, "state_tensors") else tensors
 
@@ -34,13 +35,14 @@ def deployed_bits(strategy: Any) -> int:
     takes to predict without sampling. A weight of -1 or +1 has one bit.
     """
     num_seeds = _num_seeds(strategy) or 1
-    network = strategy.model if _num_seeds(strategy) is None else strategy.model.template
+    network = _network(strategy)
     buffers = _bits(dict(network.named_buffers())) // num_seeds
-    parameters = list(network.parameters())
     if not hasattr(strategy, "num_weights"):
-        return buffers + _bits(dict(enumerate(parameters)))
-    bits_a_weight = 1 if strategy.binary else 8 * parameters[0].element_size()
-    return buffers + strategy.num_weights * bits_a_weight
+        return buffers + _bits(dict(network.named_parameters()))
+    trained = trainable(network)
+    frozen = {name: each for name, each in network.named_parameters() if name not in trained}
+    bits_a_weight = 1 if strategy.binary else 8 * next(iter(trained.values())).element_size()
+    return buffers + _bits(frozen) // num_seeds + strategy.num_weights * bits_a_weight
 
 
 class States:
@@ -118,6 +120,11 @@ def _by_seed(values: Tensor | None, num_seeds: int) -> list[float]:
     if values is None:
         return [math.nan] * num_seeds
     return [value if value == value else math.nan for value in values.reshape(-1).tolist()]
+
+
+def _network(strategy: Any) -> Any:
+    network = getattr(strategy, "network", strategy.model)
+    return network if _num_seeds(strategy) is None else network.template
 
 
 def _num_seeds(strategy: Any) -> int | None:

@@ -85,13 +85,13 @@ def test_in_training_outputs_have_the_spread_of_drawn_weights(name):
     ids=lambda layer: type(layer).__name__,
 )
 def test_an_unknown_layer_with_weights_is_refused_by_its_name(layer):
-    with pytest.raises(TypeError, match=type(layer).__name__):
+    with pytest.raises(ValueError, match=type(layer).__name__):
         make_gaussian(nn.Sequential(nn.Linear(2, 2), layer), log_variance=0.0, noise=UNUSED)
 
 
 def test_a_convolution_with_other_padding_than_zeros_is_refused():
     layer = nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular")
-    with pytest.raises(TypeError, match="circular"):
+    with pytest.raises(ValueError, match="circular"):
         make_gaussian(nn.Sequential(layer), log_variance=0.0, noise=UNUSED)
 
 
@@ -104,7 +104,7 @@ def test_weights_of_the_network_itself_are_refused_too():
     plain = mlp(
         input_shape=(1, 2, 2), num_classes=2, num_heads=1, hidden=[3], normalisation="none", weights="real"
     )
-    with pytest.raises(TypeError, match="WithToken"):
+    with pytest.raises(ValueError, match="WithToken"):
         make_gaussian(WithToken(plain), log_variance=0.0, noise=UNUSED)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cl_bench.posteriors import fisher
 from cl_bench.posteriors.prediction import log_probabilities
-from cl_bench.strategies import EWC, SI, VCL, Finetune, Learner, LwF, Replay
+from cl_bench.strategies import EWC, MESU, SI, VCL, Finetune, Learner, LwF, Replay
 from cl_bench.testing import Claims
 from cl_bench.training.generators import Seeds
 
@@ -107,6 +107,71 @@ class ClipsTheNormOfAllSeeds(Finetune):
     def backward(self) -> None:
         super().backward()
         self.flat.gradients.div_(self.flat.gradients.norm().clamp_min(1e-3))
+
+
+# What moves
+
+
+@breaks("finetune", caught_by="weights_move_in_every_task")
+class StopsAfterTheFirstTask(Finetune):
+    """Its gradients no longer reach the optimizer: as where they are no views of the vector."""
+
+    def optimizer_step(self) -> None:
+        if self.clock.train_exp_counter == 0:
+            super().optimizer_step()
+
+
+@breaks("ewc", caught_by="weights_move_in_every_task")
+class TrainsTheHeadsAlone(EWC):
+    """Its body is cut from the loss from the third task on."""
+
+    def backward(self) -> None:
+        super().backward()
+        if self.clock.train_exp_counter == 2:
+            for parameter in self.network.body.parameters():
+                parameter.grad = None
+
+
+@breaks("mesu", caught_by="weights_move_in_every_task")
+class PutsItsWeightsBack(MESU):
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        super()._before_training_exp(**kwargs)
+        self.before = self.posterior
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        self.posterior = self.before
+        super()._after_training_exp(**kwargs)
+
+
+@breaks("finetune", caught_by="frozen_weights_stay")
+class DecaysFrozenWeights(Finetune):
+    def optimizer_step(self) -> None:
+        super().optimizer_step()
+        with torch.no_grad():
+            for parameter in self.network.parameters():
+                parameter.mul_(0.999)
+
+
+@breaks("vcl", caught_by="frozen_weights_stay")
+class AddsNoiseToEveryWeight(VCL):
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        with torch.no_grad():
+            for parameter in self.network.parameters():
+                parameter.add_(self.noise.normal_like(parameter), alpha=1e-3)
+
+
+@breaks("ewc", caught_by="frozen_weights_stay", raises=True)
+class AsksEveryParameterForAGradient(EWC):
+    def _importance(self) -> list[Tensor]:
+        def squared(network: Any, batches: Any, *, generator: torch.Generator) -> Tensor:
+            images, labels, task = next(iter(batches))
+            loss = torch.nn.functional.cross_entropy(network(images, task), labels)
+            return (
+                torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(network.parameters()))]) ** 2
+            )
+
+        return self.measure(squared)
 
 
 # Beside fine-tuning
