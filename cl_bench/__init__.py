@@ -25,7 +25,8 @@ def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
         cl_bench.data.DataError: for a data set that is missing or damaged.
     """
     from cl_bench.analysis import load
+    from cl_bench.running.checked import checked
     from cl_bench.running.compose import compose
     from cl_bench.running.job import execute
 
-    return load(*execute(compose(overrides)))
+    return load(*execute(checked(compose(overrides))))

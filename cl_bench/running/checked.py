@@ -62,6 +62,10 @@ class Checker:
         except ValueError as error:  # a setting that must be given
             yield Problem((), str(error))
             return
+        yield from self.problems_of(settings)
+
+    def problems_of(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
+        """The same of settings as resolved dictionaries and lists."""
         yield from self._of_targets(settings)
         yield from _of_the_run(settings)
 
@@ -125,6 +129,7 @@ class Checker:
             message = rule.broken_by(values)
             if message:
                 names = [each.name for each in _settings_in(rule.names.values())]
+                names = [name for name in names if f"{name}=" in message] or names  # of several, the one
                 wrong |= set(names)
                 yield Problem(tuple(full[name] for name in names), message)
         for name, value in values.items():

@@ -10,6 +10,7 @@ import ast
 import builtins
 import importlib
 from collections.abc import Iterator, Mapping
+from types import CodeType
 from typing import Any, NamedTuple
 
 from cl_bench import validation
@@ -46,20 +47,25 @@ Meaning = Setting | dict[str, Any] | Any
 class Rule(NamedTuple):
     """A statement that raises where a setting is wrong, and what its names stand for."""
 
-    statement: ast.stmt
+    code: CodeType
     names: dict[str, Meaning]
 
     def broken_by(self, settings: Mapping[str, Any]) -> str:
         """What it says of these settings; empty where it has nothing against them, or cannot tell."""
         try:
             space = {name: _value(meaning, settings) for name, meaning in self.names.items()}
-            code = compile(ast.Module([self.statement], []), "<rule>", "exec")
-            exec(code, {"__builtins__": SAFE} | space)
+            exec(self.code, {"__builtins__": SAFE} | space)
         except ValueError as error:
             return str(error)
         except Exception:
             return ""  # not a value that this rule can look at: its type is looked at elsewhere
         return ""
+
+
+def rule(statement: ast.stmt, names: dict[str, Meaning]) -> Rule:
+    """Of one statement."""
+    module = ast.fix_missing_locations(ast.Module([statement], []))
+    return Rule(compile(module, "<rule>", "exec"), names)
 
 
 def rules_of(signature: Signature) -> list[Rule]:
@@ -103,7 +109,7 @@ class _Reader:
     ) -> Iterator[Rule]:
         known = _only_raises(statement) and _meanings(statement, source, names)
         if known:
-            yield Rule(statement, known)
+            yield rule(statement, known)
             return
         if isinstance(statement, ast.For | ast.With):
             for inner in statement.body:
@@ -124,10 +130,10 @@ class _Reader:
         if target is None or not isinstance(target.node, Function):
             return
         if target.source.name == validation.__name__:
-            statement = ast.fix_missing_locations(ast.Expr(call))
+            statement = ast.copy_location(ast.Expr(call), call)
             known = _meanings(statement, source, names)
             if known:
-                yield Rule(statement, known)
+                yield rule(statement, known)
         elif self.calls < MOST_CALLS and _package(target.source) == _package(source):
             handed = _handed_over(call, target.node, source, names, method=False)
             if any(isinstance(meaning, Setting | dict) for meaning in handed.values()):
