@@ -61,13 +61,20 @@ def check_device(device: str) -> None:
 
 
 def check_seed(name: str, value: int) -> None:
-    if not is_whole(value) or not 0 <= value <= LARGEST_SEED:
-        raise ValueError(f"a seed must be a whole number, at least 0 and below 2**63, got {name}={value!r}")
+    if not is_whole(value) or value < 0:
+        raise ValueError(f"a seed must be a whole number, at least 0, got {name}={value!r}")
+    if value > LARGEST_SEED:
+        raise ValueError(f"a seed must be below 2**63, as records hold it, got {name}={value}")
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
     """Of several seeds in one job."""
-    if not isinstance(seeds, Sequence) or isinstance(seeds, str) or not seeds or not all(map(is_whole, seeds)):
+    if (
+        not isinstance(seeds, Sequence)
+        or isinstance(seeds, str)
+        or not seeds
+        or not all(map(is_whole, seeds))
+    ):
         raise ValueError(f"seeds must be a list of different whole numbers, such as [0,1,2], got {seeds=}")
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be a list of different whole numbers, got {seeds=}")

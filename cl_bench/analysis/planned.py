@@ -69,9 +69,7 @@ def read_left_out(folder: Path) -> list[dict[str, list[str]]]:
 
 
 def _is_left_out(combination: Mapping[str, str], left_out: Sequence[Mapping[str, Sequence[str]]]) -> bool:
-    return any(
-        all(combination.get(key) in values for key, values in entry.items()) for entry in left_out
-    )
+    return any(all(combination.get(key) in values for key, values in entry.items()) for entry in left_out)
 
 
 def _place(run: Run, plan: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -160,7 +160,9 @@ def _of_names(
         if name not in signature.parameters:
             full = f"{prefix}.{name}" if name in own else f"training.{name}"
             near = _near(name, [each for each in signature.parameters if each not in handed])
-            yield Problem((full,), f"{what} has no setting {full}" + (f"; did you mean {near}?" if near else ""))
+            yield Problem(
+                (full,), f"{what} has no setting {full}" + (f"; did you mean {near}?" if near else "")
+            )
     for name, parameter in signature.parameters.items():
         if parameter.required and name not in {*own, *also, *handed}:
             full = f"{prefix}.{name}"

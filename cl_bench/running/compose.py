@@ -81,7 +81,9 @@ def explain(error: Exception) -> str:
     cause = error.__cause__
     if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
         group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
-        return no_such_choice(group, wrong, list(choices(group)), {each: list(choices(each)) for each in GROUPS})
+        return no_such_choice(
+            group, wrong, list(choices(group)), {each: list(choices(each)) for each in GROUPS}
+        )
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
         root = cause.parent_node._get_root()
         value = message[-1].partition(f"use +{cause.full_key}=")[2]

@@ -101,7 +101,11 @@ def check(words: Words) -> None:
         found = find(source, [*study, *given], hydra_own, anew=True)
         for note in found.notes:
             print(f"cl-bench: {note}", file=sys.stderr)
-        if len(found.run) == 1 and not found.left_out and not any(each.startswith("seeds=") for each in given):
+        if (
+            len(found.run) == 1
+            and not found.left_out
+            and not any(each.startswith("seeds=") for each in given)
+        ):
             print(
                 "cl-bench: -m sweeps over settings with several values, as in seed=0,1; here are none: one run",
                 file=sys.stderr,

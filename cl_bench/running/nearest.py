@@ -1,8 +1,9 @@
 """What somebody meant who gave a setting or a choice that does not exist, and what to type."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+
+from cl_bench.places import shell_word
 
 MOST = 3  # names that are proposed
 MOST_LISTED = 40  # names that are listed where none is near
@@ -61,7 +62,10 @@ def nearest_settings(name: str, known: Iterable[str]) -> list[str]:
     beside = [each for each in names if each.rpartition(".")[0] == parent]
     by_last = {each.rpartition(".")[2]: each for each in beside}
     near = [by_last[each] for each in get_close_matches(last, by_last, n=MOST, cutoff=0.6)]
-    return near or [each for word in get_close_matches(last, lasts, n=1, cutoff=0.75) for each in lasts[word]][:MOST]
+    return (
+        near
+        or [each for word in get_close_matches(last, lasts, n=1, cutoff=0.75) for each in lasts[word]][:MOST]
+    )
 
 
 def no_such_setting(name: str, value: str, known: Iterable[str], *, objection: str = "") -> str:
@@ -77,7 +81,9 @@ def no_such_setting(name: str, value: str, known: Iterable[str], *, objection: s
     if near and objection:
         return f"there is no setting {name}. There is {near[0]}: {objection}"
     if near:
-        return f"there is no setting {name}. Did you mean {_or(typed(f'{each}={value}') for each in near)}?"
+        return (
+            f"there is no setting {name}. Did you mean {_or(shell_word(f'{each}={value}') for each in near)}?"
+        )
     parent = name.rpartition(".")[0]
     beside = [each.rpartition(".")[2] for each in known if each.rpartition(".")[0] == parent]
     where = f"{parent} has" if parent and beside else "there are"
@@ -113,13 +119,6 @@ def no_such_choice(
     if elsewhere:
         message += f" There is {_or(f'{other}={wrong}' for other in elsewhere)}."
     return message
-
-
-def typed(word: str) -> str:
-    """A word as it is typed at a shell: in double quotes where it needs quotes and these do."""
-    if shlex.quote(word) == word:
-        return word
-    return f'"{word}"' if not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def _or(words: Iterable[str]) -> str:

@@ -104,9 +104,7 @@ class _Reader:
             ):
                 return  # what comes after it is not always done
 
-    def _of_statement(
-        self, statement: ast.stmt, source: Source, names: dict[str, Meaning]
-    ) -> Iterator[Rule]:
+    def _of_statement(self, statement: ast.stmt, source: Source, names: dict[str, Meaning]) -> Iterator[Rule]:
         known = _only_raises(statement) and _meanings(statement, source, names)
         if known:
             yield rule(statement, known)
@@ -278,7 +276,5 @@ def _handed_over(
         handed |= {name: each for name, each in names.items() if name not in taken}
     elif function.args.kwarg is not None:
         extra = {name: each for name, each in handed.items() if name not in own}
-        return {name: each for name, each in handed.items() if name in own} | {
-            function.args.kwarg.arg: extra
-        }
+        return {name: each for name, each in handed.items() if name in own} | {function.args.kwarg.arg: extra}
     return handed

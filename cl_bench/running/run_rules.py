@@ -67,7 +67,9 @@ def check_folder_name(setting: str, name: str, *, whole: str | None = None) -> N
 def check_run_name(benchmark: object, strategy: object) -> None:
     """Both are in the name of the run's folder. Raises ValueError."""
     rest = "--s9223372036854775807-12345678"
-    longest = max(("benchmark.name", benchmark), ("strategy.name", strategy), key=lambda each: len(str(each[1])))
+    longest = max(
+        ("benchmark.name", benchmark), ("strategy.name", strategy), key=lambda each: len(str(each[1]))
+    )
     _check_length(longest[0], f"{benchmark}{strategy}{rest}")
 
 

@@ -177,9 +177,16 @@ def _refused(
             found = problems
             if each not in first:
                 quick = settled and _with_value(settled, each)
-                found = list(checker.problems_of(quick) if quick else checker.problems(with_overrides(base, [each])))
+                found = list(
+                    checker.problems_of(quick) if quick else checker.problems(with_overrides(base, [each]))
+                )
             message = next(
-                (one.message for one in found if any(_touches(name, key.lstrip("+")) for name in one.settings)), ""
+                (
+                    one.message
+                    for one in found
+                    if any(_touches(name, key.lstrip("+")) for name in one.settings)
+                ),
+                "",
             )
             if message:
                 yield each, message
@@ -256,9 +263,7 @@ def _of_other_choices(config: DictConfig, name: str) -> str:
     )
 
 
-def _check_each_has_a_job(
-    overrides: Iterable[str], refused: Mapping[Combination, Mapping[str, str]]
-) -> None:
+def _check_each_has_a_job(overrides: Iterable[str], refused: Mapping[Combination, Mapping[str, str]]) -> None:
     """A value that no combination takes is a slip."""
     for each in overrides:
         if all(each in why for why in refused.values()):
@@ -299,5 +304,3 @@ def _left_out(
 
 def _reason(called: str, message: str) -> str:
     return message if called in message else f"{called}: {message}"
-
-

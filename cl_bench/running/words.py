@@ -10,7 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
-from cl_bench.running.nearest import nearest_choices, nearest_settings, typed
+from cl_bench.places import shell_word
+from cl_bench.running.nearest import nearest_choices, nearest_settings
 
 # settings whose value is a path or a name, whatever letters are in it
 TEXT = re.compile(r"(^|[._])(dir|root|path|folder|study|name)$")
@@ -34,7 +35,13 @@ class Words(NamedTuple):
     @property
     def runs(self) -> bool:
         """Whether something is run, with our own configuration, and not shown."""
-        return not {each.partition("=")[0] for each in self.flags} - {*SWEEP, "--config-dir", "-cd", "--run", "-r"}
+        return not {each.partition("=")[0] for each in self.flags} - {
+            *SWEEP,
+            "--config-dir",
+            "-cd",
+            "--run",
+            "-r",
+        }
 
     @property
     def config_dirs(self) -> list[str]:
@@ -66,7 +73,9 @@ def read(
         option, equals, value = word.partition("=")
         if not word.startswith("-"):
             rest.append(word)
-        elif option in takes_value or any(known.startswith(option) for known in takes_value if option[:2] == "--"):
+        elif option in takes_value or any(
+            known.startswith(option) for known in takes_value if option[:2] == "--"
+        ):
             flags.append(option)
             if takes_value.get(option):
                 value = value if equals else (left.pop(0) if left else "")
@@ -81,7 +90,10 @@ def read(
 
 
 def _overrides(
-    words: Sequence[str], several: bool, names: Callable[[], Sequence[str]], choices: Mapping[str, Sequence[str]]
+    words: Sequence[str],
+    several: bool,
+    names: Callable[[], Sequence[str]],
+    choices: Mapping[str, Sequence[str]],
 ) -> Iterator[str]:
     for index, word in enumerate(words):
         following = words[index + 1] if index + 1 < len(words) else ""
@@ -107,20 +119,20 @@ def override(word: str, *, several: bool = False) -> str:
     parsed = _parsed(word)
     if TEXT.search(name.lstrip("+")) and value and "${" not in value:
         if parsed is None:
-            return f"{name}={_quoted(expanded(value))}"
+            return f"{name}={quoted(expanded(value))}"
         if parsed.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
-            return word if several else f"{name}={_quoted(expanded(value))}"
+            return word if several else f"{name}={quoted(expanded(value))}"
         if isinstance(parsed._value, QuotedString):
-            return f"{name}={_quoted(expanded(parsed._value.text))}"
+            return f"{name}={quoted(expanded(parsed._value.text))}"
         if isinstance(parsed._value, str):
             home = expanded(parsed._value)
-            return word if home == parsed._value else f"{name}={_quoted(home)}"
+            return word if home == parsed._value else f"{name}={quoted(home)}"
         path = not name.endswith(("study", "name"))  # a study may be a number
         kept = parsed.is_sweep_override() or parsed._value is None or not path
-        return word if kept else f"{name}={_quoted(value)}"
+        return word if kept else f"{name}={quoted(value)}"
     if parsed is None:
-        quoted = typed(f"{name}={_quoted(value)}")
-        raise WordError(f"{word} cannot be read: quote the value, as in {quoted}, or correct it")
+        as_text = shell_word(f"{name}={quoted(value)}")
+        raise WordError(f"{word} cannot be read: quote the value, as in {as_text}, or correct it")
     return word
 
 
@@ -134,9 +146,9 @@ def one_run(overrides: Sequence[str]) -> list[str]:
         parsed = _parsed(word)
         if parsed is not None and parsed.is_sweep_override():
             name, _, value = word.partition("=")
-            listed = typed(f"{'seeds' if name == 'seed' else name}=[{value}]")
+            listed = shell_word(f"{'seeds' if name == 'seed' else name}=[{value}]")
             raise WordError(
-                f"{word} gives several values to one run: `cl-bench run -m {typed(word)}` sweeps over them, "
+                f"{word} gives several values to one run: `cl-bench run -m {shell_word(word)}` sweeps over them, "
                 + (f"{listed} trains them in one job" if name == "seed" else f"a list is written {listed}")
             )
     return list(overrides)
@@ -161,7 +173,8 @@ def _parsed(word: str) -> Override | None:
         return None
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as Hydra reads it, whatever letters are in it."""
     return QuotedString(text=text, quote=Quote.single).with_quotes()
 
 
@@ -176,7 +189,7 @@ def _no_setting(
     if word == "=" or word.startswith("="):
         before = words[words.index(word) - 1] if words.index(word) else "name"
         value = word[1:] or following or "value"
-        return f"a setting is one word, without spaces: type {typed(f'{before}={value}')}"
+        return f"a setting is one word, without spaces: type {shell_word(f'{before}={value}')}"
     if following.startswith("="):
         behind = words[words.index(following) + 1 :]
         value = following[1:] or (behind[0] if behind else "value")
@@ -195,7 +208,9 @@ def _no_setting(
     near = nearest_settings(word, [*names, *choices])
     if near:
         return f"{word!r} has no value: type {' or '.join(f'{each}=...' for each in near)}"
-    similar = [f"{group}={each}" for group, options in choices.items() for each in nearest_choices(word, options)]
+    similar = [
+        f"{group}={each}" for group, options in choices.items() for each in nearest_choices(word, options)
+    ]
     if similar:
         return f"{word!r} is no setting; did you mean {' or '.join(similar[:3])}?"
     return f"{word!r} is no setting: they are written name=value; cl-bench run --help shows them"
@@ -207,4 +222,4 @@ def _written_otherwise(
     """That settings are written name=value."""
     everything = [*names, *choices]
     found = name if name in everything else next(iter(nearest_settings(name, everything)), name)
-    return f"settings are written name=value, got {word!r}: type {typed(f'{found}={value}')}"
+    return f"settings are written name=value, got {word!r}: type {shell_word(f'{found}={value}')}"

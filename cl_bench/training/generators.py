@@ -44,7 +44,7 @@ class Seeds:
             raise ValueError(f"seeds are for {', '.join(PURPOSES)}, got {unknown[0]!r}")
         chosen = {purpose: own.get(purpose) for purpose in PURPOSES}
         for name, value in {"seed": seed, **chosen}.items():
-            if name == "seed" or value is not None:
+            if value is not None:
                 check_seed(name, value)
         self._seeds = {
             purpose: derive(seed if value is None else value, purpose) for purpose, value in chosen.items()
