@@ -204,8 +204,7 @@ def _tuned(group: str, name: str) -> Iterator[str]:
     pattern = f"tuned/*/{name}.yaml" if group == "strategy" else f"tuned/{name}/*.yaml"
     files = [path for folder in folders() for path in sorted(folder.glob(pattern))]
     if files:
-        strategies = group == "benchmark"
-        yield f"\nTuned {'on it for these strategies' if strategies else 'on these benchmarks, or for these studies'}"
+        yield "\nTuned on these benchmarks, or for these studies" if group == "strategy" else "\nTuned on it"
     for path in files:
         other = path.parent.name if group == "strategy" else path.stem
         yield f"  {other}: {_said(path)}"

@@ -1,6 +1,5 @@
 """Where the package's own files lie, and how people write where theirs do."""
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -19,7 +18,24 @@ def at_home(word: str) -> str:
     alone after `--output=` and in quotes.
     """
     match = AT_HOME.fullmatch(word)
-    return word if match is None else f"{match['option'] or ''}{os.path.expanduser(match['path'])}"
+    return word if match is None else f"{match['option'] or ''}{expanded(match['path'])}"
+
+
+def expanded(path: str) -> str:
+    """A path whose `~` or `~user`, where it begins with one, is replaced by that home folder.
+
+    Raises:
+        ValueError: where there is no such home.
+    """
+    if not path.startswith("~"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} must begin with a home folder, got {path.partition('/')[0]}, which is none; a folder of "
+            f"that name is written ./{path}"
+        ) from error
 
 
 def shell_word(word: str) -> str:

@@ -107,7 +107,7 @@ def check(words: Words) -> None:
             and not any(each.startswith("seeds=") for each in given)
         ):
             print(
-                "cl-bench: -m sweeps over settings with several values, as in seed=0,1; here are none: one run",
+                "cl-bench: -m sweeps over several values, as in seed=0,1; here are none: this is one run",
                 file=sys.stderr,
             )
 

@@ -86,12 +86,12 @@ def no_such_setting(name: str, value: str, known: Iterable[str], *, objection: s
         )
     parent = name.rpartition(".")[0]
     beside = [each.rpartition(".")[2] for each in known if each.rpartition(".")[0] == parent]
-    where = f"{parent} has" if parent and beside else "there are"
+    where = f"{parent} has" if parent and beside else "There are"
     listed = beside or [each for each in known if "." not in each]
     more = ", ..." if len(listed) > MOST_LISTED else ""
     return (
-        f"there is no setting {name}, nor one like it. {where[0].upper() if not parent else where[0]}{where[1:]} "
-        f"{', '.join(listed[:MOST_LISTED])}{more}; see cl-bench run --help."
+        f"there is no setting {name}, nor one like it. {where} {', '.join(listed[:MOST_LISTED])}{more}; "
+        "see cl-bench run --help."
     )
 
 

@@ -1,9 +1,9 @@
 """The rules of settings as constructors have them, found in the source and tried without an import.
 
-A rule is a statement of a constructor that looks at nothing but its settings and at constants, and raises:
-`check_count(epochs=epochs)`, or `if not 0 <= decay <= 1: raise ValueError(...)`. It is run as it stands there,
-so that its words are the constructor's own. A setting that is handed on to another function of the same
-package, or to the base class, is followed there. What cannot be decided so is left to the constructor.
+A rule is a statement of a constructor that looks at its settings and at constants alone, and can raise:
+`check_count(epochs=epochs)`, or `if not 0 <= decay <= 1: raise ValueError(...)`. It is run as it stands, so
+that its words are the constructor's own. A setting that is handed on to another function of the package, or
+to the base class, is followed there. What cannot be decided so is left to the constructor.
 """
 
 import ast
@@ -240,9 +240,10 @@ def _always_called(statement: ast.stmt) -> Iterator[ast.Call]:
     """The calls that are made whenever the statement is reached, outermost first."""
     if isinstance(statement, ast.If | ast.While):
         yield from _calls(statement.test)
-    elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr | ast.Return):
-        if statement.value is not None:
-            yield from _calls(statement.value)
+    elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr | ast.Return) and (
+        statement.value is not None
+    ):
+        yield from _calls(statement.value)
 
 
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
@@ -257,7 +258,7 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
 def _handed_over(
     call: ast.Call, function: Function, source: Source, names: Mapping[str, Meaning], *, method: bool
 ) -> dict[str, Meaning]:
-    """What the parameters of the called function mean there: settings, constants, or nothing that is known."""
+    """What the parameters of the called function mean there; without those of which nothing is known."""
     handed: dict[str, Meaning] = {}
     positional = [each.arg for each in (*function.args.posonlyargs, *function.args.args)][int(method) :]
     given = [*zip(positional, call.args, strict=False)]

@@ -88,7 +88,8 @@ def check_results_dir(results_dir: object) -> None:
         raise ValueError(f"results_dir must be the path of a folder, got {results_dir=}")
     if results_dir.startswith("~"):
         raise ValueError(
-            f"results_dir must be a whole path: ~ stands for a folder on the command line only, got {results_dir=}"
+            f"results_dir must be a path without ~, which stands for a folder on the command line only, got "
+            f"{results_dir=}"
         )
     if "\0" in results_dir or any(_too_long(part) for part in Path(results_dir).parts):
         raise ValueError(f"results_dir must be a path that a file system takes, got {results_dir[:120]!r}")

@@ -71,9 +71,10 @@ def handed_on(node: Function) -> dict[str, ast.expr] | None:
     """What `super().__init__(name=..., **rest)` sets itself; None where the rest is handed on to nobody."""
     rest = node.args.kwarg.arg if node.args.kwarg else None
     for call in ast.walk(node):
-        if isinstance(call, ast.Call) and is_super_init(call):
-            if any(each.arg is None and _is_name(each.value, rest) for each in call.keywords):
-                return {each.arg: each.value for each in call.keywords if each.arg is not None}
+        if not (isinstance(call, ast.Call) and is_super_init(call)):
+            continue
+        if any(each.arg is None and _is_name(each.value, rest) for each in call.keywords):
+            return {each.arg: each.value for each in call.keywords if each.arg is not None}
     return None
 
 

@@ -1,11 +1,11 @@
 """The jobs of a command line, one or many, all checked before any of them starts.
 
-Hydra composes a job from its choices (`strategy=ewc`) and then sets what else was given. So each combination of
-choices is composed once, and each value is tried on it: 1,000 jobs are checked by as many compositions as they
-have combinations of choices.
+Hydra composes a job from its choices (`strategy=ewc`) and then sets what else was given. So each combination
+of choices is composed once, and each value is tried on it: 1,000 jobs take as many compositions as they have
+combinations of choices.
 
-A value that no combination takes is an error. One that some of them take, and others do not, leaves these out:
-of `strategy=ewc,finetune strategy.strength=1,10` the two jobs of `ewc` run.
+A value that no combination takes is an error. One that some of them take, and others do not, leaves these
+out: of `strategy=ewc,finetune strategy.strength=1,10` the two jobs of `ewc` run.
 """
 
 import itertools

@@ -1,8 +1,8 @@
 """The words of a command line before Hydra reads them: paths are taken as they are, slips are answered."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from hydra._internal.utils import get_args_parser
@@ -10,12 +10,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
-from cl_bench.places import shell_word
+from cl_bench.places import expanded, shell_word
 from cl_bench.running.nearest import nearest_choices, nearest_settings
 
-# settings whose value is a path or a name, whatever letters are in it
-TEXT = re.compile(r"(^|[._])(dir|root|path|folder|study|name)$")
-SWEEP = ("-m", "--multirun")
+# settings whose value is a path, or a name, whatever letters are in it
+PATH = re.compile(r"(^|[._])(dir|root|path|folder)$")
+NAME = re.compile(r"(^|\.)(study|name)$")
+SWEEP, CONFIG_DIR, RUN = ("-m", "--multirun"), ("-cd", "--config-dir"), ("-r", "--run")
 
 
 class WordError(ValueError):
@@ -35,19 +36,11 @@ class Words(NamedTuple):
     @property
     def runs(self) -> bool:
         """Whether something is run, with our own configuration, and not shown."""
-        return not {each.partition("=")[0] for each in self.flags} - {
-            *SWEEP,
-            "--config-dir",
-            "-cd",
-            "--run",
-            "-r",
-        }
+        return not set(self.flags) - {*SWEEP, *CONFIG_DIR, *RUN, *self.config_dirs}
 
     @property
     def config_dirs(self) -> list[str]:
-        return [
-            self.flags[index + 1] for index, each in enumerate(self.flags) if each in ("--config-dir", "-cd")
-        ]
+        return [self.flags[index + 1] for index, each in enumerate(self.flags) if each in CONFIG_DIR]
 
 
 def read(
@@ -79,7 +72,7 @@ def read(
             flags.append(option)
             if takes_value.get(option):
                 value = value if equals else (left.pop(0) if left else "")
-                flags.append(expanded(value) if option in ("--config-dir", "-cd") else value)
+                flags.append(_folder(option, value) if option in CONFIG_DIR else value)
         else:
             given = value if equals else (left[0] if left and "=" not in left[0] else "...")
             raise WordError(_written_otherwise(word, option.lstrip("-"), given, names(), choices))
@@ -87,6 +80,13 @@ def read(
     shown = any(flag in ("-sc", "--shell-completion") for flag in flags)
     overrides = rest if shown else list(_overrides(rest, several, names, choices))
     return Words(flags, overrides)
+
+
+def _folder(option: str, value: str) -> str:
+    folder = Path(expanded(value)).resolve()
+    if not folder.is_dir():
+        raise WordError(f"{option} must be given a folder of YAML files, got {value!r}, which is none")
+    return str(folder)
 
 
 def _overrides(
@@ -117,23 +117,34 @@ def override(word: str, *, several: bool = False) -> str:
     """
     name, _, value = word.partition("=")
     parsed = _parsed(word)
-    if TEXT.search(name.lstrip("+")) and value and "${" not in value:
-        if parsed is None:
-            return f"{name}={quoted(expanded(value))}"
-        if parsed.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
-            return word if several else f"{name}={quoted(expanded(value))}"
-        if isinstance(parsed._value, QuotedString):
-            return f"{name}={quoted(expanded(parsed._value.text))}"
-        if isinstance(parsed._value, str):
-            home = expanded(parsed._value)
-            return word if home == parsed._value else f"{name}={quoted(home)}"
-        path = not name.endswith(("study", "name"))  # a study may be a number
-        kept = parsed.is_sweep_override() or parsed._value is None or not path
-        return word if kept else f"{name}={quoted(value)}"
+    is_path, is_name = PATH.search(name.lstrip("+")), NAME.search(name.lstrip("+"))
+    if value and "${" not in value and (is_path or is_name):
+        text = _text(value, parsed, several=several, numbers=bool(is_path))
+        if text is None:
+            return word
+        whole = expanded(text) if is_path else text
+        return word if parsed is not None and parsed._value == whole else f"{name}={quoted(whole)}"
     if parsed is None:
         as_text = shell_word(f"{name}={quoted(value)}")
         raise WordError(f"{word} cannot be read: quote the value, as in {as_text}, or correct it")
     return word
+
+
+def _text(value: str, parsed: Override | None, *, several: bool, numbers: bool) -> str | None:
+    """The text that a value stands for, where it does stand for one.
+
+    Args:
+        numbers: whether a number, a list or true is one, too.
+    """
+    if parsed is None:
+        return value
+    if isinstance(parsed._value, QuotedString):
+        return parsed._value.text
+    if isinstance(parsed._value, str):
+        return parsed._value
+    if parsed.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
+        return None if several else value
+    return value if numbers and parsed._value is not None and not parsed.is_sweep_override() else None
 
 
 def one_run(overrides: Sequence[str]) -> list[str]:
@@ -148,22 +159,10 @@ def one_run(overrides: Sequence[str]) -> list[str]:
             name, _, value = word.partition("=")
             listed = shell_word(f"{'seeds' if name == 'seed' else name}=[{value}]")
             raise WordError(
-                f"{word} gives several values to one run: `cl-bench run -m {shell_word(word)}` sweeps over them, "
+                f"{word} gives one run several values: `cl-bench run -m {shell_word(word)}` sweeps, "
                 + (f"{listed} trains them in one job" if name == "seed" else f"a list is written {listed}")
             )
     return list(overrides)
-
-
-def expanded(path: str) -> str:
-    """With `~` and `~user` at its start replaced, as a shell does it.
-
-    Raises:
-        WordError: for a user whom the machine does not know.
-    """
-    found = os.path.expanduser(path)
-    if found.startswith("~") and found.partition("/")[0] != "~" and "/" in found:
-        raise WordError(f"{path} must begin with a home folder, got {path.partition('/')[0]}, which is none")
-    return found
 
 
 def _parsed(word: str) -> Override | None:

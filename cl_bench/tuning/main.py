@@ -17,14 +17,14 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from cl_bench.places import conf_folder
+from cl_bench.places import conf_folder, expanded
 from cl_bench.running.checked import Checker, SettingError, checked
 from cl_bench.running.compose import VERSION_BASE, compose, flatten, plain
 from cl_bench.running.job import NOISE
 from cl_bench.running.main import status_of
 from cl_bench.running.sweep import has, with_overrides
 from cl_bench.running.tuned import provenance
-from cl_bench.running.words import expanded, override, quoted
+from cl_bench.running.words import override, quoted
 from cl_bench.settings import is_incidental
 from cl_bench.tuning.document import settings_of, write_tuned
 from cl_bench.tuning.search import Score, best, search
