@@ -78,7 +78,7 @@ def explain(error: Exception) -> str:
     """What is wrong with the overrides, in a sentence, with the nearest names that do exist."""
     message = (str(error).strip() or type(error).__name__).splitlines()
     text = message[0].rpartition("raised while resolving interpolation: ")[2]
-    cause = error.__cause__
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
         group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
         return no_such_choice(

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
 
     status = status_of(look)
     if status:
-        return status, None
+        return (2 if status == 1 else status), None
     (words,) = given
     flags = [each for each in words.flags if each not in ("-m", "--multirun")]
     # Hydra reads it, and wants -m before the settings

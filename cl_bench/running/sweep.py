@@ -23,6 +23,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigTypeError
 
 from cl_bench.choices import choices
 from cl_bench.places import conf_folder
@@ -229,11 +230,15 @@ def has(config: DictConfig, key: str) -> bool:
 
 
 def with_overrides(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
-    """A copy in which they are set."""
+    """A copy in which they are set. Raises SettingError for a mapping in place of a list, and the reverse."""
     config = config.copy()
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        key = override.key_or_group
-        OmegaConf.update(config, key, override.value(), merge=True, force_add=not has(config, key))
+        key, value = override.key_or_group, override.value()
+        try:
+            OmegaConf.update(config, key, value, merge=True, force_add=not has(config, key))
+        except ConfigTypeError as error:  # of a list and a mapping
+            kind = "list" if isinstance(value, dict) else "mapping"
+            raise SettingError(f"{key} must be a {kind}, got {override.input_line}") from error
     return config
 
 
