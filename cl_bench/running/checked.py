@@ -26,6 +26,11 @@ HANDED = {
     "tracking": ("run", "about"),
 }
 
+NEEDED = (
+    *("strategy", "benchmark", "model", "training", "tracking", "plugins", "loggers"),
+    *("seed", "seeds", "seed_for", "study", "results_dir", "resume"),
+)
+
 
 class Problem(NamedTuple):
     """What is wrong with a configuration: the settings that it lies in, by full name, and a sentence."""
@@ -66,6 +71,10 @@ class Checker:
 
     def problems_of(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
         """The same of settings as resolved dictionaries and lists."""
+        deleted = [name for name in NEEDED if name not in settings]
+        if deleted:
+            yield Problem((deleted[0],), f"a run needs {deleted[0]}, which is not there")
+            return
         yield from self._of_targets(settings)
         yield from _of_the_run(settings)
 

@@ -16,7 +16,12 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from cl_bench.choices import GROUPS, choices
 from cl_bench.places import conf_folder
@@ -84,7 +89,7 @@ def explain(error: Exception) -> str:
         return no_such_choice(
             group, wrong, list(choices(group)), {each: list(choices(each)) for each in GROUPS}
         )
-    if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         root = cause.parent_node._get_root()
         value = message[-1].partition(f"use +{cause.full_key}=")[2]
         if isinstance(root, DictConfig):

@@ -68,8 +68,8 @@ def test_what_no_job_takes_stops_all_of_them(source, overrides, message):
 
 
 def test_additions_deletions_and_choices_by_pattern_are_jobs_as_hydra_has_them(source):
-    found = jobs(source, "strategy=glob(online_e*)", "~seed_for.init", "training.epochs=2")
-    assert found.run == [["strategy=online_ewc", "~seed_for.init", "training.epochs=2"]]
+    found = jobs(source, "strategy=glob(online_e*)", "~data.download", "training.epochs=2")
+    assert found.run == [["strategy=online_ewc", "~data.download", "training.epochs=2"]]
     many = jobs(source, "strategy=avalanche", "+strategy.settings.ewc_lambda=1,10")
     assert [job[-1] for job in many.run] == [f"+strategy.settings.ewc_lambda={each}" for each in (1, 10)]
 
@@ -140,3 +140,11 @@ def test_a_wrong_value_anywhere_in_a_sweep_starts_nothing(small, executed, tmp_p
 def test_hydras_own_sweeper_may_be_taken(small, executed):
     main(["run", "-m", *small("hydra/sweeper=basic", "seed=0,1")])
     assert [each.seed for each in executed] == [0, 1]
+
+
+def test_a_run_goes_to_a_path_of_any_letters(executed, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    main(["run", "results_dir=~/run=1, (v2) #ü", "study=a (b)"])
+    assert [each.results_dir for each in executed] == [f"{tmp_path}/run=1, (v2) #ü"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run=1, (v2) #ü"]
+    assert (tmp_path / "run=1, (v2) #ü" / "a (b)").is_dir()

@@ -202,6 +202,8 @@ def command(tmp_path, capsys, monkeypatch, process_as_before):
         (["experiment=digits", "training.epochs=0"], "epochs must be a whole number"),
         (["hydra.nonsense=1"], "there is no setting hydra.nonsense"),
         (["results_dir="], "results_dir must be the path of a folder"),
+        (["training.epochs=${nothing}"], "nothing"),
+        (["~resume"], "a run needs resume, which is not there"),
     ],
 )
 def test_a_slip_is_one_line_and_leaves_nothing(command, arguments, expected):
