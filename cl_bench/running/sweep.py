@@ -163,7 +163,7 @@ def _refused(
         if key.startswith("+") or has(config, key):
             taken[key] = overrides
         else:
-            yield from ((each, _no_setting(config, each, checker)) for each in overrides)
+            yield from ((each, no_setting(config, each, checker)) for each in overrides)
     first = [overrides[0] for overrides in taken.values()]
     base = with_overrides(config, first)
     if seeds:
@@ -242,7 +242,7 @@ def with_overrides(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
     return config
 
 
-def _no_setting(config: DictConfig, override: str, checker: Checker) -> str:
+def no_setting(config: DictConfig, override: str, checker: Checker) -> str:
     """That a setting is not there, with the nearest, and what is wrong with its value, too."""
     name, _, value = override.partition("=")
     known = known_settings(config)

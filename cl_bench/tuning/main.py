@@ -22,7 +22,7 @@ from cl_bench.running.checked import Checker, SettingError, checked
 from cl_bench.running.compose import VERSION_BASE, compose, flatten, plain
 from cl_bench.running.job import NOISE
 from cl_bench.running.main import status_of
-from cl_bench.running.sweep import has, with_overrides
+from cl_bench.running.sweep import has, no_setting, with_overrides
 from cl_bench.running.tuned import provenance
 from cl_bench.running.words import override, quoted
 from cl_bench.settings import is_incidental
@@ -81,10 +81,10 @@ def check(strategy: str, *, overrides: list[str], request: Request) -> None:
     config = checked(compose(overrides))
     space = space_of(strategy, overrides, request.dimensions)
     _, trials = draw_trials(space, num_trials=request.tune.trials, seed=request.tune.sampler_seed)
-    unknown = [each.key for each in space if not each.key.startswith("+") and not has(config, each.key)]
-    if unknown:
-        raise SettingError(f"strategy={strategy} has no setting {unknown[0]}, which is to be searched")
     checker = Checker()
+    for setting in trials[0]:
+        if not setting.key.startswith("+") and not has(config, setting.key):
+            raise SettingError(no_setting(config, setting.override, checker))
     for trial in trials:
         for problem in checker.problems(with_overrides(config, [setting.override for setting in trial])):
             raise SettingError(problem.message)
@@ -142,7 +142,7 @@ def _overrides(arguments: Sequence[str]) -> list[Override]:
             argument = f"hydra.searchpath=[{quoted(f'file://{folder}')}]"
         elif argument.startswith("-"):
             raise ValueError(f"cl-bench tune takes settings and --config-dir, got {argument}")
-        elif "=" not in argument:
+        elif "=" not in argument and not argument.startswith("~"):
             raise ValueError(f"cl-bench tune takes settings as name=value, got {argument}")
         else:
             argument = override(argument, several=True)
