@@ -58,6 +58,25 @@ def with_packages(group: str) -> dict[str, tuple[Path, str]]:
     return dict(sorted(found.items()))
 
 
+def subgroups(group: str) -> list[str]:
+    """The groups within a group, such as tuned/split_mnist in tuned: folders that hold choices."""
+    return sorted(
+        {
+            f"{group}/{place.name}"
+            for folder in folders()
+            for place in (folder / group).glob("*")
+            if place.is_dir() and any(place.glob("*.yaml"))
+        }
+    )
+
+
+def all_groups() -> list[str]:
+    """Those that people choose from first, then all others that conf/ has."""
+    others = {place.name for folder in folders() for place in folder.glob("*") if place.is_dir()} - {"hydra"}
+    found = [group for group in (*GROUPS, *sorted(others)) if choices(group) or subgroups(group)]
+    return list(dict.fromkeys(found))
+
+
 def describe(path: Path) -> str:
     """The file's first comment that is no directive to Hydra."""
     for line in path.read_text().splitlines():

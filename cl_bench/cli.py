@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from cl_bench.choices import GROUPS, choices, describe, with_packages
-from cl_bench.places import conf_folder
+from cl_bench.choices import GROUPS, all_groups, choices
+from cl_bench.places import at_home, conf_folder, shell_word
 from cl_bench.provenance import STALE
 from cl_bench.text import never_fail
 
@@ -23,7 +23,7 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench verify RUN...                                     runs it again: the same weights and records?
   cl-bench merge A B... -o C                                 results of several machines in one folder
   cl-bench clean DIR                                         removes failed and stale runs, after a yes
-  cl-bench list [group]                                      every choice, what it is and whose
+  cl-bench list [group [choice]]                             every choice; of one its settings and sources
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
@@ -98,6 +98,8 @@ def answer(verb: str, *rest: str) -> int:
             hint = f"did you mean `cl-bench run {verb} ...`?"
         print(f"cl-bench: there is no verb {verb!r}; {hint}", file=sys.stderr)
         return 2
+    if verb not in ("run", "tune"):  # their settings may hold ~ too; see running/words.py
+        rest = tuple(map(at_home, rest))
     return VERBS[verb](list(rest))
 
 
@@ -149,7 +151,12 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
     lines += [f"note: {note}" for note in (*repeated_notes(found), *stale_notes(found))]
     lines += filter(None, [work_done(asked, since)])
     absent = [] if (folder / "run.json").exists() else missing(found)
-    lines += [outcome_table(found, absent), "", f"records: {folder}", f"figures: cl-bench report {folder}"]
+    lines += [
+        outcome_table(found, absent),
+        "",
+        f"records: {folder}",
+        f"figures: cl-bench report {shell_word(str(folder))}",
+    ]
     return "\n".join(lines), not absent and not any(run.about.get(STALE) for run in asked)
 
 
@@ -251,25 +258,15 @@ def _with_options(parser: ArgumentParser, arguments: list[str], work: Callable[[
 
 
 def list_choices(arguments: list[str]) -> int:
-    for group in arguments or filter(with_packages, GROUPS):
-        found = with_packages(group)
-        if not found:
-            near = get_close_matches(group, GROUPS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"groups: {', '.join(GROUPS)}"
-            print(f"cl-bench: there is no group {group!r}; {hint}", file=sys.stderr)
-            return 2
-        print(f"{group}=")
-        width = max(map(len, found))
-        package_width = max(len(package) for _, package in found.values())
-        for name, (path, package) in found.items():
-            print(f"  {name:<{width}}  {package:<{package_width}}  {describe(path)}")
-    return 0
+    from cl_bench.listing import main as list_main
+
+    return list_main(arguments)
 
 
 def completion(arguments: list[str]) -> int:
     if arguments != ["bash"]:
         print('usage: eval "$(cl-bench completion bash)"')
-        return 2
+        return 0 if arguments in (["-h"], ["--help"]) else 2
     from cl_bench.running.main import main as run_main
 
     return run_main(["-sc", "install=bash"])[0]
@@ -287,7 +284,8 @@ def complete(line: str) -> int:
         os.environ["COMP_LINE"] = line.replace(" run", "", 1)
         return run_main(["-sc", "query=bash"])[0]
     elif words[1] == "list":
-        print(" ".join(GROUPS))
+        group = words[2] if len(words) > 2 and choices(words[2]) else ""
+        print(" ".join(choices(group) if group else all_groups()))
     elif words[1] == "check":
         print(" ".join(choices("strategy")))
     elif words[1] == "plot":

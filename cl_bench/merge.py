@@ -18,7 +18,7 @@ from cl_bench.agreement import compare
 from cl_bench.analysis.expected import FILE as EXPECTED
 from cl_bench.analysis.folders import find_folders, read_run
 from cl_bench.analysis.planned import FILE as PLAN
-from cl_bench.analysis.planned import read_plan
+from cl_bench.analysis.planned import LEFT_OUT, read_left_out, read_plan
 from cl_bench.files import read_json, write_whole
 from cl_bench.running.lock import alone_in
 
@@ -154,7 +154,7 @@ def _json(path: Path) -> Any:
         return None
 
 
-def _joined(studies: Sequence[Path]) -> dict[str, list[str]] | None:
+def _joined(studies: Sequence[Path]) -> dict[str, Any] | None:
     """The sweep that several sweeps make together: those that differ in one setting's values alone."""
     plans = [read_plan(study) for study in studies]
     if any(set(plan) != set(plans[0]) for plan in plans):
@@ -163,7 +163,11 @@ def _joined(studies: Sequence[Path]) -> dict[str, list[str]] | None:
     if len(differing) != 1:
         return None
     values = dict.fromkeys(value for plan in plans for value in plan[differing[0]])
-    return {**plans[0], differing[0]: list(values)}
+    joined: dict[str, Any] = {**plans[0], differing[0]: list(values)}
+    left_out = [entry for study in studies for entry in read_left_out(study)]
+    if left_out:
+        joined[LEFT_OUT] = [each for index, each in enumerate(left_out) if each not in left_out[:index]]
+    return joined
 
 
 def main(sources: Sequence[str], *, into: str) -> int:

@@ -11,6 +11,7 @@ from cl_bench.files import read_json
 from cl_bench.text import one_line
 
 FILE = "sweep.json"  # in the folder of a study, written when its last sweep began
+LEFT_OUT = "left_out"  # in it: combinations that cannot run, each as setting -> values
 MOST_RUNS = 10**6  # of a sweep; a plan of more is no plan
 MOST = 20  # missing runs that are named
 
@@ -19,15 +20,20 @@ def missing(runs: Sequence[Run]) -> list[str]:
     """A sentence for each study whose last sweep has runs that were not even begun."""
     notes = []
     for folder, study in {run.path.parent: run.study for run in runs}.items():
-        plan = read_plan(folder)
+        plan, left_out = read_plan(folder), read_left_out(folder)
         here = [run for run in runs if run.path.parent == folder and run.status != "broken"]
         several = [key for key, values in plan.items() if len(values) > 1]
         if not plan or not all(any(_told(run, key) for run in here) for key in several):
             continue  # nothing planned, or runs that do not tell which of the plan they are
         found = {_place(run, plan) for run in here}
-        absent = [each for each in product(*plan.values()) if each not in found]
+        combinations = [
+            each
+            for each in product(*plan.values())
+            if not _is_left_out(dict(zip(plan, each, strict=True)), left_out)
+        ]
+        absent = [each for each in combinations if each not in found]
         if absent:
-            total = math.prod(map(len, plan.values()))
+            total = len(combinations)
             names = [
                 " ".join(f"{key}={value}" for key, value in zip(plan, each, strict=True) if key in several)
                 for each in islice(absent, MOST)
@@ -64,9 +70,27 @@ def _plan(folder: Path) -> dict[str, list[str]]:
     plan = read_json(folder / FILE)
     if not isinstance(plan, dict) or not all(isinstance(values, list) for values in plan.values()):
         raise ValueError("a plan must have a list of values for each setting")
+    plan.pop(LEFT_OUT, None)
     if not 0 < math.prod(map(len, plan.values())) <= MOST_RUNS:
         raise ValueError(f"a plan must have from 1 to {MOST_RUNS} runs")
     return {str(key): [str(value) for value in values] for key, values in plan.items()}
+
+
+def read_left_out(folder: Path) -> list[dict[str, list[str]]]:
+    """What of the plan was never to run: a combination is left out that has one of the values of each
+    setting of an entry.
+    """
+    try:
+        return [
+            {str(key): [str(value) for value in values] for key, values in entry.items()}
+            for entry in read_json(folder / FILE).get(LEFT_OUT, [])
+        ]
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
+
+
+def _is_left_out(combination: Mapping[str, str], left_out: Sequence[Mapping[str, Sequence[str]]]) -> bool:
+    return any(all(combination.get(key) in values for key, values in entry.items()) for entry in left_out)
 
 
 def _place(run: Run, plan: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -17,16 +17,12 @@ from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.running.run_rules import NOT_THE_STRATEGYS
 from cl_bench.running.tuned import reads_test
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 from cl_bench.training.generators import Seeds
-
-# of the settings in `training`
-NOT_THE_STRATEGYS = (
-    *("threads", "deterministic", "stacked", "checkpoint_minutes", "test_on", "test_last"),
-    *("probe_every", "probe_size"),
-)
+from cl_bench.validation import check_device
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
@@ -49,8 +45,7 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
 
 def device_of(name: str) -> torch.device:
     """`auto` takes the GPU where there is one."""
-    if name not in ("auto", "cpu") and not name.startswith("cuda"):
-        raise ValueError(f"training.device must be auto, cpu or cuda, got {name!r}")
+    check_device(name)
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             f"training.device={name} needs a CUDA device and torch sees none; use training.device=cpu"

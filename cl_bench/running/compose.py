@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from copy import deepcopy
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,22 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
-from cl_bench.choices import choices
+from cl_bench.choices import GROUPS, choices
 from cl_bench.places import conf_folder
 from cl_bench.running.environment import num_cores
+from cl_bench.running.nearest import no_such_choice, no_such_setting
 from cl_bench.running.tuned import reads_test, with_tuning
 from cl_bench.running.tuned_files import TUNING
+from cl_bench.running.words import one_run, override
 from cl_bench.settings import is_as_before, is_incidental
+from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
@@ -84,14 +91,17 @@ def _data_name(*, _parent_: Any) -> str:
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
     """The configuration of one run, from Python.
 
+    Paths are taken as they are, `~` at their start expanded, as `cl-bench run` does.
+
     Raises:
         ValueError: for a setting or a choice that does not exist.
     """
     register()
     GlobalHydra.instance().clear()
+    given = one_run([override(each) for each in overrides])
     try:
         with initialize_config_dir(config_dir=str(conf_folder()), version_base=VERSION_BASE):
-            config = hydra_compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)
+            config = hydra_compose(CONFIG_NAME, overrides=given, return_hydra_config=True)
             return with_tuning(config, config.hydra)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(explain(error)) from error
@@ -99,20 +109,26 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
 
 def explain(error: Exception) -> str:
     """What is wrong with the overrides, in a sentence, with the nearest names that do exist."""
-    message = (str(error).strip() or type(error).__name__).splitlines()[0]
-    message = message.rpartition("raised while resolving interpolation: ")[2]
-    cause = error.__cause__
-    wrong, options = "", []
+    message = (str(error).strip() or type(error).__name__).splitlines()
+    text = message[0].rpartition("raised while resolving interpolation: ")[2]
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
         group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
-        options = list(choices(group))
-        message = f"there is no {group}={wrong}; choices: {', '.join(options)}."
-    elif isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
-        wrong = str(cause.key)
-        options = [str(key) for key in cause.parent_node if not str(key).startswith("_")]
-        message = f"there is no setting {cause.full_key}."
-    near = get_close_matches(wrong, options, n=3, cutoff=0.6)
-    return message + (f" Did you mean {' or '.join(near)}?" if near else "")
+        return no_such_choice(
+            group, wrong, list(choices(group)), {each: list(choices(each)) for each in GROUPS}
+        )
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        root = cause.parent_node._get_root()
+        value = message[-1].partition(f"use +{cause.full_key}=")[2]
+        if isinstance(root, DictConfig):
+            return no_such_setting(str(cause.full_key), value, known_settings(root))
+    return text
+
+
+def known_settings(config: DictConfig) -> list[str]:
+    """The full names of all settings that people set, and the groups of choices."""
+    names = flatten(_container(config, resolve=False))
+    return [*(name for name in names if "._" not in f".{name}"), *GROUPS]
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -147,11 +163,9 @@ def one_seed_each(config: DictConfig) -> list[DictConfig]:
     """The configuration of each run: of every seed in `seeds`, or of the one `seed`."""
     if config.seeds is None:
         return [config]
-    seeds = config.seeds
-    if not isinstance(seeds, ListConfig) or not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds must be a list of different whole numbers, such as [0,1,2], got {seeds=}")
+    check_seeds(config.seeds)
     each = []
-    for seed in seeds:
+    for seed in config.seeds:
         one = deepcopy(config)
         with open_dict(one):
             one.seed, one.seeds = seed, None

@@ -1,4 +1,4 @@
-"""`cl-bench run`: Hydra's command line with its errors in one line."""
+"""`cl-bench run`: Hydra's command line, whose words and settings are checked before anything is made."""
 
 import logging
 import os
@@ -7,22 +7,30 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from cl_bench.choices import GROUPS, choices
 from cl_bench.places import conf_folder
-from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, register
+from cl_bench.running.checked import SettingError
+from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, known_settings, register
 from cl_bench.running.folder import LOG
 from cl_bench.running.job import execute
 from cl_bench.running.progress import PLAN, SweepProgress
 from cl_bench.running.stops import Stopped
+from cl_bench.running.sweep import find, is_choice, loader
 from cl_bench.running.tuned import with_tuning
+from cl_bench.running.words import WordError, Words, one_run, read
+
+OUR_SWEEPER = "hydra_plugins.cl_bench_sweeper"
 
 
 def job(config: DictConfig) -> str:
@@ -30,12 +38,6 @@ def job(config: DictConfig) -> str:
     register()  # a sweep's worker is a new process
     config = with_tuning(config, HydraConfig.get())
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    given = [each for each in HydraConfig.get().overrides.task if each.startswith("seed=")]
-    if config.seeds is not None and given:
-        raise ValueError(
-            f"seeds takes the place of seed, got both: seeds={config.seeds}, {given[0]} (a study that sweeps "
-            "seed is given other ones by seed=...)"
-        )
     return " ".join(map(str, execute(config, show_progress=not in_sweep)))
 
 
@@ -47,12 +49,24 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
         all runs of a sweep, where something ran.
     """
     register()
-    flags = [argument for argument in arguments if argument in ("-m", "--multirun")]
-    rest = [argument for argument in arguments if argument not in flags]
-    sys.argv = ["cl-bench", *flags[:1], *rest]  # Hydra reads it, and wants -m before the settings
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, instead of printing and leaving
     # our hydra/launcher=ray has the name of Ray's own
     warnings.filterwarnings("ignore", message="(?s).*validated against ConfigStore schema")
+    given: list[Words] = []
+
+    def look() -> None:
+        every = {group: list(choices(group)) for group in GROUPS if choices(group)}
+        given.append(read(arguments, names=_all_settings, choices=every))
+        if given[0].runs:
+            check(given[0])
+
+    status = status_of(look)
+    if status:
+        return (2 if status == 1 else status), None
+    (words,) = given
+    flags = [each for each in words.flags if each not in ("-m", "--multirun")]
+    # Hydra reads it, and wants -m before the settings
+    sys.argv = ["cl-bench", *["-m"][: words.sweeps], *flags, *words.overrides]
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(job)
@@ -81,11 +95,60 @@ def _leave_nothing(folder: Path, *, made: Sequence[Path]) -> None:
             place.rmdir()  # only where it is empty
 
 
+def check(words: Words) -> None:
+    """Check all jobs of a command line, and say what is left out.
+
+    Raises:
+        SettingError, WordError, HydraException: where nothing of it can be run.
+    """
+    source = loader(words.config_dirs)
+    parsed = OverridesParser.create(config_loader=source).parse_overrides(words.overrides)
+    hydra_own = [str(each.input_line) for each in parsed if each.is_hydra_override()]
+    settings = [each for each in parsed if not each.is_hydra_override()]
+    for each in settings:
+        if each.value() is None and not each.is_delete() and is_choice(source, each.get_key_element()):
+            raise WordError(f"{each.input_line} is no choice: type {each.key_or_group}=none, or leave it out")
+    fixed = [
+        str(each.input_line)
+        for each in settings
+        if not each.is_sweep_override() and is_choice(source, each.get_key_element())
+    ]
+    whole = source.load_configuration(
+        CONFIG_NAME, [*hydra_own, *fixed], RunMode.MULTIRUN, validate_sweep_overrides=False
+    )
+    sweeps = words.sweeps or whole.hydra.mode == RunMode.MULTIRUN
+    given = [str(each.input_line) for each in settings]
+    if not sweeps:
+        find(source, one_run(given), hydra_own, anew=True)
+    elif str(whole.hydra.sweeper["_target_"]).startswith(OUR_SWEEPER):
+        study = [f"{key}={value}" for key, value in (whole.hydra.sweeper.params or {}).items()]
+        found = find(source, [*study, *given], hydra_own, anew=True)
+        for note in found.notes:
+            print(f"cl-bench: {note}", file=sys.stderr)
+        if (
+            len(found.run) == 1
+            and not found.left_out
+            and not any(each.startswith("seeds=") for each in given)
+        ):
+            print(
+                "cl-bench: -m sweeps over several values, as in seed=0,1; here are none: this is one run",
+                file=sys.stderr,
+            )
+
+
+@cache
+def _all_settings() -> list[str]:
+    return known_settings(loader().load_configuration(CONFIG_NAME, [], RunMode.RUN))
+
+
 def status_of(work: Callable[[], object]) -> int:
     """Do it; what goes wrong is a line on standard error and the exit status."""
     status = 0
     try:
         work()
+    except (SettingError, WordError) as error:
+        print(f"cl-bench: {error}", file=sys.stderr)
+        status = 2
     except (HydraException, OmegaConfBaseException) as error:
         print(f"cl-bench: {explain(error)}", file=sys.stderr)
         status = 2

@@ -1,7 +1,6 @@
 """One bar over a whole sweep, whoever runs its jobs."""
 
 import json
-import math
 import threading
 import time
 from contextlib import suppress
@@ -9,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.files import write_whole
 from cl_bench.protocol import TEST_LAST, num_tests
+from cl_bench.running.sweep import jobs, values_of
 from cl_bench.terminal import Bar
 
 POLL_SECONDS = 0.5
-PLAN = "sweep.json"  # of the last sweep into a study's folder, beside its runs
+# of the last sweep into a study's folder, beside its runs; analysis/planned.py reads it
+PLAN, LEFT_OUT = "sweep.json", "left_out"
 
 
 class SweepProgress(Callback):
@@ -90,31 +90,26 @@ class SweepProgress(Callback):
 
 def write_plan(folder: Path, config: DictConfig) -> None:
     """What the sweep is going to run, so that a report can say what is missing."""
-    planned = choices(config)
+    planned: dict[str, Any] = dict(choices(config))
     if config.seeds is not None:
         planned["seed"] = [str(seed) for seed in config.seeds]
     planned.pop("seeds", None)
+    left_out = [each.where for each in jobs(config).left_out]
+    planned |= {LEFT_OUT: left_out} if left_out else {}
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / PLAN, json.dumps(planned, indent=1) + "\n")
 
 
 def count_jobs(config: DictConfig) -> int:
-    """How many jobs the sweep has: the product of its choices."""
-    return math.prod(map(len, choices(config).values()))
+    """How many jobs the sweep has: its combinations, less those that are left out."""
+    return len(jobs(config).run)
 
 
 def choices(config: DictConfig) -> dict[str, list[str]]:
     """The values that the sweep gives each setting of its command line and of its study."""
     given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    found: dict[str, list[str]] = {}
-    for override in parser.parse_overrides([*given, *config.hydra.overrides.task]):
-        if override.is_sweep_override():
-            values = [str(value) for value in override.sweep_string_iterator()]
-        else:
-            values = [str(override.get_value_element_as_str())]
-        found[override.get_key_element().lstrip("+")] = values
-    return found
+    found = values_of(GlobalHydra.instance().config_loader(), [*given, *config.hydra.overrides.task])
+    return {key.lstrip("+"): values for key, values in found.items()}
 
 
 def _share_done(summary: Path, since: float) -> float | None:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from cl_bench.validation import check_seed
+
 PURPOSES = ("init", "order", "batches", "augmentation", "noise", "test", "probe")
 
 
@@ -42,8 +44,8 @@ class Seeds:
             raise ValueError(f"seeds are for {', '.join(PURPOSES)}, got {unknown[0]!r}")
         chosen = {purpose: own.get(purpose) for purpose in PURPOSES}
         for name, value in {"seed": seed, **chosen}.items():
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-                raise ValueError(f"a seed must be a whole number, at least 0, got {name}={value!r}")
+            if value is not None:
+                check_seed(name, value)
         self._seeds = {
             purpose: derive(seed if value is None else value, purpose) for purpose, value in chosen.items()
         }

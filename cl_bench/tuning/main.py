@@ -17,16 +17,20 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from cl_bench.places import conf_folder
+from cl_bench.places import conf_folder, expanded
+from cl_bench.running.checked import Checker, SettingError, checked
 from cl_bench.running.compose import VERSION_BASE, compose, flatten, plain
 from cl_bench.running.job import NOISE
 from cl_bench.running.main import status_of
+from cl_bench.running.sweep import has, no_setting, with_overrides
 from cl_bench.running.tuned import provenance
+from cl_bench.running.words import override, quoted
 from cl_bench.settings import is_incidental
 from cl_bench.tuning.document import settings_of, write_tuned
 from cl_bench.tuning.search import Score, best, search
 from cl_bench.tuning.seeds import tuning_seeds
 from cl_bench.tuning.space import Dimension, Trial, dimension_of, draw_trials, read_space
+from cl_bench.validation import check_count, check_seed, check_share
 
 OURS = "tune."  # prefix of the search's own settings, conf/tune.yaml
 PAIRS = ("strategy", "benchmark")  # each choice of the one with each of the other is a search of its own
@@ -58,9 +62,32 @@ def main(arguments: Sequence[str]) -> int:
 def _tune(arguments: Sequence[str]) -> None:
     request = read(arguments)
     benchmarks = [f"benchmark={each}" for each in request.pairs["benchmark"]]
-    for strategy, benchmark in itertools.product(request.pairs["strategy"], benchmarks or [""]):
-        chosen = [f"strategy={strategy}", *filter(None, [benchmark])]
-        print(tune_one(strategy, overrides=[*request.fixed, *chosen], request=request), flush=True)
+    pairs = [
+        (strategy, [*request.fixed, f"strategy={strategy}", *filter(None, [benchmark])])
+        for strategy, benchmark in itertools.product(request.pairs["strategy"], benchmarks or [""])
+    ]
+    for strategy, overrides in pairs:  # all of them before the first search
+        check(strategy, overrides=overrides, request=request)
+    for strategy, overrides in pairs:
+        print(tune_one(strategy, overrides=overrides, request=request), flush=True)
+
+
+def check(strategy: str, *, overrides: list[str], request: Request) -> None:
+    """Check the settings of every trial of a search.
+
+    Raises:
+        SettingError: for the first setting that is wrong.
+    """
+    config = checked(compose(overrides))
+    space = space_of(strategy, overrides, request.dimensions)
+    _, trials = draw_trials(space, num_trials=request.tune.trials, seed=request.tune.sampler_seed)
+    checker = Checker()
+    for setting in trials[0]:
+        if not setting.key.startswith("+") and not has(config, setting.key):
+            raise SettingError(no_setting(config, setting.override, checker))
+    for trial in trials:
+        for problem in checker.problems(with_overrides(config, [setting.override for setting in trial])):
+            raise SettingError(problem.message)
 
 
 def read(arguments: Sequence[str]) -> Request:
@@ -73,8 +100,8 @@ def read(arguments: Sequence[str]) -> Request:
     assert isinstance(tune, DictConfig)
     pairs: dict[str, list[str]] = {name: [] for name in PAIRS}
     fixed, dimensions = [], {}
-    for override in _overrides(arguments):
-        key, written = override.get_key_element().lstrip("+~"), str(override.input_line)
+    for given in _overrides(arguments):
+        key, written = given.get_key_element().lstrip("+~"), str(given.input_line)
         if key in NOT_THEIRS:
             raise ValueError(f"{key} is the search's own, got {written}; it is set by {NOT_THEIRS[key]}")
         if key.startswith(OURS):
@@ -83,22 +110,23 @@ def read(arguments: Sequence[str]) -> Request:
                 raise ValueError(
                     f"there is no setting {key}; there are tune.{', tune.'.join(map(str, tune))}"
                 )
-            tune[name] = override.value()
+            tune[name] = given.value()
         elif key in PAIRS:
             pairs[key] = (
-                [*map(str, override.sweep_string_iterator())]
-                if override.is_sweep_override()
-                else [str(override.value())]
+                [*map(str, given.sweep_string_iterator())]
+                if given.is_sweep_override()
+                else [str(given.value())]
             )
         else:
-            dimensions[key] = dimension_of(override)
+            dimensions[key] = dimension_of(given)
             if dimensions[key] is None:
                 fixed.append(written)
     if not pairs["strategy"]:
         raise ValueError("a search needs strategy=..., got none; see cl-bench tune --help")
-    from cl_bench.strategies.checks import check_count  # imports Avalanche
-
     check_count(trials=tune.trials, num_seeds=tune.num_seeds, num_reported=tune.num_reported)
+    check_share(validation_share=tune.validation_share)
+    check_seed("tune.first_seed", tune.first_seed)
+    check_seed("tune.sampler_seed", tune.sampler_seed)
     return Request(f"cl-bench tune {shlex.join(arguments)}", pairs, fixed, dimensions, tune)
 
 
@@ -110,10 +138,14 @@ def _overrides(arguments: Sequence[str]) -> list[Override]:
         if argument in ("--config-dir", "-cd") and left:
             argument = f"--config-dir={left.pop(0)}"
         if argument.startswith("--config-dir="):
-            folder = Path(argument.partition("=")[2]).resolve()
-            argument = f"hydra.searchpath=['file://{folder}']"
+            folder = Path(expanded(argument.partition("=")[2])).resolve()
+            argument = f"hydra.searchpath=[{quoted(f'file://{folder}')}]"
         elif argument.startswith("-"):
             raise ValueError(f"cl-bench tune takes settings and --config-dir, got {argument}")
+        elif "=" not in argument and not argument.startswith("~"):
+            raise ValueError(f"cl-bench tune takes settings as name=value, got {argument}")
+        else:
+            argument = override(argument, several=True)
         found.append(argument)
     return OverridesParser.create().parse_overrides(found)
 

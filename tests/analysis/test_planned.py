@@ -24,6 +24,16 @@ def test_a_value_is_the_same_however_it_is_written(tmp_path, write_run, value, t
     ]
 
 
+def test_what_a_sweep_leaves_out_is_not_missing(tmp_path, write_run):
+    write_run(tmp_path, settings={"strategy.name": "ewc", "strategy.strength": 1.0})
+    plan = {"strategy": ["ewc", "finetune"], "strategy.strength": ["1", "10"]}
+    left_out = [{"strategy": ["finetune"], "strategy.strength": ["1", "10"]}]
+    (note,) = planned(tmp_path, **plan, left_out=left_out)
+    assert note == ("study: 1 of 2 runs of the last sweep have not begun: strategy=ewc strategy.strength=10.")
+    assert planned(tmp_path, **plan, left_out=[*left_out, {"strategy.strength": ["10"]}]) == []
+    assert planned(tmp_path, **plan, left_out="nonsense")[0].startswith("study: 3 of 4")
+
+
 def test_a_plan_of_no_runs_or_of_more_than_anybody_runs_is_none(tmp_path):
     for values in ([], [str(number) for number in range(1001)]):
         (tmp_path / "sweep.json").write_text(json.dumps({"seed": values, "strategy": values}))

@@ -7,9 +7,10 @@ from functools import partial
 
 import pytest
 
-from cl_bench.choices import GROUPS, choices, with_packages
+from cl_bench.choices import GROUPS, all_groups, choices, with_packages
 from cl_bench.cli import VERBS, main
 from cl_bench.kinds import KINDS
+from cl_bench.places import conf_folder
 
 # Help
 
@@ -72,12 +73,12 @@ def test_run_help_shows_every_setting_and_trains_nothing(capsys, tmp_path, monke
         (["list", "strategie"], "there is no group 'strategie'; did you mean strategy?"),
         (["list", "xyz"], "there is no group 'xyz'; groups: experiment, benchmark"),
         (["run", "strategy=ewcc"], "there is no strategy=ewcc; choices: "),
-        (["run", "strategy=ewcc"], "Did you mean ewc?"),
-        (["run", "benchmark/dataset=minst"], "Did you mean mnist?"),
-        (["run", "experiment=digit"], "Did you mean digits?"),
-        (["run", "training.epoch=3"], "there is no setting training.epoch. Did you mean epochs?"),
+        (["run", "strategy=ewcc"], "Did you mean strategy=ewc?"),
+        (["run", "benchmark/dataset=minst"], "Did you mean benchmark/dataset=mnist?"),
+        (["run", "experiment=digit"], "Did you mean experiment=digits?"),
+        (["run", "training.epoch=3"], "there is no setting training.epoch. Did you mean training.epochs=3?"),
         (["run", "strateg=ewc"], "there is no setting strateg. Did you mean strategy"),
-        (["run", "-m", "strategy=finetune,ewcc", "benchmark=split_digits"], "Did you mean ewc?"),
+        (["run", "-m", "strategy=finetune,ewcc", "benchmark=split_digits"], "Did you mean strategy=ewc?"),
         (["run", "strategy"], "'strategy'"),
     ],
 )
@@ -120,11 +121,13 @@ def test_list_of_a_group_shows_that_group_alone(command):
 
 
 def test_groups_without_a_choice_are_left_out(command, monkeypatch):
-    import cl_bench.cli as cli
+    from cl_bench import choices as module
+    from cl_bench import cli, listing
 
     for function in (choices, with_packages):
         without = partial(lambda found, group: {} if group == "experiment" else found(group), function)
-        monkeypatch.setattr(cli, function.__name__, without)
+        for place in (module, cli, listing):
+            monkeypatch.setattr(place, function.__name__, without, raising=False)
     for arguments in (["list"], ["--help"]):
         status, shown, errors = command(*arguments)
         assert (status, errors) == (0, "")
@@ -132,6 +135,100 @@ def test_groups_without_a_choice_are_left_out(command, monkeypatch):
         assert "experiment        =" not in shown
         assert "strategy" in shown
     assert command("list", "experiment")[0] == 2
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["strategy", "--help"]])
+def test_list_answers_help(command, arguments):
+    status, shown, errors = command("list", *arguments)
+    assert (status, errors) == (0, "")
+    assert shown.startswith("usage: cl-bench list")
+    assert all(group in shown for group in all_groups())
+
+
+@pytest.mark.parametrize("group", [*all_groups(), "tuned/permuted_mnist", "tuned/permuted_mnist/"])
+def test_every_group_in_conf_is_listed(command, group):
+    status, shown, errors = command("list", group)
+    assert (status, errors) == (0, "")
+    inside = choices(group.strip("/")) or {place.name for place in (conf_folder() / group).iterdir()}
+    assert inside
+    assert all(name in shown for name in inside)
+
+
+def test_one_strategy_is_shown_with_its_settings_its_source_and_what_is_tuned_for_it(command):
+    status, shown, _ = command("list", "strategy", "ewc")
+    assert status == 0
+    assert "strategy.strength=1000.0         lambda; 0 is fine-tuning" in shown
+    assert "Sources: Kirkpatrick et al. 2017" in shown
+    assert "permuted_mnist: strategy.strength=" in shown
+    assert "strategy.strength=1,10,100,1000,10000 training.learning_rate=" in shown
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "expected"),
+    [
+        ("strategy", "bayesbinn_fixed_prior", "carry_prior=false           false keeps the first prior"),
+        ("strategy", "bayesbinn_fixed_prior", "model.weights=binary"),
+        ("strategy", "finetune", "Settings, with their defaults"),
+        ("benchmark", "split_mnist", "benchmark.num_tasks=5"),
+        ("benchmark/dataset", "image_folder", "benchmark.dataset.path=???"),
+        ("model", "mlp", "model.hidden=[100, 100]"),
+        ("training", "default", "training.epochs=5"),
+        ("tracking", "wandb", "tracking.mode=online"),
+        ("experiment", "digits", "study: digits"),
+        ("search", "ewc", "strategy.strength"),
+        ("hydra/launcher", "slurm", "timeout_min"),
+    ],
+)
+def test_one_choice_of_every_group_is_shown(command, group, name, expected):
+    status, shown, errors = command("list", group, name)
+    assert (status, errors) == (0, "")
+    assert expected in shown
+
+
+def test_showing_a_choice_imports_neither_torch_nor_avalanche():
+    script = "import sys; from cl_bench.cli import main; main(['list', 'strategy', 'vcl']); "
+    script += "assert not {'torch', 'avalanche', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nonsense"], "there is no group 'nonsense'; groups: experiment"),
+        (["ewc"], "type cl-bench list strategy ewc"),
+        (["strategy", "ewcc"], "there is no strategy=ewcc; did you mean ewc?"),
+        (["strategy", "ewc", "vcl"], "one choice is shown at a time"),
+        (["search", "mnist"], "there is no search=mnist; choices: "),
+    ],
+)
+def test_what_cannot_be_listed_is_said_in_a_line(command, arguments, expected):
+    status, shown, errors = command("list", *arguments)
+    assert (status, shown) == (2, "")
+    (line,) = errors.splitlines()
+    assert expected in line
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"run"}))
+def test_every_verb_answers_help(command, verb):
+    status, shown, _ = command(verb, "--help")
+    assert status == 0
+    assert shown
+
+
+def test_a_path_may_begin_with_the_home_folder_in_every_verb(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    for arguments in (
+        ["report", "~/empty"],
+        ["plot", "comparison", "~/empty", "--output=~/a.png"],
+        ["merge", "~/empty", "-o", "~/new"],
+        ["verify", "~/empty"],
+    ):
+        status, _, errors = command(*arguments)
+        assert status == 1
+        assert f"{tmp_path}/empty" in errors
+        assert "~" not in errors
+    assert "~nobody_here" in command("report", "~nobody_here/x")[2]
 
 
 # Report
@@ -176,7 +273,8 @@ def test_completion_offers_the_verbs_first(monkeypatch, capsys, line):
 
 
 def test_completion_offers_groups_to_list(monkeypatch, capsys):
-    assert complete(monkeypatch, capsys, "cl-bench list ") == list(GROUPS)
+    assert complete(monkeypatch, capsys, "cl-bench list ") == all_groups()
+    assert complete(monkeypatch, capsys, "cl-bench list strategy ") == list(choices("strategy"))
     assert complete(monkeypatch, capsys, "cl-bench plot ") == list(KINDS)
     assert complete(monkeypatch, capsys, "cl-bench report ") == []
 

@@ -1,0 +1,90 @@
+"""Rules of settings: each error names the rule, the setting and its value. Nothing slow is imported here."""
+
+import math
+import re
+from collections.abc import Sequence
+
+MOST_THREADS = 1024  # torch is killed by the system for some number above it
+LARGEST_SEED = 2**63 - 1  # records hold seeds as 64-bit integers
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+def check_positive(**settings: float) -> None:
+    for name, value in settings.items():
+        if not (is_number(value) and value > 0):
+            raise ValueError(f"{name} must be a positive number, got {name}={value!r}")
+
+
+def check_not_negative(**settings: float) -> None:
+    for name, value in settings.items():
+        if not (is_number(value) and value >= 0):
+            raise ValueError(f"{name} must be a number and not negative, got {name}={value!r}")
+
+
+def check_share(**settings: float) -> None:
+    for name, value in settings.items():
+        if not (is_number(value) and 0 <= value < 1):
+            raise ValueError(f"{name} must be at least 0 and below 1, got {name}={value!r}")
+
+
+def check_number(name: str, value: float) -> None:
+    if not is_number(value) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a number, got {name}={value!r}")
+
+
+def check_count(**settings: int) -> None:
+    for name, value in settings.items():
+        if not is_whole(value) or value < 1:
+            raise ValueError(f"{name} must be a whole number, at least 1, got {name}={value!r}")
+
+
+def check_num_tasks(num_tasks: int) -> int:
+    check_count(num_tasks=num_tasks)
+    return num_tasks
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {name}={value!r}")
+
+
+def check_threads(threads: int) -> None:
+    check_count(threads=threads)
+    if threads > MOST_THREADS:
+        raise ValueError(f"threads must be at most {MOST_THREADS}, got threads={threads}")
+
+
+def check_device(device: str) -> None:
+    """Its name alone: whether this machine has it, torch knows."""
+    if not isinstance(device, str) or not DEVICE.fullmatch(device):
+        raise ValueError(f"training.device must be auto, cpu or cuda (cuda:1, ...), got {device!r}")
+
+
+def check_seed(name: str, value: int) -> None:
+    if not is_whole(value) or value < 0:
+        raise ValueError(f"a seed must be a whole number, at least 0, got {name}={value!r}")
+    if value > LARGEST_SEED:
+        raise ValueError(f"a seed must be below 2**63, as records hold it, got {name}={value}")
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Of several seeds in one job."""
+    if (
+        not isinstance(seeds, Sequence)
+        or isinstance(seeds, str)
+        or not seeds
+        or not all(map(is_whole, seeds))
+    ):
+        raise ValueError(f"seeds must be a list of different whole numbers, such as [0,1,2], got {seeds=}")
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be a list of different whole numbers, got {seeds=}")
+    for seed in seeds:
+        check_seed("seeds", seed)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
