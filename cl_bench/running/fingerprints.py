@@ -10,9 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cl_bench import sources
 from cl_bench.files import read_json, write_whole
 from cl_bench.provenance import differences
+from cl_bench.running import code_hashes
 from cl_bench.running.tuned import reads_test
 from cl_bench.settings import is_incidental
 
@@ -48,7 +48,7 @@ def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
     """
     from cl_bench.data.fingerprint import digest
 
-    changed = sources.changed_since_import(targets(config))
+    changed = code_hashes.changed_since_import(targets(config))
     if changed:
         raise ValueError(
             f"cannot run {', '.join(changed)}: it was edited after this process had imported it; "
@@ -56,7 +56,7 @@ def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
         )
     found = digest(data)
     remember(config, data.files, found)
-    return {"code": sources.code_of(targets(config)), "data": found}
+    return {"code": code_hashes.code_of(targets(config)), "data": found}
 
 
 def changes(config: DictConfig, about: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
@@ -65,7 +65,7 @@ def changes(config: DictConfig, about: Mapping[str, Any]) -> tuple[list[str], di
     if not code or not about.get("data"):
         return [], {}
     seen = code.get("cl_bench", {}).get("tree") if isinstance(code, dict) else None
-    now = {"code": sources.code_of(targets(config), seen=seen), "data": data_now(config)}
+    now = {"code": code_hashes.code_of(targets(config), seen=seen), "data": data_now(config)}
     return differences(about, now), now
 
 
@@ -101,7 +101,7 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
 def _memory_of(config: DictConfig) -> Path:
     """The file for this data set, read from these places by this code."""
     node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
-    about = [node, reads_test(config), os.environ.get("CL_BENCH_DATA"), sources.tree_of("data")]
+    about = [node, reads_test(config), os.environ.get("CL_BENCH_DATA"), code_hashes.tree_of("data")]
     name = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return Path(config.results_dir) / REMEMBERED / f"{name}.json"
 

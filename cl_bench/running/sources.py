@@ -41,13 +41,20 @@ class Source:
     @cached_property
     def stars(self) -> list[str]:
         """Modules of which everything is imported."""
-        return [
-            self._absolute(node)
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
-        ]
+        return [each.module for each in self.imports if each.name == "*"]
 
-    @property
+    @cached_property
+    def imports(self) -> list[Imported]:
+        """Every import, those in functions too; `import a.b` has no name, a star the name *."""
+        found = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                found += [Imported(alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                found += [Imported(self._absolute(node), alias.name) for alias in node.names]
+        return found
+
+    @cached_property
     def is_package(self) -> bool:
         return self.path.name == "__init__.py"
 

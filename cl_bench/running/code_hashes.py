@@ -1,13 +1,11 @@
-"""The source that a run's numbers come from, found and hashed without importing it.
+"""Hashes of the source that a run's numbers come from; nothing of it is imported.
 
 Two hashes are kept of it. `source` is of the files as they are. `compiled` is of what Python makes of them:
 comments, docstrings, blank lines and line numbers do not count, but it is the same for one version of Python
 only. Code is the same where either agrees.
 """
 
-import ast
 import hashlib
-import importlib.util
 import marshal
 import site
 import subprocess
@@ -19,12 +17,14 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from cl_bench.running.sources import NotThereError, locate, source_of
+
 PACKAGE = "cl_bench"
 # what decides the numbers; data sets have fingerprints of their own
 ROOMS = ("models", "posteriors", "strategies", "streams", "training")
 ENGINE = ("cl_bench.streams.benchmark", "cl_bench.training.experiment", "cl_bench.training.process")
 VERSIONED = ("avalanche", "hydra", "numpy", "torch", "torchvision")  # run.json has their versions
-HOME = Path(__file__).resolve().parent
+HOME = Path(__file__).resolve().parents[1]
 
 
 def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any]:
@@ -65,36 +65,19 @@ def changed_since_import(targets: Iterable[str]) -> list[str]:
     return changed
 
 
-def module_path(name: str) -> Path | None:
-    """The file of a module, found without importing it or the packages that it lies in."""
-    first, *rest = name.split(".")
-    try:
-        spec = importlib.util.find_spec(first)
-    except (ImportError, ValueError):  # ValueError: a module without a spec, such as __main__
-        return None
-    if spec is None:
-        return None
-    folders = [Path(place) for place in spec.submodule_search_locations or ()]
-    path = Path(spec.origin) if spec.has_location and spec.origin else None
-    for part in rest:
-        files = [folder / inside for folder in folders for inside in (f"{part}/__init__.py", f"{part}.py")]
-        path = next(filter(Path.is_file, files), None)
-        if path is None:
-            return None
-        folders = [path.parent] if path.name == "__init__.py" else []
-    return path if path is not None and path.suffix == ".py" else None
-
-
 def _found(target: str) -> str:
-    """The module that a target is written in, where its path may lead through a package's __init__."""
-    module, _, attribute = target.rpartition(".")
-    while module and module_path(module) is None:  # a class in a class
-        module, _, attribute = module.rpartition(".")
-    if not module:
+    """The module that a target is written in, where its path may lead through a package's __init__; empty
+    where it cannot be found.
+    """
+    try:
+        found = locate(target)
+    except NotThereError:
         return ""
-    for name, taken in _imports(module):
-        if attribute and attribute in taken and name != module and module_path(name) is not None:
-            return _found(f"{name}.{attribute}")
+    if found is not None:
+        return found.source.name
+    module = target.rpartition(".")[0]
+    while module and source_of(module) is None:  # a class in a class
+        module = module.rpartition(".")[0]
     return module
 
 
@@ -104,16 +87,16 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     own = {start.partition(".")[0] for start in starts} - {PACKAGE, *VERSIONED}
-    left = [start if module_path(start) else _found(start) for start in starts]
+    left = [start if source_of(start) else _found(start) for start in starts]
     while left:
         name = left.pop()
-        path = module_path(name) if name and name not in found else None
-        if path is None or not _decides(name, path, own, ours=ours):
+        source = source_of(name) if name and name not in found else None
+        if source is None or not _decides(name, source.path, own, ours=ours):
             continue
-        found[name] = path
-        for module, taken in _imports(name):
-            inside = [f"{module}.{part}" for part in taken]
-            left += [each if module_path(each) else _found(each) for each in inside] or [module]
+        found[name] = source.path
+        for module, taken in source.imports:
+            inside = f"{module}.{taken}" if taken else module
+            left.append(inside if source_of(inside) else _found(inside))
             if module.partition(".")[0] != PACKAGE:
                 left.append(module)
     return dict(sorted(found.items()))
@@ -133,32 +116,6 @@ def _installed() -> tuple[Path, ...]:
     paths = sysconfig.get_paths()
     places = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     return tuple({Path(place).resolve() for place in (*places, site.getusersitepackages())})
-
-
-def _imports(module: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(module, names taken from it) of every import, also of those in functions."""
-    path = module_path(module)
-    tree = None if path is None else _tree_of(path, path.stat().st_mtime_ns)
-    if tree is None or path is None:
-        return
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in tree:
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, ()) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            name = ".".join(filter(None, [*base, node.module]))
-            yield name, tuple(alias.name for alias in node.names if alias.name != "*")
-
-
-@cache
-def _tree_of(path: Path, when: int) -> list[ast.stmt] | None:
-    """The import statements of a file as it is at a time; None where it is no Python."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return None
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _hashes(paths: Iterable[Path]) -> dict[str, str]:

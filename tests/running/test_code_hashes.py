@@ -6,8 +6,8 @@ from importlib import import_module, invalidate_caches
 
 import pytest
 
-from cl_bench import sources
 from cl_bench.provenance import differences
+from cl_bench.running import code_hashes
 
 STRATEGY = '''
 """A strategy."""
@@ -34,13 +34,13 @@ def mine(tmp_path, monkeypatch, request):
 
 
 def code(path):
-    return {"code": sources.code_of([f"{path.stem}.Mine"])}
+    return {"code": code_hashes.code_of([f"{path.stem}.Mine"])}
 
 
 def test_no_code_is_imported_to_be_hashed(mine):
     script = (
-        "import sys; from cl_bench import sources; "
-        f"print(sources.code_of(['{mine[0].stem}.Mine', 'cl_bench.strategies.EWC'])['outside']); "
+        "import sys; from cl_bench.running import code_hashes; "
+        f"print(code_hashes.code_of(['{mine[0].stem}.Mine', 'cl_bench.strategies.EWC'])['outside']); "
         "print(*sys.modules, file=sys.stderr)"
     )
     command = [sys.executable, "-c", script]
@@ -51,7 +51,7 @@ def test_no_code_is_imported_to_be_hashed(mine):
 
 
 def test_a_target_is_followed_to_the_module_that_it_is_written_in():
-    found = sources._reached(["cl_bench.strategies.EWC", "cl_bench.models.mlp"], ours=True)
+    found = code_hashes._reached(["cl_bench.strategies.EWC", "cl_bench.models.mlp"], ours=True)
     assert {"cl_bench.strategies.ewc", "cl_bench.posteriors.fisher", "cl_bench.models.perceptron"} <= set(
         found
     )
@@ -77,26 +77,26 @@ def test_code_that_does_something_else_is_not(mine, which):
 
 
 def test_packages_that_run_json_has_the_versions_of_are_not_hashed():
-    assert sources.code_of(["avalanche.training.EWC", "torch.nn.Linear"])["outside"] == {}
+    assert code_hashes.code_of(["avalanche.training.EWC", "torch.nn.Linear"])["outside"] == {}
 
 
 def test_a_class_whose_source_cannot_be_found_is_said_to_be_unknown():
-    assert sources.code_of(["nowhere.to.Be"])["outside"] == {"nowhere.to.Be": {"source": "unknown"}}
+    assert code_hashes.code_of(["nowhere.to.Be"])["outside"] == {"nowhere.to.Be": {"source": "unknown"}}
 
 
 def test_a_module_edited_after_its_import_is_told_until_it_is_reloaded(mine):
     import_module(mine[0].stem)
     target = f"{mine[0].stem}.Mine"
-    assert sources.changed_since_import([target]) == []
+    assert code_hashes.changed_since_import([target]) == []
     mine[0].write_text(mine[0].read_text().replace("* FACTOR", "* 3.0"))
-    assert sources.changed_since_import([target]) == [mine[0].stem]
+    assert code_hashes.changed_since_import([target]) == [mine[0].stem]
     invalidate_caches()
     del sys.modules[mine[0].stem]
     import_module(mine[0].stem)
-    assert sources.changed_since_import([target]) == []
+    assert code_hashes.changed_since_import([target]) == []
 
 
 def test_the_same_tree_spares_all_other_questions_of_cl_bench():
-    quick = sources.code_of(["cl_bench.strategies.EWC"], seen=sources.tree())
+    quick = code_hashes.code_of(["cl_bench.strategies.EWC"], seen=code_hashes.tree())
     assert set(quick["cl_bench"]) == {"tree"}
-    assert differences({"code": sources.code_of(["cl_bench.strategies.EWC"])}, {"code": quick}) == []
+    assert differences({"code": code_hashes.code_of(["cl_bench.strategies.EWC"])}, {"code": quick}) == []
