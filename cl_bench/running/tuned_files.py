@@ -53,7 +53,8 @@ def read_files(hydra: Any) -> list[TunedFile]:
             if text is not None and name not in found:
                 content: Any = OmegaConf.to_container(OmegaConf.create(text.decode() or "{}"))
                 defaults = content.pop("defaults", [])
-                search = content.pop(TUNING, None) or {}
+                told = content.pop(TUNING, None)
+                search = told if isinstance(told, dict) else {}
                 found[name] = TunedFile(name, hashlib.sha256(text).hexdigest(), _written(content), search)
                 left += [each for each in defaults if isinstance(each, str) and each != "_self_"]
     return list(found.values())
