@@ -50,10 +50,11 @@ def cifar10(*, root: str | None, download: bool, with_test: bool = True) -> Imag
         fetch="CIFAR10" if download else None,
         with_test=with_test,
     )
-    sizes = (len(data.train_images), len(data.test_images))[: 1 + with_test]
-    if sizes == CIFAR10_SIZES[: len(sizes)]:
+    read = 1 + with_test  # of the two parts
+    sizes, whole = (len(data.train_images), len(data.test_images))[:read], CIFAR10_SIZES[:read]
+    if sizes == whole:
         return data
-    got, wanted = (" + ".join(f"{size:,}" for size in each) for each in (sizes, CIFAR10_SIZES))
+    got, wanted = (" + ".join(f"{size:,}" for size in each) for each in (sizes, whole))
     return data._replace(notes=(*data.notes, f"CIFAR-10 has {wanted} images, this {data.source} has {got}"))
 
 
@@ -94,7 +95,9 @@ def image_folder(
 
     `path` is absolute, or relative to `root`, $CL_BENCH_DATA or the cache folder; an archive is a .tar,
     .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are greyscale; `size`
-    resizes them all to size x size pixels. Raises DataError.
+    resizes them all to size x size pixels. They are turned upright by their EXIF orientation, transparency is
+    shown on white, 16 bits a channel become 8; notes tell how many these were, and what was left out and why.
+    Raises DataError.
     """
     if size is not None and size < 1:
         raise ValueError(f"size must be positive, got {size=}")

@@ -1,5 +1,6 @@
 """Labels as people have them -> int64 [N], and class names -> text."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,9 @@ def names_of_classes(names: Any, *, of: str) -> tuple[str, ...]:
     found = tuple(str(name) for name in names)
     if not found:
         raise DataError(f"class_names of {of} must name every class, got none")
-    twice = next((name for name in found if found.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(
-            f"class_names of {of} must differ, got {twice!r} {found.count(twice)} times; rename one"
-        )
+    if len(set(found)) < len(found):
+        twice, times = Counter(found).most_common(1)[0]
+        raise DataError(f"class_names of {of} must differ, got {twice!r} {times} times; rename one")
     return found
 
 
