@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 USAGE = """usage: cl-bench check NAME|package.module:Class [--config-dir DIR] [setting=value ...]
 
-Asks a strategy, on the embedded digits and in less than a minute: does the seed decide all, does testing
-change nothing, is it fine-tuning when it is switched off, is its gradient the right one, is its posterior the
-next prior, does it look at future tasks, test images or hidden task labels, does its memory grow, ...?
+Asks a strategy, on the embedded digits and in less than a minute: do weights move in every task, and frozen
+ones stay, does the seed decide all, does testing change nothing, is it fine-tuning when it is switched off,
+is its gradient the right one, is its posterior the next prior, does it look at future tasks, test images or
+hidden task labels, does its memory grow, ...?
 
 NAME is a choice of conf/strategy, of an installed package, or of DIR. A class without a YAML needs settings:
   cl-bench check ewc

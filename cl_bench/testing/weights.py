@@ -40,11 +40,11 @@ def _demand_that_all_move(subject: Subject, run: Run) -> int:
     strategy = run.strategy
     with global_generators_restored(0):
         for task in range(3):
-            before, kept_before = copied(trainable(strategy.model)), _kept(subject, strategy)
+            before, kept_before = copied(trainable(strategy.model)), _made_of(subject, strategy)
             run.train(task)
-            after, kept = trainable(strategy.model), _kept(subject, strategy)
+            after, kept = trainable(strategy.model), _made_of(subject, strategy)
             still = [name for name in before if torch.equal(before[name], after[name])]
-            if getattr(strategy, "binary", False):  # a few steps may turn no sign, but move what it is of
+            if kept:
                 moved = [
                     name for name in kept if name in kept_before and _moves(kept_before[name], kept[name])
                 ]
@@ -54,8 +54,9 @@ def _demand_that_all_move(subject: Subject, run: Run) -> int:
     return len(before)
 
 
-def _kept(subject: Subject, strategy: Any) -> dict[str, Tensor]:
-    return copied(subject.kept(strategy) or {})
+def _made_of(subject: Subject, strategy: Any) -> dict[str, Tensor]:
+    """What the signs of binary weights are of: a few steps may turn none, but move that."""
+    return copied(subject.kept(strategy) or {}) if getattr(strategy, "binary", False) else {}
 
 
 def _moves(before: Tensor, after: Tensor) -> bool:
