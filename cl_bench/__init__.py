@@ -27,12 +27,12 @@ def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
         cl_bench.data.DataError: for a data set that is missing or damaged.
     """
     from cl_bench.analysis.results import Results
-    from cl_bench.outcomes import stale_notes
+    from cl_bench.outcomes import provenance_notes
     from cl_bench.running.checked import checked
     from cl_bench.running.compose import compose
     from cl_bench.running.job import execute
 
     results = Results.read(*execute(checked(compose(overrides))))
-    for note in stale_notes(results.found):
+    for note in provenance_notes(results.found):
         warnings.warn(note, stacklevel=2)
     return results.frame

@@ -137,8 +137,8 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
     from cl_bench.analysis.planned import missing
     from cl_bench.analysis.results import Results
     from cl_bench.analysis.tables import text_table
-    from cl_bench.outcomes import outcome_table, stale_notes, touched, work_done
-    from cl_bench.report import repeated_notes
+    from cl_bench.outcomes import outcome_table, provenance_notes, touched, work_done
+    from cl_bench.report import recorded_notes, repeated_notes
 
     try:
         find_folders(folder)
@@ -148,9 +148,11 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
     found = results.found
     asked = touched(found, since)
     lines = [] if results.frame.empty else [text_table(summary(results.frame))]
-    lines += [f"note: {note}" for note in (*repeated_notes(found), *stale_notes(found))]
+    alone = (folder / "run.json").exists()  # a single run has said its own notes
+    notes = [*repeated_notes(found), *provenance_notes(found), *([] if alone else recorded_notes(found))]
+    lines += [f"note: {note}" for note in notes]
     lines += filter(None, [work_done(asked, since)])
-    absent = [] if (folder / "run.json").exists() else missing(found)
+    absent = [] if alone else missing(found)
     lines += [
         outcome_table(found, absent),
         "",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cl_bench.analysis.folders import Run
 from cl_bench.running.lock import is_held
+from cl_bench.text import one_line
 
 
 class Outcome(NamedTuple):
@@ -83,7 +84,7 @@ def work_done(runs: Sequence[Run], since: float) -> str:
     return f"{_count(number)}: {before} finished before, {now} run now"
 
 
-def stale_notes(runs: Sequence[Run]) -> list[str]:
+def provenance_notes(runs: Sequence[Run]) -> list[str]:
     """Which runs are of other code or data than now, or than their method's newest, and what to do."""
     groups = defaultdict(list)
     for run in runs:
@@ -108,6 +109,7 @@ def _count(number: int) -> str:
 
 
 def last_line(error: str) -> str:
-    """Of an error, which is its reason; shortened."""
+    """The last line of an error, which is its reason; shortened, in characters that a terminal shows."""
     lines = error.strip().splitlines() or ["no reason was recorded"]
-    return lines[-1] if len(lines[-1]) <= 300 else lines[-1][:300] + "..."
+    last = one_line(lines[-1])
+    return last if len(last) <= 300 else last[:300] + "..."

@@ -1,7 +1,7 @@
 """What made a run's numbers, code and data, compared with what made another's.
 
-A run's run.json has fingerprints of both: `code` (see running/code_hashes.py) and `data` (hashes of pixels and
-labels). A run from before they were kept tells nothing, and is taken for the same.
+A run's run.json has fingerprints of both: `code` (see running/code_hashes.py) and `data` (hashes of pixels
+and labels). A run from before they were kept tells nothing, and is taken for the same.
 """
 
 from collections.abc import Mapping

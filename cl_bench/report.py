@@ -19,6 +19,7 @@ from cl_bench.analysis.statements import statements
 from cl_bench.analysis.tables import text_table
 from cl_bench.files import write_whole
 from cl_bench.kinds import KINDS
+from cl_bench.outcomes import last_line, provenance_notes
 from cl_bench.page.contents import Analysed
 from cl_bench.page.write import write_files
 from cl_bench.plot import drawings, refusals
@@ -85,7 +86,7 @@ def run_notes(found: Iterable[Run]) -> list[str]:
         seeds = sorted({str(run.seed) for run in runs}, key=int)
         notes.append(f"{where}, seed{'s' * (len(seeds) > 1)} {_listed(seeds)} {reason}")
     notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
-    return notes + repeated_notes(found) + missing(found) + unreadable(found)
+    return notes + provenance_notes(found) + repeated_notes(found) + missing(found) + unreadable(found)
 
 
 def repeated_notes(found: Iterable[Run]) -> list[str]:
@@ -189,17 +190,12 @@ def _how_far(run: Run) -> str:
     return f"has not finished: still running, or killed; tested up to task {after} of {run.num_tasks}."
 
 
-def _last_line(error: str) -> str:
-    lines = error.strip().splitlines() or ["no reason was recorded"]
-    return lines[-1] if len(lines[-1]) <= 300 else lines[-1][:300] + "..."
-
-
 def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 _UNFINISHED = {
-    "failed": lambda run: f"failed: {_last_line(run.error)}",
+    "failed": lambda run: f"failed: {last_line(run.error)}",
     "interrupted": lambda run: "was interrupted; the same command goes on.",
     "running": _how_far,
 }  # status -> why, in words

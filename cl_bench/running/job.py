@@ -170,16 +170,21 @@ class Parts(NamedTuple):
 
 
 def _assembled(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
-    """The parts of a run. Where its settings or data do not fit nothing is left behind; of an error that
-    nobody foresaw there is a log.
+    """The parts of a run. Where the settings or data of a single run do not fit, its error says all and
+    nothing is left behind. A run of a sweep has failed, so that the sweep's table can say why; so has one
+    with an error that nobody foresaw, which has a log.
     """
     try:
         return assemble(folders, show_progress=show_progress)
-    except (ValueError, OSError, KeyboardInterrupt, Stopped):
+    except (KeyboardInterrupt, Stopped):
         for folder in folders:
             folder.discard()
         raise
     except Exception as error:
+        if show_progress and isinstance(error, ValueError | OSError):
+            for folder in folders:
+                folder.discard()
+            raise
         log.info("the run cannot begin", exc_info=error)
         for folder in folders:
             folder.open()
