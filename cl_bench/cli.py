@@ -99,7 +99,11 @@ def answer(verb: str, *rest: str) -> int:
         print(f"cl-bench: there is no verb {verb!r}; {hint}", file=sys.stderr)
         return 2
     if verb not in ("run", "tune"):  # their settings may hold ~ too; see running/words.py
-        rest = tuple(map(at_home, rest))
+        try:
+            rest = tuple(map(at_home, rest))
+        except ValueError as error:
+            print(f"cl-bench: {error}", file=sys.stderr)
+            return 2
     return VERBS[verb](list(rest))
 
 

@@ -64,8 +64,9 @@ class Checker:
         """In the order in which they are worth telling."""
         try:
             settings = plain(config)
-        except ValueError as error:  # a setting that must be given
-            yield Problem((), str(error))
+        except ValueError as error:  # a setting that must be given, or one that refers to none
+            where = getattr(error, "full_key", None)
+            yield Problem((), (f"{where}: " if where else "") + str(error).splitlines()[0])
             return
         yield from self.problems_of(settings)
 

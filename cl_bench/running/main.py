@@ -113,13 +113,12 @@ def check(words: Words) -> None:
         for each in settings
         if not each.is_sweep_override() and is_choice(source, each.get_key_element())
     ]
-    whole = source.load_configuration(
-        CONFIG_NAME, [*hydra_own, *fixed], RunMode.MULTIRUN, validate_sweep_overrides=False
-    )
+    mode = RunMode.MULTIRUN if any(each.is_sweep_override() for each in parsed) else RunMode.RUN
+    whole = source.load_configuration(CONFIG_NAME, [*hydra_own, *fixed], mode, validate_sweep_overrides=False)
     sweeps = words.sweeps or whole.hydra.mode == RunMode.MULTIRUN
     given = [str(each.input_line) for each in settings]
     if not sweeps:
-        find(source, one_run(given), hydra_own, anew=True)
+        find(source, one_run(given), hydra_own, anew=True, composed={tuple(fixed): whole})
     elif str(whole.hydra.sweeper["_target_"]).startswith(OUR_SWEEPER):
         study = [f"{key}={value}" for key, value in (whole.hydra.sweeper.params or {}).items()]
         found = find(source, [*study, *given], hydra_own, anew=True)

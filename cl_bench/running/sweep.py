@@ -87,13 +87,19 @@ def jobs(config: DictConfig) -> Sweep:
 
 
 def find(
-    source: ConfigLoader, overrides: Sequence[str], hydra: Sequence[str] = (), *, anew: bool = False
+    source: ConfigLoader,
+    overrides: Sequence[str],
+    hydra: Sequence[str] = (),
+    *,
+    anew: bool = False,
+    composed: Mapping[Combination, DictConfig] | None = None,
 ) -> Sweep:
     """The jobs of these overrides, those of a study's own sweep first.
 
     Args:
         hydra: overrides of Hydra's own settings.
         anew: forget what was found for another command line.
+        composed: combinations of choices that need not be composed again.
 
     Raises:
         SettingError: for a setting or a value that no job takes.
@@ -103,7 +109,7 @@ def find(
     if anew:
         _newest.clear()
     if not _newest or _newest[0].key != key:
-        _newest[:] = [_Remembered(key, _find(source, overrides, hydra))]
+        _newest[:] = [_Remembered(key, _find(source, overrides, hydra, composed or {}))]
     return _newest[0].sweep
 
 
@@ -123,7 +129,12 @@ def _values(override: Override) -> list[str]:
     return [str(override.get_value_element_as_str())]
 
 
-def _find(source: ConfigLoader, overrides: Sequence[str], hydra: Sequence[str]) -> Sweep:
+def _find(
+    source: ConfigLoader,
+    overrides: Sequence[str],
+    hydra: Sequence[str],
+    composed: Mapping[Combination, DictConfig],
+) -> Sweep:
     given = values_of(source, overrides)
     chosen = {key for key in given if is_choice(source, key)}
     written = {key: [f"{key}={value}" for value in values] for key, values in given.items()}
@@ -134,7 +145,9 @@ def _find(source: ConfigLoader, overrides: Sequence[str], hydra: Sequence[str]) 
     checker = Checker()
     refused: dict[Combination, dict[str, str]] = {}
     for combination in itertools.product(*groups.values()):
-        config = source.load_configuration(CONFIG_NAME, [*hydra, *combination], RunMode.RUN)
+        config = composed.get(combination)
+        if config is None:
+            config = source.load_configuration(CONFIG_NAME, [*hydra, *combination], RunMode.RUN)
         refused[combination] = dict(_refused(config, settings, checker, seeds="seed" in settings))
     _check_each_has_a_job([*itertools.chain(*settings.values()), ""], refused)
     run = []

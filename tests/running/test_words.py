@@ -202,7 +202,7 @@ def command(tmp_path, capsys, monkeypatch, process_as_before):
         (["experiment=digits", "training.epochs=0"], "epochs must be a whole number"),
         (["hydra.nonsense=1"], "there is no setting hydra.nonsense"),
         (["results_dir="], "results_dir must be the path of a folder"),
-        (["training.epochs=${nothing}"], "nothing"),
+        (["training.epochs=${nothing}"], "training.epochs: Interpolation key 'nothing' not found"),
         (["~resume"], "a run needs resume, which is not there"),
     ],
 )
