@@ -1,5 +1,6 @@
 """What all strategies share: resident batches, flat parameters, named generators, one head a task."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from cl_bench.posteriors.beliefs import Belief, frozen_share
 from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
-from cl_bench.strategies.experiences import resident_tasks
+from cl_bench.strategies.experiences import head_of, resident_tasks
 from cl_bench.strategies.linked import Linked, TaskFree, check_outputs
 from cl_bench.testing.claims import Claims
 from cl_bench.training.flat import FlatParameters
@@ -30,6 +31,12 @@ from cl_bench.training.schedule import SCHEDULES
 OPTIMIZERS = ("adam", "sgd")
 OPTIMIZER_STATES = ("new", "kept")
 ACTIVE_CLASSES = ("all", "seen")
+WITHOUT_HEADS = (
+    "the benchmark tells the task of each example, and the network has no heads that would use that: "
+    "these are no task-incremental results. Take a network of cl_bench.models for them"
+)
+
+log = logging.getLogger(__name__)
 
 
 class Learner(Linked):
@@ -69,6 +76,7 @@ class Learner(Linked):
     loss: Tensor
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
     claims = Claims()  # what `cl-bench check` holds it to; testing/claims.py
+    notes: tuple[str, ...] = ()  # what a reader of the results must know of the run, in sentences
     _fits: Any = None  # the experience whose classes the network's outputs were compared with
     binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
 
@@ -236,6 +244,9 @@ class Learner(Linked):
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
         self.steps_taken = 0
+        if self.heads is None and head_of(self.experience) > 0 and not self.notes:
+            self.notes = (WITHOUT_HEADS,)
+            log.warning(WITHOUT_HEADS)
         if self.iterations is not None:
             self.train_epochs = -(-self.iterations // len(self.dataloader))
         if self.only_seen_classes:

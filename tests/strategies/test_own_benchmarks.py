@@ -262,3 +262,12 @@ def test_batch_norm_and_dropout_are_trained(lab, method, layer):
 def test_a_network_of_several_heads_must_be_told_the_task(lab):
     with pytest.raises(ValueError, match=r"2 heads must be told the task"):
         network(2)(torch.zeros(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_network_without_heads_is_said_where_the_task_is_told(lab, caplog, name):
+    strategy = Finetune(model=plain(nn.Linear(4, 4)), **lab.settings())
+    strategy.train(BENCHMARKS[name]().train_stream, eval_streams=[])
+    said = [each for each in caplog.messages if "no task-incremental results" in each]
+    assert len(said) == (name == "task_incremental")
+    assert strategy.notes == tuple(said)
