@@ -17,14 +17,15 @@ from cl_bench.running.device_memory import DeviceMemoryError, with_advice
 from cl_bench.running.fingerprints import changes, of_run
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.lock import alone_in
+from cl_bench.running.run_rules import STACKED
 from cl_bench.running.stops import Stopped
 from cl_bench.running.tracking import tracked
 from cl_bench.running.tuned import warning
 from cl_bench.terminal import busy
+from cl_bench.validation import check_threads
 
 log = logging.getLogger(__name__)
 
-STACKED = ("auto", True, False)
 RESUME = ("stale", "keep")  # besides true and false
 # Avalanche speaks of optional solvers and loggers, which nothing here uses; torch of the strides of stacked
 # parameters, which lie in one matrix on purpose
@@ -204,14 +205,13 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
         from cl_bench.running.build import build_data, build_strategy, device_of, notes_of, stream_of
         from cl_bench.running.environment import hardware
         from cl_bench.running.tuned import check_not_tuned_on
-        from cl_bench.strategies.checks import check_count
         from cl_bench.streams.stacked import stack_streams
         from cl_bench.training.generators import Seeds
         from cl_bench.training.process import prepare_process
 
     config = folders[0].config
     training = config.training
-    check_count(threads=training.threads)
+    check_threads(training.threads)
     prepare_process(
         threads=training.threads,
         precision=training.precision,

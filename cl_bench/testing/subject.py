@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
 from cl_bench.data import ImageData
+from cl_bench.data.accepted import accepted
 from cl_bench.records import Record
 from cl_bench.running.build import build, build_strategy, stream_of
 from cl_bench.running.compose import compose
@@ -255,7 +256,7 @@ def build_stream(config: DictConfig, seeds: Seeds) -> TaskStream:
 def _data(node: str) -> ImageData:
     config = OmegaConf.create(node)
     assert isinstance(config, DictConfig)
-    return build(config)
+    return accepted(build(config), by=str(config.get("_target_")))
 
 
 def outcome_of(config: DictConfig, change: ChangeOfStream | None = None) -> Outcome:
