@@ -190,6 +190,7 @@ def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:
         ("strategy.name", run_rules.check_name, ("strategy.name", strategy)),
         ("strategy.name", run_rules.check_run_name, (benchmark, strategy)),
         ("results_dir", run_rules.check_results_dir, (settings["results_dir"],)),
+        ("resume", run_rules.check_resume, (settings["resume"],)),
     ]  # fmt: skip
     if settings["seeds"] is None:
         checks.insert(0, ("seed", check_seed, ("seed", settings["seed"])))

@@ -17,7 +17,7 @@ from cl_bench.running.device_memory import DeviceMemoryError, with_advice
 from cl_bench.running.fingerprints import changes, of_run
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.lock import alone_in
-from cl_bench.running.run_rules import STACKED
+from cl_bench.running.run_rules import STACKED, check_resume
 from cl_bench.running.stops import Stopped
 from cl_bench.running.tracking import tracked
 from cl_bench.running.tuned import warning
@@ -26,7 +26,6 @@ from cl_bench.validation import check_threads
 
 log = logging.getLogger(__name__)
 
-RESUME = ("stale", "keep")  # besides true and false
 # Avalanche speaks of optional solvers and loggers, which nothing here uses; torch of the strides of stacked
 # parameters, which lie in one matrix on purpose
 NOISE = "no QP solver found|No loggers specified|grad and param do not obey"
@@ -41,8 +40,7 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
     otherwise one after another; a seed that fails does not stop the others: the first error is raised at the
     end. A run that cannot begin, since its settings or data do not fit, leaves nothing behind.
     """
-    if not isinstance(config.resume, bool) and config.resume not in RESUME:
-        raise ValueError(f"resume must be true, false, stale or keep, got {config.resume!r}")
+    check_resume(config.resume)
     folders = [RunFolder(each) for each in one_seed_each(config)]
     left = [folder for folder in folders if not _is_done(folder)]
     if left and (told := warning(config)):  # the table at the end of a sweep says it once a method

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cl_bench.protocol import check_test_last
-from cl_bench.validation import check_choice, check_count, check_positive, check_threads
+from cl_bench.validation import check_choice, check_count, check_not_negative, check_threads
 
 STACKED = ("auto", True, False)
+RESUME = ("stale", "keep")  # besides true and false
 TEST_ON = ("test", "validation")
 MOST_BYTES = 255  # of a file's name
 
@@ -28,7 +29,7 @@ def check_training(
     check_threads(threads)
     if stacked not in STACKED:
         raise ValueError(f"training.stacked must be auto, true or false, got {stacked!r}")
-    check_positive(checkpoint_minutes=checkpoint_minutes)
+    check_not_negative(checkpoint_minutes=checkpoint_minutes)
     check_choice("test_on", test_on, TEST_ON)
     check_test_last(test_last)
     if probe_every is not None:
@@ -37,6 +38,12 @@ def check_training(
 
 
 NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)
+
+
+def check_resume(resume: object) -> None:
+    """What is done about runs that are there. Raises ValueError."""
+    if not isinstance(resume, bool) and resume not in RESUME:
+        raise ValueError(f"resume must be true, false, stale or keep, got {resume=}")
 
 
 def check_study(study: object) -> None:
