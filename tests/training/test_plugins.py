@@ -12,6 +12,7 @@ from torch import nn
 from cl_bench.models import Network
 from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.strategies import Finetune
+from cl_bench.strategies.stock import WithTaskLabels
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.training.experiment import experiment
 from cl_bench.training.plugins import FiniteLoss, NonFiniteLossError, Scores
@@ -51,7 +52,7 @@ def ours(network, learner, *plugins):
 
 def theirs(network, learner, *plugins):
     return Naive(
-        model=network,
+        model=WithTaskLabels(network),  # Avalanche tells the task to networks of its own kind alone
         optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
         criterion=nn.CrossEntropyLoss(),
         train_mb_size=learner["batch_size"],
