@@ -30,6 +30,8 @@ from cl_bench.running.sweep import find, is_choice, loader
 from cl_bench.running.tuned import with_tuning
 from cl_bench.running.words import WordError, Words, one_run, read
 
+log = logging.getLogger(__name__)
+
 OUR_SWEEPER = "hydra_plugins.cl_bench_sweeper"
 
 
@@ -81,9 +83,16 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
 
     status = status_of(work)
     folder = SweepProgress.folder
-    if status and folder is not None and not any(folder.rglob("run.json")):
+    if status and folder is not None and not any(folder.rglob("run.json")) and not _has_traceback(folder):
         _leave_nothing(folder, made=SweepProgress.missing)
     return status, folder if status != 2 else None
+
+
+def _has_traceback(folder: Path) -> bool:
+    try:
+        return "Traceback" in (folder / LOG).read_text()
+    except (OSError, ValueError):
+        return False
 
 
 def _leave_nothing(folder: Path, *, made: Sequence[Path]) -> None:
@@ -140,6 +149,16 @@ def _all_settings() -> list[str]:
     return known_settings(loader().load_configuration(CONFIG_NAME, [], RunMode.RUN))
 
 
+def _keep_traceback(error: Exception) -> str:
+    """Write the traceback into the log that there is, and say where; without a log show it."""
+    logs = [each for each in logging.getLogger().handlers if isinstance(each, logging.FileHandler)]
+    if not logs:
+        traceback.print_exception(error)
+        return ""
+    log.info("the command ended with an error that nobody foresaw", exc_info=error)
+    return f" (the traceback is in {logs[0].baseFilename})"
+
+
 def status_of(work: Callable[[], object]) -> int:
     """Do it; what goes wrong is a line on standard error and the exit status."""
     status = 0
@@ -155,8 +174,8 @@ def status_of(work: Callable[[], object]) -> int:
         print(f"cl-bench: {error}", file=sys.stderr)
         status = 1
     except Exception as error:  # not foreseen: the type says more than the message alone
-        traceback.print_exception(error)
-        print(f"cl-bench: {type(error).__name__}: {error}", file=sys.stderr)
+        where = _keep_traceback(error)
+        print(f"cl-bench: {type(error).__name__}: {error}{where}", file=sys.stderr)
         status = 1
     except Stopped as error:
         print(f"cl-bench: {error}; it is saved, the same command goes on from there", file=sys.stderr)
