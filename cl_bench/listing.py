@@ -20,6 +20,7 @@ USAGE = """usage: cl-bench list [GROUP] [CHOICE]
 Groups: {groups}
 """
 NO_SETTINGS = ("name", "defaults", "tuning")  # of a file: for people, and for Hydra
+COMPUTED = re.compile(r"\$\{\w+:")
 ASSIGNED = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+): *(?P<value>.*?)(?: +#+ *(?P<comment>.*))?$")
 
 
@@ -113,7 +114,8 @@ def _settings(group: str, name: str) -> dict[str, Any]:
     written = {key for file in _with_defaults(group, name) for key, _ in _assigned(file, group)}
     prefix = f"{_prefix(group)}."
     return {
-        key: value
+        # what a function of ours computes stands as what it gives
+        key: OmegaConf.select(config, key) if COMPUTED.match(str(value)) else value
         for key, value in everything.items()
         if (key.startswith(prefix) and key.removeprefix(prefix) not in NO_SETTINGS) or key in written
         if not (group == "benchmark" and key.startswith("benchmark.dataset."))

@@ -43,8 +43,6 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
     check_resume(config.resume)
     folders = [RunFolder(each) for each in one_seed_each(config)]
     left = [folder for folder in folders if not _is_done(folder)]
-    if left and (told := warning(config)):  # the table at the end of a sweep says it once a method
-        log.log(logging.WARNING if show_progress else logging.INFO, told)
     if len(left) > 1 and _stacks(config):
         left = _at_once(left, show_progress=show_progress)
     errors = []
@@ -225,8 +223,10 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     stream = streams[0] if alone else stack_streams(streams)
     strategy = build_strategy(config, stream, seeds[0] if alone else seeds)
     notes = notes_of(stream, strategy)
-    for note in notes:
+    for note in filter(None, [*notes, warning(config)]):
         log.log(logging.WARNING if show_progress else logging.INFO, note)  # a sweep's table has them
+    if notes and hasattr(strategy, "notes"):
+        strategy.notes = tuple(notes)  # said already
     facts = {
         "scenario": stream.scenario,
         "num_tasks": stream.num_tasks,
