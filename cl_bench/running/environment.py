@@ -19,10 +19,15 @@ def versions() -> dict[str, str]:
 
 
 def hardware(device: str) -> dict[str, str | int]:
-    """The device used, the processor and the number of its cores that this process may use."""
+    """The device used, the processor, the number of its cores that this process may use, and which of its
+    instructions torch takes: with others the last digits differ.
+    """
     import torch
 
     found: dict[str, str | int] = {"device": device, "processor": _processor(), "cores": num_cores()}
+    found["instructions"] = torch.backends.cpu.get_cpu_capability()
+    if chosen := os.environ.get("MKL_CBWR"):
+        found["MKL_CBWR"] = chosen
     if device.startswith("cuda"):
         found["gpu"] = torch.cuda.get_device_name(device)
     return found
