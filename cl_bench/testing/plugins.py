@@ -7,8 +7,10 @@ cannot be built without stands here.
 """
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -293,4 +295,6 @@ def page(rows: list[Row]) -> str:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    print(page([compared(name) for name in plugin_classes()]))
+    with redirect_stdout(sys.stderr):  # plugins talk
+        rows = [compared(name) for name in plugin_classes()]
+    print(page(rows))
