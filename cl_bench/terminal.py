@@ -53,6 +53,8 @@ class Bar:
             self._began = time.monotonic(), done
         self._bar.bar_format, self._bar.ncols = self._format(note), _room()
         self._bar.update(done - self._bar.n)
+        if done >= self._bar.total:
+            self._bar.refresh()  # it would not show that it is full, where the last update was a moment ago
 
     def refresh(self) -> None:
         """Show the newest note at once."""

@@ -20,6 +20,7 @@ import pyte
 from cl_bench.cli import main
 
 ROWS = 50
+READ = 16  # characters at a time: the screen is looked at after each
 PATIENCE = 300  # seconds; a process of its own imports Avalanche, on a machine that may be busy
 
 
@@ -67,7 +68,7 @@ class Terminal:
 
     def _read(self) -> bool:
         try:
-            part = self._child.read_nonblocking(4096, timeout=PATIENCE)
+            part = self._child.read_nonblocking(READ, timeout=PATIENCE)
         except (pexpect.EOF, OSError):
             return False
         self.written += part

@@ -68,9 +68,10 @@ def read_plan(folder: Path) -> dict[str, list[str]]:
 
 def _plan(folder: Path) -> dict[str, list[str]]:
     plan = read_json(folder / FILE)
+    if isinstance(plan, dict):
+        plan.pop(LEFT_OUT, None)
     if not isinstance(plan, dict) or not all(isinstance(values, list) for values in plan.values()):
         raise ValueError("a plan must have a list of values for each setting")
-    plan.pop(LEFT_OUT, None)
     if not 0 < math.prod(map(len, plan.values())) <= MOST_RUNS:
         raise ValueError(f"a plan must have from 1 to {MOST_RUNS} runs")
     return {str(key): [str(value) for value in values] for key, values in plan.items()}

@@ -41,14 +41,14 @@ def execute(config: DictConfig, *, show_progress: bool = True) -> list[Path]:
     end. A run that cannot begin, since its settings or data do not fit, leaves nothing behind.
     """
     check_resume(config.resume)
-    folders = [RunFolder(each) for each in one_seed_each(config)]
+    folders, said = [RunFolder(each) for each in one_seed_each(config)], set[str]()
     left = [folder for folder in folders if not _is_done(folder)]
     if len(left) > 1 and _stacks(config):
-        left = _at_once(left, show_progress=show_progress)
+        left = _at_once(left, show_progress=show_progress, said=said)
     errors = []
     for folder in left:
         try:
-            _run([folder], show_progress=show_progress)
+            _run([folder], show_progress=show_progress, said=said)
         except Exception as error:
             errors.append(error)
     if errors:
@@ -98,12 +98,12 @@ def _stacks(config: DictConfig) -> bool:
     return config.training.stacked
 
 
-def _at_once(folders: list[RunFolder], *, show_progress: bool) -> list[RunFolder]:
+def _at_once(folders: list[RunFolder], *, show_progress: bool, said: set[str]) -> list[RunFolder]:
     """Train all seeds together; returns those that are left to be run one by one."""
     from cl_bench.training.plugins import NonFiniteLossError
 
     try:
-        _run(folders, show_progress=show_progress)
+        _run(folders, show_progress=show_progress, said=said)
     except NonFiniteLossError as error:  # of one seed; the others need not share its fate
         log.warning("seeds trained at once: %s; they are run one by one", error)
         return folders
@@ -117,7 +117,8 @@ def _at_once(folders: list[RunFolder], *, show_progress: bool) -> list[RunFolder
     return []
 
 
-def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
+def _run(folders: Sequence[RunFolder], *, show_progress: bool, said: set[str]) -> None:
+    """Do a run, or several at once; `said` are notes that were told already."""
     share = 1 / len(folders)
     with ExitStack() as stack:
         # Avalanche's strategies are reference cycles; a sweep's worker goes on to the next run
@@ -128,6 +129,10 @@ def _run(folders: Sequence[RunFolder], *, show_progress: bool) -> None:
         if not folders:
             return
         parts = _assembled(folders, show_progress=show_progress)
+        for note in parts.notes:
+            if note not in said:
+                log.log(logging.WARNING if show_progress else logging.INFO, note)  # a sweep's table has them
+                said.add(note)
         for folder in folders:
             stack.enter_context(_opened(folder, share=share))
             folder.tell(**parts.facts)
@@ -164,6 +169,7 @@ class Parts(NamedTuple):
     stream: Any  # a TaskStream; of several runs a stacked one
     strategy: Any
     facts: dict[str, Any]  # for run.json
+    notes: list[str]  # what is to be known of data, network and settings
 
 
 def _assembled(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
@@ -223,8 +229,6 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     stream = streams[0] if alone else stack_streams(streams)
     strategy = build_strategy(config, stream, seeds[0] if alone else seeds)
     notes = notes_of(stream, strategy)
-    for note in filter(None, [*notes, warning(config)]):
-        log.log(logging.WARNING if show_progress else logging.INFO, note)  # a sweep's table has them
     if notes and hasattr(strategy, "notes"):
         strategy.notes = tuple(notes)  # said already
     facts = {
@@ -237,7 +241,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     }
     if not alone:
         facts["trained_at_once_with_seeds"] = [folder.config.seed for folder in folders]
-    return Parts(seeds, stream, strategy, facts)
+    return Parts(seeds, stream, strategy, facts, list(filter(None, [*notes, warning(config)])))
 
 
 @with_advice

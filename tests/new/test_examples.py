@@ -188,7 +188,7 @@ def test_a_posterior_is_the_next_task_s_prior():
     ],
 )
 def test_a_setting_out_of_range_is_named(name, setting, tmp_path, capsys):
-    assert main(["run", f"strategy={name}", setting, *SMALL, f"results_dir={tmp_path}"]) == 1
+    assert main(["run", f"strategy={name}", setting, *SMALL, f"results_dir={tmp_path}"]) in (1, 2)
     assert setting.partition("=")[0].rpartition(".")[2] in capsys.readouterr().err
 
 

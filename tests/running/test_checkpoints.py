@@ -190,7 +190,7 @@ def test_studies_killed_at_25_moments_end_as_the_undisturbed_ones(configured):
 
 @pytest.mark.parametrize(("signum", "code", "said"), [
     (signal.SIGTERM, 143, "stopped by SIGTERM"),
-    (signal.SIGINT, 130, "interrupted"),
+    (signal.SIGINT, 130, "by Ctrl-C"),
 ])  # fmt: skip
 def test_a_signal_to_stop_saves_and_the_same_command_goes_on(configured, tmp_path, signum, code, said):
     def config(study):
@@ -204,7 +204,7 @@ def test_a_signal_to_stop_saves_and_the_same_command_goes_on(configured, tmp_pat
     os.kill(child, signum)
     assert ended_within(child, 60) == code
     (folder,) = tmp_path.glob("stopped/*split*")
-    assert said in about(folder)["error"]
+    assert (about(folder)["status"], about(folder)["error"]) == ("interrupted", said)
     assert (folder / "checkpoint" / "step").exists()
     (folder,) = execute(config("stopped"))
     assert not begun_anew(folder)

@@ -101,7 +101,7 @@ def test_out_of_memory_names_the_settings_to_change(configured, monkeypatch, err
     def full(*_, **__):
         raise error
 
-    monkeypatch.setattr("cl_bench.running.build.build_stream", full)
+    monkeypatch.setattr("cl_bench.running.build.build_data", full)
     config = configured()
     with pytest.raises(DeviceMemoryError, match=r"training\.batch_size") as caught:
         execute(config)

@@ -14,7 +14,8 @@ from cl_bench.speed import stock
 from cl_bench.speed.bare import BareLoop, forward_passes
 from cl_bench.speed.memory import peak_extra_bytes
 from cl_bench.speed.ours import Subject
-from cl_bench.training.plugins import FiniteLoss, Progress, Scores
+from cl_bench.training.plugins import FiniteLoss, Scores
+from cl_bench.training.progress import Progress
 
 
 @pytest.fixture
