@@ -3,7 +3,7 @@
 Where standard error is no terminal nothing is written.
 """
 
-import shutil
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Bar:
 
     def __init__(self, *, total: float, label: str, count: str = "", hidden: bool | None = None) -> None:
         self._began: tuple[float, float] | None = None  # when, and with how much done
-        self._count = f" {count}," if count else ""
+        self._count = count
         self.narrow = _columns() < NARROW
         self._bar = tqdm(
             total=float(total),
@@ -69,9 +69,9 @@ class Bar:
             print("\033[K", end="", file=sys.stderr, flush=True)
 
     def _format(self, note: str) -> str:
-        behind = f", {note}".replace("{", "{{").replace("}", "}}") if note else ""
         gauge, elapsed = ("", "") if self.narrow else ("|{bar}|", "{elapsed}")
-        return f"{{desc}}: {{percentage:3.0f}}%{gauge}{self._count} {elapsed}{self._left()}{behind}"
+        behind = [self._count, elapsed + self._left(), note.replace("{", "{{").replace("}", "}}")]
+        return f"{{desc}}: {{percentage:3.0f}}%{gauge} " + ", ".join(filter(None, behind))
 
     def _left(self) -> str:
         if self._began is None:
@@ -102,8 +102,11 @@ def _room() -> int:
 
 
 def _columns() -> int:
-    """Of the terminal; one that does not tell its width has 80."""
-    return shutil.get_terminal_size().columns
+    """Of the terminal behind standard error (standard output may be a file); 80, where it does not tell."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):  # no terminal, closed, or somebody's own stream
+        return 80
 
 
 def _cut(text: str, most: int) -> str:

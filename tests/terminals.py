@@ -78,12 +78,18 @@ class Terminal:
 
 
 def command(
-    arguments: Sequence[str], *, cwd: Path, columns: int = 100, env: Mapping[str, str] | None = None
+    arguments: Sequence[str] | str,
+    *,
+    cwd: Path,
+    columns: int = 100,
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str] = (sys.executable, "-m", "cl_bench"),
 ) -> Terminal:
-    """`cl-bench` with these arguments in a new process."""
+    """`cl-bench`, or another program, with these arguments in a new process."""
+    first, *rest = [*program, *([arguments] if isinstance(arguments, str) else arguments)]
     child = pexpect.spawn(
-        sys.executable,
-        ["-m", "cl_bench", *arguments],
+        first,
+        rest,
         dimensions=(ROWS, columns),
         cwd=str(cwd),
         env={**_environment(), **(env or {})},

@@ -43,9 +43,8 @@ _SPECIAL = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     **{each: f"\\{each}" for each in "&%$#_{}"},
-    **{
-        each: f"{{{each}}}" for each in "[]*"
-    },  # at the beginning of a line they would be an option of its end
+    # at the beginning of a line they would be an option of the end of the line before
+    **{each: f"{{{each}}}" for each in "[]*"},
 }
 
 

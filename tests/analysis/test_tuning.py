@@ -111,7 +111,7 @@ def test_csv_page_and_latex_say_it_too(write_run, tmp_path):
     assert table.columns[-1] == "settings"
     assert [row[-1].text for row in table.rows] == ["tuned, other settings", "defaults"]
     latex = latex_tables(rows)
-    assert r"model.hidden [4] (tuned at [100, 100])" in latex
+    assert r"model.hidden {[}4{]} (tuned at {[}100, 100{]})" in latex
     assert "finetune: defaults." in latex
 
 

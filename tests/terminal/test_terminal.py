@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import time
 
 import pytest
@@ -39,13 +40,24 @@ def test_a_run_has_one_line_that_tells_the_task_and_the_newest_accuracy(
 ):
     monkeypatch.chdir(tmp_path)
     terminal = terminals.forked(["run", *SMALL], columns=columns).until("100%")
-    assert terminal.most_lines == 1
+    assert terminal.most_lines == 1, terminal.written
     assert terminal.end() == 0
     assert "loading torch and Avalanche ..." in terminal.written
     assert task in terminal.written
     assert re.search(accuracy, terminal.written)
     assert terminal.lines[0].startswith("default: permuted_digits")
     assert not any("%|" in line or task in line for line in terminal.lines)
+
+
+def test_the_line_fits_where_the_answer_goes_to_a_file(tmp_path):
+    """The line of `make bench`, in a narrow terminal."""
+    few = ("benchmark=split_digits", "strategy=finetune,ewc", "seed=0", "training.epochs=1")
+    line = f"{sys.executable} -m cl_bench run experiment=digits {' '.join(few)} >/dev/null"
+    terminal = terminals.command(line, cwd=tmp_path, columns=50, program=("sh", "-c"))
+    assert terminal.end() == 0, terminal.written
+    assert terminal.most_lines == 1
+    assert terminal.lines == []
+    assert "of 2 runs" in terminal.written
 
 
 def test_the_time_left_is_not_told_before_there_is_something_to_judge_it_by(tmp_path, monkeypatch):
@@ -122,4 +134,4 @@ def test_other_commands_leave_their_answer_alone_on_the_screen(tmp_path, monkeyp
     assert terminal.end() == 0, terminal.written
     assert "Traceback" not in terminal.written
     assert terminal.lines
-    assert not any("%|" in line or line.endswith(" ...") for line in terminal.lines)
+    assert not any("%|" in line or line.endswith(" ...") for line in terminal.lines), terminal.lines
