@@ -26,7 +26,8 @@ def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
     """The configuration of a run folder, without its tracking.
 
     A configuration names the classes that it is made of, so that running it runs them. Only those that
-    conf/ and installed packages name are taken, and Avalanche's strategies; with `trust` any.
+    conf/ and installed packages name are taken, and Avalanche's strategies; with `trust` any. It is plain
+    data: an interpolation, which could call a function when it is resolved, is never taken.
 
     Raises:
         StoredConfigError: where it cannot be read, is no configuration of a run, or names something else.
@@ -36,6 +37,9 @@ def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
     missing = [name for name in NEEDED if name not in config]
     if missing:
         raise StoredConfigError(f"{path} must have the settings of a run, got no {', '.join(missing)}")
+    for text in _texts(config):
+        if "${" in text:
+            raise StoredConfigError(f"{path} must hold plain values, got the interpolation {text[:80]!r}")
     if not trust:
         known = known_targets()
         for key, name in _names(config):
@@ -80,6 +84,17 @@ def known_targets() -> set[str]:
         for path in folder.rglob("*.yaml")
         for name in _TARGET.findall(path.read_text())
     }
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """Every text, keys too."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict | list):
+        for each in node:
+            yield from _texts(each)
+        for value in node.values() if isinstance(node, dict) else ():
+            yield from _texts(value)
 
 
 def _names(node: Any, *, inside: str = "") -> Iterator[tuple[str, Any]]:

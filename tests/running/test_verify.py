@@ -132,6 +132,27 @@ def test_what_is_no_configuration_is_named(tmp_path, text, rule):
     assert "config.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "${oc.create:[{_target_:torch.utils.collect_env.run,command:'touch PWNED'}]}",
+        "[{path: '${oc.env:HOME}'}]",
+        "{'${run_name:}': 1}",
+    ],
+)
+def test_no_interpolation_of_a_stored_configuration_is_ever_resolved(
+    finished, monkeypatch, tmp_path, text, trust
+):
+    monkeypatch.chdir(tmp_path)
+    folder = finished()
+    edit(folder / "config.yaml", "plugins: []", f"plugins: {text}")
+    assert main(["verify", str(folder), *["--trust"][:trust]]) == 1
+    assert not (tmp_path / "PWNED").exists()
+    with pytest.raises(StoredConfigError, match="must hold plain values, got the interpolation"):
+        stored_config(folder, trust=trust)
+
+
 def test_known_targets_are_those_of_the_choices():
     assert {"cl_bench.strategies.EWC", "cl_bench.data.mnist", "cl_bench.models.mlp"} <= known_targets()
     assert not any(name.startswith("os") for name in known_targets())
