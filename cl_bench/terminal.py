@@ -30,6 +30,7 @@ class Bar:
 
     def __init__(self, *, total: float, label: str, count: str = "", hidden: bool | None = None) -> None:
         self._began: tuple[float, float] | None = None  # when, and with how much done
+        self._free = 0.0
         self._count = count
         self.narrow = _columns() < NARROW
         self._bar = tqdm(
@@ -45,12 +46,15 @@ class Bar:
     def hidden(self) -> bool:
         return bool(self._bar.disable)
 
-    def show(self, done: float, note: str = "") -> None:
-        """Say how much of the total is done, and a note behind it."""
+    def show(self, done: float, note: str = "", *, free: float = 0.0) -> None:
+        """Say how much of the total is done, and a note behind it. What is `free` of it was there before, and
+        tells nothing of the time that the rest takes.
+        """
         if self.hidden:
             return
         if self._began is None:
-            self._began = time.monotonic(), done
+            self._began = time.monotonic(), done - free
+        self._free = free
         self._bar.bar_format, self._bar.ncols = self._format(note), _room()
         self._bar.update(done - self._bar.n)
         if done >= self._bar.total:
@@ -77,7 +81,7 @@ class Bar:
         if self._began is None:
             return ""
         since, before = self._began
-        done, seconds = self._bar.n - before, time.monotonic() - since
+        done, seconds = self._bar.n - before - self._free, time.monotonic() - since
         if done <= 0 or seconds < FIRST_ESTIMATE_SECONDS:
             return ""
         return "<" + tqdm.format_interval(seconds * (self._bar.total - self._bar.n) / done)

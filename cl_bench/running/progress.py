@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,15 @@ class SweepProgress(Callback):
 
     def _follow(self, sweep_folder: Path, since: float) -> None:
         assert self._bar is not None
+        ended_before: dict[Path, bool] = {}
         while not self._stopped.wait(POLL_SECONDS):
-            shares = [_share_done(path, since) for path in sweep_folder.glob("*/run.json")]
-            begun = [share for share in shares if share is not None]
-            self._bar.show(sum(begun), "" if begun else "loading torch and Avalanche")
+            shares = {path: _share_done(path, since) for path in sweep_folder.glob("*/run.json")}
+            begun = {path: share for path, share in shares.items() if share is not None}
+            for path, share in begun.items():
+                if share == 1 and path not in ended_before:
+                    ended_before[path] = _ended_before(path, since)
+            note = "" if begun else "loading torch and Avalanche"
+            self._bar.show(sum(begun.values()), note, free=sum(ended_before.values()))
             self._bar.refresh()
 
 
@@ -110,6 +116,14 @@ def choices(config: DictConfig) -> dict[str, list[str]]:
     given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
     found = values_of(GlobalHydra.instance().config_loader(), [*given, *config.hydra.overrides.task])
     return {key.lstrip("+"): values for key, values in found.items()}
+
+
+def _ended_before(summary: Path, since: float) -> bool:
+    """Whether a run that the sweep has met was finished already."""
+    try:
+        return datetime.fromisoformat(json.loads(summary.read_text())["finished"]).timestamp() < since - 1
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _share_done(summary: Path, since: float) -> float | None:

@@ -185,7 +185,7 @@ def _header() -> str:
 
 
 if __name__ == "__main__":
-    from cl_bench.running.job import NOISE
+    from cl_bench.running.assembly import NOISE
 
     warnings.filterwarnings("ignore", message=NOISE)
     print(page(results()))

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     if not name or any("=" not in setting for setting in settings):
         print(USAGE, file=sys.stderr)
         return 2
-    from cl_bench.running.job import NOISE
+    from cl_bench.running.assembly import NOISE
 
     warnings.filterwarnings("ignore", message=NOISE)
     import torch

@@ -18,9 +18,9 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.places import conf_folder, expanded
+from cl_bench.running.assembly import NOISE
 from cl_bench.running.checked import Checker, SettingError, checked
 from cl_bench.running.compose import VERSION_BASE, compose, flatten, plain
-from cl_bench.running.job import NOISE
 from cl_bench.running.main import status_of
 from cl_bench.running.sweep import has, no_setting, with_overrides
 from cl_bench.running.tuned import provenance
