@@ -203,7 +203,7 @@ def _by_method(group: pd.DataFrame, metric: str) -> dict[str, dict[Any, float]]:
 
 
 def _apart(first: str, second: str, difference: float, interval: str = "") -> str:
-    """By how many points; a difference that would be written as 0.0 is less than what is written."""
+    """Write a difference in points; one that would be written as 0.0 is less than 0.1."""
     better = "more accurate" if difference >= 0 else "less accurate"
     if difference == 0:
         return f"{first} is as accurate as {second}{interval}"

@@ -159,7 +159,7 @@ def runs_frame(found: Sequence[Run]) -> pd.DataFrame:
 
 
 def seed_column(seeds: Sequence[int | None]) -> Any:
-    """Of runs, of which a broken one has none; as objects where a seed is beyond 64 bits."""
+    """Make a column of seeds: a broken run has none, and one beyond 64 bits makes them objects."""
     large = any(seed is not None and seed > MOST for seed in seeds)
     return pd.array(list(seeds), dtype=object if large else "Int64")
 

@@ -75,12 +75,12 @@ class Results:
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
-        """As `analysis.calibration`, of complete runs; a file that breaks the format goes into `damaged`."""
+        """The rows of `analysis.calibration` for complete runs; a damaged file goes into `damaged`."""
         return frames.calibration_frame(self.complete, self.swept, damaged=self.damaged)
 
     @cached_property
     def probes(self) -> pd.DataFrame:
-        """As `read_probes`, of complete runs; a file that breaks the format goes into `damaged`."""
+        """The rows of `read_probes` for complete runs; a damaged file goes into `damaged`."""
         return read_probes(self.complete, damaged=self.damaged)
 
     def left_out(self) -> list[str]:

@@ -31,7 +31,7 @@ def statements(
     probes: pd.DataFrame,
     accuracies: Sequence[RunMatrix] | None = None,
 ) -> Statements:
-    """From the runs of a folder, their records, their summary and what `read_probes` gives of them;
+    """Make sentences of a folder's runs, their records, their summary and what `read_probes` gives of them;
     `accuracies` as in `run_metrics`.
 
     Tables: comparison.csv (`comparison`), statistics.csv (`aggregate`); seed_variance.csv (`variance_shares`)

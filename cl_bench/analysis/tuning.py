@@ -41,7 +41,7 @@ def tuning_of(about: Mapping[str, Any]) -> Tuning:
 
 
 def joined(found: Sequence[Tuning]) -> Tuning:
-    """Of a method: what its runs say, each once."""
+    """Collect what the runs of a method say of their settings, each thing once."""
     return Tuning(*(" or ".join(dict.fromkeys(filter(None, texts))) for texts in zip(*found, strict=True)))
 
 

@@ -131,7 +131,7 @@ def _plain(image: Image.Image, name: str, told: list[str]) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """As EXIF says; 1, as it is, where it says nothing that can be read."""
+    """Read the orientation from EXIF; 1, upright, where there is none that can be read."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged EXIF of a whole image raises any kind

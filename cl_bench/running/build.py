@@ -87,7 +87,7 @@ def stream_of(config: DictConfig, data: ImageData, seeds: Seeds) -> TaskStream:
 
 
 def notes_of(stream: TaskStream, strategy: Any) -> list[str]:
-    """In sentences, what is odd about a run: about its data, its tasks, and the network for them."""
+    """Say in sentences what is odd about a run: its data, its tasks, and the network for them."""
     notes = list(stream.notes)
     if stream.scenario == "task" and stream.num_tasks > 1 and not _has_heads(strategy):
         notes.append(

@@ -61,7 +61,7 @@ class Checker:
         self._read = cache(_read)
 
     def problems(self, config: DictConfig) -> Iterator[Problem]:
-        """In the order in which they are worth telling."""
+        """Yield the problems of a configuration, the one most worth telling first."""
         try:
             settings = plain(config)
         except ValueError as error:  # a setting that must be given, or one that refers to none

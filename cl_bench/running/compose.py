@@ -68,7 +68,7 @@ def _relabelled_classes(seed: int, num_classes: int) -> list[int]:
 
 
 def _num_tasks(usual: int, *, _parent_: Any) -> int:
-    """As many as the benchmark's classes_per_task lists, where it is set."""
+    """Count the tasks that classes_per_task lists; the usual number where it is not set."""
     listed = _parent_.get("classes_per_task")
     return len(listed) if isinstance(listed, ListConfig) else usual
 

@@ -127,7 +127,7 @@ def _ended_before(summary: Path, since: float) -> bool:
 
 
 def _share_done(summary: Path, since: float) -> float | None:
-    """Of one run: 0 to 1; None for a run that this sweep has not touched."""
+    """The share of a run that is done, 0 to 1; None for a run that this sweep has not touched."""
     try:
         if summary.stat().st_mtime < since - 1:
             return None

@@ -63,7 +63,7 @@ class Rule(NamedTuple):
 
 
 def rule(statement: ast.stmt, names: dict[str, Meaning]) -> Rule:
-    """Of one statement."""
+    """Find the rules that one statement states."""
     module = ast.fix_missing_locations(ast.Module([statement], []))
     return Rule(compile(module, "<rule>", "exec"), names)
 

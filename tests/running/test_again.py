@@ -86,8 +86,12 @@ def test_the_command_of_a_run_of_a_study_leads_to_that_run_alone(sweep, tmp_path
 def test_a_command_names_the_folder_that_configurations_came_from(sweep, tmp_path, monkeypatch):
     mine = tmp_path / "my conf" / "strategy"
     mine.mkdir(parents=True)
-    (mine / "decay.yaml").write_text("name: decay\n_target_: nowhere.Decay\nrate: 1e-4\n")
-    monkeypatch.setattr("cl_bench.running.main.check", lambda words: None)  # its class is nowhere
+    (mine / "decay.yaml").write_text("name: decay\n_target_: decaying.Decay\nrate: 1e-4\n")
+    learner = "from cl_bench.strategies import Learner\n\nclass Decay(Learner):\n"
+    (tmp_path / "decaying.py").write_text(
+        f"{learner}    def __init__(self, *, rate: float, **learner): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
     assert sweep("--config-dir", str(mine.parent), "strategy=decay", "strategy.rate=2") == 0
     (run,) = tmp_path.glob("default/*")
     line = command(read_run(run))

@@ -180,12 +180,13 @@ CANNOT = {
 
 
 @pytest.mark.parametrize("case", CANNOT)
-def test_what_cannot_be_trained_at_once_is_refused_when_it_is_asked_for(configured, case):
+def test_what_cannot_be_trained_at_once_is_refused_when_it_is_asked_for(configured, tmp_path, case):
     overrides, message = CANNOT[case]
     config = configured("seeds=[1,2]", "training.stacked=true", *overrides)
     with pytest.raises(ValueError, match=message):
         execute(config)
-    assert not any(run_folder(configured(f"seed={seed}", *overrides)).exists() for seed in (1, 2))
+    assert not list(tmp_path.rglob("run.json"))
+    assert not list(tmp_path.rglob("records.csv"))
 
 
 def test_seeds_trained_at_once_have_the_streams_of_their_own_configurations(configured):
@@ -226,9 +227,16 @@ def test_seeds_must_be_a_list_of_different_numbers(configured, seeds):
 
 
 @STACKED
-@pytest.mark.parametrize("wrong", ["-1", "1.5", "a"])
-def test_a_seed_that_is_no_whole_number_is_an_error(configured, stacked, wrong):
-    with pytest.raises(ValueError, match=r"must be a (list of different )?whole number.*, got seeds="):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("-1", "a seed must be a whole number, at least 0, got seeds=-1"),
+        ("1.5", r"seeds must be a list of different whole numbers, such as \[0,1,2\], got seeds=\[0, 1.5\]"),
+        ("a", r"seeds must be a list of different whole numbers, such as \[0,1,2\], got seeds=\[0, 'a'\]"),
+    ],
+)
+def test_a_seed_that_is_no_whole_number_is_an_error(configured, stacked, wrong, message):
+    with pytest.raises(ValueError, match=message):
         execute(configured(f"seeds=[0,{wrong}]", f"training.stacked={stacked}"))
 
 
