@@ -1,12 +1,19 @@
-"""Files that are there whole, or as they were, and what is in them."""
+"""Files that are written whole or not at all, and read within bounds."""
 
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 UNFINISHED = ".unfinished"
+MOST = 2**28  # bytes of a file of rows: some four million of them
+MOST_JSON = 2**24  # the largest of ours have 20,000
+
+
+class ForeignFileError(ValueError):
+    """A file is not of the kind or size that is read here."""
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
@@ -42,9 +49,40 @@ def unfinished(folder: Path) -> list[Path]:
     return list(folder.glob(f".*{UNFINISHED}"))
 
 
-def read_json(path: Path) -> Any:
+def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
+    """The bytes of a file that somebody else may have made: it never blocks, and is never too much for memory.
+
+    A link is followed. Whatever a folder of results is read with goes through here.
+
+    Args:
+        most: bytes that the file may have.
+
+    Raises:
+        OSError: where it cannot be read.
+        ForeignFileError: where it is no regular file (a folder, pipe, socket or device), or larger.
+    """
+    path = Path(path)
+    _check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        _check_regular(path, about)
+        content = file.read(most + 1) if about.st_size <= most else b""
+    if max(len(content), about.st_size) > most:
+        raise ForeignFileError(f"{path} must have at most {most:,} bytes, got {about.st_size:,}")
+    return content
+
+
+def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
     """What a JSON file holds. OSError or ValueError where it cannot be read, or is nested without an end."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_whole(path, most=most))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _check_regular(path: Path, about: os.stat_result) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(about.st_mode), "a device")
+        raise ForeignFileError(f"{path} must be a regular file, got {kind}")
