@@ -173,10 +173,14 @@ def _of_names(
             yield Problem(
                 (full,), f"{what} has no setting {full}" + (f"; did you mean {near}?" if near else "")
             )
-    for name, parameter in signature.parameters.items():
-        if parameter.required and name not in {*own, *also, *handed}:
-            full = f"{prefix}.{name}"
-            yield Problem((full,), f"{what} needs the setting {full}, which has no value: give +{full}=...")
+    missing = [
+        f"{prefix}.{name}"
+        for name, parameter in signature.parameters.items()
+        if parameter.required and name not in {*own, *also, *handed}
+    ]
+    if missing:
+        give = " ".join(f"+{full}=..." for full in missing)
+        yield Problem(tuple(missing), f"{what} needs {_and(missing)}, which {_have(missing)} no value: give {give}")
 
 
 def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:
@@ -219,6 +223,15 @@ def _has_target(value: Any) -> bool:
     if isinstance(value, dict):
         return TARGET in value or any(map(_has_target, value.values()))
     return isinstance(value, list) and any(map(_has_target, value))
+
+
+def _and(names: list[str]) -> str:
+    *first, last = names
+    return f"the settings {', '.join(first)} and {last}" if first else f"the setting {last}"
+
+
+def _have(names: list[str]) -> str:
+    return "have" if len(names) > 1 else "has"
 
 
 def _near(wrong: str, names: Iterable[str]) -> str:

@@ -138,7 +138,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
     try:
         return _container(config, resolve=True)
     except MissingMandatoryValue as error:
-        raise ValueError(f"{error.full_key} has no default and must be set, got none") from error
+        missing = sorted(OmegaConf.missing_keys(config)) or [error.full_key]
+        have = "has" if len(missing) == 1 else "have"
+        raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got none") from error
 
 
 def settings(config: DictConfig) -> dict[str, Any]:

@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 class Learner(Linked):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
-    A subclass changes what it needs: `differentiate` (gradients of one batch), `optimizer_step`, `predict`
-    (log probabilities), Avalanche's hooks around tasks, and `belief` and `first_prior` if it has a posterior;
-    it names what it keeps in `kept` and `in_task`, see `Resumable`.
+    A subclass changes what it needs: `differentiate` (gradients of one batch), `project_gradients`,
+    `optimizer_step`, `predict` (log probabilities), Avalanche's hooks around tasks, and `belief` and
+    `first_prior` if it has a posterior; it names what it keeps in `kept` and `in_task`, see `Resumable`.
 
     Several seeds can be trained at once: with a `StackedNetwork` of R networks and R `Seeds`, batches hold
     the seeds' examples one after another, [R * B, ...], and weights, gradients and whatever is computed from
@@ -156,6 +156,11 @@ class Learner(Linked):
         self.backward()
         self._after_backward(**kwargs)
 
+    def project_gradients(self) -> None:
+        """Change `flat.gradients` [P] of the batch's loss to what the step shall follow: the place for
+        projections (A-GEM, GEM, OGD) and clipping, whose result is no longer the gradient of a loss.
+        """
+
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
 
@@ -222,6 +227,7 @@ class Learner(Linked):
             self.flat.zero_gradients()
             self.loss = self._make_empty_loss()
             self.differentiate(**kwargs)
+            self.project_gradients()
             self._before_update(**kwargs)
             self.set_step_size()
             frozen = self.flat.values_frozen_since()

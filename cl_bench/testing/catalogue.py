@@ -9,6 +9,7 @@ from cl_bench.testing import (
     posterior,
     resuming,
     scenarios,
+    searched,
     secrets,
     training,
     weights,
@@ -18,6 +19,7 @@ from cl_bench.testing.subject import Subject
 
 CHECKS: tuple[Check, ...] = (
     training.it_is_built_from_its_settings,
+    searched.what_tuning_searches_is_taken,
     training.losses_are_finite,
     weights.weights_move_in_every_task,
     weights.frozen_weights_stay,

@@ -19,6 +19,8 @@ class Claims(NamedTuple):
         first_task_is_finetuning: the first task is trained as in fine-tuning, bit for bit.
         off: settings of the strategy with which nothing holds old tasks, such as {"strength": 0.0}.
         off_is_finetuning: with these it is fine-tuning, bit for bit.
+        projects: the step follows no gradient of a loss, though the change does not stand in
+            `project_gradients`: it projects, clips or perturbs in `backward` or `differentiate` (GEM, SAM).
         by_example: what it keeps of a task, and adds to a batch's loss, does not depend on the batch size.
         carries_posterior: `belief()` after a task is `present_prior()` in the next one.
         conjugate: settings (strategy.*, training.*) with which its posterior converges where Bayes' rule is
@@ -32,6 +34,7 @@ class Claims(NamedTuple):
     first_task_is_finetuning: bool = False
     off: Mapping[str, Any] = NOTHING
     off_is_finetuning: bool = True
+    projects: bool = False
     by_example: bool = False
     carries_posterior: bool = False
     conjugate: Mapping[str, Any] = NOTHING

@@ -20,11 +20,13 @@ STANDSTILL = 1e-30  # a step size that changes no weight
 
 @check(
     "is its gradient that of its loss and penalty, by finite differences?",
-    cause="a factor of 2 or a strength that stands in the loss and not in the gradient, or a penalty added "
-    "by hand that `added_loss` does not tell of",
+    cause="a penalty added by hand that `added_loss` does not tell of, or a factor of 2 or a strength that "
+    "stands in one of the two only; a projection or clipping (A-GEM, GEM) in `backward`, which belongs in "
+    "`project_gradients`, or is claimed by `projects`",
 )
 def the_gradient_is_that_of_loss_and_penalty(subject: Subject) -> str:
     applies(subject.is_learner, "its weights are not one flat vector: autograd differentiates its loss")
+    applies(not subject.claims.projects, "it says that its step follows no gradient of a loss (projects)")
     with double_precision():
         run = subject.run(*PERMUTED, change=in_double)
         probe = _Differences()

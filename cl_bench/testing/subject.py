@@ -12,10 +12,12 @@ from avalanche.core import SupervisedPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
+from cl_bench.choices import choices
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.records import Record
 from cl_bench.running.build import build, build_strategy, stream_of
+from cl_bench.running.checked import checked
 from cl_bench.running.compose import compose
 from cl_bench.strategies import Learner
 from cl_bench.streams.benchmark import to_avalanche
@@ -115,7 +117,8 @@ class Subject:
         kept: Callable[[Any], dict[str, Tensor]] | None = None,
     ) -> None:
         self.strategy, self.settings, self._kept = strategy, tuple(settings), kept
-        self._search = tuple(f"file://{Path(folder).resolve()}" for folder in config_dirs)
+        self._folders = [Path(folder).resolve() for folder in config_dirs]
+        self._search = tuple(f"file://{folder}" for folder in self._folders)
         self._claims, self._outcomes = claims, dict[Any, Outcome]()
 
     def run(
@@ -156,6 +159,24 @@ class Subject:
             except ValueError as error:
                 errors.append(error)
         raise errors[0]
+
+    def check_settings(self) -> None:
+        """As `cl-bench run` does before it begins, in the same words. Raises ValueError."""
+        if ":" in self.strategy:
+            scenario = f"{SCENARIO}={SCENARIOS[0]}"  # whichever: nothing is built
+            checked(self._config(scenario, model="mlp", seed=0))
+        else:
+            checked(compose([f"strategy={self.strategy}", *self.overrides]))
+
+    @property
+    def overrides(self) -> list[str]:
+        """Its settings, and where else its YAML is looked for."""
+        return [*_where(self._search), *self.settings]
+
+    def choices(self, group: str) -> dict[str, Path]:
+        """Name -> file, also of `config_dirs`; as in Hydra our own come first, then those of packages."""
+        loose = {path.stem: path for folder in self._folders for path in (folder / group).glob("*.yaml")}
+        return loose | choices(group)
 
     @property
     def _scenario(self) -> tuple[str, ...]:
@@ -200,6 +221,10 @@ def _composed(*choices: str) -> DictConfig:
     return compose(choices)
 
 
+def _where(search: Sequence[str]) -> list[str]:
+    return [f"hydra.searchpath=[{','.join(search)}]"] if search else []
+
+
 def configured(
     overrides: Sequence[str], *, target: str | None = None, search: Sequence[str] = ()
 ) -> DictConfig:
@@ -208,11 +233,12 @@ def configured(
     Args:
         target: a class in place of the chosen strategy's, whose settings it does not take.
     """
+    if target is not None:  # whose settings are all new
+        overrides = [part.removeprefix("+") if part.startswith("+strategy.") else part for part in overrides]
     first = ("strategy=", "benchmark=", "benchmark/dataset=", "model=", "+", "~")
     chosen = [part for part in overrides if part.startswith(first)]
     choices = list({part.split("=")[0]: part for part in chosen}.values())
-    where = [f"hydra.searchpath=[{','.join(search)}]"] if search else []
-    config = deepcopy(_composed(*choices, UNTUNED, *where))
+    config = deepcopy(_composed(*choices, UNTUNED, *_where(search)))
     with open_dict(config):
         if target is not None:
             config.strategy = _node(target)

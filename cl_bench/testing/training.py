@@ -22,6 +22,7 @@ SIZES = (7, 50, 2000)
     cause="a setting without a value in the YAML, or a constructor that does not pass **learner on",
 )
 def it_is_built_from_its_settings(subject: Subject) -> str:
+    subject.check_settings()
     strategy = subject.built
     num_weights = sum(parameter.numel() for parameter in strategy.model.parameters())
     return f"{type(strategy).__name__} of a network with {num_weights} parameters"
