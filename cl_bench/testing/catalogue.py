@@ -51,8 +51,11 @@ CHECKS: tuple[Check, ...] = (
 
 def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Result]:
     """The result of each check as it is known; only the first one's where the strategy cannot be built."""
+    failed: list[Check] = []
     for check in checks:
-        result = result_of(check, subject)
+        result = result_of(check, subject, failed)
+        if result.outcome == FAIL:
+            failed.append(check)
         yield result
         if result.outcome == FAIL and check is training.it_is_built_from_its_settings:
             return

@@ -8,6 +8,7 @@ import torch
 from cl_bench.records import Record
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.subject import Run, Subject
+from cl_bench.testing.training import TWO_RUNS, global_generators_are_left_alone, testing_changes_nothing
 from cl_bench.training.experiment import Start, measurements, weights_sha256
 from cl_bench.training.generators import global_generators_restored
 
@@ -35,6 +36,7 @@ class Whole(NamedTuple):
     "does a run that was stopped, between tasks or after a step, go on bit for bit?",
     cause="an attribute that steps or tasks change is named neither in `kept` nor in `in_task`; or what "
     "follows the last step of a task reads the batch, which is gone",
+    rests_on=(*TWO_RUNS, testing_changes_nothing, global_generators_are_left_alone),
 )
 def it_goes_on_bit_for_bit(subject: Subject) -> str:
     applies(

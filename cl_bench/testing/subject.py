@@ -274,8 +274,12 @@ def build_run(config: DictConfig, change: ChangeOfStream | None = None) -> Run:
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> TaskStream:
-    """The stream of a configuration; a data set is read once."""
-    return stream_of(config, _data(OmegaConf.to_yaml(config.benchmark.dataset, resolve=True)), seeds)
+    """The stream of a configuration; a data set is read once. Each stream has a copy of its own, so that what
+    a strategy writes into its images or labels reaches no other run.
+    """
+    data = _data(OmegaConf.to_yaml(config.benchmark.dataset, resolve=True))
+    own = {name: part.clone() for name, part in data._asdict().items() if isinstance(part, Tensor)}
+    return stream_of(config, data._replace(**own), seeds)
 
 
 @cache
