@@ -50,7 +50,7 @@ def unfinished(folder: Path) -> list[Path]:
 
 
 def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
-    """The bytes of a file that somebody else may have made: it never blocks, and is never too much for memory.
+    """The bytes of a file that somebody else may have made, without blocking and within bounds of memory.
 
     A link is followed. Whatever a folder of results is read with goes through here.
 
@@ -62,7 +62,7 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
         ForeignFileError: where it is no regular file (a folder, pipe, socket or device), or larger.
     """
     path = Path(path)
-    _check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
+    _check_regular(path, path.stat())  # before it is opened: opening a device can do something
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)

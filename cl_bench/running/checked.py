@@ -180,7 +180,9 @@ def _of_names(
     ]
     if missing:
         give = " ".join(f"+{full}=..." for full in missing)
-        yield Problem(tuple(missing), f"{what} needs {_and(missing)}, which {_have(missing)} no value: give {give}")
+        yield Problem(
+            tuple(missing), f"{what} needs {_and(missing)}, which {_have(missing)} no value: give {give}"
+        )
 
 
 def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:

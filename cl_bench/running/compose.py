@@ -138,7 +138,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
     try:
         return _container(config, resolve=True)
     except MissingMandatoryValue as error:
-        missing = sorted(OmegaConf.missing_keys(config)) or [error.full_key]
+        missing = sorted(OmegaConf.missing_keys(config)) or [str(error.full_key)]
         have = "has" if len(missing) == 1 else "have"
         raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got none") from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from cl_bench.testing.check import Check, Result
 
-USAGE = """usage: cl-bench check NAME|package.module:Class [--only QUESTION] [--config-dir DIR] [setting=value ...]
+USAGE = """usage: cl-bench check NAME|module:Class [--only QUESTION] [--config-dir DIR] [setting=value ...]
        cl-bench check --list
 
 Asks a strategy, on the embedded digits and in less than a minute: do weights move in every task, and frozen
@@ -100,7 +100,9 @@ def chosen(checks: "Sequence[Check]", only: Sequence[str]) -> "list[Check]":
         if not any(word in name for name in names):
             near = get_close_matches(word, names, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"--only must be in the name of a question, got {word!r}{hint} (--list has them)")
+            raise ValueError(
+                f"--only must be in the name of a question, got {word!r}{hint} (--list has them)"
+            )
     return [check for check in checks if not only or any(_means(word, check.name, names) for word in only)]
 
 

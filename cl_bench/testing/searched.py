@@ -13,14 +13,16 @@ from cl_bench.tuning.space import Choices, Dimension, Setting
 
 @check(
     "does `cl-bench tune` search settings that exist, with values that it takes?",
-    cause="a setting that was renamed in the class and not in conf/search, or an interval that reaches further "
-    "than the constructor's rule",
+    cause="a setting that was renamed in the class and not in conf/search, or an interval that reaches "
+    "further than the constructor's rule",
 )
 def what_tuning_searches_is_taken(subject: Subject) -> str:
     name = subject.strategy
     applies(":" not in name, "a class without a YAML has no file of what is searched")
     found = subject.choices("search")
-    applies(name in found, f"there is no search/{name}.yaml: cl-bench tune takes ranges from the command line")
+    applies(
+        name in found, f"there is no search/{name}.yaml: cl-bench tune takes ranges from the command line"
+    )
     try:
         space = space_of(name, subject.overrides, {})
     except (ValueError, HydraException, OmegaConfBaseException) as error:

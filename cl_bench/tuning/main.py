@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from cl_bench.places import conf_folder, expanded
 from cl_bench.running.assembly import NOISE
 from cl_bench.running.checked import Checker, SettingError, checked
-from cl_bench.running.compose import VERSION_BASE, compose, flatten, plain
+from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, compose, flatten, plain
 from cl_bench.running.main import status_of
 from cl_bench.running.sweep import has, no_setting, with_overrides
 from cl_bench.running.tuned import provenance
@@ -161,7 +161,8 @@ def space_of(strategy: str, overrides: Sequence[str], given: dict[str, Dimension
     space: dict[str, Dimension | None] = {}
     with initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
         try:
-            found = hydra_compose(f"search/{strategy}", overrides=searchpath)
+            # beside the run's configuration: the search path of overrides does not count for a primary one
+            found = hydra_compose(CONFIG_NAME, overrides=[*searchpath, f"+search={strategy}"])
             space |= {each.key: each for each in read_space(dict(found.search))}
         except MissingConfigException:
             pass

@@ -230,9 +230,19 @@ def test_a_users_class_is_checked_by_its_own_rules_without_being_imported(mine):
 
 def test_a_setting_that_a_class_needs_is_asked_for():
     config = with_overrides(EWC, ["strategy._target_=cl_bench.strategies.LwF"])
-    assert "strategy=ewc needs the setting strategy.temperature, which has no value" in " ".join(
-        messages(config)
+    (said,) = [message for message in messages(config) if "needs" in message]
+    names = [f"strategy.{name}" for name in ("temperature", "weighting", "new_classes", "reduction")]
+    assert said.startswith("strategy=ewc needs the settings strategy.temperature, ")
+    assert said.endswith(f"which have no value: give {' '.join(f'+{name}=...' for name in names)}")
+
+
+def test_all_settings_without_a_value_are_asked_for_at_once(tmp_path):
+    (tmp_path / "strategy").mkdir()
+    (tmp_path / "strategy" / "mine.yaml").write_text(
+        "name: mine\n_target_: cl_bench.strategies.L2\nstrength: ???\nother: ???\n"
     )
+    config = compose([f"hydra.searchpath=[file://{tmp_path}]", "strategy=mine"])
+    assert messages(config) == ["strategy.other, strategy.strength have no default and must be set, got none"]
 
 
 def test_what_only_an_import_can_tell_is_left_to_it(mine):

@@ -40,6 +40,23 @@ class LosesSettings(Finetune):
         super().__init__(model=model, **learner)
 
 
+@breaks("ewc", caught_by="what_tuning_searches_is_taken")
+class TakesWeakPenaltiesOnly(EWC):
+    def __init__(self, *, strength: float, **ewc: Any) -> None:
+        if strength > 5000:
+            raise ValueError(f"strength must be at most 5000, got {strength=}")
+        super().__init__(strength=strength, **ewc)
+
+
+@breaks("lwf", caught_by="what_tuning_searches_is_taken")
+class TakesWholeTemperatures(LwF):
+    def __init__(self, *, temperature: int, **lwf: Any) -> None:
+        self.table = [0.0] * int(temperature)
+        if len(self.table) != temperature or temperature > 3:
+            raise ValueError(f"temperature must be 1, 2 or 3, got {temperature=}")
+        super().__init__(temperature=temperature, **lwf)
+
+
 @breaks("finetune", caught_by="losses_are_finite", raises=True)
 class DividesByZero(Finetune):
     def criterion(self) -> Tensor:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from cl_bench.running import compose
 from cl_bench.testing import CHECKS, Claims, StrategyContract, Subject, catalogue, examine
 from cl_bench.testing.avalanche import DIFFERS, STOCK, known, page
 from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, Check, Failed, NotApplicable, result_of
+from cl_bench.testing.main import chosen, timed
+from cl_bench.testing.searched import what_tuning_searches_is_taken
 
 QUICK = [check for check in CHECKS if check.name in ("it_is_built_from_its_settings", DIFFERS)]
 YAML = """# L2 of somebody else
@@ -26,7 +30,7 @@ strength: 3.0
 
 @pytest.fixture
 def two_checks(monkeypatch):
-    monkeypatch.setattr(catalogue.examine, "__defaults__", (QUICK,))
+    monkeypatch.setattr(catalogue, "CHECKS", tuple(QUICK))
 
 
 def lines_of(capsys) -> list[str]:
@@ -37,17 +41,19 @@ def lines_of(capsys) -> list[str]:
 def test_it_prints_a_line_a_check_and_exits_with_0_where_none_fails(capsys):
     assert main(["check", "ewc", "strategy.mode=online"]) == 0
     first, second, empty, summary = lines_of(capsys)
-    assert first.startswith(f"pass  {QUICK[0].question}  EWC of a network with ")
-    assert second.startswith(f"pass  {QUICK[1].question}  ")
+    assert re.match(rf"pass +[\d.]+ s  {QUICK[0].name} +EWC of a network with ", first)
+    assert re.match(rf"pass +[\d.]+ s  {QUICK[1].name}  ", second)
     assert (empty, summary) == ("", "ewc: 2 passed, 0 failed, 0 do not apply")
 
 
 @pytest.mark.usefixtures("two_checks")
 def test_a_failure_says_what_usually_causes_it_and_exits_with_1(capsys):
     assert main(["check", "broken_strategies:PenaltyIsZero", *SETTINGS_OF_EWC]) == 1
-    _, failure, cause, _, summary = lines_of(capsys)
-    assert failure.startswith(f"fail  {QUICK[1].question}  ")
+    _, failure, asked, cause, again, _, summary = lines_of(capsys)
+    assert re.match(rf"fail +[\d.]+ s  {QUICK[1].name}  ", failure)
+    assert asked == f"      asked: {QUICK[1].question}"
     assert cause == f"      usually: {QUICK[1].cause}"
+    assert again == f"      again: --only {QUICK[1].name}"
     assert summary.endswith("1 passed, 1 failed, 0 do not apply")
 
 
@@ -61,8 +67,108 @@ SETTINGS_OF_EWC = (
 def test_a_strategy_that_cannot_be_built_fails_once(capsys):
     assert main(["check", "cl_bench.strategies:EWC"]) == 1
     failure, *_ = lines_of(capsys)
-    assert failure.startswith("fail  is it built from its settings?  ValueError: ")
-    assert "'decay'" in failure, "what has no value is named"
+    missing = ("strength", "mode", "decay", "fisher_estimator")
+    assert all(f"+strategy.{name}=..." in failure for name in missing), "all that have no value are named"
+
+
+@pytest.mark.usefixtures("two_checks")
+def test_settings_of_base_classes_are_missed_too_and_may_be_given_as_run_says(capsys):
+    assert main(["check", "cl_bench.strategies:DER", "+strategy.alpha=1"]) == 1
+    failure = lines_of(capsys)[0]
+    assert "strategy.memory_size" in failure
+    assert "strategy.beta" in failure
+    assert "strategy.alpha" not in failure
+
+
+@pytest.mark.usefixtures("two_checks")
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("strategy.strenght=3", "there is no setting strategy.strenght. Did you mean strategy.strength=3?"),
+        ("strategy.mode=3", "mode must be one of separate, online, got mode=3"),
+        ("trainin.epochs=3", "there is no setting trainin"),
+    ],
+)
+def test_a_wrong_setting_is_said_as_run_says_it(capsys, setting, said):
+    assert main(["check", "ewc", setting]) == 1
+    assert said in lines_of(capsys)[0]
+
+
+def test_only_asks_the_question_of_that_name_or_those_that_hold_the_word(capsys):
+    assert main(["check", "finetune", "--only", DIFFERS, "--only=it_is_built"]) == 0
+    lines = lines_of(capsys)
+    assert [line.split()[3] for line in lines[:-2]] == ["it_is_built_from_its_settings", DIFFERS]
+
+
+def test_only_refuses_what_no_question_is_called(capsys):
+    assert main(["check", "finetune", "--only", "the_same_sed_gives_the_same_bits"]) == 2
+    said = capsys.readouterr().err
+    assert "did you mean the_same_seed_gives_the_same_bits?" in said
+    assert "--list" in said
+
+
+def test_a_whole_name_is_that_question_alone():
+    names = ["a", "a_and_b", "c"]
+    checks = [Check(each, "", _named(each)) for each in names]
+    assert [each.name for each in chosen(checks, ["a"])] == ["a"]
+    assert [each.name for each in chosen(checks, ["and", "c"])] == ["a_and_b", "c"]
+    assert chosen(checks, []) == checks
+
+
+def _named(name: str):
+    def look(subject: Subject) -> str:
+        return ""
+
+    look.__name__ = name
+    return look
+
+
+def test_list_has_every_name_and_question(capsys):
+    assert main(["check", "--list"]) == 0
+    lines = lines_of(capsys)
+    assert lines[::2] == [check.name for check in CHECKS]
+    assert [line.strip() for line in lines[1::2]] == [check.question for check in CHECKS]
+
+
+def test_the_seconds_are_of_the_cpu_and_of_children_too():
+    def results():
+        yield 1
+        code = "import time\nwhile time.process_time() < 0.5: pass"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        yield 2
+        time.sleep(0.5)
+        yield 3
+
+    (_, first), (_, second), (_, third) = timed(results())
+    assert first < 0.3
+    assert second >= 0.45
+    assert third < 0.3
+
+
+SEARCHED = {
+    "strategy.strength: 1,10": "pass",
+    "strategy.weight: 1,10": "there is no setting strategy.weight",
+    "strategy.strength: -1,1": "strategy.strength=-1 is not taken: strength must",
+    "training.learning_rate: tag(log,interval(0,1))": "an interval must have 0 < start < end",
+    "+strategy.new: 1,2": "+strategy.new=1 is not taken",
+    "strategy.strength: 3": "a search space must give several values",
+    "strategy.strength: interval(1,oops)": "interval(1,oops)",
+    "training.epochs: range(0,3)": "training.epochs=0 is not taken: epochs must",
+}
+
+
+@pytest.mark.parametrize("searched", SEARCHED)
+def test_what_a_package_s_search_says_is_tried(tmp_path, searched):
+    for group, text in {"strategy": YAML, "search": f"# what is tried\n{searched}\n"}.items():
+        (tmp_path / group).mkdir()
+        (tmp_path / group / "mine.yaml").write_text(text)
+    result = result_of(what_tuning_searches_is_taken, Subject("mine", config_dirs=[tmp_path]))
+    if SEARCHED[searched] == "pass":
+        assert result.outcome == PASS, result
+    else:
+        assert result.outcome == FAIL, result
+        assert SEARCHED[searched] in result.seen
+        assert str(tmp_path / "search" / "mine.yaml") in result.seen
 
 
 @pytest.mark.usefixtures("two_checks")
@@ -95,7 +201,7 @@ def test_a_strategy_of_an_installed_package_is_found(capsys, tmp_path, monkeypat
     for module in (choices, compose):
         monkeypatch.setattr(module, "entry_points", lambda group: [entry])
     assert main(["check", "theirs"]) == 0
-    assert lines_of(capsys)[0].startswith("pass  is it built from its settings?  L2 ")
+    assert re.match(r"pass +[\d.]+ s  it_is_built_from_its_settings +L2 ", lines_of(capsys)[0])
 
 
 def test_a_wrong_command_line_prints_the_usage():
