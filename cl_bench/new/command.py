@@ -10,9 +10,11 @@ from cl_bench.new.package import KINDS, write
 WHAT_NOW = """{folder}
   {name}/strategy.py                the method: a class
   {name}/conf/strategy/{name}.yaml    its settings; strategy={name} finds them
+  {name}/conf/search/{name}.yaml      what cl-bench tune tries
   tests/                            what every strategy must hold, and what is this one's own
 
-  pip install -e {folder}
+Nothing of this needs a network: cl_bench brought setuptools and pytest.
+  pip install --no-build-isolation -e {folder}
   cl-bench check {name}
   cl-bench run strategy={name} benchmark=permuted_digits
   python -m pytest {folder}"""

@@ -112,10 +112,19 @@ def _decides(name: str, path: Path, own: set[str], *, ours: bool) -> bool:
 
 @cache
 def _installed() -> tuple[Path, ...]:
-    """Where Python's own modules and installed packages lie."""
+    """Where Python's own modules and installed packages lie, those of another environment too, which
+    PYTHONPATH or --system-site-packages add.
+    """
     paths = sysconfig.get_paths()
     places = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return tuple({Path(place).resolve() for place in (*places, site.getusersitepackages())})
+    others = [place for place in sys.path if place and _has_packages(Path(place))]
+    return tuple({Path(place).resolve() for place in (*places, *others, site.getusersitepackages())})
+
+
+def _has_packages(place: Path) -> bool:
+    """Whether an installer put packages there."""
+    named = place.name in ("site-packages", "dist-packages")
+    return named or next(place.glob("*.dist-info"), None) is not None
 
 
 def _hashes(paths: Iterable[Path]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from cl_bench.places import conf_folder, expanded
 from cl_bench.running.assembly import NOISE
 from cl_bench.running.checked import Checker, SettingError, checked
-from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, compose, flatten, plain
+from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, compose, flatten, plain, register
 from cl_bench.running.main import status_of
 from cl_bench.running.sweep import has, no_setting, with_overrides
 from cl_bench.running.tuned import provenance
@@ -156,6 +156,7 @@ def space_of(strategy: str, overrides: Sequence[str], given: dict[str, Dimension
     Raises:
         ValueError: where there is nothing to search.
     """
+    register()
     GlobalHydra.instance().clear()
     searchpath = [each for each in overrides if each.startswith("hydra.searchpath=")]
     space: dict[str, Dimension | None] = {}

@@ -1,30 +1,24 @@
 """Packages as `cl-bench new` writes them, built and installed where no other test sees them."""
 
 import os
-import zipfile
-from contextlib import chdir
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from hatchling.build import build_wheel
 
 from cl_bench.new.package import KINDS, write
 
-
-def install(folder: Path, target: Path) -> None:
-    """Build the package's wheel and put its files where pip would."""
-    with chdir(folder):
-        wheel = build_wheel(str(folder))
-    with zipfile.ZipFile(folder / wheel) as archive:
-        archive.extractall(target)
+# as the package's README says, with nothing to fetch from
+PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-index", "--no-deps")
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of installed packages: my_penalty, my_replay, my_bayesian. Their sources are in ../sources."""
     root = tmp_path_factory.mktemp("new")
-    for kind in KINDS:
-        install(write(f"my_{kind}", kind=kind, into=root / "sources"), root / "site")
+    sources = [str(write(f"my_{kind}", kind=kind, into=root / "sources")) for kind in KINDS]
+    subprocess.run([*PIP, "--target", str(root / "site"), *sources], check=True)
     return root / "site"
 
 

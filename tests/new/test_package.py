@@ -82,7 +82,11 @@ def test_the_command_says_what_to_do_next(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["new", "my_method", "--kind", "bayesian"]) == 0
     shown = capsys.readouterr().out
-    for line in ("pip install -e my_method", "cl-bench check my_method", "strategy=my_method"):
+    for line in (
+        "pip install --no-build-isolation -e my_method",
+        "cl-bench check my_method",
+        "strategy=my_method",
+    ):
         assert line in shown
     assert (tmp_path / "my_method" / "pyproject.toml").exists()
 

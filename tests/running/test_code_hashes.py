@@ -100,3 +100,19 @@ def test_the_same_tree_spares_all_other_questions_of_cl_bench():
     quick = code_hashes.code_of(["cl_bench.strategies.EWC"], seen=code_hashes.tree())
     assert set(quick["cl_bench"]) == {"tree"}
     assert differences({"code": code_hashes.code_of(["cl_bench.strategies.EWC"])}, {"code": quick}) == []
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages", "modules"])
+def test_packages_of_another_environment_are_installed_ones(tmp_path, monkeypatch, mine, folder):
+    """As --system-site-packages, a cluster's PYTHONPATH or `pip install --target` have them."""
+    other = tmp_path / folder
+    (other / "of_theirs").mkdir(parents=True)
+    (other / "of_theirs" / "__init__.py").touch()
+    if folder == "modules":
+        (other / "of_theirs-1.0.dist-info").mkdir()
+    mine[0].write_text(f"import of_theirs\nimport {mine[1].stem}\n{mine[0].read_text()}")
+    monkeypatch.syspath_prepend(str(other))
+    code_hashes._installed.cache_clear()
+    invalidate_caches()
+    assert set(code(mine[0])["code"]["outside"]) == {mine[0].stem, mine[1].stem}
+    code_hashes._installed.cache_clear()
