@@ -205,6 +205,65 @@ def package() -> str:
     )
 
 
+# The kit
+
+
+def questions() -> str:
+    """All questions of the kit, in their order: name, question, and what usually makes one fail."""
+    kit = ROOT / "cl_bench" / "testing"
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for path in kit.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                for asked in filter(_is_check, node.decorator_list):
+                    found[path.stem, node.name] = _asked(asked)
+    order = [
+        (node.value.id, node.attr)
+        for node in ast.walk(ast.parse((kit / "catalogue.py").read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    ]
+    rows = [
+        (f"`{name}`", *(text.replace("*", "\\*") for text in found[module, name]))
+        for module, name in order
+        if (module, name) in found
+    ]
+    return table(("name", "question", "a failure is usually"), list(dict.fromkeys(rows)))
+
+
+def _is_check(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "check"
+
+
+def _asked(node: Any) -> tuple[str, str]:
+    (cause,) = [each.value for each in node.keywords if each.arg == "cause"]
+    return ast.literal_eval(node.args[0]), ast.literal_eval(cause)
+
+
+def claims() -> str:
+    """What a strategy can claim: each attribute with its default and meaning."""
+    tree = ast.parse((ROOT / "cl_bench" / "testing" / "claims.py").read_text())
+    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    told = _attributes(ast.get_docstring(found) or "")
+    rows = [
+        (f"`{node.target.id}`", f"`{ast.unparse(node.value).replace('NOTHING', '{}')}`", told[node.target.id])
+        for node in found.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None
+    ]
+    return table(("claim", "default", "meaning"), rows)
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """What the section `Attributes:` says of each."""
+    told: dict[str, str] = {}
+    name = ""
+    for line in docstring.partition("Attributes:\n")[2].splitlines():
+        first = re.match(r"    (\w+): (.*)", line)
+        if first:
+            name = first[1]
+        told[name] = f"{told.get(name, '')} {first[2] if first else line.strip()}".strip()
+    return told
+
+
 def include(name: str) -> str:
     """A file of the repository."""
     return (ROOT / name).read_text()
@@ -230,5 +289,6 @@ def _rows(path: Path) -> list[dict]:
 
 
 PARTS: dict[str, Callable[..., str]] = {
-    part.__name__: part for part in (strategies, mathematics, studies, columns, example, package, include)
+    part.__name__: part
+    for part in (strategies, mathematics, studies, columns, example, package, questions, claims, include)
 }

@@ -1,6 +1,7 @@
 """Every command and every block that README and docs show does what it says, or is a test's failure."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 import shown_commands
@@ -19,6 +20,7 @@ LANGUAGES = {"sh", "python", "yaml", "toml", "math", "text"}
 COMMANDS = commands()
 # files of a generated package have a title: tests/new has them
 PYTHON = [block for block in blocks("python") if not block.title]
+(INHERITS,) = [block for block in blocks("yaml") if "_self_" in block.text]
 
 
 def test_every_fence_is_of_a_kind_that_is_tested():
@@ -88,6 +90,16 @@ def test_a_block_of_yaml_is_a_strategy_a_study_or_published_numbers(workplace, b
         (folder / f"{settings['study']}.yaml").write_text(block.text)
         found = compose([f"hydra.searchpath=[{workplace / 'mine'}]", f"experiment={settings['study']}"])
         assert found.study == settings["study"]
+
+
+def test_a_strategy_that_inherits_is_composed(workplace):
+    (workplace / INHERITS.title).write_text(INHERITS.text)
+    name = Path(INHERITS.title).stem
+    search = f"hydra.searchpath=[{workplace / 'mine'}]"
+    found, vcl = (compose([search, f"strategy={each}", "tuned=none"]).strategy for each in (name, "vcl"))
+    written = OmegaConf.create(INHERITS.text)
+    assert found == {**vcl, **{key: written[key] for key in written if key != "defaults"}}
+    assert found != vcl
 
 
 def test_blocks_of_toml_parse():

@@ -119,6 +119,14 @@ def test_the_examples_are_the_templates(site):
         assert f"My{kind}" in shown
 
 
+def test_every_question_and_every_claim_of_the_kit_is_shown(site):
+    from cl_bench.testing import CHECKS, Claims
+
+    shown = page(site, "check")
+    assert not [check.name for check in CHECKS if f"<code>{check.name}</code>" not in shown]
+    assert not [name for name in Claims._fields if f"<code>{name}</code>" not in shown]
+
+
 def test_a_part_that_does_not_exist_is_an_error():
     with pytest.raises(KeyError):
         expand("<!-- made: nothing -->")
