@@ -25,6 +25,11 @@ class Claims(NamedTuple):
             known exactly; see testing/conjugate.py.
         rehearses: it shows examples, old ones or new, to heads of old tasks, which then move.
         grows: what it stores grows with the number of tasks.
+        keeps_of_every_task: every task renews what it keeps, and a memory holds something of each one so far.
+        accumulates: importances add up: two equal tasks pull as twice one does.
+        pulls_nowhere_at_start: the first gradient is that of the batch's loss alone, as nothing has changed
+            yet: in `every` task, or in the `second` alone (where a third one has two anchors).
+        averages_logits: tests average the logits of weight samples, and not their probabilities.
         scenarios: where it runs; in others it raises a ValueError that names the scenario.
     """
 
@@ -37,4 +42,8 @@ class Claims(NamedTuple):
     conjugate: Mapping[str, Any] = NOTHING
     rehearses: bool = False
     grows: bool = False
+    keeps_of_every_task: bool = True
+    accumulates: bool = False
+    pulls_nowhere_at_start: str = ""
+    averages_logits: bool = False
     scenarios: tuple[str, ...] = ("task", "domain", "class")

@@ -1,0 +1,39 @@
+"""Does nothing pull at the weights where nothing has changed?"""
+
+from cl_bench.testing.check import applies, check, demand
+from cl_bench.testing.pulls import FirstGradients
+from cl_bench.testing.subject import THREE, Subject
+from cl_bench.testing.training import ONE_RUN
+from cl_bench.training.generators import global_generators_restored
+
+WHERE = {"second": (2,), "every": (2, 3)}
+TOLERANCE = 1e-4  # of the gradient's length
+
+
+@check(
+    "does nothing pull at the weights in the first step of a task, when nothing has changed?",
+    cause="a penalty around other weights than the last solution (the first ones, 0, those of a task before), "
+    "a teacher or logits that are a task old, of other images or heads, a temperature on one side only, or "
+    "F.kl_div of probabilities in place of their logarithms",
+    rests_on=ONE_RUN,
+)
+def nothing_pulls_at_the_start_of_a_task(subject: Subject) -> str:
+    claim = subject.claims.pulls_nowhere_at_start
+    applies(bool(claim), "it does not claim so (pulls_nowhere_at_start)")
+    tasks = WHERE.get(claim)
+    if tasks is None:
+        raise ValueError(f"pulls_nowhere_at_start must be one of {', '.join(WHERE)}, got {claim!r}")
+    first = FirstGradients()
+    with global_generators_restored(0):
+        run = subject.run(*THREE)
+        run.strategy.plugins.insert(len(run.strategy.plugins) - 1, first)
+        run.train(*range(max(tasks)))
+    errors = [float(first.pulls[task - 1].norm() / first.of_loss[task - 1].norm()) for task in tasks]
+    for task, error in zip(tasks, errors, strict=True):
+        demand(
+            error < TOLERANCE,
+            f"in the first step of task {task} the gradient differs from that of the loss by {error:.2g} of "
+            "its length",
+        )
+    names = " and ".join(map(str, tasks))
+    return f"in the first step of task {names} the gradient is the loss's, within {max(errors):.0e}"
