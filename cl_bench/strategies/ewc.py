@@ -40,7 +40,7 @@ class EWC(Anchored):
         self.mode, self.decay, self.fisher_estimator = mode, decay, fisher_estimator
         self.claims = self.claims._replace(
             by_example=fisher_estimator != fisher.BATCHED,
-            accumulates=mode == "separate" or decay == 1,
+            accumulates=(mode == "separate" or decay == 1) and fisher_estimator != "sampled",
             pulls_nowhere_at_start="second" if mode == "separate" else "every",
         )
 

@@ -29,7 +29,7 @@ class Claims(NamedTuple):
         accumulates: importances add up: two equal tasks pull as twice one does.
         pulls_nowhere_at_start: the first gradient is that of the batch's loss alone, as nothing has changed
             yet: in `every` task, or in the `second` alone (where a third one has two anchors).
-        averages_logits: tests average the logits of weight samples, and not their probabilities.
+        averages: of weight samples in tests: `probabilities`, `logits`, or nothing known, "".
         scenarios: where it runs; in others it raises a ValueError that names the scenario.
     """
 
@@ -45,5 +45,5 @@ class Claims(NamedTuple):
     keeps_of_every_task: bool = True
     accumulates: bool = False
     pulls_nowhere_at_start: str = ""
-    averages_logits: bool = False
+    averages: str = "probabilities"
     scenarios: tuple[str, ...] = ("task", "domain", "class")

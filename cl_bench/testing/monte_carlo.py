@@ -23,7 +23,7 @@ TOLERANCE = 1e-4  # of a log probability, and relative
 @check(
     "does a test use as many different weight samples as it says?",
     cause="the mean in place of samples, one sample for all, a range that is off by one, a generator that is "
-    "seeded anew in each test, or an average of logits in place of probabilities (averages_logits)",
+    "seeded anew in each test, or an average of logits (averages)",
     rests_on=(*TWO_RUNS, testing_changes_nothing),
 )
 def a_test_uses_as_many_samples_as_it_says(subject: Subject) -> str:
@@ -64,15 +64,18 @@ def _by_sample(outputs: list[Tensor], prediction: Tensor) -> Tensor:
 
 
 def _demand_an_average(subject: Subject, samples: Tensor, prediction: Tensor) -> None:
-    """Of probabilities, unless it claims another one; what is neither is a rule of its own."""
     by_sample = torch.stack([log_probabilities(sample) for sample in samples]).double()
-    of_probabilities = by_sample.logsumexp(0) - math.log(len(samples))
-    if _close(prediction, of_probabilities):
+    averages = {
+        "probabilities": by_sample.logsumexp(0) - math.log(len(samples)),
+        "logits": log_probabilities(samples.mean(0)).double(),
+    }
+    claim = subject.claims.averages
+    if claim not in averages or _close(prediction, averages[claim]):
         return
-    for number, each in enumerate(by_sample, 1):
-        demand(not _close(prediction, each), f"the prediction is that of sample {number} alone")
-    if _close(prediction, log_probabilities(samples.mean(0)).double()) and not subject.claims.averages_logits:
-        raise Failed("the prediction averages logits, and not probabilities")
+    singles = {f"of sample {number} alone": each for number, each in enumerate(by_sample, 1)}
+    others = {f"that averages {name}": each for name, each in averages.items()} | singles
+    seen = next((words for words, each in others.items() if _close(prediction, each)), "another one")
+    raise Failed(f"the prediction is not the average of {claim}, but {seen}")
 
 
 def _close(first: Tensor, second: Tensor) -> bool:

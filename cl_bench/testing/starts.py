@@ -12,7 +12,7 @@ TOLERANCE = 1e-4  # of the gradient's length
 
 @check(
     "does nothing pull at the weights in the first step of a task, when nothing has changed?",
-    cause="a penalty around other weights than the last solution (the first ones, 0, those of a task before), "
+    cause="a penalty around other weights than the last solution (the first ones, 0, older ones), "
     "a teacher or logits that are a task old, of other images or heads, a temperature on one side only, or "
     "F.kl_div of probabilities in place of their logarithms",
     rests_on=ONE_RUN,
