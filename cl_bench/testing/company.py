@@ -73,7 +73,8 @@ def _in_company(run: Run, test: TaskData) -> Iterator[tuple[str, Tensor, Tensor]
     yield "among negatives", of(among, labels)[kept], everything[kept]
     yield "with other labels", of(pixels, labels.roll(1)), everything
     yield "with the label of one class", of(pixels, torch.full_like(labels, int(labels.min()))), everything
+    yield "after another task's test", predictions(run, test, after=(1,)), everything
     with generators_restored(run.strategy), global_generators_restored():
         for tasks in ((1,), (1, 0), (0, 0)):
             run.test(*tasks)
-    yield "after other tests", of(pixels, labels), everything
+    yield "in a later evaluation", of(pixels, labels), everything

@@ -193,3 +193,31 @@ class _Statistics(SupervisedPlugin):
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         self._before = None
         self.look(strategy, "")
+
+
+@check(
+    "is the network in train mode in every training step?",
+    cause="a call of .eval() for an importance, a teacher's answer or a look at the memory, without .train() "
+    "after it: from then on there is no dropout, and running statistics stand still",
+    rests_on=ONE_RUN,
+)
+def every_step_is_taken_in_train_mode(subject: Subject) -> str:
+    modes = _Modes()
+    with global_generators_restored(0):
+        run = subject.run(*THREE, *DROPOUT)
+        run.strategy.plugins.insert(0, modes)
+        run.train()
+    demand(not modes.wrong, f"the network is in eval mode before {modes.wrong}")
+    return f"before each of {modes.number} steps of three tasks"
+
+
+class _Modes(SupervisedPlugin):
+    """Whether the network as a whole is in train mode; a layer of it may be frozen in eval mode."""
+
+    number, wrong = 0, ""
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.number += 1
+        if not strategy.model.training and not self.wrong:
+            counter, taken = strategy.clock.train_exp_counter + 1, strategy.clock.train_exp_iterations
+            self.wrong = f"step {taken + 1} of task {counter}"

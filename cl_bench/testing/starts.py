@@ -1,7 +1,7 @@
 """Does nothing pull at the weights where nothing has changed?"""
 
 from cl_bench.testing.check import applies, check, demand
-from cl_bench.testing.pulls import FirstGradients
+from cl_bench.testing.pulls import stand_alike, watched
 from cl_bench.testing.subject import THREE, Subject
 from cl_bench.testing.training import ONE_RUN
 from cl_bench.training.generators import global_generators_restored
@@ -23,17 +23,24 @@ def nothing_pulls_at_the_start_of_a_task(subject: Subject) -> str:
     tasks = WHERE.get(claim)
     if tasks is None:
         raise ValueError(f"pulls_nowhere_at_start must be one of {', '.join(WHERE)}, got {claim!r}")
-    first = FirstGradients()
+    applies(bool(subject.claims.off), "it names no settings that switch it off (off)")
     with global_generators_restored(0):
-        run = subject.run(*THREE)
-        run.strategy.plugins.insert(len(run.strategy.plugins) - 1, first)
-        run.train(*range(max(tasks)))
-    errors = [float(first.pulls[task - 1].norm() / first.of_loss[task - 1].norm()) for task in tasks]
+        own, off = subject.run(*THREE), subject.run(*THREE, *subject.off())
+        pulled, free = watched(own), watched(off)
+        for task in range(max(tasks)):
+            stand_alike(off, own)
+            for run in (own, off):
+                with global_generators_restored(task):
+                    run.train(task)
+    pulls = [found - rest for found, rest in zip(pulled.found, free.found, strict=True)]
+    without = ", ".join(subject.off())
+    errors = [float(pulls[task - 1].norm() / free.found[task - 1].norm()) for task in tasks]
     for task, error in zip(tasks, errors, strict=True):
         demand(
             error < TOLERANCE,
-            f"in the first step of task {task} the gradient differs from that of the loss by {error:.2g} of "
-            "its length",
+            f"in the first step of task {task} the gradient is {error:.2g} of its length apart from that "
+            f"with {without}",
         )
     names = " and ".join(map(str, tasks))
-    return f"in the first step of task {names} the gradient is the loss's, within {max(errors):.0e}"
+    where = f"in the first step of task {names} the gradient"
+    return f"{where} is that with {without}, within {max(errors):.0e} of its length"

@@ -10,13 +10,12 @@ from torch import Tensor
 from cl_bench.streams.tasks import TaskStream
 from cl_bench.testing.check import NotApplicable, applies, check, demand
 from cl_bench.testing.finetuning import it_differs_from_finetuning_after_the_first_task
-from cl_bench.testing.pulls import FirstGradients
-from cl_bench.testing.subject import SCENARIO, THREE, Subject, copied, same
+from cl_bench.testing.pulls import stand_alike, watched
+from cl_bench.testing.subject import PERMUTED, SCENARIO, THREE, Subject, copied, same
 from cl_bench.testing.training import ONE_RUN
 from cl_bench.training.generators import global_generators_restored
-from cl_bench.training.noise import Noise
 
-STANDSTILL = ("training.optimizer=sgd", "training.learning_rate=1e-30")
+ONE_BATCH = ("training.batch_size=1000", "training.optimizer=sgd", "training.learning_rate=1e-30")
 AWAY = 0.1  # how far weights are moved from where they were learnt
 TOLERANCE = 1e-3
 
@@ -39,8 +38,7 @@ def it_differs_from_finetuning_in_the_third_task(subject: Subject) -> str:
         plain.train(0, 1)
     with global_generators_restored(0):
         own.train(0, 1)
-        plain.strategy.model.load_state_dict(copied(own.strategy.model.state_dict()))
-        _draw_alike(plain.strategy, own.strategy)
+        stand_alike(plain, own)
         own.train(2)
     with global_generators_restored(0):
         plain.train(2)
@@ -50,13 +48,6 @@ def it_differs_from_finetuning_in_the_third_task(subject: Subject) -> str:
         "from its weights after task 2, fine-tuning ends task 3 where it does, bit for bit",
     )
     return "from the same weights after task 2 it ends task 3 at others than fine-tuning"
-
-
-def _draw_alike(strategy: Any, other: Any) -> None:
-    """Its generators of batches and noise stand where the other's do."""
-    for name, noise in vars(strategy).items():
-        if isinstance(noise, Noise) and isinstance(getattr(other, name, None), Noise):
-            noise.restore(getattr(other, name).state())
 
 
 @check(
@@ -88,8 +79,8 @@ def _kept(subject: Subject, strategy: Any) -> dict[str, dict[str, Tensor]]:
     """By name without the numbers of tasks, layers or heads: `fisher.2` and `fisher.3` are of one thing."""
     grouped: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in copied(subject.kept(strategy) or {}).items():
-        words = [word for word in re.split(r"[._]", name) if not word.isdigit()]
-        grouped[".".join(words[:2])][name] = tensor
+        of_all = re.sub(r"[._]\d+(?=[._]|$)", "", name)
+        grouped[".".join(of_all.split(".")[:2])][name] = tensor
     return grouped
 
 
@@ -104,7 +95,8 @@ def _equal(first: dict[str, Tensor] | None, second: dict[str, Tensor] | None) ->
 )
 def importances_add_up(subject: Subject) -> str:
     applies(subject.claims.accumulates, "it does not claim so (accumulates)")
-    one, two, three = (_pull_after(subject, number) for number in (1, 2, 3))
+    alone, *others = (_gradient_after(subject, number) for number in range(4))
+    one, two, three = (gradient - alone for gradient in others)
     applies(float(one.norm()) > 0, "away from the first task's weights nothing pulls")
     for number, pull in ((2, two), (3, three)):
         ratio = float(pull @ one / one.square().sum())
@@ -116,21 +108,22 @@ def importances_add_up(subject: Subject) -> str:
     return "after 2 and 3 equal tasks it pulls 2 and 3 times as after one"
 
 
-def _pull_after(subject: Subject, number: int) -> Tensor:
-    """At weights a little away from those at which so many equal tasks were learnt, [P]."""
+def _gradient_after(subject: Subject, number: int) -> Tensor:
+    """On a batch of all images, at weights a little away from those at which so many equal tasks were learnt
+    without a move, [P].
+    """
 
     def equal_tasks(stream: TaskStream) -> TaskStream:
-        return stream._replace(train=(stream.train[0],) * 4)
+        return stream._replace(train=(stream.train[0],) * len(stream.train))
 
-    scenarios = subject.claims.scenarios
-    first = FirstGradients()
     with global_generators_restored(0):
-        overrides = ("benchmark=permuted_digits", "benchmark.num_tasks=4", f"{SCENARIO}={scenarios[-1]}")
-        run = subject.run(*overrides, *STANDSTILL, change=equal_tasks)
-        run.train(*range(number))
-        run.strategy.plugins.insert(len(run.strategy.plugins) - 1, first)
+        overrides = (*PERMUTED, "benchmark.num_tasks=4", f"{SCENARIO}={subject.claims.scenarios[-1]}")
+        run = subject.run(*overrides, *ONE_BATCH, change=equal_tasks)
+        for task in range(number):
+            run.train(task)
         with torch.no_grad():
             for each in run.strategy.model.parameters():
                 each.add_(AWAY)
+        first = watched(run)
         run.train(number)
-    return first.pulls[0]
+    return first.found[0]

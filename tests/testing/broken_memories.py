@@ -4,13 +4,16 @@ import random
 from collections import deque
 from typing import Any
 
+import numpy as np
 import torch
 from broken_strategies import breaks
 from torch import Tensor
 from torch.nn import functional as F
 
 from cl_bench.strategies import DER, EWC, Finetune, Learner, LwF, Replay
+from cl_bench.strategies.experiences import resident_tasks
 
+LABELS = "labels_held_are_those_of_their_images"
 HELD = "a_memory_holds_images_of_every_task"
 GRAPH = "nothing_kept_has_a_graph"
 
@@ -99,6 +102,54 @@ class HoldsAsManyOfEachClass(OwnBuffer):
     def store(self, x: Tensor, y: int, t: int) -> None:
         if sum((y, t) == (b[1], b[2]) for b in self.buffer) < self.mem_size:
             self.buffer.append((x, y, t))
+
+
+@breaks("replay", caught_by=HELD)
+class NumpyBufferOfTheNewestTask(OwnBuffer):
+    """Arrays, whose first places are written again from each task on."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.xs = np.zeros((self.mem_size, 64), dtype=np.float32)
+        self.ys = np.zeros(self.mem_size, dtype=np.int64)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        super()._before_training_exp(**kwargs)
+        self.i = 0
+
+    def store(self, x: Tensor, y: int, t: int) -> None:
+        if self.i < self.mem_size:
+            self.xs[self.i], self.ys[self.i] = x.numpy().ravel(), y
+            self.i += 1
+
+
+@breaks("replay", caught_by=LABELS)
+class ReplacesTheImageAlone(OwnBuffer):
+    """Two tensors; a reservoir that has its index right for one of them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.buf_x = torch.zeros(self.mem_size, 1, 8, 8)
+        self.buf_y = torch.zeros(self.mem_size, dtype=torch.long)
+
+    def store(self, x: Tensor, y: int, t: int) -> None:
+        if self.n_seen < self.mem_size:
+            self.buf_x[self.n_seen], self.buf_y[self.n_seen] = x, y
+        else:
+            self.buf_x[self.rng.randrange(self.mem_size)] = x
+        self.n_seen += 1
+
+
+@breaks("replay", caught_by=LABELS)
+class LabelsInTheOrderOfTheData(Replay):
+    """The images are shuffled before some are chosen, and their labels are not."""
+
+    def offer_task(self) -> None:
+        (task,) = resident_tasks(self.experience)
+        pixels = task.pixels(self.device)
+        order = torch.randperm(len(pixels), generator=self.noise.generators[0])
+        heads = torch.full_like(task.labels, task.head)
+        self.memories[0].offer(pixels=pixels[order], labels=task.labels, heads=heads)
 
 
 @breaks("finetune", caught_by=GRAPH)

@@ -14,6 +14,7 @@ from cl_bench.strategies.experiences import resident_tasks
 FINETUNING = "normalised_and_scheduled_it_is_finetuning"
 MEASURED = "measurements_are_made_in_evaluation_mode"
 STATISTICS = "running_statistics_move_in_steps_alone"
+TRAIN_MODE = "every_step_is_taken_in_train_mode"
 SCHEDULE = "the_schedule_reaches_its_steps"
 
 
@@ -149,3 +150,27 @@ class RefreshesStatisticsBeforeTests(Finetune):
     def _after_training_iteration(self, **kwargs: Any) -> None:
         super()._after_training_iteration(**kwargs)
         self.last = self.mb_x
+
+
+@breaks("ewc", caught_by=TRAIN_MODE)
+class ForgetsToTrainAgain(EWC):
+    """The penalty looks at the old task in eval mode, which it does not leave."""
+
+    def backward(self) -> None:
+        super().backward()
+        if self.clock.train_exp_counter > 0:
+            self.model.eval()
+
+
+@breaks("replay", caught_by=TRAIN_MODE)
+class WatchesItsMemory(Replay):
+    """The accuracy on the memory after each step, of the second task on."""
+
+    def _after_training_iteration(self, **kwargs: Any) -> None:
+        super()._after_training_iteration(**kwargs)
+        memory = self.memories[0]
+        if len(memory):
+            self.model.eval()
+            with torch.no_grad():
+                out = self.model(self.dataloader.to_float(memory.pixels), memory.heads)
+            self.accuracy = (out.argmax(1) == memory.labels).float().mean()

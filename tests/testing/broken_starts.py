@@ -33,7 +33,7 @@ class AnchoredAtZero(L2):
     def criterion(self) -> Tensor:
         loss = super().criterion()
         if self.is_training and self.clock.train_exp_counter > 0:
-            loss = loss + 0.1 * sum(p.pow(2).sum() for p in self.model.parameters())
+            loss = loss + self.strength / 2 * sum(p.pow(2).sum() for p in self.model.parameters())
         return loss
 
 
