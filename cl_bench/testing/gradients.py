@@ -23,7 +23,7 @@ STANDSTILL = 1e-30  # a step size that changes no weight
     "is its gradient that of its loss and penalty, by finite differences?",
     cause="a factor of 2 or a strength that stands in the loss and not in the gradient, or a penalty added "
     "by hand that `added_loss` does not tell of",
-    rests_on=ONE_RUN,
+    rests_on=TWO_RUNS,
 )
 def the_gradient_is_that_of_loss_and_penalty(subject: Subject) -> str:
     applies(subject.is_learner, "its weights are not one flat vector: autograd differentiates its loss")

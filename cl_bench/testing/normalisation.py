@@ -65,7 +65,9 @@ def _apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> str:
     names = [name for name in first if not torch.equal(first[name], second[name])]
     statistics = all("running" in name or "num_batches" in name for name in names)
     kind = "running statistics" if statistics else "weights"
-    return f"{kind} differ by up to {distance(first, second):.2g}"
+    names = [name for name in names if first[name].is_floating_point()]
+    one, other = ({name: found[name] for name in names} for found in (first, second))
+    return f"{kind} differ by up to {distance(one, other):.2g}" if names else f"{kind} differ"
 
 
 @check(

@@ -1,6 +1,6 @@
 """What a strategy predicts of images that are put before it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import TaskData
-from cl_bench.testing.reach import generators_of, generators_restored
+from cl_bench.testing.reach import generators_restored
 from cl_bench.testing.subject import Run
 from cl_bench.training.generators import global_generators_restored
 
@@ -24,7 +24,7 @@ def predictions(run: Run, test: TaskData, *, as_task: int = 0, after: Sequence[i
     tests = [test if number == as_task else other for number, other in enumerate(run.stream.test)]
     stream = to_avalanche(run.stream._replace(test=tuple(tests))).test_stream
     with generators_restored(run.strategy), global_generators_restored():
-        outputs = _Outputs(generators_of(run.strategy))
+        outputs = _Outputs()
         run.strategy.plugins.insert(0, outputs)
         run.strategy.eval([stream[task] for task in (*after, as_task)])
         run.strategy.plugins.remove(outputs)
@@ -32,15 +32,13 @@ def predictions(run: Run, test: TaskData, *, as_task: int = 0, after: Sequence[i
 
 
 class _Outputs(SupervisedPlugin):
-    """What was predicted in the last test of an evaluation, all of which draw the same."""
+    """What was predicted in the last test of an evaluation."""
 
-    def __init__(self, put_back: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._put_back = put_back
         self.seen: list[Tensor] = []
 
     def before_eval_exp(self, strategy: Any, **kwargs: Any) -> None:
-        self._put_back()
         self.seen = []
 
     def after_eval_iteration(self, strategy: Any, **kwargs: Any) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -102,23 +102,15 @@ def other_networks(strategy: Any) -> list[nn.Module]:
 
 @contextmanager
 def generators_restored(strategy: Any) -> Iterator[None]:
-    """Put every generator that the strategy has back afterwards, as `generators_of` does."""
-    put_back = generators_of(strategy)
-    try:
-        yield
-    finally:
-        put_back()
-
-
-def generators_of(strategy: Any) -> Callable[[], None]:
-    """What puts each generator of the strategy (torch's, numpy's, Python's) back to where it stands now."""
+    """Put every generator that the strategy has (torch's, numpy's, Python's) back to where it stands now."""
     found = list(reachable(strategy))
     ours = [(each, each.get_state()) for each in found if isinstance(each, torch.Generator)]
     pythons = [(each, each.getstate()) for each in found if isinstance(each, random.Random)]
     numpys = [each.bit_generator for each in found if isinstance(each, np.random.Generator)]
     states = [each.state for each in numpys]
-
-    def put_back() -> None:
+    try:
+        yield
+    finally:
         for generator, state in ours:
             generator.set_state(state)
         for python, version in pythons:
@@ -126,4 +118,8 @@ def generators_of(strategy: Any) -> Callable[[], None]:
         for bits, words in zip(numpys, states, strict=True):
             bits.state = words
 
-    return put_back
+
+def generator_states(strategy: Any) -> list[bytes]:
+    """Where torch's generators that the strategy has stand."""
+    generators = [each for each in reachable(strategy) if isinstance(each, torch.Generator)]
+    return [generator.get_state().numpy().tobytes() for generator in generators]

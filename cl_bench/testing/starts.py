@@ -3,7 +3,7 @@
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.pulls import stand_alike, watched
 from cl_bench.testing.subject import THREE, Subject
-from cl_bench.testing.training import ONE_RUN
+from cl_bench.testing.training import TWO_RUNS
 from cl_bench.training.generators import global_generators_restored
 
 WHERE = {"second": (2,), "every": (2, 3)}
@@ -15,7 +15,7 @@ TOLERANCE = 1e-4  # of the gradient's length
     cause="a penalty around other weights than the last solution (the first ones, 0, older ones), "
     "a teacher or logits that are a task old, of other images or heads, a temperature on one side only, or "
     "F.kl_div of probabilities in place of their logarithms",
-    rests_on=ONE_RUN,
+    rests_on=TWO_RUNS,
 )
 def nothing_pulls_at_the_start_of_a_task(subject: Subject) -> str:
     claim = subject.claims.pulls_nowhere_at_start

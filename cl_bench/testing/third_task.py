@@ -12,7 +12,7 @@ from cl_bench.testing.check import NotApplicable, applies, check, demand
 from cl_bench.testing.finetuning import it_differs_from_finetuning_after_the_first_task
 from cl_bench.testing.pulls import stand_alike, watched
 from cl_bench.testing.subject import PERMUTED, SCENARIO, THREE, Subject, copied, same
-from cl_bench.testing.training import ONE_RUN
+from cl_bench.testing.training import ONE_RUN, TWO_RUNS
 from cl_bench.training.generators import global_generators_restored
 
 ONE_BATCH = ("training.batch_size=1000", "training.optimizer=sgd", "training.learning_rate=1e-30")
@@ -79,8 +79,8 @@ def _kept(subject: Subject, strategy: Any) -> dict[str, dict[str, Tensor]]:
     """By name without the numbers of tasks, layers or heads: `fisher.2` and `fisher.3` are of one thing."""
     grouped: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in copied(subject.kept(strategy) or {}).items():
-        of_all = re.sub(r"[._]\d+(?=[._]|$)", "", name)
-        grouped[".".join(of_all.split(".")[:2])][name] = tensor
+        of_all = re.sub(r"(^|[._])\d+(?=[._]|$)", "", name)
+        grouped[".".join(of_all.strip("._").split(".")[:2])][name] = tensor
     return grouped
 
 
@@ -91,7 +91,7 @@ def _equal(first: dict[str, Tensor] | None, second: dict[str, Tensor] | None) ->
 @check(
     "do importances of several tasks add up?",
     cause="an importance that is overwritten by the newest task's, averaged over tasks, or counted twice",
-    rests_on=ONE_RUN,
+    rests_on=TWO_RUNS,
 )
 def importances_add_up(subject: Subject) -> str:
     applies(subject.claims.accumulates, "it does not claim so (accumulates)")
