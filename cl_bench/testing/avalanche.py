@@ -39,8 +39,8 @@ ANOTHER_PASS = (
 )
 
 MEASURED_IN_TRAIN_MODE = (
-    "`MASPlugin._get_importance` calls `strategy.model.train()` before it goes through the task: dropout is in "
-    "the importances, and running statistics move by its batches. With `.eval()` in its place the check passes"
+    "`MASPlugin._get_importance` calls `strategy.model.train()` before it goes through the task: dropout is "
+    "in the importances, and running statistics move by its batches. With `.eval()` the check passes"
 )
 
 # no momentum, which Avalanche carries from task to task and which would move heads without a gradient

@@ -29,7 +29,8 @@ Place = tuple[int, int]  # of an image: task, from 0, and position in it
 @check(
     "does its memory hold images of every task, no more than it says, and none of a test?",
     cause="a memory that is full after the first task and takes no more, one that is made anew for each "
-    "task, one slot that all images are written to, or images collected in hooks that tests run through, too",
+    "task (where that is meant: keeps_of_every_task=False), one slot that all images are written to, or "
+    "images collected in hooks that tests run through, too",
     rests_on=ONE_RUN,
 )
 def a_memory_holds_images_of_every_task(subject: Subject) -> str:

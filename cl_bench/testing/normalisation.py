@@ -12,7 +12,7 @@ from cl_bench.models import mlp
 from cl_bench.testing.check import Failed, applies, check, demand
 from cl_bench.testing.finetuning import switched_off_it_is_finetuning, the_first_task_is_finetuning
 from cl_bench.testing.reach import reachable
-from cl_bench.testing.subject import SPLIT, THREE, Subject, copied, distance, same
+from cl_bench.testing.subject import MODELS, SPLIT, THREE, Subject, copied, distance, same
 from cl_bench.testing.training import ONE_RUN, TWO_RUNS, global_generators_are_left_alone
 from cl_bench.training.generators import global_generators_restored
 
@@ -24,7 +24,7 @@ def with_dropout(**settings: Any) -> nn.Module:
     return network
 
 
-DROPOUT = (f"model._target_={__name__}.{with_dropout.__name__}", "model.normalisation=batch")
+DROPOUT = (*MODELS["mlp"], f"model._target_={__name__}.{with_dropout.__name__}", "model.normalisation=batch")
 COSINE = "training.schedule=cosine"
 
 

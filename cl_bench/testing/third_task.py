@@ -53,7 +53,7 @@ def it_differs_from_finetuning_in_the_third_task(subject: Subject) -> str:
 @check(
     "does every task renew what it keeps?",
     cause="an importance, an anchor, a prior or a teacher that is stored after the first task only "
-    "(`if self.x is None`), or a copy that is an alias",
+    "(`if self.x is None`), or a copy that is an alias; where that is meant, keeps_of_every_task=False",
     rests_on=ONE_RUN,
 )
 def every_task_renews_what_it_keeps(subject: Subject) -> str:

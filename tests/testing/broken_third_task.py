@@ -10,6 +10,7 @@ from torch import Tensor
 from cl_bench.posteriors import laplace
 from cl_bench.strategies import EWC, L2, MAS, VCL, LwF, Replay
 
+FROZEN = "frozen_copies_are_in_eval_mode"
 DIFFERS = "it_differs_from_finetuning_in_the_third_task"
 RENEWS = "every_task_renews_what_it_keeps"
 ADDS_UP = "importances_add_up"
@@ -42,6 +43,15 @@ class PriorOfTheFirstTask(VCL):
         super()._after_training_exp(**kwargs)
         if number > 0:
             self.prior = before
+
+
+@breaks("lwf", caught_by=FROZEN)
+class ThawsItsSecondTeacher(LwF):
+    """.eval() is called on the first copy only."""
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.teacher.train(self.num_learnt > 1)
 
 
 @breaks("l2", caught_by=DIFFERS)
