@@ -6,6 +6,7 @@ from cl_bench.testing import (
     finetuning,
     gradients,
     memory,
+    pixels,
     posterior,
     resuming,
     scenarios,
@@ -18,6 +19,7 @@ from cl_bench.testing.subject import Subject
 
 CHECKS: tuple[Check, ...] = (
     training.it_is_built_from_its_settings,
+    pixels.shared_data_stay_as_they_are,
     training.losses_are_finite,
     weights.weights_move_in_every_task,
     weights.frozen_weights_stay,
@@ -36,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     posterior.sequential_learning_ends_at_the_batch_posterior,
     secrets.it_reads_no_future_task,
     secrets.it_learns_from_no_test_image,
+    pixels.unseen_images_change_nothing,
     secrets.it_uses_no_hidden_task_label,
     scenarios.it_runs_in_each_scenario_it_declares,
     scenarios.it_refuses_other_scenarios,

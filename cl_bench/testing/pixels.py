@@ -1,0 +1,177 @@
+"""Does it leave the data as they are, and does it learn from those of the present and earlier tasks alone?"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cl_bench.streams.tasks import SharedImages, TaskData, TaskStream
+from cl_bench.streams.transforms import identity
+from cl_bench.testing.check import Failed, check, demand
+from cl_bench.testing.subject import Run, Subject
+from cl_bench.training.experiment import weights_sha256
+from cl_bench.training.generators import global_generators_restored
+
+CPU = torch.device("cpu")
+PARTS = {"train": "training", "validation": "validation", "test": "test"}  # of a stream, and their adjectives
+# nothing is copied on its way: all images in every task, in the first as they lie in memory
+WHOLE = (
+    *("benchmark=permuted_digits", "benchmark.num_tasks=2", "benchmark.permute_first=false"),
+    *("benchmark.validation_share=0.0", "training.batch_size=256", "training.epochs=1"),
+)
+THREE_TASKS = ("benchmark.num_tasks=3",)
+STREAMS = {
+    "split": ("benchmark=split_digits", *THREE_TASKS),
+    "permuted": ("benchmark=permuted_digits", *THREE_TASKS),  # its tasks share their images
+}
+
+
+@check(
+    "are the shared images and labels the same bytes before and after training and testing?",
+    cause="an operation in place (sub_, div_, clamp_, +=, [...] =) on mb_x, mb_y, dataloader.pixels or "
+    "task_data, which are or share the data of all tasks: take a copy (.clone()) first",
+)
+def shared_data_stay_as_they_are(subject: Subject) -> str:
+    with global_generators_restored(0):
+        run = subject.run(*WHOLE)
+        before = {name: _copied(value) for name, value in _contents(run)}
+        moments: list[tuple[str, Callable[[], None]]] = [("in the tests before the first task", run.test)]
+        for task in range(2):
+            moments.append((f"in the training of task {task + 1}", lambda task=task: run.train(task)))  # type: ignore[misc]
+            moments.append((f"in the tests after task {task + 1}", run.test))
+        for when, act in moments:
+            act()
+            changed = [name for name, value in _contents(run) if not _equal(before[name], value)]
+            demand(not changed, f"{', '.join(changed)} are changed {when}")
+    return f"{len(before)} tensors and lists of images, labels and scales are equal after two tasks"
+
+
+def _contents(run: Run) -> Iterator[tuple[str, Any]]:
+    """All that tasks are made of, each once, by a name in words."""
+    seen = set()
+    for part, adjective in PARTS.items():
+        experiences = run.benchmark.streams.get(part, ())
+        for number, (task, experience) in enumerate(
+            zip(getattr(run.stream, part), experiences, strict=True), start=1
+        ):
+            of_task = f"of {adjective} task {number}"
+            found: list[tuple[str, Any]] = [
+                (f"the {adjective} images", task.shared.images),
+                (f"the labels {of_task}", task.labels),
+                (f"the targets {of_task}", list(experience.dataset.targets)),
+                (f"the choice of images {of_task}", task.indices),
+                *((f"the {name} of the view {of_task}", each) for name, each in _tensors(task.view)),
+                *((f"the {name} of the scaling {of_task}", each) for name, each in _tensors(task.to_float)),
+            ]
+            for name, value in found:
+                if value is not None and (isinstance(value, list) or id(value) not in seen):
+                    seen.add(id(value))
+                    yield name, value
+
+
+def _tensors(part: Any) -> list[tuple[str, Tensor]]:
+    return [(name, each) for name, each in getattr(part, "__dict__", {}).items() if isinstance(each, Tensor)]
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _equal(first: Any, second: Any) -> bool:
+    return torch.equal(first, second) if isinstance(first, Tensor) else first == second
+
+
+@check(
+    "does training not depend on images of later tasks, of validation or of tests?",
+    cause="statistics, prototypes or a memory of more than the task's own examples: task_data.shared.images "
+    "(the whole data set), experience.origin_stream or experience.benchmark (all tasks, all streams)",
+)
+def unseen_images_change_nothing(subject: Subject) -> str:
+    for name, settings in STREAMS.items():
+        honest = _weights_after(subject, settings, tasks=2)
+        for seen in (1, 2):
+            other = _weights_after(subject, settings, tasks=seen, change=lambda stream: unseen(stream, seen))
+            if other[-1] != honest[seen - 1]:
+                raise Failed(_what_it_looks_at(subject, name, settings, seen, honest[seen - 1]))
+    return f"{' and '.join(STREAMS)}: after 1 and 2 of 3 tasks the weights are equal with others"
+
+
+def _what_it_looks_at(subject: Subject, name: str, settings: Sequence[str], seen: int, honest: Any) -> str:
+    """In words: each kind of unseen images is changed alone."""
+    alone = [
+        kind
+        for kind in ("later tasks", *(part for part in PARTS.values() if part != "training"))
+        if _weights_after(subject, settings, tasks=seen, change=lambda stream: unseen(stream, seen, kind))[-1]  # noqa: B023
+        != honest
+    ]
+    which = ", ".join(alone) or "images that no task has, or several kinds together"
+    return f"{name}: with other data of {which} training on task {seen} ends at other weights"
+
+
+def _weights_after(
+    subject: Subject,
+    settings: Sequence[str],
+    *,
+    tasks: int,
+    change: Callable[[TaskStream], TaskStream] | None = None,
+) -> list[list[str]]:
+    """A hash of all that it keeps after each of the first tasks."""
+    with global_generators_restored(0):
+        run = subject.run(*settings, change=change)
+        found = []
+        for task in range(tasks):
+            run.train(task)
+            found.append(weights_sha256(run.strategy))
+        return found
+
+
+def unseen(stream: TaskStream, num_seen: int, kind: str | None = None) -> TaskStream:
+    """The stream with negatives in the place of all images that the first tasks do not train on, and labels
+    in reversed order; or only in the place of those of `later tasks`, `validation` or `test`.
+    """
+    later, kinds = stream.train[num_seen:], {"later tasks", "validation", "test"} if kind is None else {kind}
+    changed = {"later tasks": later, "validation": stream.validation, "test": stream.test}
+    chosen = [task for each in kinds for task in changed[each]]
+    new = {
+        id(shared): SharedImages(_negative(shared, stream.train[:num_seen], chosen if kind else None))
+        for shared in {id(task.shared): task.shared for task in (*stream.train, *chosen)}.values()
+    }
+
+    def tasks(found: Sequence[TaskData], each: str) -> tuple[TaskData, ...]:
+        return tuple(_other(task) if each in kinds else _on(task, new) for task in found)
+
+    return stream._replace(
+        train=(*(_on(task, new) for task in stream.train[:num_seen]), *tasks(later, "later tasks")),
+        validation=tasks(stream.validation, "validation"),
+        test=tasks(stream.test, "test"),
+    )
+
+
+def _negative(shared: SharedImages, seen: Sequence[TaskData], chosen: Sequence[TaskData] | None) -> Tensor:
+    """Of all images but those of seen tasks, or only of the chosen tasks'."""
+    change = torch.full((len(shared.images),), chosen is None)
+    for task in chosen or ():
+        if task.shared is shared:
+            change[slice(None) if task.indices is None else task.indices] = True
+    for task in seen:
+        if task.shared is shared:
+            change[slice(None) if task.indices is None else task.indices] = False
+    return torch.where(change.view(-1, 1, 1, 1), 255 - shared.images, shared.images)
+
+
+def _on(task: TaskData, images: dict[int, SharedImages]) -> TaskData:
+    """The task on other images."""
+    return TaskData(
+        *(images.get(id(task.shared), task.shared), task.indices, task.labels),
+        head=task.head,
+        view=task.view,
+        to_float=task.to_float,
+        augment=task.augment,
+    )
+
+
+def _other(task: TaskData) -> TaskData:
+    """Negatives of the images, as many; the classes in reversed order, so that there are the same."""
+    images, labels = 255 - task.pixels(CPU), task.labels.min() + task.labels.max() - task.labels
+    return TaskData(SharedImages(images), None, labels, head=task.head, view=identity, to_float=task.to_float)
