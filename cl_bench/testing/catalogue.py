@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from cl_bench.testing import (
     finetuning,
     gradients,
+    inputs,
     memory,
     pixels,
     posterior,
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     secrets.it_reads_no_future_task,
     secrets.it_learns_from_no_test_image,
     pixels.unseen_images_change_nothing,
+    inputs.inputs_are_images_of_the_stream,
     secrets.it_uses_no_hidden_task_label,
     scenarios.it_runs_in_each_scenario_it_declares,
     scenarios.it_refuses_other_scenarios,

@@ -25,6 +25,7 @@ class Claims(NamedTuple):
             known exactly; see testing/conjugate.py.
         rehearses: it shows examples, old ones or new, to heads of old tasks, which then move.
         grows: what it stores grows with the number of tasks.
+        own_inputs: in training its network sees other images than the stream's: mixtures, generated ones.
         scenarios: where it runs; in others it raises a ValueError that names the scenario.
     """
 
@@ -37,4 +38,5 @@ class Claims(NamedTuple):
     conjugate: Mapping[str, Any] = NOTHING
     rehearses: bool = False
     grows: bool = False
+    own_inputs: bool = False
     scenarios: tuple[str, ...] = ("task", "domain", "class")

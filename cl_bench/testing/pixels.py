@@ -1,19 +1,18 @@
 """Does it leave the data as they are, and does it learn from those of the present and earlier tasks alone?"""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cl_bench.streams.tasks import SharedImages, TaskData, TaskStream
-from cl_bench.streams.transforms import identity
 from cl_bench.testing.check import Failed, check, demand
 from cl_bench.testing.subject import Run, Subject
 from cl_bench.training.experiment import weights_sha256
 from cl_bench.training.generators import global_generators_restored
 
-CPU = torch.device("cpu")
 PARTS = {"train": "training", "validation": "validation", "test": "test"}  # of a stream, and their adjectives
 # nothing is copied on its way: all images in every task, in the first as they lie in memory
 WHOLE = (
@@ -36,14 +35,14 @@ def shared_data_stay_as_they_are(subject: Subject) -> str:
     with global_generators_restored(0):
         run = subject.run(*WHOLE)
         before = {name: _copied(value) for name, value in _contents(run)}
-        moments: list[tuple[str, Callable[[], None]]] = [("in the tests before the first task", run.test)]
+        moments: dict[str, Callable[[], None]] = {"in the tests before the first task": run.test}
         for task in range(2):
-            moments.append((f"in the training of task {task + 1}", lambda task=task: run.train(task)))  # type: ignore[misc]
-            moments.append((f"in the tests after task {task + 1}", run.test))
-        for when, act in moments:
+            moments[f"in the training of task {task + 1}"] = partial(run.train, task)
+            moments[f"in the tests after task {task + 1}"] = run.test
+        for when, act in moments.items():
             act()
             changed = [name for name, value in _contents(run) if not _equal(before[name], value)]
-            demand(not changed, f"{', '.join(changed)} are changed {when}")
+            demand(not changed, f"{', '.join(changed)} changed {when}")
     return f"{len(before)} tensors and lists of images, labels and scales are equal after two tasks"
 
 
@@ -85,13 +84,13 @@ def _equal(first: Any, second: Any) -> bool:
 @check(
     "does training not depend on images of later tasks, of validation or of tests?",
     cause="statistics, prototypes or a memory of more than the task's own examples: task_data.shared.images "
-    "(the whole data set), experience.origin_stream or experience.benchmark (all tasks, all streams)",
+    "(the whole data set), experience.origin_stream (all tasks), or what a test has left on the strategy",
 )
 def unseen_images_change_nothing(subject: Subject) -> str:
     for name, settings in STREAMS.items():
         honest = _weights_after(subject, settings, tasks=2)
         for seen in (1, 2):
-            other = _weights_after(subject, settings, tasks=seen, change=lambda stream: unseen(stream, seen))
+            other = _weights_after(subject, settings, tasks=seen, change=partial(unseen, num_seen=seen))
             if other[-1] != honest[seen - 1]:
                 raise Failed(_what_it_looks_at(subject, name, settings, seen, honest[seen - 1]))
     return f"{' and '.join(STREAMS)}: after 1 and 2 of 3 tasks the weights are equal with others"
@@ -99,12 +98,12 @@ def unseen_images_change_nothing(subject: Subject) -> str:
 
 def _what_it_looks_at(subject: Subject, name: str, settings: Sequence[str], seen: int, honest: Any) -> str:
     """In words: each kind of unseen images is changed alone."""
-    alone = [
-        kind
-        for kind in ("later tasks", *(part for part in PARTS.values() if part != "training"))
-        if _weights_after(subject, settings, tasks=seen, change=lambda stream: unseen(stream, seen, kind))[-1]  # noqa: B023
-        != honest
-    ]
+    kinds = ("later tasks", "validation", "test")
+    changes = {kind: partial(unseen, num_seen=seen, kind=kind) for kind in kinds}
+    ends = {
+        kind: _weights_after(subject, settings, tasks=seen, change=each) for kind, each in changes.items()
+    }
+    alone = [kind for kind, found in ends.items() if found[-1] != honest]
     which = ", ".join(alone) or "images that no task has, or several kinds together"
     return f"{name}: with other data of {which} training on task {seen} ends at other weights"
 
@@ -161,17 +160,21 @@ def _negative(shared: SharedImages, seen: Sequence[TaskData], chosen: Sequence[T
 
 
 def _on(task: TaskData, images: dict[int, SharedImages]) -> TaskData:
-    """The task on other images."""
+    return _with(task, images.get(id(task.shared), task.shared), task.labels)
+
+
+def _other(task: TaskData) -> TaskData:
+    """Negatives of the images; the classes in reversed order, so that there are the same."""
+    reversed_labels = task.labels.min() + task.labels.max() - task.labels
+    return _with(task, SharedImages(255 - task.shared.images), reversed_labels)
+
+
+def _with(task: TaskData, shared: SharedImages, labels: Tensor) -> TaskData:
+    """The task of other images and labels."""
     return TaskData(
-        *(images.get(id(task.shared), task.shared), task.indices, task.labels),
+        *(shared, task.indices, labels),
         head=task.head,
         view=task.view,
         to_float=task.to_float,
         augment=task.augment,
     )
-
-
-def _other(task: TaskData) -> TaskData:
-    """Negatives of the images, as many; the classes in reversed order, so that there are the same."""
-    images, labels = 255 - task.pixels(CPU), task.labels.min() + task.labels.max() - task.labels
-    return TaskData(SharedImages(images), None, labels, head=task.head, view=identity, to_float=task.to_float)

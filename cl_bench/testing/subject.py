@@ -253,7 +253,9 @@ def build_stream(config: DictConfig, seeds: Seeds) -> TaskStream:
     with it.
     """
     data = data_of(config)
-    own = {name: part.clone() for name, part in data._asdict().items() if isinstance(part, Tensor)}
+    own: dict[str, Any] = {
+        name: part.clone() for name, part in data._asdict().items() if isinstance(part, Tensor)
+    }
     return stream_of(config, data._replace(**own), seeds)
 
 
