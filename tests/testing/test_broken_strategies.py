@@ -3,6 +3,7 @@
 from functools import cache
 
 import broken_data
+import broken_processes  # noqa: F401 (notes its classes)
 import pytest
 from broken_strategies import BROKEN, RAISES, ForKnownTasks, ForOneHead
 
