@@ -23,7 +23,9 @@ NOT_FOR_TRAINING = (
 class StandIn(ModuleType):
     """A module in which every name is an empty class."""
 
-    __path__: tuple[str, ...] = ()
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
