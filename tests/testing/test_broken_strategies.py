@@ -4,6 +4,7 @@ from functools import cache
 
 import broken_data
 import broken_processes  # noqa: F401 (notes its classes)
+import broken_resuming
 import pytest
 from broken_strategies import BROKEN, RAISES, ForKnownTasks, ForOneHead
 
@@ -41,6 +42,7 @@ def test_a_broken_strategy_fails_the_check_meant_for_it_and_the_healthy_one_pass
     [
         (broken_data.MixesImages, "inputs_are_images_of_the_stream", NOT_APPLICABLE),  # it says so
         (broken_data.RemembersBytes, "inputs_are_images_of_the_stream", PASS),  # apart by rounding
+        (broken_resuming.ForgetsNothing, "it_goes_on_bit_for_bit", PASS),
     ],
 )
 def test_a_healthy_strategy_is_let_pass(cls, name, outcome):
