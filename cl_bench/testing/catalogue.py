@@ -3,16 +3,24 @@
 from collections.abc import Iterator, Sequence
 
 from cl_bench.testing import (
+    company,
     finetuning,
     gradients,
+    graphs,
     inputs,
+    memories,
     memory,
+    monte_carlo,
+    normalisation,
     pixels,
     posterior,
     processes,
     resuming,
     scenarios,
     secrets,
+    shared,
+    starts,
+    third_task,
     training,
     weights,
 )
@@ -21,7 +29,7 @@ from cl_bench.testing.subject import Subject
 
 CHECKS: tuple[Check, ...] = (
     training.it_is_built_from_its_settings,
-    pixels.shared_data_stay_as_they_are,
+    shared.shared_data_stay_as_they_are,
     training.losses_are_finite,
     weights.weights_move_in_every_task,
     weights.frozen_weights_stay,
@@ -45,6 +53,20 @@ CHECKS: tuple[Check, ...] = (
     pixels.unseen_images_change_nothing,
     inputs.inputs_are_images_of_the_stream,
     secrets.it_uses_no_hidden_task_label,
+    company.the_prediction_depends_on_the_image_alone,
+    monte_carlo.a_test_uses_as_many_samples_as_it_says,
+    normalisation.the_schedule_reaches_its_steps,
+    normalisation.normalised_and_scheduled_it_is_finetuning,
+    normalisation.measurements_are_made_in_evaluation_mode,
+    normalisation.running_statistics_move_in_steps_alone,
+    normalisation.every_step_is_taken_in_train_mode,
+    third_task.it_differs_from_finetuning_in_the_third_task,
+    third_task.every_task_renews_what_it_keeps,
+    third_task.importances_add_up,
+    starts.nothing_pulls_at_the_start_of_a_task,
+    memories.a_memory_holds_images_of_every_task,
+    memories.labels_held_are_those_of_their_images,
+    graphs.nothing_kept_has_a_graph,
     scenarios.it_runs_in_each_scenario_it_declares,
     scenarios.it_refuses_other_scenarios,
     scenarios.it_runs_on_a_convolutional_network,
@@ -57,8 +79,11 @@ CHECKS: tuple[Check, ...] = (
 
 def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Result]:
     """The result of each check as it is known; only the first one's where the strategy cannot be built."""
+    failed: list[Check] = []
     for check in checks:
-        result = result_of(check, subject)
+        result = result_of(check, subject, failed)
+        if result.outcome == FAIL:
+            failed.append(check)
         yield result
         if result.outcome == FAIL and check is training.it_is_built_from_its_settings:
             return

@@ -1,6 +1,6 @@
 """What a check is, and what comes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Check(NamedTuple):
     question: str
     cause: str  # of most failures
     look: Callable[["Subject"], str]
+    rests_on: tuple["Check", ...] = ()  # where one of these fails, this one may fail because of it
 
     @property
     def name(self) -> str:
@@ -39,19 +40,36 @@ class Result(NamedTuple):
     check: Check
     outcome: str  # PASS, FAIL, NOT_APPLICABLE
     seen: str
+    perhaps_by: tuple[Check, ...] = ()  # of a failure: what it rests on, and what failed before it
 
     def __str__(self) -> str:
         line = f"{self.outcome:<4}  {self.check.question}  {self.seen}"
-        return line + (f"\n      usually: {self.check.cause}" if self.outcome == FAIL else "")
+        if self.outcome != FAIL:
+            return line
+        before = [f"\n      may be a consequence of: {each.question}" for each in self.perhaps_by]
+        return "".join([line, *before, f"\n      usually: {self.check.cause}"])
 
 
-def check(question: str, *, cause: str) -> Callable[[Callable[["Subject"], str]], Check]:
+def check(
+    question: str, *, cause: str, rests_on: tuple[Check, ...] = ()
+) -> Callable[[Callable[["Subject"], str]], Check]:
     """Make a check of a function of a subject."""
-    return lambda look: Check(question, cause, look)
+    return lambda look: Check(question, cause, look, rests_on)
 
 
-def result_of(check: Check, subject: "Subject") -> Result:
-    """Ask the question."""
+def result_of(check: Check, subject: "Subject", failed: Collection[Check] = ()) -> Result:
+    """Ask the question.
+
+    Args:
+        failed: checks that this subject has failed so far.
+    """
+    result = _asked(check, subject)
+    if result.outcome != FAIL:
+        return result
+    return result._replace(perhaps_by=tuple(each for each in check.rests_on if each in failed))
+
+
+def _asked(check: Check, subject: "Subject") -> Result:
     try:
         return Result(check, PASS, check.look(subject))
     except NotApplicable as reason:

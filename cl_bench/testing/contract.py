@@ -41,7 +41,9 @@ class StrategyContract:
             metafunc.parametrize("check", CHECKS, ids=[check.name for check in CHECKS])
 
     def test_it(self, check: Check) -> None:
-        result = result_of(check, self._subject())
+        result = result_of(check, self._subject(), self._failed())
+        if result.outcome == FAIL:
+            self._failed().append(check)
         if result.outcome == NOT_APPLICABLE:
             import pytest
 
@@ -53,3 +55,9 @@ class StrategyContract:
     def _subject(cls) -> Subject:
         """One for all tests of a class: runs that two checks need are done once."""
         return Subject(cls.strategy, cls.settings, config_dirs=cls.config_dirs, claims=cls.claims)
+
+    @classmethod
+    @cache
+    def _failed(cls) -> list[Check]:
+        """What failed so far, for what rests on it."""
+        return []

@@ -2,6 +2,7 @@
 
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.subject import SPLIT, Subject, copied, distance, same
+from cl_bench.testing.training import ONE_RUN, TWO_RUNS
 from cl_bench.training.generators import global_generators_restored
 
 
@@ -16,6 +17,7 @@ def _after_task_1(subject: Subject) -> dict:
     "is the first task trained exactly as fine-tuning does?",
     cause="a penalty or a memory that is there before anything was learned, or random numbers drawn from the "
     "generator of the batches",
+    rests_on=TWO_RUNS,
 )
 def the_first_task_is_finetuning(subject: Subject) -> str:
     applies(subject.claims.first_task_is_finetuning, "it does not claim so (first_task_is_finetuning)")
@@ -28,6 +30,7 @@ def the_first_task_is_finetuning(subject: Subject) -> str:
     "does it differ from fine-tuning after the first task?",
     cause="a penalty that is always 0: an importance that is never stored, weights compared with an alias of "
     "themselves, a strength that is not used",
+    rests_on=ONE_RUN,
 )
 def it_differs_from_finetuning_after_the_first_task(subject: Subject) -> str:
     claims = subject.claims
@@ -50,7 +53,9 @@ def it_differs_from_finetuning_after_the_first_task(subject: Subject) -> str:
 
 @check(
     "is it fine-tuning bit for bit when it is switched off?",
-    cause="a term without the strength's factor, or other batches or random numbers than fine-tuning's",
+    cause="a term without the strength's factor, a decay or a clipping of its own, or other batches or "
+    "random numbers than fine-tuning's",
+    rests_on=(*TWO_RUNS, the_first_task_is_finetuning),
 )
 def switched_off_it_is_finetuning(subject: Subject) -> str:
     applies(bool(subject.claims.off), "it names no settings that switch it off (off)")

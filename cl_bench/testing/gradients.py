@@ -10,6 +10,7 @@ from cl_bench.testing.check import Failed, NotApplicable, applies, check, demand
 from cl_bench.testing.reach import generators_restored, other_networks
 from cl_bench.testing.stacking import double_precision, in_double
 from cl_bench.testing.subject import PERMUTED, SPLIT, Run, Subject, copied, same
+from cl_bench.testing.training import ONE_RUN, TWO_RUNS
 from cl_bench.training.generators import global_generators_restored
 
 STEP = 1e-6  # of central differences in double precision
@@ -22,6 +23,7 @@ STANDSTILL = 1e-30  # a step size that changes no weight
     "is its gradient that of its loss and penalty, by finite differences?",
     cause="a factor of 2 or a strength that stands in the loss and not in the gradient, or a penalty added "
     "by hand that `added_loss` does not tell of",
+    rests_on=ONE_RUN,
 )
 def the_gradient_is_that_of_loss_and_penalty(subject: Subject) -> str:
     applies(subject.is_learner, "its weights are not one flat vector: autograd differentiates its loss")
@@ -90,6 +92,7 @@ def _value_and_gradient(strategy: Any, weights: Tensor) -> tuple[float, Tensor] 
     "does what it keeps of a task not depend on the batch size?",
     cause="a Fisher information of batch means (it falls with the batch size), of the last batch only, "
     "or a sum over batches that is divided by their number",
+    rests_on=TWO_RUNS,
 )
 def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
     applies(subject.claims.by_example, "it does not claim so (by_example)")
@@ -131,6 +134,7 @@ def _relative(first: Tensor, second: Tensor) -> float:
 @check(
     "are frozen copies of the network in eval mode?",
     cause="a teacher that was copied in train mode: its batch normalisation answers by the batch, and moves",
+    rests_on=ONE_RUN,
 )
 def frozen_copies_are_in_eval_mode(subject: Subject) -> str:
     with global_generators_restored(0):

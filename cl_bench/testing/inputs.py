@@ -11,6 +11,7 @@ from cl_bench.streams.tasks import TaskData, TaskStream, View
 from cl_bench.testing.check import Failed, applies, check, demand
 from cl_bench.testing.reach import other_networks
 from cl_bench.testing.subject import Run, Subject
+from cl_bench.testing.training import ONE_RUN
 from cl_bench.training.generators import global_generators_restored
 
 CPU = torch.device("cpu")
@@ -23,6 +24,7 @@ SETTINGS = ("benchmark=permuted_digits", f"benchmark.num_tasks={NUM_TASKS}", "be
     "is every input of the network in training an image of the stream, as the stream gives it?",
     cause="images in a memory without their task's view (its permutation), not scaled or scaled twice, of "
     "another precision, or augmented twice; mixup, generated or noisy images must be claimed (own_inputs)",
+    rests_on=ONE_RUN,
 )
 def inputs_are_images_of_the_stream(subject: Subject) -> str:
     applies(not subject.claims.own_inputs, "it says that it makes inputs of its own (own_inputs)")

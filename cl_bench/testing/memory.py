@@ -3,6 +3,7 @@
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.reach import held_bits
 from cl_bench.testing.subject import Subject
+from cl_bench.testing.training import ONE_RUN
 from cl_bench.training.generators import global_generators_restored
 from cl_bench.training.states import stored_bits
 
@@ -14,6 +15,7 @@ SLACK = 4096  # bits a task, for bookkeeping
     "does what it stores grow with the tasks only where it says so, and no more than it counts?",
     cause="a list of tensors, teachers or experiences that state_tensors and kept_elsewhere_bits do not tell "
     "of, or `grows` not declared",
+    rests_on=ONE_RUN,
 )
 def memory_grows_only_as_declared(subject: Subject) -> str:
     applies(

@@ -9,12 +9,14 @@ from cl_bench.posteriors.beliefs import Belief
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.conjugate import largest_error
 from cl_bench.testing.subject import PERMUTED, Subject
+from cl_bench.testing.training import ONE_RUN
 
 
 @check(
     "is the posterior of a task the prior of the next one?",
     cause="a prior that is the posterior itself (copy it: .clone()), is taken at the start of the next task "
     "instead of the end of this one, or is never renewed",
+    rests_on=ONE_RUN,
 )
 def the_posterior_is_the_next_prior(subject: Subject) -> str:
     applies(subject.claims.carries_posterior, "it does not claim so (carries_posterior)")
@@ -56,6 +58,7 @@ def _equal(first: Belief, second: Belief) -> bool:
     "does learning a conjugate model task by task end at the posterior of all data?",
     cause="a likelihood that is not the sum over the task's examples (N_t), a prior that is counted again in "
     "each task, or a step size that did not converge",
+    rests_on=(*ONE_RUN, the_posterior_is_the_next_prior),
 )
 def sequential_learning_ends_at_the_batch_posterior(subject: Subject) -> str:
     applies(bool(subject.claims.conjugate), "it names no settings for it (conjugate)")

@@ -18,6 +18,7 @@ from cl_bench.testing import elsewhere
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.elsewhere import Ends, Job
 from cl_bench.testing.subject import SPLIT, Subject, data_of
+from cl_bench.testing.training import TWO_RUNS
 
 # so many layers that the names of weights come in another order out of a set, whatever the hash
 DEEP = (*SPLIT, "model.hidden=[8,8,8,8]")
@@ -92,6 +93,7 @@ def server(kind: str) -> Server:
     "does a second object of its class start and train as the first does?",
     cause="state on the class or the module: a list or dictionary as class attribute or default argument, "
     "functools.cache on a task's number, a generator that all objects share",
+    rests_on=TWO_RUNS,
 )
 def objects_share_no_state(subject: Subject) -> str:
     found = _asked(subject, lambda asked: (_alone(asked, subject), _in_company(asked, subject)), _is_same)
@@ -107,6 +109,7 @@ def objects_share_no_state(subject: Subject) -> str:
     "are weights and tests the same in another process, with another PYTHONHASHSEED?",
     cause="an order taken from a set or from id(), a seed made by hash(), of the time or of the process's "
     "number, or a counter of the module",
+    rests_on=(*TWO_RUNS, objects_share_no_state),
 )
 def another_process_gives_the_same_bits(subject: Subject) -> str:
     here = elsewhere.ends_of(subject.config(*DEEP))

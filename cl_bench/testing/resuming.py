@@ -9,6 +9,7 @@ import torch
 from cl_bench.records import Record
 from cl_bench.testing.check import Failed, applies, check
 from cl_bench.testing.subject import Run, Subject
+from cl_bench.testing.training import TWO_RUNS, global_generators_are_left_alone, testing_changes_nothing
 from cl_bench.training.experiment import Start, measurements, weights_sha256
 from cl_bench.training.generators import global_generators_restored
 
@@ -54,6 +55,7 @@ class Part(NamedTuple):
     cause="an attribute that steps or tasks change is named neither in `kept` (what later tasks use: "
     "importances, teachers, memories, counts, generators) nor in `in_task`; or what follows the last step of "
     "a task reads the batch, which is gone",
+    rests_on=(*TWO_RUNS, testing_changes_nothing, global_generators_are_left_alone),
 )
 def it_goes_on_bit_for_bit(subject: Subject) -> str:
     applies(

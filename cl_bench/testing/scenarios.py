@@ -7,13 +7,14 @@ from cl_bench.models.network import Network
 from cl_bench.streams.tasks import SCENARIOS
 from cl_bench.testing.check import Failed, applies, check, demand
 from cl_bench.testing.subject import PERMUTED, SPLIT, Subject
-from cl_bench.testing.training import check_finite
+from cl_bench.testing.training import ONE_RUN, check_finite
 from cl_bench.training.generators import global_generators_restored
 
 
 @check(
     "does it run in each scenario that it declares?",
     cause="labels or outputs of one head taken for those of another (head_of(experience), other_heads)",
+    rests_on=ONE_RUN,
 )
 def it_runs_in_each_scenario_it_declares(subject: Subject) -> str:
     for scenario in subject.claims.scenarios:
@@ -45,6 +46,7 @@ def it_refuses_other_scenarios(subject: Subject) -> str:
 @check(
     "does it run on a convolutional network as on a perceptron?",
     cause="weights taken for matrices, or images flattened",
+    rests_on=(*ONE_RUN, it_runs_in_each_scenario_it_declares),
 )
 def it_runs_on_a_convolutional_network(subject: Subject) -> str:
     for scenario in subject.claims.scenarios:
@@ -55,6 +57,7 @@ def it_runs_on_a_convolutional_network(subject: Subject) -> str:
 @check(
     "do heads keep their weights while other tasks are trained?",
     cause="a penalty, a prior, weight decay, momentum or noise that moves heads without data (other_heads)",
+    rests_on=ONE_RUN,
 )
 def heads_of_other_tasks_stand_still(subject: Subject) -> str:
     applies("task" in subject.claims.scenarios, "it has one head in every scenario")

@@ -5,18 +5,20 @@ where nothing was looked at, nothing changes, bit for bit.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
-from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream, View
 from cl_bench.streams.transforms import identity
 from cl_bench.testing.check import Failed, applies, check, demand
-from cl_bench.testing.reach import generators_restored
+from cl_bench.testing.predictions import predictions
 from cl_bench.testing.subject import SPLIT, Subject
+from cl_bench.testing.training import (
+    TWO_RUNS,
+    testing_changes_nothing,
+    the_size_of_test_batches_changes_nothing,
+)
 from cl_bench.training.experiment import weights_sha256
 from cl_bench.training.generators import global_generators_restored
 
@@ -77,6 +79,7 @@ def poisoned(tasks: Sequence[TaskData]) -> tuple[TaskData, ...]:
 @check(
     "does it read nothing of a task before that comes?",
     cause="experience.origin_stream, .benchmark or .future_classes, or a data set that is read as a whole",
+    rests_on=TWO_RUNS,
 )
 def it_reads_no_future_task(subject: Subject) -> str:
     reads: list[str] = []
@@ -106,6 +109,7 @@ def it_reads_no_future_task(subject: Subject) -> str:
     "does training use no test image?",
     cause="a memory or statistics that grow in evaluation hooks (after_eval_iteration), or in forward "
     "without a look at is_training",
+    rests_on=(*TWO_RUNS, testing_changes_nothing),
 )
 def it_learns_from_no_test_image(subject: Subject) -> str:
     reads: list[str] = []
@@ -130,6 +134,7 @@ def it_learns_from_no_test_image(subject: Subject) -> str:
     "does it predict without the task's label where the scenario hides it?",
     cause="experience.current_experience, .classes_in_this_experience or the labels of a test in place of "
     "the head that the scenario gives (head_of(experience), mbatch[-1])",
+    rests_on=(*TWO_RUNS, testing_changes_nothing, the_size_of_test_batches_changes_nothing),
 )
 def it_uses_no_hidden_task_label(subject: Subject) -> str:
     scenarios = [name for name in subject.claims.scenarios if name != "task"]
@@ -155,26 +160,7 @@ def _predictions_in_other_company(subject: Subject, scenario: str) -> list[Tenso
             other_task(images, task.labels.min().expand(len(images)).clone(), task)
             for task in run.stream.test
         ]
-        stream = to_avalanche(run.stream._replace(test=tuple(tests))).test_stream
-        outputs = _Outputs()
-        run.strategy.plugins.insert(0, outputs)
-        found = []
-        for experience in stream:
-            outputs.seen.clear()
-            with generators_restored(run.strategy), global_generators_restored():
-                run.strategy.eval([experience])
-            found.append(torch.cat(outputs.seen))
+        found = [predictions(run, test, as_task=task) for task, test in enumerate(tests)]
     if len({tuple(each.shape) for each in found}) > 1:
         raise Failed(f"scenario {scenario}: the tests of two tasks have other outputs")
     return found
-
-
-class _Outputs(SupervisedPlugin):
-    """What was predicted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[Tensor] = []
-
-    def after_eval_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        self.seen.append(strategy.mb_output.detach().clone())

@@ -45,6 +45,7 @@ SMALL_STRATEGY = {
     "buffer_batch_size": 8,
 }  # where there is such a setting
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
+THREE = ("benchmark=split_digits", "benchmark.num_tasks=3")
 SCENARIO = "benchmark.scenario"
 PERMUTED = ("benchmark=permuted_digits", "benchmark.num_tasks=2")
 UNTUNED = "tuned=none"  # two strategies are compared with the same step size

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from cl_bench.testing.check import applies, check, demand
+from cl_bench.testing.shared import shared_data_stay_as_they_are
 from cl_bench.testing.subject import SPLIT, Outcome, Run, Subject
 from cl_bench.training.experiment import weights_sha256
 from cl_bench.training.generators import global_generators_restored
@@ -46,9 +47,15 @@ def check_finite(outcome: Outcome) -> str:
     return f"{len(outcome.losses)} losses up to {max(outcome.losses):.3g}, {len(tests)} tests"
 
 
+# what fails where these fail may fail because of them
+ONE_RUN = (shared_data_stay_as_they_are, losses_are_finite)
+
+
 @check(
     "does the same seed give the same bits?",
-    cause="a random number from a generator that no seed started, or an order taken from a set or a hash",
+    cause="numpy.random.default_rng() or a torch.Generator that no seed started, state that a second object "
+    "finds on the class or in the module (a list as a class attribute), or an order taken from a set",
+    rests_on=ONE_RUN,
 )
 def the_same_seed_gives_the_same_bits(subject: Subject) -> str:
     first, again = subject.outcome(*SPLIT), subject.fresh_outcome(*SPLIT)
@@ -57,9 +64,13 @@ def the_same_seed_gives_the_same_bits(subject: Subject) -> str:
     return f"weights and {len(first.records)} test results are equal"
 
 
+TWO_RUNS = (*ONE_RUN, the_same_seed_gives_the_same_bits)
+
+
 @check(
     "do other seeds for batches and noise give other bits?",
     cause="the `seeds` argument is not used: a generator with a fixed seed of its own",
+    rests_on=ONE_RUN,
 )
 def another_seed_gives_other_bits(subject: Subject) -> str:
     same_start = ("seed_for.init=0", "seed_for.order=0")  # the same first weights and images
@@ -72,7 +83,9 @@ def another_seed_gives_other_bits(subject: Subject) -> str:
 
 @check(
     "does testing change nothing in training?",
-    cause="running statistics or a posterior that move in tests, or weights that a test does not put back",
+    cause="self.noise or self.batch_order in place of self.test_noise in `predict`, running statistics or a "
+    "posterior that move in tests, or weights that a test does not put back",
+    rests_on=TWO_RUNS,
 )
 def testing_changes_nothing(subject: Subject) -> str:
     def ends(*, times: int, batch_size: int = 100) -> str:
@@ -98,6 +111,7 @@ def testing_changes_nothing(subject: Subject) -> str:
 @check(
     "do its test results not depend on the size of test batches?",
     cause="batch statistics in tests, or new weight samples for each batch (see TestSamples)",
+    rests_on=(*TWO_RUNS, testing_changes_nothing),
 )
 def the_size_of_test_batches_changes_nothing(subject: Subject) -> str:
     first, *others = [subject.outcome(*BATCH_NORM, f"training.test_batch_size={size}") for size in SIZES]
@@ -117,6 +131,7 @@ def the_size_of_test_batches_changes_nothing(subject: Subject) -> str:
     "are the global random generators left alone?",
     cause="torch.rand, torch.randperm, a DataLoader, numpy or random without a generator of its own "
     "(self.noise, self.batch_order, self.test_noise)",
+    rests_on=ONE_RUN,
 )
 def global_generators_are_left_alone(subject: Subject) -> str:
     moved: list[str] = []
@@ -152,6 +167,7 @@ def _global_states() -> dict[str, Any]:
 @check(
     "do seeds trained at once equal each one alone, or does it refuse them?",
     cause="a sum or a norm over all seeds; a loss that is not multiplied by num_seeds; one generator for all",
+    rests_on=TWO_RUNS,
 )
 def stacked_seeds_are_those_alone_or_refused(subject: Subject) -> str:
     from cl_bench.testing.stacking import at_once_and_alone, refuses_stacks

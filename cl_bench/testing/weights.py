@@ -9,6 +9,7 @@ from cl_bench.models import mlp
 from cl_bench.models.parameters import trainable
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.subject import Run, Subject, copied
+from cl_bench.testing.training import ONE_RUN
 from cl_bench.training.generators import global_generators_restored
 
 TASKS = ("benchmark=permuted_digits", "benchmark.num_tasks=3")
@@ -29,6 +30,7 @@ HALF_FROZEN = f"model._target_={__name__}.{half_frozen.__name__}"
     "do all weights that are trained move in every task?",
     cause="an optimizer of tensors that are not the network's, a layer that was replaced or detached, or a "
     "learning rate that has become 0",
+    rests_on=ONE_RUN,
 )
 def weights_move_in_every_task(subject: Subject) -> str:
     number = _demand_that_all_move(subject, subject.run(*TASKS))
@@ -67,6 +69,7 @@ def _moves(before: Tensor, after: Tensor) -> bool:
     "do frozen weights (requires_grad=False) stay as they are, while the others move?",
     cause="a posterior, a penalty, a decay or noise over model.parameters() in place of the flat vector, or "
     "gradients asked of every parameter",
+    rests_on=(*ONE_RUN, weights_move_in_every_task),
 )
 def frozen_weights_stay(subject: Subject) -> str:
     run = subject.run(*TASKS, HALF_FROZEN)

@@ -1,9 +1,10 @@
 """Every check finds what it is for: a strategy that is wrong in one way fails it, the healthy one passes."""
 
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 
 import broken_data
-import broken_processes  # noqa: F401 (notes its classes)
 import broken_resuming
 import pytest
 from broken_strategies import BROKEN, RAISES, ForKnownTasks, ForOneHead
@@ -11,6 +12,8 @@ from broken_strategies import BROKEN, RAISES, ForKnownTasks, ForOneHead
 from cl_bench.testing import CHECKS, Subject, examine
 from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, result_of
 
+for module in sorted(Path(__file__).parent.glob("broken_*.py")):
+    import_module(module.stem)  # each notes its classes in BROKEN
 BY_NAME = {check.name: check for check in CHECKS}
 # no broken strategy of the suite's kind says that it needs this; its healthy one is ForKnownTasks
 HEALTHY = {"it_refuses_other_scenarios": f"{ForKnownTasks.__module__}:{ForKnownTasks.__name__}"}

@@ -12,7 +12,7 @@ import pytest
 from cl_bench import choices
 from cl_bench.cli import main
 from cl_bench.running import compose
-from cl_bench.testing import CHECKS, Claims, StrategyContract, Subject, catalogue
+from cl_bench.testing import CHECKS, Claims, StrategyContract, Subject, catalogue, examine
 from cl_bench.testing.avalanche import DIFFERS, STOCK, known, page
 from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, Check, Failed, NotApplicable, result_of
 
@@ -122,10 +122,28 @@ def test_what_a_check_raises_is_its_outcome():
         return Check("a?", "b", look)
 
     subject = Subject("finetune")
-    assert result_of(Check("a?", "b", lambda subject: "c"), subject)[1:] == (PASS, "c")
-    assert result_of(raising(Failed("wrong")), subject)[1:] == (FAIL, "wrong")
-    assert result_of(raising(NotApplicable("no")), subject)[1:] == (NOT_APPLICABLE, "no")
-    assert result_of(raising(KeyError("key")), subject)[1:] == (FAIL, "KeyError: 'key'")
+    assert result_of(Check("a?", "b", lambda subject: "c"), subject)[1:3] == (PASS, "c")
+    assert result_of(raising(Failed("wrong")), subject)[1:3] == (FAIL, "wrong")
+    assert result_of(raising(NotApplicable("no")), subject)[1:3] == (NOT_APPLICABLE, "no")
+    assert result_of(raising(KeyError("key")), subject)[1:3] == (FAIL, "KeyError: 'key'")
+
+
+def test_a_failure_says_what_failed_before_it_that_it_rests_on():
+    def fails(subject: Subject) -> str:
+        raise Failed("wrong")
+
+    root, other = Check("root?", "b", fails), Check("other?", "b", fails)
+    passes = Check("passes?", "b", lambda subject: "c")
+    on_root = Check("first?", "b", fails, rests_on=(passes, root))
+    on_both = Check("both?", "b", fails, rests_on=(root, other))
+    found = list(examine(Subject("finetune"), [root, passes, on_root, on_both, other]))
+    assert [result.perhaps_by for result in found] == [(), (), (root,), (root,), ()]
+    assert str(found[2]) == "fail  first?  wrong\n      may be a consequence of: root?\n      usually: b"
+
+
+def test_a_check_rests_on_checks_that_are_asked_before_it():
+    for number, check in enumerate(CHECKS):
+        assert set(check.rests_on) <= set(CHECKS[:number]), check.name
 
 
 class TestL2AsAClass(StrategyContract):
