@@ -19,7 +19,12 @@ class Anchored(Measured):
         strength: of the penalty; 0 is fine-tuning.
     """
 
-    claims = Claims(first_task_is_finetuning=True, off={"strength": 0.0}, by_example=True)
+    claims = Claims(
+        first_task_is_finetuning=True,
+        off={"strength": 0.0},
+        by_example=True,
+        pulls_nowhere_at_start="every",
+    )
     kept = ("penalty",)
 
     def __init__(self, *, strength: float, **learner: Any) -> None:

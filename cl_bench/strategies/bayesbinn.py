@@ -83,6 +83,8 @@ class BayesBiNN(SamplingLearner):
         self.posterior = bernoulli.init(start)
         self.prior = torch.zeros_like(start)
         self.flat.set(bernoulli.mode(start))
+        if self.published:
+            self.claims = self.claims._replace(averages="logits")
         if carry_prior:
             self.claims = self.claims._replace(carries_posterior=True, conjugate=CONJUGATE)
 

@@ -38,7 +38,11 @@ class EWC(Anchored):
             raise ValueError(f"decay must be between 0 and 1, got {decay=}")
         super().__init__(**learner)
         self.mode, self.decay, self.fisher_estimator = mode, decay, fisher_estimator
-        self.claims = self.claims._replace(by_example=fisher_estimator != fisher.BATCHED)
+        self.claims = self.claims._replace(
+            by_example=fisher_estimator != fisher.BATCHED,
+            accumulates=(mode == "separate" or decay == 1) and fisher_estimator != "sampled",
+            pulls_nowhere_at_start="second" if mode == "separate" else "every",
+        )
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)

@@ -56,6 +56,7 @@ class FunctionPrior(Measured):
         by_example=True,
         rehearses=True,
         grows=True,
+        pulls_nowhere_at_start="every",
     )
     kept = ("precision", "points")
 

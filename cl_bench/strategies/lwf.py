@@ -46,6 +46,7 @@ class LwF(Learner):
         off={"strength": 0.0, "weighting": "fixed"},
         by_example=True,
         rehearses=True,
+        pulls_nowhere_at_start="every",
     )
     kept = ("teacher", "known", "num_learnt")
     in_task = ("num_outputs",)
@@ -69,6 +70,8 @@ class LwF(Learner):
         self.strength, self.temperature, self.weighting = strength, temperature, weighting
         self.new_classes, self.reduction, self.precision = new_classes, reduction, learner["precision"]
         self.teacher = deepcopy(self.network).requires_grad_(False).eval()  # of the first task nobody asks it
+        if weighting == "by_task" or new_classes == "zero":  # less of the loss; against the new classes
+            self.claims = self.claims._replace(pulls_nowhere_at_start="")
         self.known: dict[int, Tensor] = {}  # by head: the classes of earlier tasks, bool [K] or [R, K]
         self.num_learnt = self.num_outputs = 0
 

@@ -19,6 +19,7 @@ class MAS(Anchored):
     """
 
     stackable = True
+    claims = Anchored.claims._replace(accumulates=True)
 
     @property
     def curvature(self) -> float:

@@ -35,7 +35,9 @@ class OnlineLaplace(Anchored):
     """
 
     stackable = True
-    claims = Anchored.claims._replace(first_task_is_finetuning=False)  # its prior is there from the start
+    claims = Anchored.claims._replace(  # its prior is there from the start
+        first_task_is_finetuning=False, pulls_nowhere_at_start=""
+    )
     kept = ("terms",)
 
     def __init__(

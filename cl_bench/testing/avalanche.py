@@ -22,6 +22,9 @@ DIFFERS = "it_differs_from_finetuning_after_the_first_task"
 OFF = "switched_off_it_is_finetuning"
 BATCH_SIZE = "what_it_keeps_does_not_depend_on_the_batch_size"
 FROZEN = "frozen_copies_are_in_eval_mode"
+NORMALISED = "normalised_and_scheduled_it_is_finetuning"
+MEASURED = "measurements_are_made_in_evaluation_mode"
+STATISTICS = "running_statistics_move_in_steps_alone"
 
 UNKNOWN = "Nobody has looked into it yet"
 COMMON_CAUSES = {
@@ -33,6 +36,11 @@ ANOTHER_PASS = (
     "The penalty is 0 as it should be. `{method}` goes through the task with a new DataLoader, which draws "
     "from the global generator, so that the next task's batches come in another order than Naive's. With the "
     "generator put back the check passes"
+)
+
+MEASURED_IN_TRAIN_MODE = (
+    "`MASPlugin._get_importance` calls `strategy.model.train()` before it goes through the task: dropout is "
+    "in the importances, and running statistics move by its batches. With `.eval()` the check passes"
 )
 
 # no momentum, which Avalanche carries from task to task and which would move heads without a gradient
@@ -49,7 +57,8 @@ def _ewc_importances(strategy: Any) -> dict[str, Tensor]:
 
 
 def _mas_importance(strategy: Any) -> dict[str, Tensor]:
-    return {name: each.data for name, each in _plugin(strategy, "importance").importance.items()}
+    importance = _plugin(strategy, "importance").importance or {}  # None before the first task
+    return {name: each.data for name, each in importance.items()}
 
 
 class Stock(NamedTuple):
@@ -68,6 +77,7 @@ STOCK: dict[str, Stock] = {
         _ewc_importances,
         {
             OFF: ANOTHER_PASS.format(method="EWCPlugin.compute_importances"),
+            NORMALISED: ANOTHER_PASS.format(method="EWCPlugin.compute_importances"),
             BATCH_SIZE: "`EWCPlugin.compute_importances` squares the gradient of a batch's mean loss "
             "(`p.grad.pow(2)` after `loss.backward()`), whose noise falls with the batch size; it takes "
             "batches of `train_mb_size`, so that ewc_lambda means something else with each. With batches "
@@ -88,6 +98,10 @@ STOCK: dict[str, Stock] = {
         ("strategy.settings.alpha=1.0", "strategy.settings.temperature=2.0"),
         Claims(first_task_is_finetuning=True, off={"settings.alpha": 0.0}, rehearses=True),
         causes={
+            NORMALISED: "`LearningWithoutForgetting._lwf_penalty` takes the batch through the teacher, which "
+            "is in train mode, and through the model once more (avalanche_forward(curr_model, x, None)), "
+            "whatever alpha is: dropout draws other numbers and running statistics move twice. Without this "
+            "call where alpha is 0 the check passes",
             FROZEN: "`LearningWithoutForgetting.post_adapt` takes `copy.deepcopy(agent.model)` while the "
             "model is in train mode, and nothing calls `.eval()` on the copy: with batch normalisation the "
             "teacher answers by the statistics of the new task's batches. Without batch normalisation and "
@@ -100,6 +114,9 @@ STOCK: dict[str, Stock] = {
         _mas_importance,
         {
             OFF: ANOTHER_PASS.format(method="MASPlugin._get_importance"),
+            MEASURED: MEASURED_IN_TRAIN_MODE,
+            STATISTICS: MEASURED_IN_TRAIN_MODE,
+            NORMALISED: f"{MEASURED_IN_TRAIN_MODE} where the global generator is put back, too",
             BATCH_SIZE: "`MASPlugin._get_importance` takes the absolute value of a batch's mean gradient and "
             "not, as the paper, of each example's, and counts a last, smaller batch as a whole one. Most of "
             "these gradients agree in sign, so that the difference is small. With batches of 1 the check "

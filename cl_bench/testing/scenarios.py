@@ -7,7 +7,7 @@ from cl_bench.models.network import Network
 from cl_bench.streams.tasks import SCENARIOS
 from cl_bench.testing.check import Failed, applies, check, demand
 from cl_bench.testing.subject import PERMUTED, SPLIT, Subject
-from cl_bench.testing.training import ONE_RUN, check_finite
+from cl_bench.testing.training import ONE_RUN, TWO_RUNS, check_finite
 from cl_bench.training.generators import global_generators_restored
 
 
@@ -57,7 +57,7 @@ def it_runs_on_a_convolutional_network(subject: Subject) -> str:
 @check(
     "do heads keep their weights while other tasks are trained?",
     cause="a penalty, a prior, weight decay, momentum or noise that moves heads without data (other_heads)",
-    rests_on=ONE_RUN,
+    rests_on=TWO_RUNS,
 )
 def heads_of_other_tasks_stand_still(subject: Subject) -> str:
     applies("task" in subject.claims.scenarios, "it has one head in every scenario")

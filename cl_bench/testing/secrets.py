@@ -5,17 +5,14 @@ where nothing was looked at, nothing changes, bit for bit.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
-from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream, View
 from cl_bench.streams.transforms import identity
 from cl_bench.testing.check import Failed, applies, check, demand
-from cl_bench.testing.reach import generators_restored
+from cl_bench.testing.predictions import predictions
 from cl_bench.testing.subject import SPLIT, Subject
 from cl_bench.testing.training import (
     TWO_RUNS,
@@ -163,26 +160,7 @@ def _predictions_in_other_company(subject: Subject, scenario: str) -> list[Tenso
             other_task(images, task.labels.min().expand(len(images)).clone(), task)
             for task in run.stream.test
         ]
-        stream = to_avalanche(run.stream._replace(test=tuple(tests))).test_stream
-        outputs = _Outputs()
-        run.strategy.plugins.insert(0, outputs)
-        found = []
-        for experience in stream:
-            outputs.seen.clear()
-            with generators_restored(run.strategy), global_generators_restored():
-                run.strategy.eval([experience])
-            found.append(torch.cat(outputs.seen))
+        found = [predictions(run, test, as_task=task) for task, test in enumerate(tests)]
     if len({tuple(each.shape) for each in found}) > 1:
         raise Failed(f"scenario {scenario}: the tests of two tasks have other outputs")
     return found
-
-
-class _Outputs(SupervisedPlugin):
-    """What was predicted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[Tensor] = []
-
-    def after_eval_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        self.seen.append(strategy.mb_output.detach().clone())

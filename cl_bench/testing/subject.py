@@ -47,6 +47,7 @@ SMALL_STRATEGY = {
     "buffer_batch_size": 8,
 }  # where there is such a setting
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
+THREE = ("benchmark=split_digits", "benchmark.num_tasks=3")
 SCENARIO = "benchmark.scenario"
 PERMUTED = ("benchmark=permuted_digits", "benchmark.num_tasks=2")
 UNTUNED = "tuned=none"  # two strategies are compared with the same step size
@@ -125,14 +126,14 @@ class Subject:
         self, *overrides: str, model: str = "mlp", seed: int = 0, change: ChangeOfStream | None = None
     ) -> Run:
         """What `cl-bench run` makes of these overrides, small; `change` is applied to the stream."""
-        return build_run(self._config(*overrides, model=model, seed=seed), change)
+        return build_run(self.config(*overrides, model=model, seed=seed), change)
 
     def outcome(
         self, *overrides: str, model: str = "mlp", seed: int = 0, change: ChangeOfStream | None = None
     ) -> Outcome:
         """Of a whole run; the same one is not run again."""
         if change is not None:
-            return outcome_of(self._config(*overrides, model=model, seed=seed), change)
+            return outcome_of(self.config(*overrides, model=model, seed=seed), change)
         key = (overrides, model, seed)
         if key not in self._outcomes:
             self._outcomes[key] = self.fresh_outcome(*overrides, model=model, seed=seed)
@@ -140,7 +141,7 @@ class Subject:
 
     def fresh_outcome(self, *overrides: str, model: str = "mlp", seed: int = 0) -> Outcome:
         """The same, run in any case."""
-        return outcome_of(self._config(*overrides, model=model, seed=seed))
+        return outcome_of(self.config(*overrides, model=model, seed=seed))
 
     @property
     def claims(self) -> Claims:
@@ -208,7 +209,8 @@ class Subject:
         """The overrides that switch it off."""
         return tuple(f"strategy.{name}={value}" for name, value in self.claims.off.items())
 
-    def _config(self, *overrides: str, model: str, seed: int) -> DictConfig:
+    def config(self, *overrides: str, model: str = "mlp", seed: int = 0) -> DictConfig:
+        """Of a run."""
         name, _, cls = self.strategy.partition(":")
         first = f"strategy={'finetune' if cls else name}"
         scenario = () if any(part.startswith(SCENARIO) for part in overrides) else self._scenario
@@ -274,19 +276,28 @@ def build_run(config: DictConfig, change: ChangeOfStream | None = None) -> Run:
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> TaskStream:
-    """The stream of a configuration; a data set is read once. Each stream has a copy of its own, so that what
-    a strategy writes into its images or labels reaches no other run.
+    """The stream of a configuration, on pixels and labels of its own: what a run writes into them is gone
+    with it.
     """
-    data = _data(OmegaConf.to_yaml(config.benchmark.dataset, resolve=True))
-    own = {name: part.clone() for name, part in data._asdict().items() if isinstance(part, Tensor)}
+    data = data_of(config)
+    own: dict[str, Any] = {
+        name: part.clone() for name, part in data._asdict().items() if isinstance(part, Tensor)
+    }
     return stream_of(config, data._replace(**own), seeds)
 
 
-@cache
-def _data(node: str) -> ImageData:
-    config = OmegaConf.create(node)
-    assert isinstance(config, DictConfig)
-    return accepted(build(config), by=str(config.get("_target_")))
+_data_read: dict[str, ImageData] = {}  # by configuration
+
+
+def data_of(config: DictConfig, known: ImageData | None = None) -> ImageData:
+    """The data set of a configuration, which is read once; or `known`, which stands for it from then on."""
+    node = OmegaConf.to_yaml(config.benchmark.dataset, resolve=True)
+    if known is not None:
+        _data_read[node] = known
+    elif node not in _data_read:
+        target = config.benchmark.dataset.get("_target_")
+        _data_read[node] = accepted(build(config.benchmark.dataset), by=str(target))
+    return _data_read[node]
 
 
 def outcome_of(config: DictConfig, change: ChangeOfStream | None = None) -> Outcome:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from cl_bench.testing.check import applies, check, demand
+from cl_bench.testing.shared import shared_data_stay_as_they_are
 from cl_bench.testing.subject import SPLIT, Outcome, Run, Subject
 from cl_bench.training.experiment import weights_sha256
 from cl_bench.training.generators import global_generators_restored
@@ -48,7 +49,7 @@ def check_finite(outcome: Outcome) -> str:
 
 
 # what fails where these fail may fail because of them
-ONE_RUN = (losses_are_finite,)
+ONE_RUN = (shared_data_stay_as_they_are, losses_are_finite)
 
 
 @check(

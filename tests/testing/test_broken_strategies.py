@@ -1,13 +1,19 @@
 """Every check finds what it is for: a strategy that is wrong in one way fails it, the healthy one passes."""
 
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 
+import broken_data
+import broken_resuming
 import pytest
 from broken_strategies import BROKEN, RAISES, ForKnownTasks, ForOneHead
 
 from cl_bench.testing import CHECKS, Subject, examine
-from cl_bench.testing.check import FAIL, PASS, result_of
+from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, result_of
 
+for module in sorted(Path(__file__).parent.glob("broken_*.py")):
+    import_module(module.stem)  # each notes its classes in BROKEN
 BY_NAME = {check.name: check for check in CHECKS}
 # no broken strategy of the suite's kind says that it needs this; its healthy one is ForKnownTasks
 HEALTHY = {"it_refuses_other_scenarios": f"{ForKnownTasks.__module__}:{ForKnownTasks.__name__}"}
@@ -32,6 +38,20 @@ def test_a_broken_strategy_fails_the_check_meant_for_it_and_the_healthy_one_pass
     assert BY_NAME[name].cause in str(result)
     result = result_of(BY_NAME[name], healthy(HEALTHY.get(name, choice)))
     assert result.outcome == PASS, result
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "outcome"),
+    [
+        (broken_data.MixesImages, "inputs_are_images_of_the_stream", NOT_APPLICABLE),  # it says so
+        (broken_data.RemembersBytes, "inputs_are_images_of_the_stream", PASS),  # apart by rounding
+        (broken_resuming.ForgetsNothing, "it_goes_on_bit_for_bit", PASS),
+    ],
+)
+def test_a_healthy_strategy_is_let_pass(cls, name, outcome):
+    choice = "replay" if issubclass(cls, broken_data.WithAList) else "finetune"
+    result = result_of(BY_NAME[name], Subject(choice, [f"strategy._target_={cls.__module__}.{cls.__name__}"]))
+    assert result.outcome == outcome, result
 
 
 @pytest.mark.parametrize("cls", [ForKnownTasks, ForOneHead])

@@ -40,6 +40,33 @@ ASKED = {
     "sequential_learning_ends_at_the_batch_posterior": (
         *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
     ),
+    "a_test_uses_as_many_samples_as_it_says": (
+        *("vcl", "gvcl", "vcl_coreset", "mesu", "mesu_samples", "bimu", "bimu_samples"),
+        *("bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
+    ),
+    "normalised_and_scheduled_it_is_finetuning": (
+        *("finetune", *QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus"),
+        *("function_prior", "joint"),
+    ),
+    "it_differs_from_finetuning_in_the_third_task": (
+        *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "joint"),
+    ),
+    "every_task_renews_what_it_keeps": (
+        *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "gdumb"),
+        *("vcl", "gvcl", "vcl_coreset", "bayesbinn", "bayesbinn_published", "bayesbinn_fixed_prior"),
+        *("mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
+    ),
+    "a_task_without_a_move_adds_no_importance": ("si",),
+    "importances_add_up": ("ewc", "online_ewc", "mas"),
+    "labels_held_are_those_of_their_images": (
+        *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
+        *("gdumb", "gdumb_epoch_of_task", "vcl_coreset"),
+    ),
+    "nothing_pulls_at_the_start_of_a_task": ("ewc", "online_ewc", "l2", "mas", "si", "lwf", "function_prior"),
+    "a_memory_holds_images_of_every_task": (
+        *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
+        *("gdumb", "gdumb_epoch_of_task", "function_prior", "function_prior_random", "vcl_coreset"),
+    ),
 }
 ALWAYS = {check.name for check in CHECKS} - set(ASKED) - {"it_refuses_other_scenarios"}
 

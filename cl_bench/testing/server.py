@@ -1,0 +1,114 @@
+"""Another interpreter that imports once, and answers each question in a fork of its own: as new each time.
+
+Run as a program by `cl_bench.testing.processes`, with the number of a connection, and `whole` or `lean`.
+"""
+
+import importlib.util
+import os
+import pickle
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from multiprocessing.connection import Connection
+from types import ModuleType
+from typing import Any
+
+# what Avalanche and torch import beside what training takes: two thirds of the time to start
+NOT_FOR_TRAINING = (
+    *("gdown", "matplotlib", "scipy", "sklearn", "torch._dynamo", "torchmetrics", "torchvision.models"),
+    *("torchvision.ops", "wandb"),
+)
+
+
+class StandIn(ModuleType):
+    """A module in which every name is an empty class."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+    @staticmethod
+    def disable(function: Any = None, *_: Any, **__: Any) -> Any:
+        """Of torch._dynamo, in which torch wraps methods of optimizers: without a compiler nothing."""
+        return function
+
+
+class StandIns:
+    """Finds them, in the place of modules that training does not need."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        missing = any(name == each or name.startswith(f"{each}.") for each in NOT_FOR_TRAINING)
+        return ModuleSpec(name, self) if missing else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return StandIn(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing in it."""
+
+
+def serve(connection: Connection) -> None:
+    """Answer until nobody asks."""
+    while True:
+        try:
+            asked = connection.recv_bytes()
+        except EOFError:
+            return
+        child = os.fork()
+        if child == 0:
+            connection.send_bytes(pickle.dumps(answered(asked)))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            connection.send_bytes(pickle.dumps(RuntimeError(f"the process ended with status {status}")))
+
+
+def answered(asked: bytes) -> Any:
+    """What the function says, or the error that it raises."""
+    try:
+        function, files, arguments = pickle.loads(asked)
+        for name, file in files.items():
+            _import(name, file)
+        return function(*pickle.loads(arguments))
+    except Exception as error:  # whatever a strategy may raise
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return (ImportError if isinstance(error, ImportError) else RuntimeError)(text)
+
+
+def _import(name: str, file: str) -> None:
+    """A module that is not to be found by its name, as of some test files, is read from its file."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Import what questions need, then serve."""
+    number, kind = arguments
+    os.dup2(2, 1)  # what a strategy prints
+    if kind == "lean":
+        sys.meta_path.insert(0, StandIns())
+    import torch
+
+    torch.set_num_threads(1)  # none is started before a fork
+    importlib.import_module("cl_bench.testing.elsewhere")
+    from cl_bench.running.compose import register
+
+    register()
+    serve(Connection(int(number)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
