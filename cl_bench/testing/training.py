@@ -104,7 +104,9 @@ def testing_changes_nothing(subject: Subject) -> str:
 
     never = ends(times=0)
     demand(ends(times=1) == never, "with tests between the tasks training ends at other weights")
-    demand(ends(times=2, batch_size=25) == never, "with more tests, in batches of 25, it ends at other weights")
+    demand(
+        ends(times=2, batch_size=25) == never, "with more tests, in batches of 25, it ends at other weights"
+    )
     return "without tests, with tests and with twice as many the weights are equal"
 
 
