@@ -74,23 +74,31 @@ def serve(connection: Connection) -> None:
 
 
 def answered(asked: bytes) -> Any:
-    """What the function says, or the error that it raises."""
+    """What the function says, or the error that it raises: an ImportError where a module is not to be found,
+    a RuntimeError for any other.
+    """
     try:
         function, files, arguments = pickle.loads(asked)
         for name, file in files.items():
             _import(name, file)
+    except Exception as error:  # whatever a module may raise
+        return ImportError(_in_words(error))
+    try:
         return function(*pickle.loads(arguments))
     except Exception as error:  # whatever a strategy may raise
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return (ImportError if isinstance(error, ImportError) else RuntimeError)(text)
+        return RuntimeError(_in_words(error))
 
 
-def _import(name: str, file: str) -> None:
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _import(name: str, file: str | None) -> None:
     """A module that is not to be found by its name, as of some test files, is read from its file."""
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+        if file is None or error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         spec = importlib.util.spec_from_file_location(name, file)
         if spec is None or spec.loader is None:
