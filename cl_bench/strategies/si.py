@@ -27,7 +27,7 @@ class SI(Anchored):
     """
 
     stackable = True
-    claims = Anchored.claims._replace(by_example=False)  # its path is that of the batches
+    claims = Anchored.claims._replace(by_example=False, by_path=True)  # its path is that of the batches
     in_task = ("share",)
 
     def __init__(self, *, damping: float, path: str, **anchored: Any) -> None:

@@ -63,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     third_task.it_differs_from_finetuning_in_the_third_task,
     third_task.every_task_renews_what_it_keeps,
     third_task.importances_add_up,
+    third_task.a_task_without_a_move_adds_no_importance,
     starts.nothing_pulls_at_the_start_of_a_task,
     memories.a_memory_holds_images_of_every_task,
     memories.labels_held_are_those_of_their_images,

@@ -27,6 +27,7 @@ class Claims(NamedTuple):
         grows: what it stores grows with the number of tasks.
         own_inputs: in training its network sees other images than the stream's: mixtures, generated ones.
         keeps_of_every_task: every task renews what it keeps, and a memory holds something of each one so far.
+        by_path: importances come from the way that weights go: a task without a move adds nothing.
         accumulates: importances add up: two equal tasks pull as twice one does.
         pulls_nowhere_at_start: the first gradient is that of the batch's loss alone, as nothing has changed
             yet: in `every` task, or in the `second` alone (where a third one has two anchors).
@@ -45,6 +46,7 @@ class Claims(NamedTuple):
     grows: bool = False
     own_inputs: bool = False
     keeps_of_every_task: bool = True
+    by_path: bool = False
     accumulates: bool = False
     pulls_nowhere_at_start: str = ""
     averages: str = "probabilities"

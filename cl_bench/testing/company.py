@@ -1,6 +1,7 @@
 """Does the prediction of an image depend on that image alone?"""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -25,19 +26,20 @@ TOLERANCE = 1e-4  # of a logarithm, and relative: sums round by their order
 @check(
     "does the prediction of an image depend on that image alone?",
     cause="the network left in train mode, statistics or class shares of the test batch, classes taken from "
-    "the labels of the test, a cache by position, or a counter or an average that moves with each test",
+    "the labels of the test, a cache that outlives a task or goes by position, or a counter or average that "
+    "moves with each test",
     rests_on=(*ONE_RUN, testing_changes_nothing, the_size_of_test_batches_changes_nothing),
 )
 def the_prediction_depends_on_the_image_alone(subject: Subject) -> str:
     scenarios = dict.fromkeys((subject.claims.scenarios[0], subject.claims.scenarios[-1]))
     worst, number = 0.0, 0
     for scenario in scenarios:
+        run, tested = (_trained(subject, scenario, with_tests=each) for each in (False, True))
         with global_generators_restored(0):
-            run = subject.run(*BATCH_NORM, f"{SCENARIO}={scenario}")
-            run.train()
             test = run.stream.test[0]
             expected = predictions(run, test)
-            for company, found, positions in _in_company(run, test):
+            before = "when it was tested after earlier tasks, too", predictions(tested, test), slice(None)
+            for company, found, positions in chain([before], _in_company(run, test)):
                 number += 1
                 apart = _apart(found, expected[positions])
                 demand(
@@ -49,6 +51,18 @@ def the_prediction_depends_on_the_image_alone(subject: Subject) -> str:
     return f"{', '.join(scenarios)}: in {number} tests of other company, order and labels within {worst:.0e}"
 
 
+def _trained(subject: Subject, scenario: str, *, with_tests: bool) -> Run:
+    """On all tasks; tests before each of them draw nothing."""
+    with global_generators_restored(0):
+        run = subject.run(*BATCH_NORM, f"{SCENARIO}={scenario}")
+        for task in range(len(run.stream.train)):
+            if with_tests:
+                with generators_restored(run.strategy), global_generators_restored():
+                    run.test()
+            run.train(task)
+    return run
+
+
 def _apart(found: Tensor, expected: Tensor) -> Tensor:
     """The largest difference of an image's outputs, relative above 1; [N]. A nan differs from all else."""
     if found.shape != expected.shape:
@@ -57,7 +71,7 @@ def _apart(found: Tensor, expected: Tensor) -> Tensor:
     return apart.masked_fill(found == expected, 0.0).nan_to_num(nan=torch.inf).amax(dim=1)
 
 
-def _in_company(run: Run, test: TaskData) -> Iterator[tuple[str, Tensor, Tensor]]:
+def _in_company(run: Run, test: TaskData) -> Iterator[tuple[str, Tensor, Tensor | slice]]:
     """In words what else is tested or was; the predictions of the test's images; at which positions."""
     pixels, labels, everything = test.pixels(CPU), test.labels, torch.arange(len(test))
 

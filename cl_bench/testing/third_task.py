@@ -127,3 +127,24 @@ def _gradient_after(subject: Subject, number: int) -> Tensor:
         first = watched(run)
         run.train(number)
     return first.found[0]
+
+
+@check(
+    "does a task in which no weight moves add no importance, where that comes from the way?",
+    cause="a path integral that is not begun anew with each task, so that earlier ones count again",
+    rests_on=TWO_RUNS,
+)
+def a_task_without_a_move_adds_no_importance(subject: Subject) -> str:
+    applies(subject.claims.by_path, "it does not claim so (by_path)")
+    applies(subject.is_learner, "only strategies of the suite's kind have a learning_rate that can be set")
+    with global_generators_restored(0):
+        run = subject.run(*THREE, "training.optimizer=sgd")
+        run.train(0)
+        before = copied(subject.kept(run.strategy) or {})
+        run.strategy.learning_rate = 1e-30
+        run.train(1)
+        after = copied(subject.kept(run.strategy) or {})
+    for name, kept in before.items():
+        error = float((after[name] - kept).norm() / kept.norm().clamp_min(1e-30))
+        demand(error < TOLERANCE, f"in a task without a move {name} changes by {error:.2g} of its length")
+    return f"{', '.join(before)} are equal before and after such a task"

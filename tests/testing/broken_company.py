@@ -1,5 +1,6 @@
 """Predictions that depend on the other images of a test, or on what was tested before."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from broken_strategies import breaks
 from torch import Tensor
 from torch.nn import functional as F
 
+from cl_bench.posteriors import gaussian
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies import EWC, VCL, Finetune, LwF, Replay
 
@@ -141,3 +143,34 @@ class AdaptsToEachTest(VCL):
                 if g is not None:
                     p -= 0.1 * g
         return super().predict(images, task)
+
+
+@breaks("vcl", caught_by=ASKED)
+class SamplesOfTheFirstTest(VCL):
+    """Its ensemble is drawn once, and not again when it has learnt more."""
+
+    def _sampled_logits(self, mean: Tensor, images: Tensor, task: int | Tensor) -> Iterator[Tensor]:
+        if not hasattr(self, "ensemble"):
+            std = gaussian.deviation(self.posterior)
+            draws = range(self.num_test_samples)
+            self.ensemble = [mean + std * self.test_noise.normal_like(mean) for _ in draws]
+        for weights in self.ensemble:
+            self.posterior.mean.copy_(weights)
+            yield self.logits(images, task)
+
+
+@breaks("finetune", caught_by=ASKED)
+class RemembersWhatItSaidOfAnImage(Finetune):
+    """Keyed by the image itself, for as long as it lives."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.said: dict[bytes, Tensor] = {}
+
+    def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
+        keys = [image.numpy().tobytes() for image in images]
+        new = [n for n, key in enumerate(keys) if key not in self.said]
+        if new:
+            for n, out in zip(new, super().predict(images[new], task), strict=True):
+                self.said[keys[n]] = out
+        return torch.stack([self.said[key] for key in keys])

@@ -8,9 +8,10 @@ from broken_strategies import breaks
 from torch import Tensor
 
 from cl_bench.posteriors import laplace
-from cl_bench.strategies import EWC, L2, MAS, VCL, LwF, Replay
+from cl_bench.strategies import EWC, L2, MAS, SI, VCL, LwF, Replay
 
 FROZEN = "frozen_copies_are_in_eval_mode"
+BY_PATH = "a_task_without_a_move_adds_no_importance"
 DIFFERS = "it_differs_from_finetuning_in_the_third_task"
 RENEWS = "every_task_renews_what_it_keeps"
 ADDS_UP = "importances_add_up"
@@ -110,3 +111,26 @@ class ImportanceIsCountedTwice(EWC):
         old = deepcopy(self.penalty)
         super()._after_training_exp(**kwargs)
         self.penalty = self.penalty._replace(precision=torch.add(self.penalty.precision, old.precision))
+
+
+@breaks("si", caught_by=BY_PATH)
+class NeverBeginsItsPathAnew(SI):
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        share = self.share
+        super()._after_training_exp(**kwargs)
+        self.share = share
+
+
+@breaks("si", caught_by=BY_PATH)
+class AddsItsSumToItsSum(SI):
+    """What a task added is kept as a running sum, and that is added."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.omega = torch.zeros_like(self.penalty.precision)
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        before = self.penalty.precision.clone()
+        super()._after_training_exp(**kwargs)
+        self.omega += self.penalty.precision - before
+        self.penalty = self.penalty._replace(precision=before + self.omega)

@@ -56,6 +56,7 @@ ASKED = {
         *("vcl", "gvcl", "vcl_coreset", "bayesbinn", "bayesbinn_published", "bayesbinn_fixed_prior"),
         *("mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
     ),
+    "a_task_without_a_move_adds_no_importance": ("si",),
     "importances_add_up": ("ewc", "online_ewc", "mas"),
     "labels_held_are_those_of_their_images": (
         *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
