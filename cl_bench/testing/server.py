@@ -16,7 +16,7 @@ from typing import Any
 
 # what Avalanche and torch import beside what training takes: two thirds of the time to start
 NOT_FOR_TRAINING = (
-    *("gdown", "matplotlib", "scipy", "sklearn", "torch._dynamo", "torch.fx.experimental.symbolic_shapes"),
+    *("gdown", "matplotlib", "scipy", "torch._dynamo", "torch.fx.experimental.symbolic_shapes"),
     *("torch.utils.tensorboard", "torchmetrics", "torchvision.models", "torchvision.ops", "wandb"),
 )
 
