@@ -22,9 +22,9 @@ CONJUGATE = {
     "strategy.max_slope": None,
     "strategy.temperature": 0.1,
     "strategy.initial_magnitude": 0.3,
-    "training.learning_rate": 0.01,
-    "training.schedule": "constant",
-    "training.epochs": 600,
+    "training.learning_rate": 0.04,
+    "training.schedule": "cosine",
+    "training.epochs": 250,
 }
 
 

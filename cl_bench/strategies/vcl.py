@@ -59,9 +59,9 @@ class VCL(Learner):
             "strategy.kl_weight": 1.0,
             "strategy.initial_log_variance": -2.0,
             "training.optimizer": "sgd",
-            "training.learning_rate": 40.0,
+            "training.learning_rate": 133.0,
             "training.schedule": "cosine",
-            "training.epochs": 500,
+            "training.epochs": 150,
         },
     )
     kept = ("prior", "initial", "coreset_positions")

@@ -59,11 +59,13 @@ class Server:
         self._connection.close()
         self._process.wait()
 
-    def ask(self, function: Callable[..., Answer], *arguments: Any, files: Mapping[str, str]) -> Answer:
+    def ask(
+        self, function: Callable[..., Answer], *arguments: Any, files: Mapping[str, str | None]
+    ) -> Answer:
         """What the function answers there.
 
         Args:
-            files: of modules that the arguments name, by name.
+            files: of modules that the arguments name, by name; None where there is none.
 
         Raises:
             ImportError: where a module is not to be found there.
@@ -165,9 +167,8 @@ def _job(subject: Subject) -> Job:
     return Job(config, data_of(config), torch.get_num_threads())
 
 
-def _files(subject: Subject) -> dict[str, str]:
+def _files(subject: Subject) -> dict[str, str | None]:
     """Of the modules of its class and of its bases, by name: some are not to be found by that."""
     modules = {kind.__module__ for kind in type(subject.built).__mro__} - {"builtins"}
     outside = sorted(name for name in modules if not name.startswith(("cl_bench.", "avalanche.", "torch.")))
-    found = {name: getattr(sys.modules.get(name), "__file__", None) for name in outside}
-    return {name: file for name, file in found.items() if file is not None}
+    return {name: getattr(sys.modules.get(name), "__file__", None) for name in outside}

@@ -4,6 +4,7 @@ Run as a program by `cl_bench.testing.processes`, with the number of a connectio
 """
 
 import importlib.util
+import operator
 import os
 import pickle
 import sys
@@ -15,13 +16,22 @@ from typing import Any
 
 # what Avalanche and torch import beside what training takes: two thirds of the time to start
 NOT_FOR_TRAINING = (
-    *("gdown", "matplotlib", "scipy", "sklearn", "torch._dynamo", "torchmetrics", "torchvision.models"),
-    *("torchvision.ops", "wandb"),
+    *("gdown", "matplotlib", "scipy", "torch._dynamo", "torch.fx.experimental.symbolic_shapes"),
+    *("torch.utils.tensorboard", "torchmetrics", "torchvision.models", "torchvision.ops", "wandb"),
 )
 
 
+def undecorated(function: Any = None, *_: Any, **__: Any) -> Any:
+    """In the place of torch._dynamo.disable, in which torch wraps methods of optimizers."""
+    return function
+
+
+# what torch calls of these where nothing is compiled and no size is a symbol
+PLAIN = {"disable": undecorated, "expect_true": bool, "sym_eq": operator.eq}
+
+
 class StandIn(ModuleType):
-    """A module in which every name is an empty class."""
+    """A module in which every other name is an empty class."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -30,12 +40,7 @@ class StandIn(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (), {})
-
-    @staticmethod
-    def disable(function: Any = None, *_: Any, **__: Any) -> Any:
-        """Of torch._dynamo, in which torch wraps methods of optimizers: without a compiler nothing."""
-        return function
+        return PLAIN.get(name) or type(name, (), {})
 
 
 class StandIns:
@@ -69,23 +74,31 @@ def serve(connection: Connection) -> None:
 
 
 def answered(asked: bytes) -> Any:
-    """What the function says, or the error that it raises."""
+    """What the function says, or the error that it raises: an ImportError where a module is not to be found,
+    a RuntimeError for any other.
+    """
     try:
         function, files, arguments = pickle.loads(asked)
         for name, file in files.items():
             _import(name, file)
+    except Exception as error:  # whatever a module may raise
+        return ImportError(_in_words(error))
+    try:
         return function(*pickle.loads(arguments))
     except Exception as error:  # whatever a strategy may raise
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return (ImportError if isinstance(error, ImportError) else RuntimeError)(text)
+        return RuntimeError(_in_words(error))
 
 
-def _import(name: str, file: str) -> None:
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _import(name: str, file: str | None) -> None:
     """A module that is not to be found by its name, as of some test files, is read from its file."""
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+        if file is None or error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         spec = importlib.util.spec_from_file_location(name, file)
         if spec is None or spec.loader is None:

@@ -121,6 +121,7 @@ class Subject:
         self._folders = [Path(folder).resolve() for folder in config_dirs]
         self._search = tuple(f"file://{folder}" for folder in self._folders)
         self._claims, self._outcomes = claims, dict[Any, Outcome]()
+        self._configs = dict[tuple[str, ...], DictConfig]()
 
     def run(
         self, *overrides: str, model: str = "mlp", seed: int = 0, change: ChangeOfStream | None = None
@@ -215,7 +216,10 @@ class Subject:
         first = f"strategy={'finetune' if cls else name}"
         scenario = () if any(part.startswith(SCENARIO) for part in overrides) else self._scenario
         whole = (*SMALL, *MODELS[model], f"seed={seed}", *scenario, *self.settings, *overrides)
-        return configured((first, *whole), target=f"{name}.{cls}" if cls else None, search=self._search)
+        if whole not in self._configs:
+            target = f"{name}.{cls}" if cls else None
+            self._configs[whole] = configured((first, *whole), target=target, search=self._search)
+        return self._configs[whole]
 
 
 @cache

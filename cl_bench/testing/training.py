@@ -15,7 +15,7 @@ from cl_bench.training.generators import global_generators_restored
 
 # with statistics that a test could disturb
 BATCH_NORM = (*SPLIT, "model.normalisation=batch")
-SIZES = (7, 50, 2000)
+SIZES = (25, 100, 2000)
 
 
 @check(
@@ -105,7 +105,9 @@ def testing_changes_nothing(subject: Subject) -> str:
 
     never = ends(times=0)
     demand(ends(times=1) == never, "with tests between the tasks training ends at other weights")
-    demand(ends(times=2, batch_size=7) == never, "with more tests, in batches of 7, it ends at other weights")
+    demand(
+        ends(times=2, batch_size=25) == never, "with more tests, in batches of 25, it ends at other weights"
+    )
     return "without tests, with tests and with twice as many the weights are equal"
 
 

@@ -1,0 +1,98 @@
+"""Another interpreter: what it finds, what it does without, and what it says when it cannot answer."""
+
+import os
+import sys
+import textwrap
+import types
+from importlib import import_module, util
+
+from cl_bench.testing import Subject, processes
+from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, result_of
+from cl_bench.testing.processes import another_process_gives_the_same_bits, objects_share_no_state
+from cl_bench.testing.server import NOT_FOR_TRAINING
+
+PROCESSES = (objects_share_no_state, another_process_gives_the_same_bits)
+
+
+def module(folder, name: str, body: str) -> None:
+    text = "from cl_bench.strategies import Finetune\n" + textwrap.dedent(body)
+    (folder / f"{name}.py").write_text(text)
+
+
+def test_the_lean_server_answers_for_a_healthy_strategy(monkeypatch):
+    kinds = []
+    server = processes.server
+    monkeypatch.setattr(processes, "server", lambda kind: (kinds.append(kind), server(kind))[1])
+    for each in PROCESSES:
+        assert result_of(each, Subject("ewc")).outcome == PASS
+    assert set(kinds) == {"lean"}, "a module that training needs is left out"
+
+
+def test_what_is_left_out_is_what_avalanche_and_torch_import():
+    """A name that nobody imports any more would be left out in vain."""
+    for name in ("avalanche", "torch._dynamo"):
+        import_module(name)
+    assert set(NOT_FOR_TRAINING) <= set(sys.modules)
+
+
+def test_a_strategy_that_uses_what_is_left_out_is_asked_in_a_whole_interpreter(tmp_path, monkeypatch):
+    module(
+        tmp_path,
+        "smoothing_strategy",
+        """
+        from scipy.special import expit
+
+        class Smoothing(Finetune):
+            def backward(self):
+                super().backward()
+                self.flat.gradients.mul_(float(expit(self.loss.item())))
+        """,
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert (
+        result_of(another_process_gives_the_same_bits, Subject("smoothing_strategy:Smoothing")).outcome
+        == PASS
+    )
+
+
+def test_a_class_that_is_found_by_its_file_alone_is_found_there(tmp_path, monkeypatch):
+    module(tmp_path, "loose_strategy", "class Mine(Finetune):\n    pass\n")
+    spec = util.spec_from_file_location("loose_strategy", tmp_path / "loose_strategy.py")
+    loose = util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "loose_strategy", loose)
+    spec.loader.exec_module(loose)
+    for each in PROCESSES:
+        result = result_of(each, Subject("loose_strategy:Mine"))
+        assert result.outcome == PASS, result
+
+
+def test_a_class_without_a_file_is_not_asked(monkeypatch):
+    from cl_bench.strategies import Finetune
+
+    nowhere = types.ModuleType("nowhere_to_be_found")
+    nowhere.Mine = type("Mine", (Finetune,), {"__module__": "nowhere_to_be_found"})
+    monkeypatch.setitem(sys.modules, "nowhere_to_be_found", nowhere)
+    result = result_of(another_process_gives_the_same_bits, Subject("nowhere_to_be_found:Mine"))
+    assert result.outcome == NOT_APPLICABLE, result
+    assert "cannot be imported in another process" in result.seen
+
+
+def test_a_strategy_that_ends_the_process_fails_and_the_next_question_is_answered(tmp_path, monkeypatch):
+    module(
+        tmp_path,
+        "ending_strategy",
+        f"""
+        import os
+
+        class Ends(Finetune):
+            def backward(self):
+                super().backward()
+                if os.getpid() != {os.getpid()}:
+                    os._exit(7)
+        """,
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    result = result_of(another_process_gives_the_same_bits, Subject("ending_strategy:Ends"))
+    assert result.outcome == FAIL
+    assert "ended with status" in result.seen
+    assert result_of(another_process_gives_the_same_bits, Subject("finetune")).outcome == PASS
