@@ -1,12 +1,14 @@
 """Strategies that write into the data, look at images they must not see, or show others to the network."""
 
+from copy import copy
 from typing import Any
 
 import torch
 from broken_strategies import breaks
 from torch import Tensor
 
-from cl_bench.strategies import Finetune, Replay
+from cl_bench.posteriors import fisher
+from cl_bench.strategies import EWC, Finetune, Replay
 from cl_bench.strategies.experiences import resident_tasks
 from cl_bench.testing import Claims
 
@@ -208,6 +210,19 @@ class AugmentsItsMemoryTwice(Replay):
         heads = torch.full((len(task),), task.head)
         for memory in self.memories:
             memory.offer(pixels=pixels, labels=task.labels, heads=heads)
+
+
+@breaks("ewc", caught_by=SHOWS)
+class MeasuresOnBytes(EWC):
+    """Its importances are those of images that the network is not trained on."""
+
+    def _importance(self) -> list[Tensor]:
+        def unscaled(network: Any, batches: Any, *, generator: torch.Generator) -> Tensor:
+            batches = copy(batches)
+            batches.to_float = torch.Tensor.float
+            return fisher.diagonal(network, batches, estimator="exact", generator=generator)
+
+        return self.measure(unscaled)
 
 
 @breaks("finetune", caught_by=SHOWS)
