@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import cache
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,6 +53,10 @@ class Server:
         theirs.close()
         atexit.register(self.close)
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def close(self) -> None:
         """Let it end, and wait for that."""
         self._connection.close()
@@ -71,12 +74,13 @@ class Server:
             ImportError: where a module is not to be found there.
             RuntimeError: for any other error, and where there is no answer.
         """
-        self._connection.send_bytes(pickle.dumps((function, dict(files), pickle.dumps(arguments))))
+        asked = pickle.dumps((function, dict(files), pickle.dumps(arguments)))
         try:
+            self._connection.send_bytes(asked)
             if not self._connection.poll(PATIENCE):
                 raise RuntimeError(f"another process gave no answer for {PATIENCE} seconds")
             answer = pickle.loads(self._connection.recv_bytes())
-        except EOFError:
+        except (EOFError, OSError):
             self._errors.seek(0)
             last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
             raise RuntimeError(f"another process ended without an answer: {' '.join(last)}") from None
@@ -85,10 +89,14 @@ class Server:
         return answer
 
 
-@cache
+_servers: dict[str, Server] = {}  # by kind
+
+
 def server(kind: str) -> Server:
-    """The only one of its kind; it ends with this process."""
-    return Server(kind)
+    """The only one of its kind that runs; it ends with this process."""
+    if kind not in _servers or _servers[kind].has_ended:
+        _servers[kind] = Server(kind)
+    return _servers[kind]
 
 
 @check(

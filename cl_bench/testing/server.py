@@ -9,9 +9,10 @@ import os
 import pickle
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 # what Avalanche and torch import beside what training takes: two thirds of the time to start
@@ -27,7 +28,12 @@ def undecorated(function: Any = None, *_: Any, **__: Any) -> Any:
 
 
 # what torch calls of these where nothing is compiled and no size is a symbol
-PLAIN = {"disable": undecorated, "expect_true": bool, "sym_eq": operator.eq}
+PLAIN = {
+    "disable": undecorated,
+    "compiled_autograd": SimpleNamespace(_disable=nullcontext),
+    "expect_true": bool,
+    "sym_eq": operator.eq,
+}
 
 
 class StandIn(ModuleType):

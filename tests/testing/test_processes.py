@@ -6,6 +6,8 @@ import textwrap
 import types
 from importlib import import_module, util
 
+import pytest
+
 from cl_bench.testing import Subject, processes
 from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, result_of
 from cl_bench.testing.processes import another_process_gives_the_same_bits, objects_share_no_state
@@ -19,12 +21,13 @@ def module(folder, name: str, body: str) -> None:
     (folder / f"{name}.py").write_text(text)
 
 
-def test_the_lean_server_answers_for_a_healthy_strategy(monkeypatch):
+@pytest.mark.parametrize("name", ["ewc", "function_prior", "vcl"])
+def test_the_lean_server_answers_for_a_healthy_strategy(monkeypatch, name):
     kinds = []
     server = processes.server
     monkeypatch.setattr(processes, "server", lambda kind: (kinds.append(kind), server(kind))[1])
     for each in PROCESSES:
-        assert result_of(each, Subject("ewc")).outcome == PASS
+        assert result_of(each, Subject(name)).outcome == PASS
     assert set(kinds) == {"lean"}, "a module that training needs is left out"
 
 
@@ -96,3 +99,10 @@ def test_a_strategy_that_ends_the_process_fails_and_the_next_question_is_answere
     assert result.outcome == FAIL
     assert "ended with status" in result.seen
     assert result_of(another_process_gives_the_same_bits, Subject("finetune")).outcome == PASS
+
+
+def test_a_server_that_was_ended_is_replaced():
+    question = another_process_gives_the_same_bits
+    assert result_of(question, Subject("finetune")).outcome == PASS
+    processes.server("lean").close()
+    assert result_of(question, Subject("finetune")).outcome == PASS
