@@ -9,7 +9,9 @@ from typing import Any
 
 UNFINISHED = ".unfinished"
 MOST = 2**28  # bytes of a file of rows: some four million of them
-MOST_JSON = 2**24  # the largest of ours have 20,000
+MOST_JSON = 2**22  # the largest of ours have 20,000
+MOST_VALUES = 2**17  # in a JSON file: small ones take fifty times their bytes in memory
+MOST_NESTED = 100  # lists and objects in each other
 
 
 class ForeignFileError(ValueError):
@@ -62,7 +64,12 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
         ForeignFileError: where it is no regular file (a folder, pipe, socket or device), or larger.
     """
     path = Path(path)
-    _check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
+    try:
+        _check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ForeignFileError(f"{path} is a link to what is not there") from None
+        raise
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
@@ -74,11 +81,35 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
 
 
 def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
-    """What a JSON file holds. OSError or ValueError where it cannot be read, or is nested without an end."""
+    """What a JSON file holds: at most `MOST_VALUES` values, nested at most `MOST_NESTED` deep.
+
+    Raises:
+        OSError: where it cannot be read.
+        ValueError: where it is no JSON, or holds more.
+    """
+    content = read_whole(path, most=most)
     try:
-        return json.loads(read_whole(path, most=most))
+        found = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    _check_shape(found)
+    return found
+
+
+def _check_shape(value: Any) -> None:
+    level, number = [value], 1
+    for _ in range(MOST_NESTED):
+        inside: list[Any] = []
+        for each in level:
+            if isinstance(each, (list, dict)):
+                inside += each if isinstance(each, list) else each.values()
+        level = inside
+        number += len(level)
+        if number > MOST_VALUES:
+            raise ValueError(f"it must hold at most {MOST_VALUES:,} values")
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
 
 
 def _check_regular(path: Path, about: os.stat_result) -> None:

@@ -24,10 +24,9 @@ from cl_bench.analysis.folders import Run
 from cl_bench.analysis.intervals import student_t
 from cl_bench.analysis.labels import short_names, shown
 from cl_bench.analysis.matrix import RunMatrix, matrices
-from cl_bench.analysis.metrics import average_seen
 from cl_bench.analysis.tables import aligned
 from cl_bench.files import read_json
-from cl_bench.text import in_whole_characters, one_line
+from cl_bench.text import cut, one_line, printable
 
 FILE = "expected.json"  # in the folder of a study, written by its runs
 LEVEL = 0.05  # of the test
@@ -120,7 +119,7 @@ def read_expected(runs: Iterable[Run], *, damaged: list[str] | None = None) -> d
         path = folder / FILE
         if path.exists():
             try:
-                found[study] = expected_numbers(in_whole_characters(read_json(path)))
+                found[study] = expected_numbers(printable(read_json(path)))
             except (OSError, ValueError) as error:
                 if damaged is None:
                     raise AnalysisError(f"{path}: {error}") from error
@@ -201,7 +200,7 @@ def _label(one: Expected, names: Mapping[str, str]) -> str:
 
 def _accuracy(run: RunMatrix, after_task: int | None) -> float:
     """Percent; nan where the stream is shorter."""
-    seen = average_seen(run.accuracy)
+    seen = run.measures.seen
     last = len(seen) if after_task is None else after_task
     return 100 * float(seen[last - 1]) if 1 <= last <= len(seen) else math.nan
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from cl_bench.analysis.expected import columns_of, remarks
 from cl_bench.analysis.folders import STATUSES, Run
-from cl_bench.analysis.frame import seed_column
 from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.page.commands import command
@@ -25,7 +24,7 @@ from cl_bench.page.tables import (
     settings_tables,
     summary_table,
 )
-from cl_bench.text import counted, in_whole_characters, one_line
+from cl_bench.text import counted, one_line
 
 MOST_RUNS = 200  # of a study and benchmark that are listed in the page; runs.csv has them all
 RUNS = (
@@ -95,13 +94,12 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
             "wall_seconds": run.wall_seconds,
             "path": _below(run.path, root),
             "command": "" if run.status == "broken" else command(run),
-            "error": in_whole_characters(run.error),
+            "error": run.error,
         }
         for run in analysed.found
     ]
-    return pd.DataFrame(rows, columns=list(RUNS)).assign(
-        seed=seed_column([run.seed for run in analysed.found])
-    )
+    seeds = pd.array([run.seed for run in analysed.found], dtype="Int64")  # a broken run has none
+    return pd.DataFrame(rows, columns=list(RUNS)).assign(seed=seeds)
 
 
 def contents(analysed: Analysed, runs: pd.DataFrame) -> Contents:
