@@ -67,20 +67,20 @@ def calibration(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     return calibration_frame(*with_methods(read_runs(*paths)))
 
 
-def records_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
-    """The rows of `load`, from runs that were read already."""
+def records_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of `load`, from runs that were read already; of the settings, those in `swept`."""
     return _rows_frame(found, swept, Record, [run.records for run in found])
 
 
-def states_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
-    """The rows of `states`, from runs that were read already."""
+def states_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of `states`; from what, as `records_frame`."""
     return _rows_frame(found, swept, State, [run.states for run in found])
 
 
 def calibration_frame(
-    found: Sequence[Run], swept: Sequence[str], *, damaged: Damaged | None = None
+    found: Sequence[Run], swept: Sequence[str] = (), *, damaged: Damaged | None = None
 ) -> pd.DataFrame:
-    """The rows of `calibration`, from runs that were read already; their calibration.csv is read now.
+    """The rows of `calibration`; from what, as `records_frame`. Each calibration.csv is read now.
 
     With `damaged` a file that breaks the format is no error: its run goes there, and has no rows.
     """
