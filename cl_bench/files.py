@@ -46,13 +46,26 @@ def _written(path: Path, data: bytes) -> Path:
     return path
 
 
+def link_within(folder: Path, path: Path) -> Path | None:
+    """A link in the folder, or below, that leads to the path: what is written there lands somewhere else.
+
+    Whoever made the folder may have made the link. One that leads to the folder itself is the user's own.
+    """
+    inside = folder.resolve()
+    path = path.absolute()
+    for part in (path, *path.parents):
+        if part.is_symlink() and part.parent.resolve().is_relative_to(inside):
+            return part
+    return None
+
+
 def unfinished(folder: Path) -> list[Path]:
     """What processes have left there that were killed while they wrote a file."""
     return list(folder.glob(f".*{UNFINISHED}"))
 
 
 def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
-    """The bytes of a file that somebody else may have made: it never blocks, and is never too much for memory.
+    """The bytes of a file that somebody else may have made. It never blocks, and has so many bytes at most.
 
     A link is followed. Whatever a folder of results is read with goes through here.
 
@@ -65,7 +78,7 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
     """
     path = Path(path)
     try:
-        _check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
+        _check_regular(path, path.stat())  # before it is opened: opening a device can do something
     except FileNotFoundError:
         if path.is_symlink():
             raise ForeignFileError(f"{path} is a link to what is not there") from None

@@ -61,9 +61,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         texts[run.study, run.benchmark][methods[id(run)]] = ""
     texts = {where: distinct({pieces: _text(pieces) for pieces in each}) for where, each in texts.items()}
     labelled = [
-        run._replace(
-            method=texts[run.study, run.benchmark][methods[id(run)]], other=others.get(id(run), "")
-        )
+        run._replace(method=texts[run.study, run.benchmark][methods[id(run)]], other=others.get(id(run), ""))
         for run in runs
     ]
     return labelled, sorted(all_swept)

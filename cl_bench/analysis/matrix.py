@@ -124,17 +124,18 @@ def matrices(frame: pd.DataFrame, *, column: str = "accuracy") -> list[RunMatrix
         if max(after[rows].max(), on[rows].max()) > length:
             raise AnalysisError(f"run {text['run'][first]} has records beyond its last task, {length}")
         # of a test that is there twice the last counts
-        _, last = np.unique((after[rows] * (length + 1) + on[rows])[::-1], return_index=True)
-        rows = rows[::-1][last]
+        newest = rows[::-1]
+        _, once = np.unique(after[newest] * (length + 1) + on[newest], return_index=True)
+        kept = newest[once]
         found.append(
             RunMatrix(
                 **{name: str(values[first]) for name, values in text.items()},
                 seed=int(seed[first]),
                 num_tasks=length,
                 test_last=None if pd.isna(test_last[first]) else int(test_last[first]),
-                after=after[rows],
-                on=on[rows],
-                tested=tested[rows].astype(float),
+                after=after[kept],
+                on=on[kept],
+                tested=tested[kept].astype(float),
             )
         )
     return found

@@ -67,7 +67,8 @@ def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
 
 def lost_in_a_stream(learned: ArrayLike, joint: ArrayLike) -> float:
     """`intransigence`, of the accuracy on each task when it was learned, [T], and of the reference, [T]."""
-    accuracy, reference = np.ma.asarray(learned, dtype=float), np.asarray(joint, dtype=float)
+    accuracy: np.ma.MaskedArray = np.ma.asarray(learned, dtype=float)
+    reference = np.asarray(joint, dtype=float)
     if reference.shape != accuracy.shape:
         raise ValueError(f"joint must have one accuracy a task, [{len(accuracy)}], got {reference.shape}")
     return _mean(reference - accuracy)

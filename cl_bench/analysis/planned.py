@@ -59,8 +59,9 @@ class _Never:
     def __init__(self, plan: Mapping[str, Sequence[str]], left_out: Sequence[Mapping[str, Sequence[str]]]):
         several = [key for key, values in plan.items() if len(values) > 1]
         one = {key: values[0] for key, values in plan.items() if len(values) == 1}
+        known = {key: set(values) for key, values in plan.items()}
         entries = [
-            {key: [each for each in plan[key] if each in set(values)] for key, values in entry.items()}
+            {key: list(known[key].intersection(values)) for key, values in entry.items()}
             for entry in left_out
             if all(key in plan for key in entry)
         ]
@@ -119,8 +120,7 @@ def read_left_out(folder: Path) -> list[dict[str, list[str]]]:
     try:
         entries = read_json(folder / FILE).get(LEFT_OUT, [])
         return [
-            {str(key): [str(value) for value in values] for key, values in entry.items()}
-            for entry in entries
+            {str(key): [str(value) for value in values] for key, values in entry.items()} for entry in entries
         ]
     except (OSError, ValueError, AttributeError, TypeError):
         return []

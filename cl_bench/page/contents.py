@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cl_bench.analysis.expected import columns_of, remarks
 from cl_bench.analysis.folders import STATUSES, Run
 from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.published import columns_of, remarks
 from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.page.commands import command
 from cl_bench.page.tables import (

@@ -14,5 +14,5 @@ def _base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def base(_base: Path, tmp_path: Path) -> Path:
-    """A copy of its own for each test, with the runs `folders.GOOD` and `folders.BAD` of the study `study`."""
+    """A copy of its own for each test, with the runs `folders.GOOD` and `folders.BAD`."""
     return Path(shutil.copytree(_base, tmp_path / "results"))
