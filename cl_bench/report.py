@@ -17,6 +17,7 @@ from cl_bench.analysis.published import published_table
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
+from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.tables import text_table
 from cl_bench.files import write_whole
 from cl_bench.kinds import KINDS
@@ -28,6 +29,7 @@ from cl_bench.spreadsheet import csv
 from cl_bench.text import cut, one_line
 
 MOST_NOTES = 1_000
+MOST_FIGURES = 300
 
 
 class Report(NamedTuple):
@@ -122,6 +124,10 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
         which = "its one run is" if total == 1 else f"{number} of {total} runs"
         whose = "its" if number == 1 else "their"
         notes.append(f"{where}: {which} left out of tables and figures, {whose} matrix is incomplete.")
+    for (study, benchmark), number in rows.groupby(["study", "benchmark"], sort=False).size().items():
+        if number > MOST_METHODS:
+            said = f"the best {MOST_METHODS} of {number} methods are compared and drawn; summary.csv has all"
+            notes.append(f"{study}: {benchmark}: {said}.")
     single = rows[rows["num_seeds"] == 1]
     for (study, benchmark), group in single.groupby(["study", "benchmark"], sort=False):
         notes.append(f"{study}: {benchmark}: one seed only, so no interval: {', '.join(group['method'])}.")
@@ -141,9 +147,8 @@ def recorded_notes(found: Iterable[Run]) -> list[str]:
         methods.setdefault(place, {})[run.method] = None
         noted = run.about.get("notes")
         for sentence in noted if isinstance(noted, list) else ():
-            about.setdefault(cut(one_line(sentence), LONGEST_NOTE), {}).setdefault(place, {})[run.method] = (
-                None
-            )
+            places = about.setdefault(cut(one_line(sentence), LONGEST_NOTE), {})
+            places.setdefault(place, {})[run.method] = None
     notes = []
     for sentence, places in about.items():
         where = [_concerned(place, list(names), of=len(methods[place])) for place, names in places.items()]
@@ -171,7 +176,10 @@ def _drawn(results: Results, *, folder: Path) -> Iterator[tuple[list[Path], list
 
     paths: list[Path] = []
     notes: list[str] = []
-    with drawn(drawings(results, KINDS, folder=folder), strict=False) as done:
+    planned = drawings(results, KINDS, folder=folder)
+    if len(planned) > MOST_FIGURES:
+        notes.append(f"{MOST_FIGURES} of {len(planned)} figures are drawn; cl-bench plot draws the others.")
+    with drawn(planned[:MOST_FIGURES], strict=False) as done:
         yield paths, notes
     paths += done.paths
     notes += refusals(done.refused)

@@ -1,7 +1,7 @@
 """The runs of some folders, and the tables that reports and figures share, each made once."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -98,14 +98,23 @@ class Results:
 
     def only(self, **where: str) -> "Results":
         """The runs of a study, of a benchmark, or of both; what is known of them already is kept."""
+        return self._part({name: {value} for name, value in where.items()})
+
+    def most_accurate(self, number: int) -> "Results":
+        """The runs of so many methods at most, those of the best average accuracy."""
+        rows = self.summary.sort_values("average_accuracy_mean", ascending=False, kind="stable")
+        methods = list(dict.fromkeys(rows["method"]))
+        return self if len(methods) <= number else self._part({"method": set(methods[:number])})
+
+    def _part(self, where: Mapping[str, Collection[str]]) -> "Results":
         part = Results([run for run in self.found if _is(run, where)])
         part.damaged = self.damaged  # one list: what a part finds is known of all
         for name in ("frame", "summary", "curves", "averages", "calibration", "probes"):
             table = self.__dict__.get(name)
             if table is not None and len(table):
                 chosen = pd.Series(data=True, index=table.index)
-                for column, value in where.items():
-                    chosen &= table[column] == value
+                for column, values in where.items():
+                    chosen &= table[column].isin(list(values))
                 part.__dict__[name] = table[chosen]
         if "matrices" in self.__dict__:
             part.__dict__["matrices"] = [run for run in self.matrices if _is(run, where)]
@@ -132,5 +141,5 @@ class Results:
         )
 
 
-def _is(run: Run | RunMatrix, where: dict[str, str]) -> bool:
-    return all(getattr(run, name) == value for name, value in where.items())
+def _is(run: Run | RunMatrix, where: Mapping[str, Collection[str]]) -> bool:
+    return all(getattr(run, name) in values for name, values in where.items())

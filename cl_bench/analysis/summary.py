@@ -11,6 +11,7 @@ from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
 from cl_bench.analysis.metrics import METRICS, average_accuracy, lost_in_a_stream
 from cl_bench.analysis.tuning import Tuning, joined
 
+MOST_METHODS = 40  # of a benchmark that are compared in pairs and drawn together: those that are best
 REFERENCE = "joint"  # the strategy that trains on all tasks so far together
 METRIC_NAMES = (*METRICS, "intransigence")
 UNCERTAINTY = ("ece", "brier", "entropy", "mutual_information")  # columns of the records

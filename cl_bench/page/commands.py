@@ -22,7 +22,15 @@ def command(run: Run) -> str:
     arguments = run.about.get("arguments")
     if not (isinstance(arguments, list) and all(isinstance(each, str) for each in arguments)):
         arguments = list(_all_settings(run))
-    return shlex.join(["cl-bench", "run", *arguments])
+    return " ".join(["cl-bench", "run", *map(_word, arguments)])
+
+
+def _word(argument: str) -> str:
+    """For the shell. What has no sign of its own is written as Bash's $'...' has it: a terminal obeys none."""
+    if argument.isprintable():
+        return shlex.quote(argument)
+    plain = (each if each.isprintable() and each not in "\\'" else f"\\U{ord(each):08x}" for each in argument)
+    return f"$'{''.join(plain)}'"
 
 
 def _all_settings(run: Run) -> Iterator[str]:

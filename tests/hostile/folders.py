@@ -3,7 +3,6 @@
 import json
 import os
 import runpy
-import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -109,8 +108,3 @@ ODD_FILES: dict[str, Callable[[Path], object]] = {
     "endless": lambda path: path.symlink_to("/proc/self/mem"),
     "large": a_large_file,
 }
-
-
-def spare(results: Path) -> Path:
-    """A copy of the folder's study, which no test may spoil."""
-    return Path(shutil.copytree(results, results.with_name(f"{results.name}-copy"), symlinks=True))
