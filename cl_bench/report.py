@@ -124,7 +124,8 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
         which = "its one run is" if total == 1 else f"{number} of {total} runs"
         whose = "its" if number == 1 else "their"
         notes.append(f"{where}: {which} left out of tables and figures, {whose} matrix is incomplete.")
-    for (study, benchmark), number in rows.groupby(["study", "benchmark"], sort=False).size().items():
+    for (study, benchmark), group in rows.groupby(["study", "benchmark"], sort=False):
+        number = len(group)
         if number > MOST_METHODS:
             said = f"the best {MOST_METHODS} of {number} methods are compared and drawn; summary.csv has all"
             notes.append(f"{study}: {benchmark}: {said}.")

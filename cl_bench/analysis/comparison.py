@@ -112,8 +112,9 @@ def _of_the_best(values: pd.DataFrame) -> pd.DataFrame:
     """The runs of `MOST_METHODS` methods at most: the number of pairs is the square of theirs."""
     if values["method"].nunique() <= MOST_METHODS:
         return values
-    means = values.groupby("method", sort=False)[METRICS[0]].mean().sort_values(ascending=False, kind="stable")
-    return values[values["method"].isin(means.index[:MOST_METHODS])]
+    means = values.groupby("method", sort=False)[METRICS[0]].mean()
+    best = means.sort_values(ascending=False, kind="stable").index[:MOST_METHODS]
+    return values[values["method"].isin(best)]
 
 
 def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:

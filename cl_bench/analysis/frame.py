@@ -30,8 +30,9 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     tuning and tuning_note (how the settings were found, see `analysis.tuning.Tuning`), after_task, on_task,
     accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and mutual_information (see
     `records.Record`; nan in runs from before they were measured), and one column for each swept setting,
-    under its dotted name, or `settings.<name>` where a column or another setting has that. Failed and unfinished runs are in it
-    with what they recorded; broken ones are not: `runs` lists them.
+    under its dotted name, or `settings.<name>` where a column has that, or `settings.settings.<name>` where
+    another setting has that too. Failed and unfinished runs are in it with what they recorded; broken ones
+    are not: `runs` lists them.
     """
     return records_frame(*with_methods(read_runs(*paths)))
 

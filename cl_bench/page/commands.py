@@ -29,8 +29,8 @@ def _word(argument: str) -> str:
     """For the shell. What has no sign of its own is written as Bash's $'...' has it: a terminal obeys none."""
     if argument.isprintable():
         return shlex.quote(argument)
-    plain = (each if each.isprintable() and each not in "\\'" else f"\\U{ord(each):08x}" for each in argument)
-    return f"$'{''.join(plain)}'"
+    signs = (each if each.isprintable() and each not in "\\'" else f"\\U{ord(each):08x}" for each in argument)
+    return f"$'{''.join(signs)}'"
 
 
 def _all_settings(run: Run) -> Iterator[str]:

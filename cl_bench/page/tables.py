@@ -136,9 +136,7 @@ def settings_tables(runs: Sequence[Run], *, where: str) -> list[Table]:
     for run in runs:
         if run.method not in by_method:
             told = {
-                key: shortened(shown(value))
-                for key, value in run.settings.items()
-                if not _says_nothing(key)
+                key: shortened(shown(value)) for key, value in run.settings.items() if not _says_nothing(key)
             }
             by_method[run.method] = told
     keys = list(dict.fromkeys(key for settings in by_method.values() for key in settings))
@@ -151,7 +149,7 @@ def settings_tables(runs: Sequence[Run], *, where: str) -> list[Table]:
             Table(f"{where}: settings of all methods", ["setting", "value"], shared, sortable=False)
         )
     apart = [
-        [Cell(method, method), Cell(shortened(key), key, code=True), Cell(settings[key], settings[key], code=True)]
+        [Cell(method, method), *_row(key, settings[key])]
         for method, settings in by_method.items()
         for key in settings
         if len(values[key]) > 1
