@@ -64,7 +64,9 @@ class RunMatrix:
         )
 
     def by_task(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The tests that were to be made and were, task after task: on_task, after_task, accuracy; [n] each."""
+        """on_task, after_task and accuracy, [n] each, of the tests that were to be made and were; task after
+        task.
+        """
         order = np.lexsort((self.after, self.on))
         order = order[self._known[order]]
         return self.on[order], self.after[order], self.tested[order]

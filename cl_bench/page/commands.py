@@ -26,11 +26,14 @@ def command(run: Run) -> str:
 
 
 def _word(argument: str) -> str:
-    """For the shell. What has no sign of its own is written as Bash's $'...' has it: a terminal obeys none."""
+    """For the shell. What has no sign is written as Bash's $'...' has it, and no terminal obeys it."""
     if argument.isprintable():
         return shlex.quote(argument)
-    signs = (each if each.isprintable() and each not in "\\'" else f"\\U{ord(each):08x}" for each in argument)
-    return f"$'{''.join(signs)}'"
+    return f"$'{''.join(map(_sign, argument))}'"
+
+
+def _sign(sign: str) -> str:
+    return sign if sign.isprintable() and sign not in "\\'" else f"\\U{ord(sign):08x}"
 
 
 def _all_settings(run: Run) -> Iterator[str]:

@@ -101,8 +101,7 @@ def check_text(text):
 
 
 @pytest.mark.parametrize("verb", ["report", "plot", "clean"])
-def test_no_name_is_obeyed_by_a_terminal(sown, verb, tables_of, monkeypatch, capsys):
-    monkeypatch.setattr("cl_bench.report.report", tables_of)
+def test_no_name_is_obeyed_by_a_terminal(sown, verb, capsys):
     arguments = {"report": [str(sown)], "plot": ["comparison", str(sown)], "clean": [str(sown), "--yes"]}
     assert main([verb, *arguments[verb]]) in (0, 1)
     out, err = capsys.readouterr()
