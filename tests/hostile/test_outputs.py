@@ -101,7 +101,9 @@ def check_text(text):
 
 
 @pytest.mark.parametrize("verb", ["report", "plot", "clean"])
-def test_no_name_is_obeyed_by_a_terminal(sown, verb, capsys):
+def test_no_name_is_obeyed_by_a_terminal(sown, verb, request, capsys):
+    if verb == "report":
+        request.getfixturevalue("tables_of")
     arguments = {"report": [str(sown)], "plot": ["comparison", str(sown)], "clean": [str(sown), "--yes"]}
     assert main([verb, *arguments[verb]]) in (0, 1)
     out, err = capsys.readouterr()
