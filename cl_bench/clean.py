@@ -9,6 +9,7 @@ from cl_bench.analysis.folders import Run
 from cl_bench.analysis.results import Results
 from cl_bench.outcomes import last_line
 from cl_bench.running.lock import RunInUseError, alone_in
+from cl_bench.text import lines_of, one_line
 
 
 def removable(folder: str | os.PathLike[str]) -> list[tuple[Run, str]]:
@@ -44,10 +45,12 @@ def main(folder: str, *, yes: bool, ask: Callable[[str], str] = input) -> int:
     """List, and remove after a yes: the exit status is 1 where something could not be removed."""
     found = removable(folder)
     if not found:
-        print(f"nothing to remove in {folder}: no run has failed, and none is of other code or data")
+        print(
+            f"nothing to remove in {one_line(folder)}: no run has failed, and none is of other code or data"
+        )
         return 0
     for run, why in found:
-        print(f"  {run.path}  {why}")
+        print(f"  {one_line(run.path)}  {one_line(why)}")
     number = f"{len(found)} run{'s' * (len(found) > 1)}"
     if not yes and not sys.stdin.isatty():
         print(f"{number} to remove; nothing is removed without --yes")
@@ -64,7 +67,7 @@ def _remove(runs: Sequence[Run]) -> int:
         try:
             remove(run)
         except (RunInUseError, OSError) as error:
-            print(f"cl-bench: {error}", file=sys.stderr)
+            print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
             kept += 1
     print(f"{len(runs) - kept} of {len(runs)} removed")
     return 1 if kept else 0

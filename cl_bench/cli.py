@@ -11,7 +11,7 @@ from pathlib import Path
 from cl_bench.choices import GROUPS, all_groups, choices
 from cl_bench.places import at_home, conf_folder, shell_word
 from cl_bench.provenance import STALE
-from cl_bench.text import never_fail
+from cl_bench.text import lines_of, never_fail, one_line
 
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
 
@@ -154,13 +154,13 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
     lines = [] if results.frame.empty else [text_table(summary(results.frame))]
     alone = (folder / "run.json").exists()  # a single run has said its own notes
     notes = [*repeated_notes(found), *provenance_notes(found), *([] if alone else recorded_notes(found))]
-    lines += [f"note: {note}" for note in notes]
+    lines += [f"note: {one_line(note)}" for note in notes]
     lines += filter(None, [work_done(asked, since)])
     absent = [] if alone else missing(found)
     lines += [
         outcome_table(found, absent),
         "",
-        f"records: {folder}",
+        f"records: {one_line(folder)}",
         f"figures: cl-bench report {shell_word(str(folder))}",
     ]
     return "\n".join(lines), not absent and not any(run.about.get(STALE) for run in asked)
@@ -177,14 +177,14 @@ def report(arguments: list[str]) -> int:
     try:
         made = make_report(arguments[0])
     except (AnalysisError, RecordsError, OSError) as error:
-        print(f"cl-bench: {error}", file=sys.stderr)
+        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
         return 1
     print(made.text)
     for note in made.notes:
         print(f"note: {note}")
     print()
     for path in made.paths:
-        print(path)
+        print(one_line(path))
     return 0
 
 
@@ -259,7 +259,7 @@ def _with_options(parser: ArgumentParser, arguments: list[str], work: Callable[[
     try:
         return work(options)
     except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
-        print(f"cl-bench: {error}", file=sys.stderr)
+        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
         return 1
 
 

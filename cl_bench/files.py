@@ -9,7 +9,9 @@ from typing import Any
 
 UNFINISHED = ".unfinished"
 MOST = 2**28  # bytes of a file of rows: some four million of them
-MOST_JSON = 2**24  # the largest of ours have 20,000
+MOST_JSON = 2**22  # the largest of ours have 20,000
+MOST_VALUES = 2**17  # in a JSON file: small ones take fifty times their bytes in memory
+MOST_NESTED = 100  # lists and objects in each other
 
 
 class ForeignFileError(ValueError):
@@ -44,13 +46,26 @@ def _written(path: Path, data: bytes) -> Path:
     return path
 
 
+def link_within(folder: Path, path: Path) -> Path | None:
+    """A link in the folder, or below, that leads to the path: what is written there lands somewhere else.
+
+    Whoever made the folder may have made the link. One that leads to the folder itself is the user's own.
+    """
+    inside = folder.resolve()
+    path = path.absolute()
+    for part in (path, *path.parents):
+        if part.is_symlink() and part.parent.resolve().is_relative_to(inside):
+            return part
+    return None
+
+
 def unfinished(folder: Path) -> list[Path]:
     """What processes have left there that were killed while they wrote a file."""
     return list(folder.glob(f".*{UNFINISHED}"))
 
 
 def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
-    """The bytes of a file that somebody else may have made, without blocking and within bounds of memory.
+    """The bytes of a file that somebody else may have made. It never blocks, and has so many bytes at most.
 
     A link is followed. Whatever a folder of results is read with goes through here.
 
@@ -62,23 +77,52 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
         ForeignFileError: where it is no regular file (a folder, pipe, socket or device), or larger.
     """
     path = Path(path)
-    _check_regular(path, path.stat())  # before it is opened: opening a device can do something
+    try:
+        _check_regular(path, path.stat())  # before it is opened: opening a device can do something
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ForeignFileError(f"{path} is a link to what is not there") from None
+        raise
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
         _check_regular(path, about)
-        content = file.read(most + 1) if about.st_size <= most else b""
+        content = (file.read(most + 1) or b"") if about.st_size <= most else b""  # None: nothing is there yet
     if max(len(content), about.st_size) > most:
         raise ForeignFileError(f"{path} must have at most {most:,} bytes, got {about.st_size:,}")
     return content
 
 
 def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
-    """What a JSON file holds. OSError or ValueError where it cannot be read, or is nested without an end."""
+    """What a JSON file holds: at most `MOST_VALUES` values, nested at most `MOST_NESTED` deep.
+
+    Raises:
+        OSError: where it cannot be read.
+        ValueError: where it is no JSON, or holds more.
+    """
+    content = read_whole(path, most=most)
     try:
-        return json.loads(read_whole(path, most=most))
+        found = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    _check_shape(found)
+    return found
+
+
+def _check_shape(value: Any) -> None:
+    level, number = [value], 1
+    for _ in range(MOST_NESTED):
+        inside: list[Any] = []
+        for each in level:
+            if isinstance(each, (list, dict)):
+                inside += each if isinstance(each, list) else each.values()
+        level = inside
+        number += len(level)
+        if number > MOST_VALUES:
+            raise ValueError(f"it must hold at most {MOST_VALUES:,} values")
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
 
 
 def _check_regular(path: Path, about: os.stat_result) -> None:

@@ -19,6 +19,7 @@ from cl_bench.analysis.probe_curves import gap_curves, probe_curves
 from cl_bench.analysis.reliability import calibration_errors, reliability
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.seeds import parts_of, purposes
+from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.trade_offs import COSTS
 from cl_bench.analysis.trade_offs import pareto as pareto_front
 from cl_bench.analysis.variance import variance_shares
@@ -211,9 +212,16 @@ def _parts(results: Results, *, over: bool, together: bool) -> list[Part]:
         where = {f"{study}: {name}": {"study": study, "benchmark": name} for study, name in pairs}
     taken: set[str] = set()
     return [
-        Part(_unique(_file_name("-".join(chosen.values()) or "all"), taken), title, results.only(**chosen))
+        _part(_unique(_file_name("-".join(chosen.values()) or "all"), taken), title, results.only(**chosen))
         for title, chosen in where.items()
     ]
+
+
+def _part(name: str, title: str, results: Results) -> Part:
+    drawn = results.most_accurate(MOST_METHODS)
+    number = results.summary["method"].nunique()
+    said = "" if drawn is results else f" (the best {MOST_METHODS} of {number} methods)"
+    return Part(name, title + said, drawn)
 
 
 def _some_run_complete(results: Results) -> None:

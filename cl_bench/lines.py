@@ -15,7 +15,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from cl_bench.files import ForeignFileError, read_whole
+
 MOST = 2**63 - 1  # of whole numbers in tables
+MOST_ROWS = 2**21  # of a file: a stream of 1,400 tasks, each tested after each
+_BLOCK = 20_000  # lines that are parsed together
 
 
 class Limit(NamedTuple):
@@ -92,20 +96,39 @@ def read(path: str | os.PathLike[str], kind: type[AnyRow]) -> list[AnyRow]:
     A field that the file is too old to have gets its default.
     """
     path = Path(path)
-    lines = path.read_bytes().split(b"\n")
+    try:
+        content = read_whole(path)
+    except ForeignFileError as error:
+        raise RecordsError(str(error)) from None
+    num_rows = content.count(b"\n") - 1
+    if num_rows > MOST_ROWS:
+        raise RecordsError(f"{path} must have at most {MOST_ROWS:,} rows, got {num_rows:,}")
+    lines = content.split(b"\n")
     lines.pop()  # what follows the last newline: nothing, or a torn line
     if not lines:
         return []
     num_columns = _num_columns(kind, lines[0])
     if num_columns is None:
         raise RecordsError(f"{path}, line 1: the header must be {header(kind)!r}, got {_shown(lines[0])}")
-    with suppress(ValueError):
-        return _parse(kind, lines[1:], num_columns)
-    for number, line in enumerate(lines[1:], start=2):
+    rows: list[AnyRow] = []
+    for first in range(1, len(lines), _BLOCK):
+        block = lines[first : first + _BLOCK]
+        try:
+            rows += _parse(kind, block, num_columns)
+        except ValueError:
+            raise _first_wrong(path, kind, block, num_columns, number=first + 1) from None
+    return rows
+
+
+def _first_wrong(
+    path: Path, kind: Any, lines: Sequence[bytes], num_columns: int, *, number: int
+) -> RecordsError:
+    """Which of the lines breaks the format, and how; `number` is that of the first in the file."""
+    for place, line in enumerate(lines, start=number):
         try:
             _parse_one(kind, line, num_columns)
         except ValueError as error:
-            raise RecordsError(f"{path}, line {number}: {error}") from None
+            return RecordsError(f"{path}, line {place}: {error}")
     raise AssertionError(f"{path}: every line is right, but not all of them")
 
 

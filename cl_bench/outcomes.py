@@ -38,7 +38,7 @@ def unfinished(runs: Sequence[Run]) -> list[Outcome]:
             if run.status == "running":
                 what = "running" if is_held(run.path) else "killed"
         log = run.path / "run.log"
-        found.append(Outcome(what, run.name, why, str(log) if log.exists() else "–"))
+        found.append(Outcome(what, run.name, why, one_line(log) if log.exists() else "–"))
     return sorted(found)
 
 

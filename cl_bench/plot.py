@@ -6,20 +6,22 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cl_bench.analysis.errors import AnalysisError, NotMeasuredError
 from cl_bench.analysis.results import Results
+from cl_bench.files import link_within
 from cl_bench.kinds import KINDS, parts_of_kinds
 from cl_bench.records import RecordsError
-from cl_bench.text import one_line
+from cl_bench.text import cut, lines_of, one_line
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from cl_bench.figures.drawing import Drawing
 
 FORMATS = ("png", "svg", "pdf")
+LONGEST_NOTE = 2_000  # letters
 NARROWEST = 2.0  # inches that panels and legends can be laid out in
 
 
@@ -76,6 +78,7 @@ def plot(
     if together or (output is not None and Path(output).resolve() != default.resolve()):
         put = planned if output is None else _put(planned, Path(output), folder=_is_folder(output))
         planned, kept = _beside_others(put, source=sorted(str(Path(each).resolve()) for each in folders))
+    _check_no_links(planned, folders)
     if len(planned) >= FEWEST:  # drawn in processes, whose finds are not known here
         _ = results.calibration, results.probes
     with drawn(planned) as done:
@@ -84,7 +87,7 @@ def plot(
     if not done.paths:
         raise AnalysisError(f"{kind}: {'; '.join(reasons)}")
     notes = [*refusals(done.refused, quiet=()), *results.left_out(), *kept]
-    return Plotted(done.paths, list(map(one_line, notes)))
+    return Plotted(done.paths, [cut(one_line(note), LONGEST_NOTE) for note in notes])
 
 
 def drawings(
@@ -133,6 +136,16 @@ def _check_ending(output: Path) -> None:
 
 def _is_folder(output: str | os.PathLike[str]) -> bool:
     return Path(output).is_dir() or os.fspath(output).endswith(("/", os.sep))
+
+
+def _check_no_links(planned: "Sequence[Drawing]", folders: Iterable[str | os.PathLike[str]]) -> None:
+    for folder, place in product(map(Path, folders), {drawing.path.parent for drawing in planned}):
+        link = link_within(folder, place)
+        if link is not None:
+            raise AnalysisError(
+                f"cannot write into {place}: {link} is a link, and nothing is written through a link of a "
+                "results folder; remove it, or name another place with -o"
+            )
 
 
 def _put(planned: "Sequence[Drawing]", output: Path, *, folder: bool) -> "list[Drawing]":
@@ -203,12 +216,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         made = plot(options.kind, *options.folders, output=options.output, width=options.width)
     except (AnalysisError, RecordsError, OSError) as error:
-        print(f"cl-bench: {error}", file=sys.stderr)
+        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
         return 2 if options.kind not in KINDS else 1
     for note in made.notes:
         print(f"note: {note}")
     for path in made.paths:
-        print(path)
+        print(one_line(path))
     return 0
 
 

@@ -3,27 +3,33 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from cl_bench.analysis.expected import against_published, published_table
+from cl_bench.analysis.expected import against_published
 from cl_bench.analysis.folders import Run
 from cl_bench.analysis.planned import missing, unreadable
+from cl_bench.analysis.published import published_table
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.seeds import draw_of
 from cl_bench.analysis.statements import statements
+from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.tables import text_table
 from cl_bench.files import write_whole
 from cl_bench.kinds import KINDS
 from cl_bench.outcomes import last_line, provenance_notes
 from cl_bench.page.contents import Analysed
 from cl_bench.page.write import write_files
-from cl_bench.plot import drawings, refusals
-from cl_bench.text import encoded, one_line
+from cl_bench.plot import LONGEST_NOTE, drawings, refusals
+from cl_bench.spreadsheet import csv
+from cl_bench.text import cut, one_line
+
+MOST_NOTES = 1_000
+MOST_FIGURES = 300
 
 
 class Report(NamedTuple):
@@ -67,10 +73,16 @@ def report(folder: str | os.PathLike[str]) -> Report:
         *notes,
         *recorded_notes(found),
     ]
-    notes = list(map(one_line, [*notes, *stale_notes(folder / "figures", drawn)]))
+    notes += stale_notes(folder / "figures", drawn)
+    notes = [cut(one_line(note), LONGEST_NOTE) for note in notes[:MOST_NOTES]] + _more(notes)
     curves, averages = results.curves, results.averages
     analysed = Analysed(folder, found, matrices, rows, curves, averages, compared, said.text, notes)
     return Report(text, [*paths, *drawn, *write_files(analysed, figures=drawn)], notes)
+
+
+def _more(notes: Sequence[str]) -> list[str]:
+    over = len(notes) - MOST_NOTES
+    return [f"There are {over} notes more."] if over > 0 else []
 
 
 def run_notes(found: Iterable[Run]) -> list[str]:
@@ -112,6 +124,11 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
         which = "its one run is" if total == 1 else f"{number} of {total} runs"
         whose = "its" if number == 1 else "their"
         notes.append(f"{where}: {which} left out of tables and figures, {whose} matrix is incomplete.")
+    for (study, benchmark), group in rows.groupby(["study", "benchmark"], sort=False):
+        number = len(group)
+        if number > MOST_METHODS:
+            said = f"the best {MOST_METHODS} of {number} methods are compared and drawn; summary.csv has all"
+            notes.append(f"{study}: {benchmark}: {said}.")
     single = rows[rows["num_seeds"] == 1]
     for (study, benchmark), group in single.groupby(["study", "benchmark"], sort=False):
         notes.append(f"{study}: {benchmark}: one seed only, so no interval: {', '.join(group['method'])}.")
@@ -131,7 +148,8 @@ def recorded_notes(found: Iterable[Run]) -> list[str]:
         methods.setdefault(place, {})[run.method] = None
         noted = run.about.get("notes")
         for sentence in noted if isinstance(noted, list) else ():
-            about.setdefault(one_line(sentence), {}).setdefault(place, {})[run.method] = None
+            places = about.setdefault(cut(one_line(sentence), LONGEST_NOTE), {})
+            places.setdefault(place, {})[run.method] = None
     notes = []
     for sentence, places in about.items():
         where = [_concerned(place, list(names), of=len(methods[place])) for place, names in places.items()]
@@ -150,18 +168,31 @@ def _drawn(results: Results, *, folder: Path) -> Iterator[tuple[list[Path], list
     """Draws meanwhile every kind that there are numbers for: the paths and notes on what is not drawn, both
     complete after it.
     """
-    if results.curves.empty:
-        yield [], ["There are no figures: no run is complete."]
+    why = _no_figures(results, folder)
+    if why:
+        yield [], [f"There are no figures: {why}."]
         return
     # here, so that importing the report does not import matplotlib
     from cl_bench.figures.drawing import drawn
 
     paths: list[Path] = []
     notes: list[str] = []
-    with drawn(drawings(results, KINDS, folder=folder), strict=False) as done:
+    planned = drawings(results, KINDS, folder=folder)
+    if len(planned) > MOST_FIGURES:
+        notes.append(f"{MOST_FIGURES} of {len(planned)} figures are drawn; cl-bench plot draws the others.")
+    with drawn(planned[:MOST_FIGURES], strict=False) as done:
         yield paths, notes
     paths += done.paths
     notes += refusals(done.refused)
+
+
+def _no_figures(results: Results, folder: Path) -> str:
+    """Why none can be drawn; empty where they can."""
+    if results.curves.empty:
+        return "no run is complete"
+    if folder.is_symlink():
+        return f"{folder} is a link, and nothing is written through a link of a results folder; remove it"
+    return "" if folder.is_dir() or not folder.exists() else f"{folder} is no folder"
 
 
 def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
@@ -176,7 +207,7 @@ def stale_notes(folder: Path, written: Iterable[Path]) -> list[str]:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:
-    return write_whole(path, encoded(table.to_csv(index=False)))
+    return write_whole(path, csv(table))
 
 
 def _where(study: str, benchmark: str, method: str) -> str:

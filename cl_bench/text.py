@@ -5,8 +5,10 @@ character (a lone surrogate, as of a file name that is not UTF-8).
 """
 
 import codecs
+import hashlib
 from typing import Any, TextIO
 
+LONGEST_NAME = 200  # letters of a name in tables
 _ASCII = {
     **{"±": "+-", "–": "-", "—": "-", "−": "-", "…": "...", "·": "*", "×": "x", "→": "->", "←": "<-"},
     **{"≤": "<=", "≥": ">=", "“": '"', "”": '"', "’": "'"},
@@ -19,7 +21,32 @@ def one_line(text: Any) -> str:
     >>> one_line("a\nb\u202ec")
     'a\\nb\\u202ec'
     """
-    return "".join(each if each.isprintable() else escaped(each) for each in str(text))
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else escaped(each) for each in text)
+
+
+def lines_of(text: Any) -> str:
+    """The text with its lines, each as `one_line`."""
+    return "\n".join(map(one_line, str(text).splitlines()))
+
+
+def shortened(text: Any, most: int = LONGEST_NAME) -> str:
+    """One line of at most so many letters: the end of a long text is a hash, so that others stay others.
+
+    >>> shortened("a" * 1000, 20)
+    'aaaaaaaaaaa…41edece4'
+    """
+    line = one_line(text)
+    if len(line) <= most:
+        return line
+    return f"{line[: most - 9]}…{hashlib.sha256(line.encode()).hexdigest()[:8]}"
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def escaped(text: str) -> str:
@@ -32,14 +59,14 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", errors="backslashreplace")
 
 
-def in_whole_characters(value: Any) -> Any:
-    """What a JSON file held, half characters in its texts (which no table and no file takes) as escapes."""
+def printable(value: Any) -> Any:
+    """What a JSON file held, each text in it as `one_line`."""
     if isinstance(value, str):
-        return value if value.isascii() else encoded(value).decode()
+        return one_line(value)
     if isinstance(value, list):
-        return [in_whole_characters(each) for each in value]
+        return [printable(each) for each in value]
     if isinstance(value, dict):
-        return {in_whole_characters(key): in_whole_characters(each) for key, each in value.items()}
+        return {one_line(key): printable(each) for key, each in value.items()}
     return value
 
 

@@ -332,7 +332,7 @@ def test_tables_of_a_part_are_those_of_its_runs_alone(two_methods, tmp_path):
     results = Results.read(tmp_path)
     assert len(results.summary) == len(results.matrices) == 3
     kept = results.only(study="one", benchmark="a")
-    fresh = Results([run for run in results.found if (run.study, run.benchmark) == ("one", "a")], [])
+    fresh = Results([run for run in results.found if (run.study, run.benchmark) == ("one", "a")])
     assert_frame_equal(kept.summary.reset_index(drop=True), fresh.summary)
     assert_frame_equal(kept.curves.reset_index(drop=True), fresh.curves)
     assert [run.run for run in kept.matrices] == [run.run for run in fresh.matrices]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cl_bench.figures import house_style, layout
-from cl_bench.text import counted, encoded, in_whole_characters, never_fail, one_line
+from cl_bench.text import counted, cut, encoded, never_fail, one_line, printable, shortened
 
 ANY = st.text(st.characters(exclude_categories=()))  # lone surrogates, marks and unassigned ones too
 
@@ -49,7 +49,16 @@ def test_what_an_encoding_lacks_is_written_in_its_letters():
 
 def test_half_a_character_is_its_escape():
     assert encoded("a\ud800") == rb"a\ud800"
-    assert in_whole_characters({"\ud800": ["\ud800", 1, None]}) == {r"\ud800": [r"\ud800", 1, None]}
+    assert printable({"\ud800": ["\ud800\n", 1, None]}) == {r"\ud800": [r"\ud800\n", 1, None]}
+
+
+def test_a_long_text_is_cut_and_stays_another():
+    texts = ["a" * 1000, "a" * 999 + "b", "a" * 200]
+    short = list(map(shortened, texts))
+    assert len(set(short)) == 3
+    assert [len(each) for each in short] == [200, 200, 200]
+    assert short[2] == texts[2], "it is not too long"
+    assert cut("abcdef", 4) == "abc…"
 
 
 def test_one_of_a_thing_is_no_plural():

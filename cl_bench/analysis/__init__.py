@@ -6,7 +6,7 @@
 """
 
 from cl_bench.analysis.errors import AnalysisError
-from cl_bench.analysis.expected import against_published, published_table
+from cl_bench.analysis.expected import against_published
 from cl_bench.analysis.frame import calibration, load, runs, states
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
@@ -23,6 +23,7 @@ from cl_bench.analysis.metrics import (
     when_learned,
     worst_task_accuracy,
 )
+from cl_bench.analysis.published import published_table
 from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
 from cl_bench.analysis.tables import text_table
 

@@ -17,7 +17,7 @@ from cl_bench.analysis.statistics import (
     smallest_wilcoxon,
     tost,
 )
-from cl_bench.analysis.summary import REFERENCE
+from cl_bench.analysis.summary import MOST_METHODS, REFERENCE
 from cl_bench.text import counted
 
 METRICS = ("average_accuracy", "forgetting")  # higher is better in the first, lower in the second
@@ -38,7 +38,8 @@ AGGREGATE = (
 def comparison(
     values: pd.DataFrame, *, metrics: Sequence[str] = METRICS, margin: float = MARGIN
 ) -> pd.DataFrame:
-    """All pairs of methods of each study and benchmark, on matched seeds.
+    """All pairs of methods of each study and benchmark, on matched seeds; of more than `MOST_METHODS` methods
+    those of the best average accuracy.
 
     `values` has a row a run, those of `measured.run_metrics`; runs match where `draw` is the same, if there
     is such a column (`seeds.seed_parts`), or else `seed`. Of a run done twice the mean counts.
@@ -49,7 +50,8 @@ def comparison(
     t-test of power 0.8 at the level of Holm's first step; NA where it cannot be said).
     """
     rows: list[dict[str, Any]] = []
-    for (study, benchmark), group in values.groupby(["study", "benchmark"], sort=False):
+    for (study, benchmark), everything in values.groupby(["study", "benchmark"], sort=False):
+        group = _of_the_best(everything)
         for metric in metrics:
             scores = _by_method(group, metric)
             pairs: list[dict[str, Any]] = []
@@ -80,7 +82,8 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
     methods.
     """
     rows: list[dict[str, Any]] = []
-    for study, group in values.groupby("study", sort=False):
+    for study, everything in values.groupby("study", sort=False):
+        group = _of_the_best(everything)
         methods = list(dict.fromkeys(group["method"]))
         for metric in metrics:
             known = group.dropna(subset=[metric])
@@ -105,6 +108,15 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
     return pd.DataFrame(rows, columns=list(AGGREGATE))
 
 
+def _of_the_best(values: pd.DataFrame) -> pd.DataFrame:
+    """The runs of `MOST_METHODS` methods at most: the number of pairs is the square of theirs."""
+    if values["method"].nunique() <= MOST_METHODS:
+        return values
+    means = values.groupby("method", sort=False)[METRICS[0]].mean()
+    best = means.sort_values(ascending=False, kind="stable").index[:MOST_METHODS]
+    return values[values["method"].isin(best)]
+
+
 def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
     """The best method of each study and benchmark (the reference `joint` apart) against each other method.
 
@@ -121,7 +133,8 @@ def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
         if contenders.empty or len(here) < 2:
             continue
         best = str(contenders["method"].iloc[0])  # summaries have the best first
-        others = [str(method) for method in here["method"] if method != best]
+        compared_with = {*pairs["first"], *pairs["second"]}
+        others = [str(method) for method in here["method"] if method != best and method in compared_with]
         found = [_towards(best, other, pairs) for other in others]
         if max(pair["num_seeds"] for pair in found) < 2:
             continue

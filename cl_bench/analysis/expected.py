@@ -11,7 +11,7 @@ neither the test nor the interval decides, the verdict is `undecided`.
 """
 
 import math
-import textwrap
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,15 +22,16 @@ from scipy.special import stdtr
 from cl_bench.analysis.errors import AnalysisError
 from cl_bench.analysis.folders import Run
 from cl_bench.analysis.intervals import student_t
-from cl_bench.analysis.labels import short_names, shown
+from cl_bench.analysis.labels import LONGEST, short_names, shown
 from cl_bench.analysis.matrix import RunMatrix, matrices
-from cl_bench.analysis.metrics import average_seen
-from cl_bench.analysis.tables import aligned
 from cl_bench.files import read_json
-from cl_bench.text import in_whole_characters, one_line
+from cl_bench.lines import MOST
+from cl_bench.text import cut, one_line, printable, shortened
 
 FILE = "expected.json"  # in the folder of a study, written by its runs
 LEVEL = 0.05  # of the test
+MOST_ROWS = 1_000  # of a study
+LONGEST_TEXT = 5_000  # letters of a note, a source and the like
 EVIDENCE = ("read", "quoted", "plot", "measured", "memory")
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided"
@@ -72,23 +73,41 @@ def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
             try:
                 one = Expected(settings=settings, **fields)
             except TypeError as error:
-                raise AnalysisError(f"expected: {error}, got {dict(row)}") from error
+                raise AnalysisError(f"expected: {error}, got {_cut(row)}") from error
             for name, kind in _KINDS.items():
                 value = getattr(one, name)
                 if not isinstance(value, kind) or isinstance(value, bool):
-                    raise AnalysisError(f"expected: {name} is no {name}, got {value!r} in {dict(row)}")
+                    raise AnalysisError(f"expected: {name} is no {name}, got {_cut(value)} in {_cut(row)}")
             if one.evidence not in EVIDENCE:
                 raise AnalysisError(
-                    f"expected: evidence must be one of {', '.join(EVIDENCE)}, got {dict(row)}"
+                    f"expected: evidence must be one of {', '.join(EVIDENCE)}, got {_cut(row)}"
                 )
             for name in ("accuracy", "margin", "spread"):
                 value = getattr(one, name)
                 if value is not None and not 0 <= value <= 100:
-                    raise AnalysisError(f"expected: {name} must be percent, got {value!r} in {dict(row)}")
+                    raise AnalysisError(f"expected: {name} must be percent, got {_cut(value)} in {_cut(row)}")
             if not one.margin > 0:
-                raise AnalysisError(f"expected: margin must be positive, got {one.margin=} in {dict(row)}")
-            found.append(one._replace(run_with=tuple(map(str, one.run_with))))
+                raise AnalysisError(f"expected: margin must be positive, got {one.margin=} in {_cut(row)}")
+            for name in ("after_task", "seeds"):
+                value = getattr(one, name)
+                if value is not None and not 0 <= value <= MOST:
+                    raise AnalysisError(f"expected: {name} must be from 0 to {MOST:,}, got {_cut(row)}")
+            found.append(_readable(one))
+            if len(found) > MOST_ROWS:
+                raise AnalysisError(f"expected: there must be at most {MOST_ROWS:,} rows")
     return found
+
+
+def _readable(one: Expected) -> Expected:
+    """Its texts, however long they are, as tables and notes can hold them."""
+    texts = [name for name, kinds in _KINDS.items() if kinds == (str,)]
+    short: dict[str, Any] = {name: cut(one_line(getattr(one, name)), LONGEST_TEXT) for name in texts}
+    short["strategy"] = shortened(one.strategy)
+    return one._replace(**short, run_with=tuple(map(shortened, one.run_with)))
+
+
+def _cut(value: Any) -> str:
+    return cut(repr(value), 200)
 
 
 _NUMBER, _MAYBE = (int, float), (int, float, type(None))
@@ -103,7 +122,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 def _listed(value: Any, name: str) -> list[Mapping[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise AnalysisError(f"expected: {name} must be a list of mappings, got {value!r}")
+        raise AnalysisError(f"expected: {name} must be a list of mappings, got {_cut(value)}")
     return value
 
 
@@ -118,13 +137,14 @@ def read_expected(runs: Iterable[Run], *, damaged: list[str] | None = None) -> d
     found = {}
     for folder, study in {run.path.parent: run.study for run in runs}.items():
         path = folder / FILE
-        if path.exists():
-            try:
-                found[study] = expected_numbers(in_whole_characters(read_json(path)))
-            except (OSError, ValueError) as error:
-                if damaged is None:
-                    raise AnalysisError(f"{path}: {error}") from error
-                damaged.append(f"{path} is left out: {error}.")
+        try:
+            found[study] = expected_numbers(printable(read_json(path)))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            if damaged is None:
+                raise AnalysisError(f"{path}: {error}") from error
+            damaged.append(f"{path} is left out: {error}.")
     return {study: rows for study, rows in found.items() if rows}
 
 
@@ -174,10 +194,13 @@ def against_published(
     complete = {(run.study, run.run): run for run in found if run.complete}
     rows = []
     for study, published in read_expected(runs, damaged=damaged).items():
-        mine = [run for run in runs if run.study == study and (study, run.name) in complete]
+        mine = defaultdict(list)
+        for run in runs:
+            if run.study == study and (study, run.name) in complete:
+                mine[run.strategy].append(run)
         names = short_names(list(dict.fromkeys(key for one in published for key in one.settings)))
         for one in published:
-            fitting = [run for run in mine if _belongs(run, one)]
+            fitting = [run for run in mine[one.strategy] if _belongs(run, one)]
             ambiguous = len({(run.benchmark, run.method) for run in fitting}) > 1
             row = _compared(one, [] if ambiguous else [complete[study, run.name] for run in fitting])
             rows.append(row | {"study": study, "method": _label(one, names)})
@@ -187,21 +210,21 @@ def against_published(
 
 
 def _belongs(run: Run, one: Expected) -> bool:
-    return run.strategy == one.strategy and all(
+    return all(
         key in run.settings and shown(run.settings[key]) == shown(value)
         for key, value in one.settings.items()
     )
 
 
 def _label(one: Expected, names: Mapping[str, str]) -> str:
-    settings = [f"{names[key]}={shown(value)}" for key, value in one.settings.items()]
+    settings = [f"{shortened(names[key])}={shortened(shown(value))}" for key, value in one.settings.items()]
     after = [] if one.after_task is None else [f"after task {one.after_task}"]
-    return one_line(", ".join([" ".join([one.strategy, *settings]), *after]))
+    return shortened(", ".join([" ".join([one.strategy, *settings]), *after]), LONGEST)
 
 
 def _accuracy(run: RunMatrix, after_task: int | None) -> float:
     """Percent; nan where the stream is shorter."""
-    seen = average_seen(run.accuracy)
+    seen = run.measures.seen
     last = len(seen) if after_task is None else after_task
     return 100 * float(seen[last - 1]) if 1 <= last <= len(seen) else math.nan
 
@@ -241,88 +264,3 @@ COLUMNS = (
     ),
     *("difference", "margin", "p_value", "verdict", "source", "evidence", "note", "reason", "run_with"),
 )
-
-
-def published_table(rows: pd.DataFrame) -> str:
-    """One plain-text table a study: published, here, whether they agree; then sources, notes and reasons."""
-    if rows.empty:
-        return ""
-    tables = [_study_table(str(study), group) for study, group in rows.groupby("study", sort=False)]
-    return "\n\n\n".join([*tables, _LEGEND]) + "\n"
-
-
-_LEGEND = (
-    "In percent. Published: ± its spread (of so many seeds). Here: mean over seeds ± half width of the 95 %\n"
-    "Student t interval. Agrees: the difference is shown to be below the margin (two one-sided tests, level\n"
-    "0.05); differs: the interval lies outside the margin."
-)
-
-
-def _study_table(study: str, rows: pd.DataFrame) -> str:
-    filled = (
-        textwrap.fill(line, 110, initial_indent="  ", subsequent_indent="    ") for line in remarks(rows)
-    )
-    return "\n".join([f"{study}: published, and here\n", aligned(columns_of(rows)), "", *filled])
-
-
-def columns_of(rows: pd.DataFrame) -> list[list[str]]:
-    """One study's rows of `comparison` as columns of text, each with its title first."""
-    return [
-        ["method", *rows["method"]],
-        ["published", *map(_published, rows.to_dict("records"))],
-        ["here", *map(_here, rows.to_dict("records"))],
-        ["seeds", *map(str, rows["num_seeds"])],
-        ["difference", *map(_signed, rows["difference"])],
-        ["margin", *(f"{each:g}" for each in rows["margin"])],
-        ["agrees?", *rows["verdict"]],
-        ["source", *(str(1 + place) for place in rows.groupby(_SOURCE, sort=False).ngroup())],
-    ]
-
-
-_SOURCE = ["source", "evidence", "note"]
-
-
-def _signed(points: float) -> str:
-    if math.isnan(points):
-        return "–"
-    text = f"{points:+.1f}"
-    return "+0.0" if text == "-0.0" else text
-
-
-def _published(row: Mapping[Any, Any]) -> str:
-    spread = "" if pd.isna(row["spread"]) else f" ± {row['spread']:g} {one_line(row['spread_kind'])}"
-    seeds = "" if pd.isna(row["published_seeds"]) else f" ({row['published_seeds']:g})"
-    return f"{row['published']:g}{spread}{seeds}"
-
-
-def _here(row: Mapping[Any, Any]) -> str:
-    if math.isnan(row["mean"]):
-        return "–"
-    return f"{row['mean']:.1f}" + ("" if math.isnan(row["high"]) else f" ± {row['high'] - row['mean']:.1f}")
-
-
-def remarks(rows: pd.DataFrame) -> list[str]:
-    """Each source, with its note; why a number was missed, or a mean undecided is beyond the margin; for what
-    was not run, how to run it.
-    """
-    lines = [
-        f"{1 + place} {source} ({evidence})." + (f" {note}" if note else "")
-        for place, (source, evidence, note) in enumerate(rows[_SOURCE].drop_duplicates().to_numpy())
-    ]
-    missed = rows[rows["verdict"] == DIFFERS]
-    lines += [
-        f"{row['method']} misses the published number: {row['reason'] or 'the reason is not known.'}"
-        for row in missed.to_dict("records")
-    ]
-    beyond = rows[(rows["verdict"] != DIFFERS) & (rows["difference"].abs() > rows["margin"])]
-    lines += [
-        f"{row['method']} is beyond the margin: {row['reason']}"
-        for row in beyond.to_dict("records")
-        if row["reason"]
-    ]
-    lines += [
-        f"{row['method']} was not run; run it with {row['run_with']}"
-        for row in rows[rows["verdict"] == NOT_RUN].to_dict("records")
-        if row["run_with"]
-    ]
-    return lines

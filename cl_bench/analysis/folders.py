@@ -10,15 +10,17 @@ from typing import Any, NamedTuple
 from cl_bench import records
 from cl_bench.analysis.errors import AnalysisError
 from cl_bench.files import read_json
+from cl_bench.lines import MOST, AnyRow
 from cl_bench.protocol import TEST_LAST, check_test_last, tasks_tested
 from cl_bench.provenance import STALE
 from cl_bench.records import FILES, Record, State
-from cl_bench.text import in_whole_characters, one_line
+from cl_bench.text import cut, lines_of, one_line, printable, shortened
 
 Scalar = str | int | float | bool | None
 
 STATUSES = ("finished", "running", "interrupted", "failed", "broken")
 MOST_TASKS = 5_000  # of a stream: its matrix has their square
+LONGEST_ERROR = 20_000  # letters; a traceback has a few thousand
 _RUN_NAME = re.compile(r".+-s\d+-[0-9a-f]{4,}$")  # <benchmark>-<strategy>-s<seed>-<hash>
 
 
@@ -93,65 +95,84 @@ def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
 
 def read_run(path: Path) -> Run:
     """One folder. Broken when one of its files cannot be read, or they contradict each other."""
-    nothing_known = Run(path=path, study=one_line(path.parent.name))
+    run = Run(path=path, study=shortened(path.parent.name))
     try:
-        about = in_whole_characters(read_json(path / "run.json"))
+        about = read_json(path / "run.json")
     except FileNotFoundError:
-        return nothing_known._replace(error="run.json is missing")
+        return _broken(run, "run.json is missing")
     except (OSError, ValueError) as error:
-        return nothing_known._replace(error=f"run.json is unreadable: {error}")
+        return _broken(run, f"run.json is unreadable: {error}")
     if not isinstance(about, dict):
-        return nothing_known._replace(error="run.json must hold an object")
+        return _broken(run, "run.json must hold an object")
     try:
-        run = _described(path, about)
+        run = _described(path, _safe(about))
     except ValueError as error:
-        return nothing_known._replace(error=f"run.json: {error}")
+        return _broken(run, f"run.json: {error}")
     try:
-        tests = records.read(path / "records.csv")
-    except FileNotFoundError:
-        tests = []  # a run that has not tested yet
+        return _with_rows(run)
     except (OSError, ValueError) as error:
-        return run._replace(status="broken", error=str(error))
+        return _broken(run, str(error))
+
+
+def _broken(run: Run, why: str) -> Run:
+    return run._replace(status="broken", error=cut(lines_of(why), LONGEST_ERROR))
+
+
+def _with_rows(run: Run) -> Run:
+    """The run with its records and states. OSError or ValueError where it is broken: it says why."""
+    tests = _rows(run, Record)
     if run.status == "finished" and not tests:
-        return run._replace(status="broken", error="finished without a record in records.csv")
+        raise ValueError("finished without a record in records.csv")
     # A resumed run tests again what it had tested: the last counts.
     tests = list({(test.after_task, test.on_task): test for test in tests}.values())
     num_tasks = run.num_tasks or max((test.on_task for test in tests), default=0)
     if num_tasks > MOST_TASKS:
-        return run._replace(
-            status="broken", error=f"records.csv has task {num_tasks}, of {MOST_TASKS} at most"
-        )
+        raise ValueError(f"records.csv has task {num_tasks}, of {MOST_TASKS:,} at most")
     for test in tests:
         if test.seed != run.seed:
-            contradiction = f"records.csv has seed {test.seed}, run.json has seed {run.seed}"
-            return run._replace(status="broken", error=contradiction)
+            raise ValueError(f"records.csv has seed {test.seed}, run.json has seed {run.seed}")
         if max(test.after_task, test.on_task) > num_tasks:
-            contradiction = f"records.csv has task {max(test.after_task, test.on_task)} of {num_tasks}"
-            return run._replace(status="broken", error=contradiction)
+            raise ValueError(f"records.csv has task {max(test.after_task, test.on_task)} of {num_tasks}")
         if test.on_task not in tasks_tested(test.after_task, num_tasks=num_tasks, test_last=run.test_last):
-            contradiction = f"records.csv has task {test.on_task} tested after task {test.after_task}"
-            contradiction += f", run.json has {TEST_LAST} {run.test_last}"
-            return run._replace(status="broken", error=contradiction)
-    try:
-        states = records.read(path / FILES[State], State)
-    except FileNotFoundError:
-        states = []
-    except (OSError, ValueError) as error:
-        return run._replace(status="broken", error=str(error))
-    states = list({state.after_task: state for state in states}.values())
+            raise ValueError(
+                f"records.csv has task {test.on_task} tested after task {test.after_task}, "
+                f"run.json has {TEST_LAST} {run.test_last}"
+            )
+    states = list({state.after_task: state for state in _rows(run, State)}.values())
     if any(state.seed != run.seed or state.after_task > num_tasks for state in states):
-        contradiction = f"states.csv is not of seed {run.seed} and {num_tasks} tasks"
-        return run._replace(status="broken", error=contradiction)
+        raise ValueError(f"states.csv is not of seed {run.seed} and {num_tasks} tasks")
     return run._replace(num_tasks=num_tasks, records=tuple(tests), states=tuple(states))
 
 
+def _rows(run: Run, kind: type[AnyRow]) -> list[AnyRow]:
+    try:
+        return records.read(run.path / FILES[kind], kind)
+    except FileNotFoundError:
+        return []  # it has not tested yet, or is of before there was such a file
+
+
 def _run_folders(path: Path) -> Iterator[Path]:
-    for folder, inner, files in os.walk(path.resolve()):
-        found = Path(folder)
-        if "run.json" in files or "records.csv" in files or _RUN_NAME.match(found.name):
-            inner.clear()  # checkpoints and the like are not runs
-            yield found
-        inner[:] = [name for name in inner if not name.startswith(".")]
+    """Without following links, which may lead in circles; however deep the folders are nested."""
+    left = [path.resolve()]
+    while left:
+        folder = left.pop()
+        try:
+            with os.scandir(folder) as entries:
+                inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+        except OSError:  # a folder that nobody may list is no run, unless it is called like one
+            inside = {}
+        if "run.json" in inside or "records.csv" in inside or _RUN_NAME.match(folder.name):
+            yield folder  # checkpoints and the like are not runs
+        else:
+            left += [folder / name for name, holds in inside.items() if holds and not name.startswith(".")]
+
+
+def _safe(about: dict[str, Any]) -> dict[str, Any]:
+    """Every text in run.json in signs that are shown and not obeyed; an error keeps its lines. The arguments
+    of a command stay as they are: `page.commands` writes them.
+    """
+    kept = {key: about[key] for key in ("arguments", "error") if key in about}
+    return printable({key: value for key, value in about.items() if key not in kept}) | kept
 
 
 def _described(path: Path, about: dict[str, Any]) -> Run:
@@ -160,10 +181,10 @@ def _described(path: Path, about: dict[str, Any]) -> Run:
         raise ValueError(f"{', '.join(missing)} is missing")
     status = str(about["status"])
     if status not in STATUSES:
-        raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {status=}")
+        raise ValueError(f"status must be one of {', '.join(STATUSES)}, got status={cut(repr(status), 100)}")
     stale = about.get(STALE) or []
     if not isinstance(stale, list) or not all(isinstance(each, str) for each in stale):
-        raise ValueError(f"{STALE} must be a list of texts, got {stale!r}")
+        raise ValueError(f"{STALE} must be a list of texts, got {cut(repr(stale), 100)}")
     settings = about.get("settings") or {}
     if not isinstance(settings, dict):
         raise ValueError("settings must be an object of dotted keys")
@@ -172,14 +193,14 @@ def _described(path: Path, about: dict[str, Any]) -> Run:
     check_test_last(settings[TEST_LAST])
     return Run(
         path=path,
-        study=one_line(about.get("study") or path.parent.name),
-        benchmark=one_line(about["benchmark"]),
-        strategy=one_line(about["strategy"]),
-        seed=_whole(about, "seed"),
-        scenario=one_line(about.get("scenario") or ""),
+        study=shortened(about.get("study") or path.parent.name),
+        benchmark=shortened(about["benchmark"]),
+        strategy=shortened(about["strategy"]),
+        seed=_whole(about, "seed", most=MOST),
+        scenario=shortened(about.get("scenario") or ""),
         num_tasks=_whole(about, "num_tasks", most=MOST_TASKS),
         status=status,
-        error=str(about.get("error") or ""),
+        error=cut(lines_of(about.get("error") or ""), LONGEST_ERROR),
         wall_seconds=seconds_of(about, "wall_seconds"),
         cpu_seconds=seconds_of(about, "cpu_seconds"),
         settings=settings,
@@ -187,12 +208,13 @@ def _described(path: Path, about: dict[str, Any]) -> Run:
     )
 
 
-def _whole(about: dict[str, Any], key: str, *, most: float = math.inf) -> int:
+def _whole(about: dict[str, Any], key: str, *, most: int) -> int:
     value = about.get(key, 0)
     value = 0 if value is None else value
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        limit = ", 0 or more" if most == math.inf else f" from 0 to {most}"
-        raise ValueError(f"{key} must be a whole number{limit}, got {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{key} must be a whole number, got {cut(repr(value), 100)}")
+    if not 0 <= value <= most:
+        raise ValueError(f"{key} must be from 0 to {most:,}, got {cut(str(value), 100)}")
     return value
 
 

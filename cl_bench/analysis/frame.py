@@ -1,7 +1,7 @@
 """Results folders -> tidy tables: one row a record, and one row a run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning, tuning_of
 from cl_bench.lines import MOST, AnyRow, RecordsError
 from cl_bench.records import FILES, CalibrationBin, Record, State, read
-from cl_bench.text import in_whole_characters, one_line
+from cl_bench.text import one_line
 
 Damaged = list[tuple[Run, str]]  # runs of which a file is left out, and why
 RUN_COLUMNS = (
@@ -30,8 +30,9 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     tuning and tuning_note (how the settings were found, see `analysis.tuning.Tuning`), after_task, on_task,
     accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and mutual_information (see
     `records.Record`; nan in runs from before they were measured), and one column for each swept setting,
-    under its dotted name, or `settings.<name>` where a column has that. Failed and unfinished runs are in it
-    with what they recorded; broken ones are not: `runs` lists them.
+    under its dotted name, or `settings.<name>` where a column has that, or `settings.settings.<name>` where
+    another setting has that too. Failed and unfinished runs are in it with what they recorded; broken ones
+    are not: `runs` lists them.
     """
     return records_frame(*with_methods(read_runs(*paths)))
 
@@ -67,20 +68,20 @@ def calibration(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     return calibration_frame(*with_methods(read_runs(*paths)))
 
 
-def records_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
-    """The rows of `load`, from runs that were read already."""
+def records_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of `load`, from runs that were read already; of the settings, those in `swept`."""
     return _rows_frame(found, swept, Record, [run.records for run in found])
 
 
-def states_frame(found: Sequence[Run], swept: Sequence[str]) -> pd.DataFrame:
-    """The rows of `states`, from runs that were read already."""
+def states_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of `states`; from what, as `records_frame`."""
     return _rows_frame(found, swept, State, [run.states for run in found])
 
 
 def calibration_frame(
-    found: Sequence[Run], swept: Sequence[str], *, damaged: Damaged | None = None
+    found: Sequence[Run], swept: Sequence[str] = (), *, damaged: Damaged | None = None
 ) -> pd.DataFrame:
-    """The rows of `calibration`, from runs that were read already; their calibration.csv is read now.
+    """The rows of `calibration`; from what, as `records_frame`. Each calibration.csv is read now.
 
     With `damaged` a file that breaks the format is no error: its run goes there, and has no rows.
     """
@@ -137,31 +138,35 @@ def _rows_frame(
     for name, field in zip(kind._fields, fields, strict=True):
         if name != "seed":
             columns[name] = np.array(field, dtype=kind.__annotations__[name])
+    names = _setting_columns(swept, taken=columns)
     for name in swept:
         values = [run.settings.get(name) for run, length in zip(found, lengths, strict=True) if length]
-        # no setting takes the place of what was measured
-        columns[f"settings.{name}" if name in columns else name] = np.repeat(
-            _column(values), [length for length in lengths if length]
-        )
+        columns[names[name]] = np.repeat(_column(values), [length for length in lengths if length])
     return pd.DataFrame(columns)
+
+
+def _setting_columns(swept: Sequence[str], *, taken: Iterable[str]) -> dict[str, str]:
+    """Setting -> its column: no setting takes the place of what was measured, nor of another setting."""
+    measured, settings = set(taken), set(swept)
+    names = {name: name for name in swept if name not in measured}
+    for name in settings & measured:
+        column = f"settings.{name}"
+        while column in measured or column in settings:
+            column = f"settings.{column}"
+        names[name] = column
+    return names
 
 
 def runs_frame(found: Sequence[Run]) -> pd.DataFrame:
     """The rows of `runs`, from runs that were read already."""
     columns: dict[str, Any] = {name: [_value(run, name) for run in found] for name in RUN_COLUMNS}
-    columns["seed"] = seed_column(columns["seed"])
-    columns["error"] = [in_whole_characters(run.error) for run in found]
+    columns["seed"] = pd.array(columns["seed"], dtype="Int64")  # a broken run has none
+    columns["error"] = [run.error for run in found]
     columns["num_records"] = [len(run.records) for run in found]
     for name in ("wall_seconds", "cpu_seconds", "settings"):
         columns[name] = [getattr(run, name) for run in found]
     columns["path"] = [one_line(run.path) for run in found]
     return pd.DataFrame(columns)
-
-
-def seed_column(seeds: Sequence[int | None]) -> Any:
-    """Make a column of seeds: a broken run has none, and one beyond 64 bits makes them objects."""
-    large = any(seed is not None and seed > MOST for seed in seeds)
-    return pd.array(list(seeds), dtype=object if large else "Int64")
 
 
 def _value(run: Run, name: str) -> Any:
@@ -171,9 +176,9 @@ def _value(run: Run, name: str) -> Any:
 
 
 def _column(values: list[Any]) -> np.ndarray:
-    """Whole numbers as such; anything else, or a mixture, as objects."""
-    if values and all(type(value) is int for value in values):
-        return np.array(values)
+    """Whole numbers of 64 bits as such; anything else, or a mixture, as objects."""
+    if values and all(type(value) is int and -MOST <= value <= MOST for value in values):
+        return np.array(values, dtype=np.int64)
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column

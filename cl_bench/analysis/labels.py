@@ -1,17 +1,26 @@
 """What a method is called in tables and figures: its strategy, then the settings that set variants apart."""
 
+import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from cl_bench.analysis.folders import Run
 from cl_bench.protocol import TEST_LAST
 from cl_bench.provenance import STALE, differences, tells
 from cl_bench.settings import LATER, is_incidental
-from cl_bench.text import one_line
+from cl_bench.text import one_line, shortened
 
+LONGEST = 400  # letters of a method's name
+_KEPT = 200  # of a longer one
+_MOST_PARTS = 20  # of a dotted key that a short name may have
 _SEEDS = ("seed", "seeds", "seed_for")
+
+# What a method is called, in pieces: its strategy, then (name, value) of settings, and what else sets it
+# apart. Methods are the same where their pieces are, whatever the text that is made of these.
+Pieces = tuple[tuple[str, ...], ...]
+Thing = TypeVar("Thing", bound=Hashable)
 
 
 def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
@@ -23,7 +32,8 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     of a study and benchmark where it differs.
 
     Runs of other code or data than the newest ones, or marked as stale, are no seeds of the same method:
-    their label says so, and `other` what differs.
+    their label says so, and `other` what differs. A label of more than `LONGEST` letters is cut. Methods that
+    differ have labels that do.
     """
     runs = list(runs)
     groups = defaultdict(list)
@@ -32,7 +42,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         groups[run.study, run.benchmark, run.strategy].append(run)
         if run.records:
             protocols[run.study, run.benchmark].add(run.test_last)
-    methods: dict[int, str] = {}
+    methods: dict[int, Pieces] = {}
     others: dict[int, str] = {}
     all_swept: set[str] = set()
     for (study, benchmark, _), group in groups.items():
@@ -40,14 +50,36 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         if len(protocols[study, benchmark]) > 1:
             swept = list(dict.fromkeys([*swept, TEST_LAST]))
         names = short_names(swept)
-        labels = {id(run): _label(run, names) for run in group}
+        labels = {id(run): _pieces(run, names) for run in group}
         labels = _apart_by_length(group, labels)
         labels, told = _apart_by_provenance(group, labels)
         methods.update(labels)
         others.update(told)
         all_swept.update(swept)
-    labelled = [run._replace(method=methods[id(run)], other=others.get(id(run), "")) for run in runs]
+    texts: dict[tuple[str, str], dict[Pieces, str]] = defaultdict(dict)
+    for run in runs:
+        texts[run.study, run.benchmark][methods[id(run)]] = ""
+    texts = {where: distinct({pieces: _text(pieces) for pieces in each}) for where, each in texts.items()}
+    labelled = [
+        run._replace(method=texts[run.study, run.benchmark][methods[id(run)]], other=others.get(id(run), ""))
+        for run in runs
+    ]
     return labelled, sorted(all_swept)
+
+
+def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:
+    """The same texts; one that an earlier thing has already goes on with a number."""
+    taken: set[str] = set()
+    numbers: Counter[str] = Counter()
+    found = {}
+    for thing, text in texts.items():
+        unique = text
+        while unique in taken:
+            numbers[text] += 1
+            unique = f"{text} ({numbers[text] + 1})"
+        taken.add(unique)
+        found[thing] = unique
+    return found
 
 
 def swept_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -63,16 +95,17 @@ def swept_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Dotted key -> its last part, with as many parts before it as it takes to be unique among the keys."""
-    names = {}
-    for key in keys:
-        parts = key.split(".")
-        for start in range(len(parts) - 1, -1, -1):
-            name = ".".join(parts[start:])
-            if not any(other != key and (other == name or other.endswith("." + name)) for other in keys):
-                break
-        names[key] = one_line(name)
-    return names
+    """Dotted key -> its last part, with as many parts before it as it takes to be unique among the keys; the
+    whole key where that is more than some.
+    """
+    names: dict[str, str] = {}
+    left = {key: key.split(".") for key in keys}
+    for number in range(1, _MOST_PARTS + 1):
+        suffixes = {key: ".".join(parts[-number:]) for key, parts in left.items() if len(parts) >= number}
+        counts = Counter(suffixes.values())
+        names |= {key: name for key, name in suffixes.items() if counts[name] == 1}
+        left = {key: parts for key, parts in left.items() if key not in names}
+    return {key: one_line(names.get(key, key)) for key in keys}
 
 
 def shown(value: Any) -> str:
@@ -87,12 +120,26 @@ def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, (int, float, str))
 
 
-def _label(run: Run, names: Mapping[str, str]) -> str:
-    swept = [f"{name}={shown(run.settings[key])}" for key, name in names.items() if key in run.settings]
-    return " ".join([run.strategy, *swept])
+def _pieces(run: Run, names: Mapping[str, str]) -> Pieces:
+    swept = [(name, shown(run.settings[key])) for key, name in names.items() if key in run.settings]
+    return ((run.strategy,), *swept)
 
 
-def _apart_by_length(group: Sequence[Run], labels: dict[int, str]) -> dict[int, str]:
+def _text(pieces: Pieces) -> str:
+    words = ["=".join(map(shortened, piece)) for piece in pieces]
+    text = " ".join(words)
+    if len(text) <= LONGEST:
+        return text
+    kept = words[:1]
+    for word in words[1:]:
+        if len(" ".join([*kept, word])) > _KEPT:
+            break
+        kept.append(word)
+    mark = hashlib.sha256(repr(pieces).encode()).hexdigest()[:8]
+    return " ".join([*kept, f"and {len(words) - len(kept)} more ({mark})"])
+
+
+def _apart_by_length(group: Sequence[Run], labels: Mapping[int, Pieces]) -> dict[int, Pieces]:
     # Streams of different lengths have no common matrix; their settings should tell them apart, but may be
     # lost.
     lengths = defaultdict(set)
@@ -100,14 +147,14 @@ def _apart_by_length(group: Sequence[Run], labels: dict[int, str]) -> dict[int, 
         if run.records:
             lengths[labels[id(run)]].add(run.num_tasks)
     return {
-        id(run): f"{label} num_tasks={run.num_tasks}" if len(lengths[label]) > 1 else label
+        id(run): (*label, ("num_tasks", str(run.num_tasks))) if len(lengths[label]) > 1 else label
         for run, label in ((run, labels[id(run)]) for run in group)
     }
 
 
 def _apart_by_provenance(
-    group: Sequence[Run], labels: Mapping[int, str]
-) -> tuple[dict[int, str], dict[int, str]]:
+    group: Sequence[Run], labels: Mapping[int, Pieces]
+) -> tuple[dict[int, Pieces], dict[int, str]]:
     """The labels, and what differs for runs of other code or data; by the runs' identity."""
     labels, told = dict(labels), dict[int, str]()
     by_label = defaultdict(list)
@@ -122,7 +169,7 @@ def _apart_by_provenance(
             for run in kind:
                 why = run.about.get(STALE) or differences(run.about, first[0].about)
                 what = "other data" if all("images" in each for each in why) else "other code"
-                labels[id(run)] = f"{label} ({what}{'' if number == 1 else f' {number}'})"
+                labels[id(run)] = (*label, (f"({what}{'' if number == 1 else f' {number}'})",))
                 told[id(run)] = "; ".join(why)
     return labels, told
 

@@ -1,21 +1,25 @@
 """Records of a run -> its accuracy matrix R, from which every metric is computed."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.errors import AnalysisError
-from cl_bench.protocol import tasks_tested
+from cl_bench.analysis.metrics import METRICS, average_seen, when_learned
+from cl_bench.protocol import num_tests, tasks_tested
 
 
-class RunMatrix(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class RunMatrix:
     """One run's matrix. `accuracy[t, j - 1]` is R[t, j]: on task j, after training on tasks 1..t. Where the
     matrix is of another column of the records, its numbers are in the place of the accuracies.
 
-    Where `test_last` is set it is a masked array, and the entries that were not to be tested are masked. An
-    entry that was to be tested and was not (a run cut short) is nan.
+    Kept are the tests alone. The matrix, which has the square of the tasks, is made when it is asked for: a
+    run may say that it has thousands of tasks, and have tested three.
     """
 
     study: str
@@ -25,17 +29,72 @@ class RunMatrix(NamedTuple):
     scenario: str
     seed: int
     run: str
+    num_tasks: int
     test_last: int | None  # after each task only the last so many were to be tested; None: all
-    accuracy: np.ndarray  # [1 + num_tasks, num_tasks], fractions; row 0 is the untrained network
+    after: np.ndarray  # [n], of each test; no pair (after, on) is there twice
+    on: np.ndarray  # [n]
+    tested: np.ndarray  # [n], fractions
 
     @property
-    def num_tasks(self) -> int:
-        return self.accuracy.shape[1]
+    def accuracy(self) -> np.ndarray:
+        """[1 + num_tasks, num_tasks], fractions; row 0 is the untrained network.
 
-    @property
+        Where `test_last` is set it is a masked array, and the entries that were not to be tested are masked.
+        An entry that was to be tested and was not (a run cut short) is nan.
+        """
+        matrix = np.full((1 + self.num_tasks, self.num_tasks), np.nan)
+        matrix[self.after, self.on - 1] = self.tested
+        if self.test_last is None:
+            return matrix
+        return np.ma.masked_array(matrix, mask=~_to_be_tested(self.num_tasks, self.test_last))
+
+    @cached_property
     def complete(self) -> bool:
         """Whether everything that was to be tested was."""
-        return not bool(np.isnan(np.ma.compressed(self.accuracy)).any())
+        return int(self._known.sum()) == num_tests(num_tasks=self.num_tasks, test_last=self.test_last)
+
+    @cached_property
+    def measures(self) -> "Measures":
+        """Of the whole matrix, which is made once for all of them."""
+        matrix = self.accuracy
+        return Measures(
+            {name: metric(matrix) for name, metric in METRICS.items()},
+            when_learned(matrix),
+            average_seen(matrix),
+        )
+
+    def by_task(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """on_task, after_task and accuracy, [n] each, of the tests that were to be made and were; task after
+        task.
+        """
+        order = np.lexsort((self.after, self.on))
+        order = order[self._known[order]]
+        return self.on[order], self.after[order], self.tested[order]
+
+    def average_so_far(self) -> np.ndarray:
+        """[T]: `metrics.average_seen`, nan where a test is missing, as in a run cut short."""
+        rows = self._known & (self.on <= self.after)
+        sums = np.bincount(self.after[rows], self.tested[rows], minlength=1 + self.num_tasks)[1:]
+        asked = np.arange(1, 1 + self.num_tasks)
+        asked = asked if self.test_last is None else np.minimum(asked, self.test_last)
+        tested = np.bincount(self.after[rows], minlength=1 + self.num_tasks)[1:]
+        return np.where(tested == asked, sums / asked, np.nan)
+
+    @cached_property
+    def _known(self) -> np.ndarray:
+        """Which of the tests were to be made, and have an accuracy."""
+        known = ~np.isnan(self.tested)
+        if self.test_last is not None:
+            known &= (self.on <= self.after) & (self.on > self.after - self.test_last)
+        return known
+
+
+class Measures(NamedTuple):
+    """What follows from a run's matrix, see `metrics`."""
+
+    metrics: dict[str, float]  # all of METRICS
+    learned: np.ndarray  # [T], `when_learned`
+    seen: np.ndarray  # [T], `average_seen`
 
 
 def accuracy_matrix(frame: pd.DataFrame, *, column: str = "accuracy") -> np.ndarray:
@@ -56,26 +115,31 @@ def matrices(frame: pd.DataFrame, *, column: str = "accuracy") -> list[RunMatrix
     Summaries and curves use only the complete ones: a killed run has no final accuracy, and a mean over the
     runs that got far would flatter a method whose bad seeds crash.
     """
-    text = {
-        name: frame[name].to_numpy(dtype=object)
-        for name in RunMatrix._fields
-        if name not in ("seed", "test_last", "accuracy")
-    }
+    names = ("study", "benchmark", "method", "strategy", "scenario", "run")
+    text = {name: frame[name].to_numpy(dtype=object) for name in names}
     seed, num_tasks, test_last = (frame[name].to_numpy() for name in ("seed", "num_tasks", "test_last"))
-    after, on, accuracy = (frame[name].to_numpy() for name in ("after_task", "on_task", column))
+    after, on, tested = (frame[name].to_numpy() for name in ("after_task", "on_task", column))
     found = []
     for rows in frame.groupby(["study", "run"], sort=False).indices.values():
         first = rows[0]
         length = int(num_tasks[first])
         if max(after[rows].max(), on[rows].max()) > length:
             raise AnalysisError(f"run {text['run'][first]} has records beyond its last task, {length}")
-        matrix = np.full((1 + length, length), np.nan)
-        matrix[after[rows], on[rows] - 1] = accuracy[rows]
-        last = None if pd.isna(test_last[first]) else int(test_last[first])
-        if last is not None:
-            matrix = np.ma.masked_array(matrix, mask=~_to_be_tested(length, last))
-        about = {name: str(values[first]) for name, values in text.items()}
-        found.append(RunMatrix(**about, seed=int(seed[first]), test_last=last, accuracy=matrix))
+        # of a test that is there twice the last counts
+        newest = rows[::-1]
+        _, once = np.unique(after[newest] * (length + 1) + on[newest], return_index=True)
+        kept = newest[once]
+        found.append(
+            RunMatrix(
+                **{name: str(values[first]) for name, values in text.items()},
+                seed=int(seed[first]),
+                num_tasks=length,
+                test_last=None if pd.isna(test_last[first]) else int(test_last[first]),
+                after=after[kept],
+                on=on[kept],
+                tested=tested[kept].astype(float),
+            )
+        )
     return found
 
 

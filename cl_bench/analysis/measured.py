@@ -6,7 +6,7 @@ import pandas as pd
 
 from cl_bench.analysis.losses import metrics_of
 from cl_bench.analysis.matrix import RunMatrix, matrices
-from cl_bench.analysis.metrics import intransigence
+from cl_bench.analysis.metrics import lost_in_a_stream
 from cl_bench.analysis.summary import reference_accuracies
 
 RUN = ("study", "benchmark", "method", "strategy", "seed", "run")
@@ -38,7 +38,12 @@ def run_metrics(
         if run.complete:
             reference = joint.get((run.study, run.benchmark, run.num_tasks, run.seed))
             row = {key: getattr(run, key) for key in RUN}
-            row |= {key: metric(sign * run.accuracy) for key, metric in metrics.items()}
-            row[name] = float("nan") if reference is None else intransigence(run.accuracy, reference)
+            if column == "accuracy":
+                row |= run.measures.metrics
+            else:
+                matrix = sign * run.accuracy
+                row |= {key: metric(matrix) for key, metric in metrics.items()}
+            learned = run.measures.learned
+            row[name] = float("nan") if reference is None else lost_in_a_stream(learned, reference)
             rows.append(row)
     return pd.DataFrame(rows, columns=[*RUN, *metrics, name])

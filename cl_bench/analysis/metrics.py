@@ -62,11 +62,16 @@ def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
     `joint`, [T], is the accuracy on task j of a reference trained on tasks 1..j together: `when_learned` of
     its matrix. Negative when the stream beats the reference.
     """
-    matrix = _checked(accuracy)
+    return lost_in_a_stream(_when_learned(_checked(accuracy)), joint)
+
+
+def lost_in_a_stream(learned: ArrayLike, joint: ArrayLike) -> float:
+    """`intransigence`, of the accuracy on each task when it was learned, [T], and of the reference, [T]."""
+    accuracy: np.ma.MaskedArray = np.ma.asarray(learned, dtype=float)
     reference = np.asarray(joint, dtype=float)
-    if reference.shape != (matrix.shape[1],):
-        raise ValueError(f"joint must have one accuracy a task, [{matrix.shape[1]}], got {reference.shape}")
-    return _mean(reference - _when_learned(matrix))
+    if reference.shape != accuracy.shape:
+        raise ValueError(f"joint must have one accuracy a task, [{len(accuracy)}], got {reference.shape}")
+    return _mean(reference - accuracy)
 
 
 def average_anytime_accuracy(accuracy: ArrayLike) -> float:

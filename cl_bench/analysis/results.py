@@ -1,7 +1,7 @@
 """The runs of some folders, and the tables that reports and figures share, each made once."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from cl_bench.analysis import frame as frames
 from cl_bench.analysis.folders import Run, read_runs
-from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.labels import distinct, with_methods
 from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.measured import run_metrics
 from cl_bench.analysis.probes import read_probes
@@ -18,20 +18,23 @@ from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
 
 
 class Results:
-    """Runs with their methods, and what follows from them, made when it is first asked for."""
+    """Runs with their methods, and what follows from them, made when it is first asked for.
 
-    def __init__(self, found: Sequence[Run], swept: Sequence[str]) -> None:
-        self.found, self.swept = list(found), list(swept)
+    No table in it has columns of settings: none can pass for a measurement.
+    """
+
+    def __init__(self, found: Sequence[Run]) -> None:
+        self.found = list(found)
         self.damaged: frames.Damaged = []  # runs of which a file is left out, and why; as far as was read
 
     @classmethod
     def read(cls, *paths: Any) -> "Results":
-        return cls(*with_methods(read_runs(*paths)))
+        return cls(with_methods(read_runs(*paths))[0])
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """As `load`."""
-        return frames.records_frame(self.found, self.swept)
+        """As `load`, without the settings."""
+        return frames.records_frame(self.found)
 
     @cached_property
     def matrices(self) -> list[RunMatrix]:
@@ -39,7 +42,7 @@ class Results:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        return summary(self.frame, frames.states_frame(self.found, self.swept), found=self.matrices)
+        return summary(self.frame, frames.states_frame(self.found), found=self.matrices)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -66,17 +69,17 @@ class Results:
         """The records of complete runs."""
         if len(self.complete) == len(self.matrices):
             return self.frame
-        return frames.records_frame(self.complete, self.swept)
+        return frames.records_frame(self.complete)
 
     @cached_property
     def states(self) -> pd.DataFrame:
         """As `analysis.states`, of complete runs."""
-        return frames.states_frame(self.complete, self.swept)
+        return frames.states_frame(self.complete)
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
         """The rows of `analysis.calibration` for complete runs; a damaged file goes into `damaged`."""
-        return frames.calibration_frame(self.complete, self.swept, damaged=self.damaged)
+        return frames.calibration_frame(self.complete, damaged=self.damaged)
 
     @cached_property
     def probes(self) -> pd.DataFrame:
@@ -95,14 +98,23 @@ class Results:
 
     def only(self, **where: str) -> "Results":
         """The runs of a study, of a benchmark, or of both; what is known of them already is kept."""
-        part = Results([run for run in self.found if _is(run, where)], self.swept)
+        return self._part({name: {value} for name, value in where.items()})
+
+    def most_accurate(self, number: int) -> "Results":
+        """The runs of so many methods at most, those of the best average accuracy."""
+        rows = self.summary.sort_values("average_accuracy_mean", ascending=False, kind="stable")
+        methods = list(dict.fromkeys(rows["method"]))
+        return self if len(methods) <= number else self._part({"method": set(methods[:number])})
+
+    def _part(self, where: Mapping[str, Collection[str]]) -> "Results":
+        part = Results([run for run in self.found if _is(run, where)])
         part.damaged = self.damaged  # one list: what a part finds is known of all
         for name in ("frame", "summary", "curves", "averages", "calibration", "probes"):
             table = self.__dict__.get(name)
             if table is not None and len(table):
                 chosen = pd.Series(data=True, index=table.index)
-                for column, value in where.items():
-                    chosen &= table[column] == value
+                for column, values in where.items():
+                    chosen &= table[column].isin(list(values))
                 part.__dict__[name] = table[chosen]
         if "matrices" in self.__dict__:
             part.__dict__["matrices"] = [run for run in self.matrices if _is(run, where)]
@@ -117,12 +129,17 @@ class Results:
         shared = {method for (_, method), found in studies.items() if len(found) > 1}
         if not shared:
             return self
-        named = [
-            run._replace(method=f"{run.method} ({run.study})") if run.method in shared else run
-            for run in self.found
-        ]
-        return Results(named, self.swept)
+        methods = dict.fromkeys((run.method, run.study if run.method in shared else "") for run in self.found)
+        labels = distinct(
+            {(method, study): f"{method} ({study})" if study else method for method, study in methods}
+        )
+        return Results(
+            [
+                run._replace(method=labels[run.method, run.study if run.method in shared else ""])
+                for run in self.found
+            ]
+        )
 
 
-def _is(run: Run | RunMatrix, where: dict[str, str]) -> bool:
-    return all(getattr(run, name) == value for name, value in where.items())
+def _is(run: Run | RunMatrix, where: Mapping[str, Collection[str]]) -> bool:
+    return all(getattr(run, name) in values for name, values in where.items())

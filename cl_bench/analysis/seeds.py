@@ -1,6 +1,7 @@
 """The seeds of a run by purpose (`seed_for`): which runs share what, and which parts were varied alone."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from cl_bench.analysis.folders import Run
 from cl_bench.analysis.labels import shown
 from cl_bench.analysis.measured import RUN
 from cl_bench.analysis.summary import METRIC_NAMES
+from cl_bench.text import shortened
 
+MOST_PURPOSES = 50  # of a run; the suite has ten
 _PREFIX = "seed_for."
 _COLUMNS = {*RUN, *METRIC_NAMES, "draw"}
 
@@ -19,11 +22,15 @@ def parts_of(seed: int | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Purpose -> the seed in force for it: its own (`seed_for.init`, ...), or else the run's. What is no
     number is taken for its text.
     """
-    own = {key.removeprefix(_PREFIX): value for key, value in settings.items() if key.startswith(_PREFIX)}
+    own = ((key, value) for key, value in settings.items() if key.startswith(_PREFIX))
     return {
-        purpose: seed if value is None else value if isinstance(value, int) else shown(value)
-        for purpose, value in own.items()
+        shortened(key.removeprefix(_PREFIX)): seed if value is None else _number_or_text(value)
+        for key, value in islice(own, MOST_PURPOSES)
     }
+
+
+def _number_or_text(value: Any) -> int | str:
+    return value if isinstance(value, int) else shortened(shown(value))
 
 
 def draw_of(seed: int | None, settings: Mapping[str, Any]) -> str:

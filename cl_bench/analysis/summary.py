@@ -8,9 +8,10 @@ import pandas as pd
 
 from cl_bench.analysis.intervals import student_t
 from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
-from cl_bench.analysis.metrics import METRICS, average_accuracy, average_seen, intransigence, when_learned
+from cl_bench.analysis.metrics import METRICS, average_accuracy, lost_in_a_stream
 from cl_bench.analysis.tuning import Tuning, joined
 
+MOST_METHODS = 40  # of a benchmark that are compared in pairs and drawn together: those that are best
 REFERENCE = "joint"  # the strategy that trains on all tasks so far together
 METRIC_NAMES = (*METRICS, "intransigence")
 UNCERTAINTY = ("ece", "brier", "entropy", "mutual_information")  # columns of the records
@@ -52,9 +53,9 @@ def summary(
         complete = [run for run in group if run.complete]
         row = _about(group[0]) | {"num_seeds": len(complete), "num_left_out": len(group) - len(complete)}
         row |= joined([tuned[run.study, run.run] for run in group])._asdict()
-        values = {name: [metric(run.accuracy) for run in complete] for name, metric in METRICS.items()}
+        values = {name: [run.measures.metrics[name] for run in complete] for name in METRICS}
         values["intransigence"] = [
-            intransigence(run.accuracy, joint)
+            lost_in_a_stream(run.measures.learned, joint)
             for run in complete
             if (joint := references.get((run.study, run.benchmark, run.num_tasks, run.seed))) is not None
         ]
@@ -83,10 +84,9 @@ def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None 
     """
     parts = []
     for runs in _complete_groups(matrices(frame) if found is None else found):
-        # One task after the other: transposed, so that after_task runs fastest.
-        on_task, after_task = np.nonzero(~np.ma.getmaskarray(runs[0].accuracy.T))
-        interval = student_t(np.stack([np.ma.compressed(run.accuracy.T) for run in runs]))
-        columns = {"on_task": on_task + 1, "after_task": after_task} | interval._asdict()
+        on_task, after_task, _ = runs[0].by_task()
+        interval = student_t(np.stack([run.by_task()[2] for run in runs]))
+        columns = {"on_task": on_task, "after_task": after_task} | interval._asdict()
         parts.append(_curve(runs, columns))
     return _joined(parts, ["on_task", "after_task"])
 
@@ -98,7 +98,7 @@ def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = N
     """
     parts = []
     for runs in _complete_groups(matrices(frame) if found is None else found):
-        interval = student_t(np.stack([average_seen(run.accuracy) for run in runs]))
+        interval = student_t(np.stack([run.measures.seen for run in runs]))
         columns = {"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict()
         parts.append(_curve(runs, columns))
     return _joined(parts, ["after_task"])
@@ -135,12 +135,12 @@ def reference_accuracies(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int
     groups = by_method(run for run in found if run.strategy == REFERENCE and run.complete)
 
     def mean_accuracy(runs: list[RunMatrix]) -> float:
-        return float(np.mean([average_accuracy(run.accuracy) for run in runs]))
+        return float(np.mean([run.measures.metrics[average_accuracy.__name__] for run in runs]))
 
     references = {}
     for runs in sorted(groups.values(), key=mean_accuracy):  # the best variant comes last, and overwrites
         for run in runs:
-            references[run.study, run.benchmark, run.num_tasks, run.seed] = when_learned(run.accuracy)
+            references[run.study, run.benchmark, run.num_tasks, run.seed] = run.measures.learned
     return references
 
 

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from cl_bench.text import cut
+
 NOT_RECORDED = "not recorded"
 DEFAULTS = "defaults"
 OTHERWISE = ", other settings"  # than they were tuned with
 MOST_SHOWN = 8  # lines under a table, and methods in one
 WIDTH = 110
+LONGEST_NOTE = 1_000  # letters
 _KINDS = {"none": "not searched", "published": "published"}  # how a search begins -> what it is
 
 
@@ -33,11 +36,11 @@ def tuning_of(about: Mapping[str, Any]) -> Tuning:
         return Tuning(NOT_RECORDED, "")
     folder = str(next(iter(files))).rpartition("/")[0]  # tuned/permuted_mnist, of one or several strategies
     if not isinstance(told, dict):
-        return Tuning("tuned", f"{folder}: search {NOT_RECORDED}")
+        return Tuning("tuned", cut(f"{folder}: search {NOT_RECORDED}", LONGEST_NOTE))
     search, differs = str(told.get("search")), _texts(told.get("differs"))
     kind = next((kind for start, kind in _KINDS.items() if search.startswith(start)), "tuned")
     note = folder if kind == "not searched" else f"{folder}: {search.removeprefix('published: ')}"
-    return Tuning(kind + (OTHERWISE if differs else ""), "; ".join([note, *differs]))
+    return Tuning(kind + (OTHERWISE if differs else ""), cut("; ".join([note, *differs]), LONGEST_NOTE))
 
 
 def joined(found: Sequence[Tuning]) -> Tuning:

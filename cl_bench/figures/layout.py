@@ -146,9 +146,14 @@ def legend_shape(methods: Sequence[str], width: float, *, points: bool = False) 
     """Rows and columns of a legend that fits into `width` inches, the columns as even as can be."""
     size = mpl.rcParams["legend.fontsize"]
     lines = [line for label in legend_labels(methods, width, points=points) for line in label.split("\n")]
-    widest = max(TextPath((0, 0), line, size=size).get_extents().width for line in lines) / 72
+    widest = max(_points_wide(line, size) for line in lines) / 72
     rows = math.ceil(len(methods) / max(1, int(width / (widest + _handle(points=points)))))
     return rows, math.ceil(len(methods) / rows)
+
+
+@cache
+def _points_wide(line: str, size: float) -> float:
+    return float(TextPath((0, 0), line, size=size).get_extents().width)
 
 
 def legend_height(methods: Sequence[str], width: float, *, points: bool = False) -> float:

@@ -1,6 +1,7 @@
 """How fast the suite is: each ratio beside the one to reach."""
 
 import os
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from cl_bench.figures.style import house_style
+from cl_bench.files import read_whole
 
 NUMBERS = ("ratio", "low", "high", "seconds", "reference_seconds", "times_limit")
 REACHED, MISSED = "#0072B2", "#D55E00"
@@ -39,7 +41,7 @@ def speed_figure(rows: pd.DataFrame, *, title: str = "") -> Figure:
 
 def read_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
     """speed.csv; what is empty there is nan in the columns of numbers and "" in the others."""
-    rows = pd.read_csv(path, keep_default_na=False)
+    rows = pd.read_csv(BytesIO(read_whole(path)), keep_default_na=False)
     return rows.assign(**{name: pd.to_numeric(rows[name]) for name in NUMBERS})
 
 

@@ -17,6 +17,8 @@ import matplotlib as mpl
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from cl_bench.files import ForeignFileError, read_whole
+
 Dashes = str | tuple[int, tuple[float, ...]]
 
 
@@ -203,7 +205,10 @@ def save(
 
 def is_marked(path: Path, mark: str) -> bool:
     """Whether the file is a figure that was saved with this mark."""
-    return mark.encode() in path.read_bytes()
+    try:
+        return mark.encode() in read_whole(path)
+    except (OSError, ForeignFileError):
+        return False
 
 
 def _arrange(figure: Figure) -> None:

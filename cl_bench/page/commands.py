@@ -22,7 +22,18 @@ def command(run: Run) -> str:
     arguments = run.about.get("arguments")
     if not (isinstance(arguments, list) and all(isinstance(each, str) for each in arguments)):
         arguments = list(_all_settings(run))
-    return shlex.join(["cl-bench", "run", *arguments])
+    return " ".join(["cl-bench", "run", *map(_word, arguments)])
+
+
+def _word(argument: str) -> str:
+    """For the shell. What has no sign is written as Bash's $'...' has it, and no terminal obeys it."""
+    if argument.isprintable():
+        return shlex.quote(argument)
+    return f"$'{''.join(map(_sign, argument))}'"
+
+
+def _sign(sign: str) -> str:
+    return sign if sign.isprintable() and sign not in "\\'" else f"\\U{ord(sign):08x}"
 
 
 def _all_settings(run: Run) -> Iterator[str]:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cl_bench.analysis.expected import columns_of, remarks
 from cl_bench.analysis.folders import STATUSES, Run
-from cl_bench.analysis.frame import seed_column
 from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.published import columns_of, remarks
+from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.page.commands import command
 from cl_bench.page.tables import (
@@ -25,9 +25,11 @@ from cl_bench.page.tables import (
     settings_tables,
     summary_table,
 )
-from cl_bench.text import counted, in_whole_characters, one_line
+from cl_bench.text import counted, one_line, shortened
 
 MOST_RUNS = 200  # of a study and benchmark that are listed in the page; runs.csv has them all
+LONGEST_COMMAND = 10_000  # letters
+MOST_VERSIONS = 200  # that are listed
 RUNS = (
     *("study", "benchmark", "method", "seed", "status", "counts", "num_records"),
     *("wall_seconds", "path", "command", "error"),
@@ -94,14 +96,19 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
             "num_records": len(run.records),
             "wall_seconds": run.wall_seconds,
             "path": _below(run.path, root),
-            "command": "" if run.status == "broken" else command(run),
-            "error": in_whole_characters(run.error),
+            "command": "" if run.status == "broken" else _command(run),
+            "error": run.error,
         }
         for run in analysed.found
     ]
-    return pd.DataFrame(rows, columns=list(RUNS)).assign(
-        seed=seed_column([run.seed for run in analysed.found])
-    )
+    seeds = pd.array([run.seed for run in analysed.found], dtype="Int64")  # a broken run has none
+    return pd.DataFrame(rows, columns=list(RUNS)).assign(seed=seeds)
+
+
+def _command(run: Run) -> str:
+    """Half a command would be another one."""
+    line = command(run)
+    return line if len(line) <= LONGEST_COMMAND else f"more than {LONGEST_COMMAND:,} letters: see run.json"
 
 
 def contents(analysed: Analysed, runs: pd.DataFrame) -> Contents:
@@ -153,7 +160,9 @@ def _group(
     if found:
         from cl_bench.page.curves import interactive_curves  # here, so that matplotlib is not imported before
 
-        curves = interactive_curves(here(analysed.curves), here(analysed.averages), found, styles=styles)
+        best = set(here(analysed.summary)["method"].head(MOST_METHODS))  # summaries have the best first
+        drawn = [run for run in found if run.method in best]
+        curves = interactive_curves(here(analysed.curves), here(analysed.averages), drawn, styles=styles)
     mine = [run for run in analysed.found if (run.study, run.benchmark) == (study, benchmark)]
     rows = here(analysed.summary)
     table = summary_table(rows, caption=f"{title}: mean ± half width of the 95 % interval over seeds")
@@ -231,12 +240,12 @@ def _environments(runs: Sequence[Run]) -> list[Table]:
         for run in runs:
             told = run.about.get(kind)
             found.update(
-                (one_line(key), one_line(value))
+                (shortened(key), shortened(value))
                 for key, value in (told.items() if isinstance(told, dict) else ())
             )
         rows = [
             [Cell(name, name), Cell(value, value), Cell(str(times), times)]
-            for (name, value), times in sorted(found.items())
+            for (name, value), times in sorted(found.items())[:MOST_VERSIONS]
         ]
         if rows:
             tables.append(Table(kind, ["what", "value", "runs"], rows))

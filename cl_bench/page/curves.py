@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.matrix import RunMatrix
-from cl_bench.analysis.metrics import average_seen
 from cl_bench.figures import layout
 from cl_bench.figures.style import Dashes, MethodStyle, for_dark
 
@@ -116,18 +115,15 @@ class _Lines:
         """Thin lines, one a task and one of the average."""
         seed = f"seed {run.seed}"
         hover = _hover(seed if run.complete else f"{seed}, not complete")
-        matrix: np.ndarray = np.ma.filled(np.ma.asarray(run.accuracy, dtype=float), np.nan)
-        values = {f"task {task}": (0, matrix[:, task - 1]) for task in tasks if task <= run.num_tasks}
-        if run.complete:
-            values[MEAN_TASK] = (1, np.asarray(average_seen(run.accuracy)))
-        else:  # how far it came: a row that is not whole has no average
-            means = [np.ma.mean(run.accuracy[after, :after]) for after in range(1, run.num_tasks + 1)]
-            values[MEAN_TASK] = (1, np.ma.filled(np.ma.asarray(means, dtype=float), np.nan))
-        for task, (first, accuracy) in values.items():
-            known = np.flatnonzero(~np.isnan(accuracy))
-            known = known[_thinned(len(known))]
-            if len(known):
-                line = {"x": (first + known).tolist(), "y": _percent(accuracy[known])}
+        on, after, accuracy = run.by_task()
+        values = {f"task {task}": (after[on == task], accuracy[on == task]) for task in tasks}
+        seen = run.average_so_far()  # a row that is not whole has no average
+        known = np.flatnonzero(~np.isnan(seen))
+        values[MEAN_TASK] = (1 + known, seen[known])
+        for task, (after, accuracy) in values.items():
+            shown = _thinned(len(after))
+            if len(shown):
+                line = {"x": after[shown].tolist(), "y": _percent(accuracy[shown])}
                 line |= {"mode": "lines+markers", "hovertemplate": hover}
                 self._add(run.method, task, seed, line | self._look(run.method, width=1, size=5))
 

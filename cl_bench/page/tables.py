@@ -9,8 +9,10 @@ import pandas as pd
 from cl_bench.analysis.folders import Run
 from cl_bench.analysis.labels import shown
 from cl_bench.settings import is_incidental
+from cl_bench.text import shortened
 
 NONE = "–"
+MOST_ROWS = 1_000  # of a table of settings
 
 
 class Metric(NamedTuple):
@@ -133,26 +135,37 @@ def settings_tables(runs: Sequence[Run], *, where: str) -> list[Table]:
     by_method: dict[str, dict[str, str]] = {}
     for run in runs:
         if run.method not in by_method:
-            told = {key: shown(value) for key, value in run.settings.items() if not _says_nothing(key)}
+            told = {
+                key: shortened(shown(value)) for key, value in run.settings.items() if not _says_nothing(key)
+            }
             by_method[run.method] = told
     keys = list(dict.fromkeys(key for settings in by_method.values() for key in settings))
     values = {key: {settings.get(key) for settings in by_method.values()} for key in keys}
     common = [key for key in keys if len(values[key]) == 1]
     tables = []
     if common:
-        shared = [_row(key, str(next(iter(values[key])))) for key in common]
+        shared = _bounded([_row(key, str(next(iter(values[key])))) for key in common])
         tables.append(
             Table(f"{where}: settings of all methods", ["setting", "value"], shared, sortable=False)
         )
     apart = [
-        [Cell(method, method), Cell(key, key, code=True), Cell(settings[key], settings[key], code=True)]
+        [Cell(method, method), *_row(key, settings[key])]
         for method, settings in by_method.items()
         for key in settings
-        if key not in common
+        if len(values[key]) > 1
     ]
     if apart:
-        tables.append(Table(f"{where}: settings that differ", ["method", "setting", "value"], apart))
+        differing = _bounded(apart)
+        tables.append(Table(f"{where}: settings that differ", ["method", "setting", "value"], differing))
     return tables
+
+
+def _bounded(rows: list[list[Cell]]) -> list[list[Cell]]:
+    over = len(rows) - MOST_ROWS
+    if over <= 0:
+        return rows
+    empty = [Cell("", "")] * (len(rows[0]) - 1)
+    return [*rows[:MOST_ROWS], [Cell(f"and {over} more: see run.json of the runs", ""), *empty]]
 
 
 def _says_nothing(key: str) -> bool:
@@ -160,4 +173,4 @@ def _says_nothing(key: str) -> bool:
 
 
 def _row(*texts: str) -> list[Cell]:
-    return [Cell(text, text, code=True) for text in texts]
+    return [Cell(text, text, code=True) for text in map(shortened, texts)]

@@ -8,6 +8,7 @@ from cl_bench.page.contents import Analysed, contents, runs_table
 from cl_bench.page.drawn import embedded
 from cl_bench.page.html import html
 from cl_bench.page.latex import latex_tables
+from cl_bench.spreadsheet import csv
 from cl_bench.text import encoded
 
 PAGE = "report.html"
@@ -18,7 +19,7 @@ def write_files(analysed: Analysed, *, figures: Sequence[Path]) -> list[Path]:
     folder = analysed.folder
     runs = runs_table(analysed)
     written = [
-        write_whole(folder / "runs.csv", encoded(runs.to_csv(index=False))),
+        write_whole(folder / "runs.csv", csv(runs)),
         write_whole(folder / "table.tex", encoded(latex_tables(analysed.summary))),
     ]
     try:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cl_bench.files import read_whole
 from cl_bench.speed.bench import Measurement
 from cl_bench.speed.clock import median, ratio
 
@@ -135,10 +136,8 @@ def read_csv(path: Path) -> list[Row]:
     """The measured rows of a file that `write_csv` wrote; none where there is no such file."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        rows = [
-            Row(**{name: _parsed(name, cell) for name, cell in row.items()}) for row in csv.DictReader(file)
-        ]
+    text = io.StringIO(read_whole(path).decode(), newline="")
+    rows = [Row(**{name: _parsed(name, cell) for name, cell in row.items()}) for row in csv.DictReader(text)]
     return [row for row in rows if row.ratio is not None]
 
 

@@ -15,12 +15,11 @@ from cl_bench.analysis.expected import (
     against_published,
     equivalence,
     expected_numbers,
-    published_table,
-    remarks,
     verdict,
 )
 from cl_bench.analysis.folders import read_runs
 from cl_bench.analysis.labels import with_methods
+from cl_bench.analysis.published import published_table, remarks
 from cl_bench.report import report
 
 write_run = runpy.run_path(str(Path(__file__).with_name("synthetic.py")))["write_run"]
