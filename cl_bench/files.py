@@ -2,12 +2,18 @@
 
 import json
 import os
+import socket
 import stat
 import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 UNFINISHED = ".unfinished"
+DAY = 86_400.0  # seconds, after which nobody writes a file any more
 MOST = 2**28  # bytes of a file of rows: some four million of them
 MOST_JSON = 2**24  # the largest of ours have 20,000
 
@@ -31,7 +37,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
 
 
 def _written(path: Path, data: bytes) -> Path:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=UNFINISHED)
+    prefix = f".{path.name[:150]}-{_machine()}-{os.getpid()}-"
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -49,8 +56,41 @@ def unfinished(folder: Path) -> list[Path]:
     return list(folder.glob(f".*{UNFINISHED}"))
 
 
+def abandoned(folder: Path) -> Iterator[Path]:
+    """Those of them whose process has ended: of a folder that several processes write into."""
+    for path in unfinished(folder):
+        *_, machine, pid, _ = ["", "", *path.name.removesuffix(UNFINISHED).split("-")]
+        with suppress(OSError):
+            is_old = time.time() - path.lstat().st_mtime > DAY
+            if is_old or (machine == _machine() and pid.isdecimal() and not _runs(int(pid))):
+                yield path
+
+
+def process_space() -> str:
+    """In which the numbers of processes count: containers of one machine have their own, on Linux."""
+    with suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (it is no path)
+    return ""
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(f'{socket.gethostname()} {process_space()}'.encode()):08x}"
+
+
+def _runs(pid: int) -> bool:
+    if os.name != "posix":  # asking would end it
+        return True
+    try:
+        os.kill(pid, 0)  # asks, and sends nothing
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
-    """The bytes of a file that somebody else may have made: it never blocks, and is never too much for memory.
+    """The bytes of a file that somebody else may have made: it never blocks, nor takes too much memory.
 
     A link is followed. Whatever a folder of results is read with goes through here.
 
@@ -62,11 +102,11 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
         ForeignFileError: where it is no regular file (a folder, pipe, socket or device), or larger.
     """
     path = Path(path)
-    _check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
+    check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
-        _check_regular(path, about)
+        check_regular(path, about)
         content = file.read(most + 1) if about.st_size <= most else b""
     if max(len(content), about.st_size) > most:
         raise ForeignFileError(f"{path} must have at most {most:,} bytes, got {about.st_size:,}")
@@ -81,7 +121,8 @@ def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def _check_regular(path: Path, about: os.stat_result) -> None:
+def check_regular(path: Path, about: os.stat_result) -> None:
+    """Raises ForeignFileError for a folder, pipe, socket or device."""
     if not stat.S_ISREG(about.st_mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         kind = kinds.get(stat.S_IFMT(about.st_mode), "a device")
