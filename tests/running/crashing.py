@@ -69,7 +69,7 @@ class Disk:
     def _concerns(self, *arguments: Any, dir_fd: int | None = None, **_: Any) -> bool:
         if dir_fd is not None or isinstance(arguments[0], int):
             return (arguments[0] if dir_fd is None else dir_fd) in self._descriptors
-        return os.path.abspath(os.fsdecode(arguments[0])).startswith(self.root)
+        return str(Path.cwd() / os.fsdecode(arguments[0])).startswith(self.root)
 
     def _is_open(self, descriptor: int, *_: Any) -> bool:
         return descriptor in self._descriptors

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
-from running.crash_cases import cases
+from running.crash_cases import alone, cases
 from running.crashing import problem_after, undisturbed
 from running.killing import about, kill_until_done, outcome
 
@@ -45,6 +45,8 @@ def crashes() -> int:
     print("## Every call that changes the disk\n")
     lines, calls, wrong, began = [], Counter[str](), [], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
+        # imports what the children then have
+        execute(alone(Path(folder, "first")).config, show_progress=False)
         for what, make in cases(Path(folder)).items():
             case = make()
             stops, whole = undisturbed(case)
@@ -101,7 +103,8 @@ def kills() -> int:
             same = f"{sum(ends)} of {len(ends)} equal" if all(ends) else "DIFFERENT"
             lines.append(f"| {name} | {len(ends)} | {killed} | {resumed} | {same} |")
     print(
-        f"{killed_in_all} kills by SIGKILL, each at most {LONGEST} s after the start; seed {SEED}. {_day()}.\n"
+        f"{killed_in_all} kills by SIGKILL, each at most {LONGEST} s after the start; seed {SEED}. "
+        f"{_day()}.\n"
     )
     print("| strategy | runs | kills | runs that ended from a checkpoint | end |\n|---|---|---|---|---|")
     print("\n".join(lines))
