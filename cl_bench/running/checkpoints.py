@@ -142,7 +142,7 @@ class Checkpoints:
             return content
         except FileNotFoundError:
             return None
-        except (CheckpointError, OSError) as error:
+        except (ValueError, OSError) as error:  # CheckpointError, and what is no file at all
             said = str(error) if str(path) in str(error) else f"{path} {error}"
             log.warning("%s; it is left aside", said)
             return None

@@ -28,6 +28,7 @@ SUMMARY = "run.json"
 LOG = "run.log"  # Hydra's
 CHECKPOINTS = "checkpoint"  # a folder; see running/checkpoints.py
 EXPECTED = "expected.json"  # of the study, beside its runs
+OF_GOING_ON = ("resumed", "began_with_versions")  # in run.json
 CLOCKS_DIFFER = 60.0  # seconds at most, between the machines of a cluster
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
 
@@ -148,6 +149,9 @@ class RunFolder:
     def begin(self) -> None:
         """From the start: rows of an earlier try stay in records.previous.csv and the like until `finish`."""
         self.check()
+        self._seconds_before = (0.0, 0.0)
+        if any(self.about.pop(name, None) for name in OF_GOING_ON):  # it could not go on after all
+            self.tell()
         for name in records.FILES.values():
             newest, previous = self.path / name, self.path / _previous(name)
             if not newest.exists():

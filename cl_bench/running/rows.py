@@ -38,6 +38,8 @@ def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
     """
     hashes = about.get("files")
     if hashes is not None:
+        if not isinstance(hashes, Mapping):
+            return False
         known = {name: hashes[name] for name in (*OF_ROWS, CONFIG) if name in hashes}
         if {name: _sha256(folder / name) for name in known} != known:
             return False
