@@ -102,7 +102,7 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
         ForeignFileError: where it is no regular file (a folder, pipe, socket or device), or larger.
     """
     path = Path(path)
-    check_regular(path, os.stat(path))  # before it is opened: opening a device can do something
+    check_regular(path, path.stat())  # before it is opened: opening a device can do something
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)

@@ -194,8 +194,6 @@ def test_it_is_left_aside(stopped, caplog, what):
 AT_ITS_START = {
     "optimizer": put("state", "optimizer", value={"state": {}, "param_groups": []}),
     "optimizer is none": put("state", "optimizer", value=None),
-        "state", "optimizer", value={"state": {0: 1}, "param_groups": [{"params": [7]}]}
-    ),
     **{what: IMPOSSIBLE[what] for what in ("after_task 99", "rows beyond the file", "of another strategy")},
 }
 
@@ -209,7 +207,7 @@ def test_the_run_begins_again_and_ends_as_ever(again, whole, caplog, what):
 
 
 OF_A_STEP = {
-    "pairs of the optimizer": put(
+    "groups of the optimizer": put("state", "optimizer", "param_groups", value=[{"params": [7]}]),
     "no batches": put("state", "batches", value=None),
     "places": put("state", "batches", "order", value=torch.full((3,), 10**9)),
     "served": put("state", "batches", "num_served", value=10**6),
