@@ -60,7 +60,8 @@ studies: $(VENV)/.installed
 speed: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m cl_bench.speed --output results/reference
 
-# results/torture.md: every strategy killed again and again, 200 times in all; about 15 minutes
+# results/torture.md: a kill at every call that changes the disk, and every strategy killed 200 times in all; about
+# 45 minutes
 torture: $(VENV)/.installed-tests
 	OMP_NUM_THREADS=1 $(BIN)/python tests/running/torture.py > results/torture.md
 

@@ -2,12 +2,18 @@
 
 import json
 import os
+import socket
 import stat
 import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 UNFINISHED = ".unfinished"
+DAY = 86_400.0  # seconds, after which nobody writes a file any more
 MOST = 2**28  # bytes of a file of rows: some four million of them
 MOST_JSON = 2**22  # the largest of ours have 20,000
 MOST_VALUES = 2**17  # in a JSON file: small ones take fifty times their bytes in memory
@@ -33,7 +39,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
 
 
 def _written(path: Path, data: bytes) -> Path:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=UNFINISHED)
+    prefix = f".{path.name[:150]}-{_machine()}-{os.getpid()}-"
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -62,6 +69,39 @@ def link_within(folder: Path, path: Path) -> Path | None:
 def unfinished(folder: Path) -> list[Path]:
     """What processes have left there that were killed while they wrote a file."""
     return list(folder.glob(f".*{UNFINISHED}"))
+
+
+def abandoned(folder: Path) -> Iterator[Path]:
+    """Those of them whose process has ended: of a folder that several processes write into."""
+    for path in unfinished(folder):
+        *_, machine, pid, _ = ["", "", *path.name.removesuffix(UNFINISHED).split("-")]
+        with suppress(OSError):
+            is_old = time.time() - path.lstat().st_mtime > DAY
+            if is_old or (machine == _machine() and pid.isdecimal() and not _runs(int(pid))):
+                yield path
+
+
+def process_space() -> str:
+    """In which the numbers of processes count: containers of one machine have their own, on Linux."""
+    with suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (it is no path)
+    return ""
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(f'{socket.gethostname()} {process_space()}'.encode()):08x}"
+
+
+def _runs(pid: int) -> bool:
+    if os.name != "posix":  # asking would end it
+        return True
+    try:
+        os.kill(pid, 0)  # asks, and sends nothing
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
@@ -125,7 +165,8 @@ def _check_shape(value: Any) -> None:
     raise ValueError("it is nested too deeply")
 
 
-def _check_regular(path: Path, about: os.stat_result) -> None:
+def check_regular(path: Path, about: os.stat_result) -> None:
+    """Raises ForeignFileError for a folder, pipe, socket or device."""
     if not stat.S_ISREG(about.st_mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         kind = kinds.get(stat.S_IFMT(about.st_mode), "a device")

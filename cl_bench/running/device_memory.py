@@ -25,7 +25,7 @@ def with_advice(work: Callable[Given, Result]) -> Callable[Given, Result]:
         try:
             return work(*arguments, **settings)
         except (MemoryError, RuntimeError) as error:
-            if not _is_memory(error):
+            if not is_memory(error):
                 raise
             reason = (" ".join(str(error).split()) or "MemoryError")[:200]
             raise DeviceMemoryError(f"out of memory: {ADVICE}, got: {reason}") from error
@@ -33,7 +33,8 @@ def with_advice(work: Callable[Given, Result]) -> Callable[Given, Result]:
     return advised
 
 
-def _is_memory(error: Exception) -> bool:
+def is_memory(error: Exception) -> bool:
+    """Whether it says that a memory is too small."""
     import torch
 
     # on a CPU torch raises a plain RuntimeError

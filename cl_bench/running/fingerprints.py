@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cl_bench.files import read_json, write_whole
+from cl_bench.files import abandoned, read_json, write_whole
 from cl_bench.provenance import differences
 from cl_bench.running import code_hashes
 from cl_bench.running.tuned import reads_test
@@ -94,6 +94,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
     path = _memory_of(config)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in abandoned(path.parent):
+            left.unlink(missing_ok=True)
         known = {"files": list(files), "stamp": _stamp(files), "data": dict(data)}
         write_whole(path, json.dumps(known) + "\n")
 

@@ -3,11 +3,12 @@
 import logging
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial, update_wrapper
 from pathlib import Path
 
 import hydra
@@ -35,12 +36,16 @@ log = logging.getLogger(__name__)
 OUR_SWEEPER = "hydra_plugins.cl_bench_sweeper"
 
 
-def job(config: DictConfig) -> str:
-    """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs."""
+def job(config: DictConfig, *, since: float | None = None) -> str:
+    """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs.
+
+    Args:
+        since: when the command began, see `execute`.
+    """
     register()  # a sweep's worker is a new process
     config = with_tuning(config, HydraConfig.get())
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    return " ".join(map(str, execute(config, show_progress=not in_sweep)))
+    return " ".join(map(str, execute(config, show_progress=not in_sweep, since=since)))
 
 
 def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
@@ -71,7 +76,7 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     sys.argv = ["cl-bench", *["-m"][: words.sweeps], *flags, *words.overrides]
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
-    )(job)
+    )(update_wrapper(partial(job, since=time.time()), job))
     SweepProgress.folder, SweepProgress.missing = None, ()
 
     def work() -> None:

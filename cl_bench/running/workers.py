@@ -6,6 +6,7 @@ lose only the time since their start or their last checkpoint.
 """
 
 import json
+import pickle
 import re
 import signal
 import threading
@@ -23,6 +24,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import DictConfig
 
 from cl_bench.files import read_json, write_whole
+from cl_bench.running.endings import described
 
 STOP = "stop"  # a file beside the jobs' notes: none of them is to begin any more
 GRACE_SECONDS = 20.0  # for jobs to end the step that they are at, and to save it
@@ -35,7 +37,7 @@ class JobKilledError(RuntimeError):
 
 
 class JobFailedError(RuntimeError):
-    """A job failed in a process that was gone before it could hand its error over."""
+    """A job failed in another process, which could not hand its error over as it was."""
 
 
 class Noted:
@@ -51,8 +53,10 @@ class Noted:
         self._note(number, {"ended": False})
         try:
             value = self.task(config)
-        except (Exception, KeyboardInterrupt) as error:
-            self._note(number, {"ended": True, "error": f"{type(error).__name__}: {error}"})
+        except BaseException as error:
+            self._note(number, {"ended": True, "error": described(error)})
+            if isinstance(error, Exception) and not _travels(error):
+                raise JobFailedError(described(error)) from None
             raise
         self._note(number, {"ended": True, "value": value})
         return value
@@ -124,6 +128,15 @@ def ctrl_c_waits_for_jobs(folder: Path) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def _travels(error: Exception) -> bool:
+    """Whether another process can be told of an error as it is. One that cannot would end the sweep."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -122,6 +122,8 @@ class Resumable(Resident):
         """Avalanche's loop over epochs, which can begin in the midst of one."""
         state, self._goes_on_from = self._goes_on_from, None
         first = 0 if state is None else state["clock"]["train_exp_epochs"]
+        if state is not None and first >= self.train_epochs:
+            raise ValueError(f"the state must be of one of {self.train_epochs} epochs, got epoch {first + 1}")
         for epoch in range(first, self.train_epochs):
             self._before_training_epoch(**kwargs)
             if self._stop_training:

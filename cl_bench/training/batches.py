@@ -90,8 +90,15 @@ class ResidentBatches:
         return {"order": self._order, "num_served": self._num_served, "left": left}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Let the next pass be the rest of the one that was there."""
-        self._order, self._num_served, self._goes_on = state["order"], state["num_served"], True
+        """Let the next pass be the rest of the one that was there. ValueError where it cannot be one of these
+        examples.
+        """
+        order, served = state["order"], state["num_served"]
+        sizes = self._sizes()
+        fits = order.dtype == torch.int64 and order.shape[-1:] == (sum(sizes),)
+        if not fits or not 0 <= served <= len(sizes):
+            raise ValueError(f"the pass must be over {sum(sizes)} examples, got another")
+        self._order, self._num_served, self._goes_on = order, served, True
         for each, left in zip(self.passes(), state["left"], strict=True):
             each.restore(left)
 

@@ -15,6 +15,7 @@ from cl_bench.running import checkpoints
 from cl_bench.running.checkpoints import CheckpointError, Checkpoints
 from cl_bench.running.device_memory import DeviceMemoryError
 from cl_bench.running.job import execute
+from cl_bench.running.stops import Stopped
 
 from .killing import about, all_finished, ended_within, in_child, kill_until_done, outcome
 
@@ -22,8 +23,11 @@ EVERY_STEP = "training.checkpoint_minutes=0"
 KILLS = 25
 
 
-class Killed(BaseException):
-    """Nothing of a run handles it."""
+class Killed(Stopped):
+    """Ends the process, as a signal does; the checkpoints stay."""
+
+    def __init__(self):
+        super().__init__(signal.SIGTERM)
 
 
 @contextmanager

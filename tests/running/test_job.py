@@ -61,7 +61,7 @@ def test_a_run_writes_its_configuration_its_records_and_its_summary(configured):
         "study", "benchmark", "strategy", "seed", "hash", "status", "error", "settings", "versions",
         "started", "finished", "scenario", "num_tasks", "data_source", "hardware", "weights_sha256",
         "wall_seconds", "cpu_seconds", "tuning", "test_data", "arguments",
-        "notes", "code", "data",
+        "notes", "code", "data", "files",
     }  # fmt: skip
     expected = {
         "study": "default",
