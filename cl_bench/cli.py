@@ -11,7 +11,7 @@ from pathlib import Path
 from cl_bench.choices import GROUPS, all_groups, choices
 from cl_bench.places import at_home, conf_folder, shell_word
 from cl_bench.provenance import STALE
-from cl_bench.text import never_fail
+from cl_bench.text import never_fail, one_line
 
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
 
@@ -259,7 +259,7 @@ def _with_options(parser: ArgumentParser, arguments: list[str], work: Callable[[
     try:
         return work(options)
     except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
-        print(f"cl-bench: {error}", file=sys.stderr)
+        print("\n".join(map(one_line, f"cl-bench: {error}".split("\n"))), file=sys.stderr)
         return 1
 
 
