@@ -57,9 +57,7 @@ def contradictions(one: Path, other: Path) -> list[Compared]:
     for kind, name in FILES.items():
         mine, theirs = (_rows(folder / name, kind) or {} for folder in (one, other))
         shared = [key for key in mine if key in theirs]
-        found.append(
-            _of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared})
-        )
+        found.append(_of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared}))
     return found
 
 

@@ -7,6 +7,7 @@ have; where it does not, what is in C stays, nothing is added, and both are name
 What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside it.
 """
 
+import errno
 import os
 from collections import defaultdict
 from collections.abc import Sequence
@@ -113,6 +114,10 @@ def _merge_alone(target: Path, folders: Sequence[Path]) -> Done:
             return _merge_run(target, [each for each in folders if not _is_same(each, target)])
     except RunInUseError as error:
         return Done(NOT, str(error))
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return Done(NOT, f"file name too long: {error.filename}")
 
 
 def _merge_run(target: Path, folders: Sequence[Path]) -> Done:

@@ -1,8 +1,8 @@
 """A run folder copied whole or not at all: the contents of its files and when they were changed, no more.
 
-Modes, owners and attributes stay behind: a stranger's file must not become a program, or one of root's. A link
-is copied where it leads within the run. One that leads out of it stands for a file that nobody has copied (git
-annex, DVC), or for one that is none of the run's business.
+Modes, owners and attributes stay behind: a stranger's file must not become a program, or one of root's.
+A link is copied where it leads within the run. One that leads out of it stands for a file that was not copied
+(git annex, DVC), or for one that is none of the run's business.
 """
 
 import errno
@@ -20,7 +20,12 @@ MOST_FILES = 20_000  # of one run, folders too; ours have some ten, a tracker's 
 MOST_BYTES = 2**34  # of all of them
 CHUNK = 2**20
 ADVICE = "put the file itself there (git annex unlock, dvc unprotect, cp -rL), and merge again"
-KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class CopyError(ValueError):
