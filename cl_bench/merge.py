@@ -1,8 +1,9 @@
 """`cl-bench merge A B -o C`: results of several machines in one folder; nothing is lost or chosen silently.
 
 A run is known by its study and its folder's name, which ends in the hash of its settings. Finished beats
-unfinished, and of unfinished ones the longest counts. The same run twice must agree (`agreement`) in what both
-have; where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C whole.
+unfinished, and of unfinished ones the longest counts. The same run twice must agree (`agreement`) in what
+both have; where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C
+whole.
 
 What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside it.
 """
@@ -176,7 +177,7 @@ def _looked_at(folder: Path) -> Run:
         return run
     for kind, name in FILES.items():
         try:
-            records.read(folder / name, kind)  # type: ignore[call-overload]
+            records.read(folder / name, kind)
         except FileNotFoundError:
             if not os.path.lexists(folder / name):
                 continue  # not every run has all of them
@@ -186,8 +187,9 @@ def _looked_at(folder: Path) -> Run:
     if run.status == "finished":
         # of a run of old the untrained network was not tested
         tests = {(each.after_task, each.on_task) for each in run.records if each.after_task}
-        asked = {"num_tasks": run.num_tasks, "test_last": run.test_last}
-        wanted = num_tests(**asked) - len(tasks_tested(0, **asked))
+        num_tasks, last = run.num_tasks, run.test_last
+        first = tasks_tested(0, num_tasks=num_tasks, test_last=last)
+        wanted = num_tests(num_tasks=num_tasks, test_last=last) - len(first)
         if len(tests) < wanted:
             return run._replace(status="broken", error=f"finished with {len(tests)} of {wanted} tests")
     return run

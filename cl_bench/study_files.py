@@ -1,4 +1,4 @@
-"""What lies beside the runs of a study and is merged with them: the published numbers and the plan of a sweep."""
+"""Files beside the runs of a study that are merged with them: published numbers, the plan of a sweep."""
 
 import json
 import os
