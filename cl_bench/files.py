@@ -67,7 +67,7 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
         _check_regular(path, about)
-        content = file.read(most + 1) if about.st_size <= most else b""
+        content = file.read(min(most, max(about.st_size, 2**16)) + 1) if about.st_size <= most else b""
     if max(len(content), about.st_size) > most:
         raise ForeignFileError(f"{path} must have at most {most:,} bytes, got {about.st_size:,}")
     return content

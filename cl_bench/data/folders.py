@@ -147,14 +147,14 @@ def _files_of(
     folder: os.DirEntry[str], parts: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str, bool]]:
     """The files of a class, then those in folders below: the parts of the path from the split on, the path,
-    and whether it is a plain file, or a link to one, and no pipe or device, which would be waited for.
+    and whether it can be read: a pipe or a device would be waited for. A link to nothing is an error later.
     """
     below = []
     for entry in _sorted(folder):
         if entry.is_dir():
             below.append(entry)
         else:
-            yield (*parts, entry.name), entry.path, entry.is_file()
+            yield (*parts, entry.name), entry.path, entry.is_file() or not os.path.exists(entry.path)  # noqa: PTH110
     for top in below:
         for inside, _, names in os.walk(top.path):  # without following links, which may lead in circles
             deeper = Path(inside).relative_to(folder.path).parts

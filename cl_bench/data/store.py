@@ -45,8 +45,11 @@ def stored(source: Source, *, with_test: bool = True) -> ImageData:
 
 def fingerprint(source: Source) -> str:
     """Hash of what the tensors depend on: the files' absolute paths and contents, and the reader."""
-    with reading(source.name):
+    try:
         contents = stamp(source.files)
+    except OSError as error:
+        with reading(error.filename or source.name):
+            raise
     about = json.dumps([FORMAT, source.name, source.reader, contents])
     return hashlib.sha256(about.encode()).hexdigest()[:20]
 
