@@ -32,6 +32,7 @@ OUTCOMES = (
     *("laid beside one that stays", "not merged"),
 )
 COPIED, THERE, PARTLY, BESIDE, NOT = OUTCOMES
+OF_ONE_RUN = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM)  # what is so of one run, not of others
 BESIDE_FOLDER = "beside"  # in a study: of runs that could not take the place of what is there
 OF_A_RUN = {
     *(SUMMARY, CONFIG, LOG, CHECKPOINTS, *FILES.values()),
@@ -83,8 +84,15 @@ def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Mer
     for study, beside in studies.items():
         others = [folder for folder in beside if not _is_same(folder, target / study)]
         for name in CARRIED:
-            problems += [(str(study / name), why) for why in carry(target / study, others, name)]
+            problems += [(str(study / name), why) for why in _carried(target / study, others, name)]
     return Merged(outcomes, problems)
+
+
+def _carried(target: Path, others: Sequence[Path], name: str) -> list[str]:
+    try:
+        return carry(target, others, name)
+    except OSError as error:
+        return [str(error)]
 
 
 def _place(folder: Path) -> Path:
@@ -116,9 +124,9 @@ def _merge_alone(target: Path, folders: Sequence[Path]) -> Done:
     except RunInUseError as error:
         return Done(NOT, str(error))
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        if error.errno not in OF_ONE_RUN:
             raise
-        return Done(NOT, f"file name too long: {error.filename}")
+        return Done(NOT, f"{error.strerror}: {error.filename}")
 
 
 def _merge_run(target: Path, folders: Sequence[Path]) -> Done:

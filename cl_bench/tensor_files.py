@@ -11,7 +11,8 @@ MOST_PICKLE = 2**24  # bytes of the part that is no tensor
 # all that plain values and tensors are made of; torch would also call what makes room for any number of bytes
 NAMES = re.compile(
     r"collections OrderedDict|torch \w+Storage|torch Size|torch (float|bfloat|u?int)\d+|torch bool|"
-    r"torch\._utils (_rebuild_tensor_v2|_rebuild_parameter)|builtins (set|complex)|_codecs encode|torch device"
+    r"torch\._utils (_rebuild_tensor_v2|_rebuild_parameter)|(builtins|__builtin__) (set|complex)|"
+    r"_codecs encode|torch device"
 )
 
 

@@ -1,7 +1,7 @@
 """Walk a tar archive, compressed or not, in memory. Nothing is extracted, so no path in it can escape.
 
-An archive may claim anything. What it unpacks to, how many members it has and how long a header is are bounded
-before anything is made of them.
+An archive may claim anything. What it unpacks to, how many members it has and how long a header is are
+bounded before anything is made of them.
 """
 
 import bz2
@@ -25,7 +25,11 @@ MOST_RATIO = 100  # of more than that: as many times as it has packed; archives 
 MOST_HEADER = 2**16  # bytes that tell of one member: a name has 4,000 at most
 MOST_GLOBAL = 100  # headers for all members
 _NUMBER = re.compile(rb"\d{256}")  # time grows with the square of its length in Python's own reader
-_FORMATS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
+_FORMATS: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ": lzma.open,
+    b"BZh": bz2.open,
+}
 
 
 def plain_files(
@@ -52,7 +56,7 @@ def plain_files(
             if members.offset <= last:  # a negative size leads back, for ever
                 raise tarfile.ReadError("a member of negative size")
             last = members.offset
-            members.members.clear()  # kept by tarfile, for nobody
+            cast(Any, members).members.clear()  # kept by tarfile, for nobody
             if member.isfile() and not member.issparse():
                 yield member, partial(_read, members, member, stream)
             elif not member.isdir():
@@ -97,8 +101,8 @@ class _Bounded:
     def _check(self, place: int) -> None:
         if self._most is not None and place > self._most:
             raise DataError(
-                f"{self._archive} must unpack to at most {self._most:,} bytes ({MOST_RATIO} times what it has, "
-                "or 1 GiB), got more; unpack it and give the folder's path"
+                f"{self._archive} must unpack to at most {self._most:,} bytes ({MOST_RATIO} times what it "
+                "has, or 1 GiB), got more; unpack it and give the folder's path"
             )
 
 

@@ -95,12 +95,14 @@ class _Claimed:
         self._pixels += pixels
         self._bytes += num_bytes
         if pixels > MOST_PIXELS:
-            raise DataError(f"{name} must have at most {MOST_PIXELS:,} pixels, got {pixels:,}; make it smaller")
+            raise DataError(
+                f"{name} must have at most {MOST_PIXELS:,} pixels, got {pixels:,}; make it smaller"
+            )
         most = max(ANY_PIXELS, PIXELS_PER_BYTE * self._bytes)
         if self._pixels > most:
             raise DataError(
-                f"{name} and those before it must have at most {most:,} pixels ({PIXELS_PER_BYTE} for each byte "
-                f"of their files, or {ANY_PIXELS:,}), got {self._pixels:,}; make them smaller"
+                f"{name} and those before it must have at most {most:,} pixels ({PIXELS_PER_BYTE} for each "
+                f"byte of their files, or {ANY_PIXELS:,}), got {self._pixels:,}; make them smaller"
             )
 
 

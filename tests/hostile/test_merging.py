@@ -507,7 +507,7 @@ def test_a_run_whose_name_is_as_long_as_can_be(a: Path, c: Path, capsys: Capture
     else:
         assert status == 1
         assert "1 run copied" in said
-        assert "name too long" in said
+        assert "File name too long" in said
 
 
 def test_names_are_shown_and_not_obeyed(a: Path, c: Path, capsys: Capture):
@@ -594,3 +594,38 @@ def test_a_kill_between_the_two_renames_loses_nothing(a: Path, c: Path, capsys: 
     assert merged(a, into=c, capsys=capsys)[0] == 0
     assert contents(there) == before
     assert list(there.parent.glob(".merging*")) == []
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can be another user"
+)
+@pytest.mark.parametrize("which", ["run.json", "records.csv", "."])
+def test_a_run_there_that_may_not_be_read_stays(a: Path, c: Path, which: str):
+    make(a, status="running", num_records=1)
+    make(a, seed=1)
+    there = make(c)
+    before = contents(c)
+    for path in [c.parent.parent, c.parent, *a.parent.rglob("*")]:
+        path.chmod(0o777 if path.is_dir() else 0o644)
+    (there / which).chmod(0)
+    command = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        sys.executable,
+        "-m",
+        "cl_bench",
+    ]
+    done = subprocess.run(
+        [*command, "merge", str(a), "-o", str(c)], capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert done.returncode == 1
+    assert there.name in done.stdout + done.stderr
+    assert "1 run copied" in done.stdout
+    (there / which).chmod(0o755 if which == "." else 0o644)
+    assert {path: found[2] for path, found in contents(there).items()} == {
+        path.partition(there.name + "/")[2]: found[2]
+        for path, found in before.items()
+        if path.startswith(f"study/{there.name}/")
+    }
