@@ -2,11 +2,17 @@
 
 import json
 import os
+import socket
+import stat
 from pathlib import Path
 
+import pytest
+
 from cl_bench import records
+from cl_bench.cli import main
 from cl_bench.records import Record, State
 
+Capture = pytest.CaptureFixture[str]
 NAME = "split_digits-ewc-s{seed}-0123abcd"
 
 
@@ -49,3 +55,71 @@ def contents(folder: Path) -> dict[str, tuple[int, int, bytes | str]]:
         time = 0 if path.is_dir() and not path.is_symlink() else about.st_mtime_ns
         found[str(path.relative_to(folder))] = about.st_mode, time, inside
     return found
+
+
+def merged(*sources: Path, into: Path, capsys: Capture) -> tuple[int, str]:
+    """The exit status and all that was said."""
+    status = main(["merge", *map(str, sources), "-o", str(into)])
+    said = "".join(capsys.readouterr())
+    assert all(line.isprintable() for line in said.splitlines())
+    return status, said
+
+
+# A file of a run as something else
+
+
+def annexed(run: Path, name: str) -> None:
+    objects = run.parents[1] / ".git" / "annex"
+    objects.mkdir(parents=True, exist_ok=True)
+    (run / name).rename(objects / name)
+    (run / name).symlink_to(f"../../.git/annex/{name}")
+
+
+def dangling(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to("../../.git/annex/objects/xx/not-fetched")
+
+
+def absolute(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to("/etc/hostname")
+
+
+def circle(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(name)
+
+
+def folder_link(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to("..")
+
+
+def pipe(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+
+
+def unix_socket(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    here = Path.cwd()
+    os.chdir(run)  # its path may not be long
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(name)
+    finally:
+        os.chdir(here)
+
+
+def device(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    try:
+        os.mknod(run / name, stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("devices are made by root alone")
+
+
+def sparse(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    with (run / name).open("wb") as file:
+        file.truncate(2**42)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cl_bench.analysis.folders import MOST_TASKS as READ_AT_MOST
 from cl_bench.choices import choices
 from cl_bench.cli import main
 from cl_bench.running import known_code
@@ -347,6 +348,10 @@ def test_a_settings_file_that_asks_for_a_tuning_or_hydra_is_not_heard(run: Path)
     config = stored_config(run)
     assert "tuning" not in config
     assert "hydra" not in config
+
+
+def test_a_run_may_have_as_many_tasks_as_a_report_reads():
+    assert MOST_TASKS == READ_AT_MOST
 
 
 def test_the_untouched_copy_agrees(run: Path, capsys: pytest.CaptureFixture[str]):
