@@ -18,6 +18,7 @@ from cl_bench.choices import folders
 
 ITEM = "[]"  # stands in a place for any position in a list
 STOCK = ("strategy", "path")  # the class of one of Avalanche's strategies
+STOCK_SETTINGS = ("strategy", "settings")  # of that class
 # texts that are never imported, although one may look like the path of a class: test.tar, my.study
 TEXTS = {("study",), ("results_dir",), ("benchmark", "dataset", "path")}
 TEXT_KEYS = {"name", "root"}
@@ -40,7 +41,7 @@ class Named(NamedTuple):
 
 def names_in(node: Any, place: Place = ()) -> Iterator[Named]:
     """Whatever names code: Hydra's keys (`_target_`, `_args_` and the like), and texts that are the path of
-    something in a module that is there.
+    something in a module that is there. To one of Avalanche's strategies a path or an address is code, too.
     """
     if isinstance(node, dict):
         for key, value in node.items():
@@ -58,6 +59,8 @@ def names_in(node: Any, place: Place = ()) -> Iterator[Named]:
 def _may_be_imported(place: Place, text: str) -> bool:
     if place in TEXTS or place[-1] in TEXT_KEYS or place[-1].startswith("_"):
         return False
+    if place[:2] == STOCK_SETTINGS and set(text) & set("/:\\"):
+        return True  # timm, for one, loads whatever weights hf-hub:somebody/something has
     return (place == STOCK and "." in text) or _is_path_of_code(text)
 
 
