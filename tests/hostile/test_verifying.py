@@ -170,6 +170,18 @@ def test_the_path_of_a_stock_strategy_is_one_of_avalanches(
     assert f"strategy.path='{path}'" in refused(run, capsys)
 
 
+@pytest.mark.parametrize("text", ["hf-hub:somebody/weights", "local-dir:x", "/tmp/weights.pth", "a\\b"])
+@pytest.mark.parametrize("place", ["model_name", "deep"])
+def test_a_stock_strategy_is_given_no_path_and_no_address(run: Path, place: str, text: str):
+    set_in(run, "strategy._target_", "cl_bench.strategies.stock")
+    set_in(run, "strategy.path", "avalanche.training.LearningToPrompt")
+    set_in(run, "strategy.settings", {place: [text] if place == "deep" else text, "pretrained": True})
+    with pytest.raises(StoredConfigError, match="only what conf/ or an installed package names at this"):
+        stored_config(run)
+    set_in(run, "strategy.settings", {"model_name": "vit_base_patch16_224", "mode": "online", "x": 1.0})
+    stored_config(run)
+
+
 @pytest.mark.parametrize(
     "place", ["strategy.mode", "training.optimizer", "model.activation", "strategy.extra"]
 )
