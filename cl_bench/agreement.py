@@ -45,6 +45,22 @@ def compare(one: Path, other: Path) -> list[Compared]:
     return found
 
 
+def contradictions(one: Path, other: Path) -> list[Compared]:
+    """What two run folders say of the same thing, where one may be a part of the other: facts that both have,
+    and rows about the same.
+
+    Raises:
+        OSError, ValueError: where a file cannot be read.
+    """
+    about = [_about(folder) for folder in (one, other)]
+    found = [_of_fact(name, *about) for name in FACTS if all(each.get(name) is not None for each in about)]
+    for kind, name in FILES.items():
+        mine, theirs = (_rows(folder / name, kind) or {} for folder in (one, other))
+        shared = [key for key in mine if key in theirs]
+        found.append(_of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared}))
+    return found
+
+
 def _about(folder: Path) -> dict[str, Any]:
     about = read_json(folder / "run.json")
     if not isinstance(about, dict):

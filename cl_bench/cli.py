@@ -57,7 +57,8 @@ do too are named. The exit status is 0 where all agrees."""
 
 MERGE = """Copy the runs below the folders into one results folder. A finished run beats an unfinished one. A
 run that is finished in two places must have the same records and final weights, or is named and left out.
-What is finished there already is never replaced. The exit status is 0 where all was merged."""
+What is finished there already is never replaced, nor what is broken: another is laid beside it. The exit
+status is 0 where all was merged."""
 
 
 CLEAN = """List the runs below the folder that have failed, and stale ones: of other code or data than those

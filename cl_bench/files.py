@@ -118,7 +118,7 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
     """
     path = Path(path)
     try:
-        _check_regular(path, path.stat())  # before it is opened: opening a device can do something
+        check_regular(path, path.stat())  # before it is opened: opening a device can do something
     except FileNotFoundError:
         if path.is_symlink():
             raise ForeignFileError(f"{path} is a link to what is not there") from None
@@ -126,8 +126,9 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
-        _check_regular(path, about)
-        content = (file.read(most + 1) or b"") if about.st_size <= most else b""  # None: nothing is there yet
+        check_regular(path, about)
+        room = min(most, max(about.st_size, 2**16)) + 1  # read takes the memory before it reads
+        content = (file.read(room) or b"") if about.st_size <= most else b""  # None: nothing is there yet
     if max(len(content), about.st_size) > most:
         raise ForeignFileError(f"{path} must have at most {most:,} bytes, got {about.st_size:,}")
     return content

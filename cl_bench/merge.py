@@ -1,30 +1,43 @@
 """`cl-bench merge A B -o C`: results of several machines in one folder; nothing is lost or chosen silently.
 
 A run is known by its study and its folder's name, which ends in the hash of its settings. Finished beats
-unfinished, and of unfinished ones the longest counts. The same run finished twice must agree (`agreement`);
-where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C whole.
+unfinished, and of unfinished ones the longest counts. The same run twice must agree (`agreement`) in what
+both have; where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C
+whole.
+
+What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside it.
 """
 
-import json
+import errno
 import os
-import shutil
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cl_bench.agreement import compare
-from cl_bench.analysis.expected import FILE as EXPECTED
-from cl_bench.analysis.folders import find_folders, read_run
-from cl_bench.analysis.planned import FILE as PLAN
-from cl_bench.analysis.planned import LEFT_OUT, read_left_out, read_plan
-from cl_bench.files import read_json, write_whole
-from cl_bench.running.lock import alone_in
+from cl_bench import records
+from cl_bench.agreement import compare, contradictions
+from cl_bench.analysis.folders import Run, find_folders, read_run
+from cl_bench.files import UNFINISHED
+from cl_bench.protocol import num_tests, tasks_tested
+from cl_bench.records import FILES
+from cl_bench.running.folder import CHECKPOINTS, CONFIG, LOG, SUMMARY
+from cl_bench.running.lock import RunInUseError, alone_in
+from cl_bench.study_files import CARRIED, carry
+from cl_bench.text import one_line
+from cl_bench.whole_copies import CopyError, copy_whole, recover
 
-OUTCOMES = ("copied", "there already", "unfinished, copied as far as they are", "not merged")
-COPIED, THERE, PARTLY, NOT = OUTCOMES
-CARRIED = (EXPECTED, PLAN)  # of a study, beside its runs
+OUTCOMES = (
+    *("copied", "there already", "unfinished, copied as far as they are"),
+    *("laid beside one that stays", "not merged"),
+)
+COPIED, THERE, PARTLY, BESIDE, NOT = OUTCOMES
+OF_ONE_RUN = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM)  # what is so of one run, not of others
+BESIDE_FOLDER = "beside"  # in a study: of runs that could not take the place of what is there
+OF_A_RUN = {
+    *(SUMMARY, CONFIG, LOG, CHECKPOINTS, *FILES.values()),
+    *("tensorboard", "wandb", "wandb_id.txt"),  # of trackers
+}
 
 
 class Merged(NamedTuple):
@@ -36,8 +49,16 @@ class Merged(NamedTuple):
     def text(self) -> str:
         counted = {what: number for what, number in self.outcomes.items() if number}
         lines = [f"{number} run{'s' * (number > 1)} {what}" for what, number in counted.items()]
-        width = max((len(where) for where, _ in self.problems), default=0)
-        return "\n".join([*lines, *(f"  {where:<{width}}  {why}" for where, why in self.problems)])
+        width = max((len(one_line(where)) for where, _ in self.problems), default=0)
+        lines += [f"  {one_line(where):<{width}}  {one_line(why)}" for where, why in self.problems]
+        return "\n".join(lines)
+
+
+class Done(NamedTuple):
+    """What was done with one run, and what is the matter, if anything."""
+
+    outcome: str
+    why: str = ""
 
 
 def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Merged:
@@ -45,7 +66,7 @@ def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Mer
 
     Raises:
         AnalysisError: where a source is no folder with runs.
-        OSError: where a file cannot be copied; what was merged before stays whole.
+        OSError: where a file cannot be written; what was merged before stays whole.
     """
     target = Path(into)
     places: dict[Path, list[Path]] = defaultdict(list)  # <study>/<run> -> where it was found
@@ -54,120 +75,174 @@ def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Mer
     outcomes = dict.fromkeys(OUTCOMES, 0)
     problems = []
     for place, folders in sorted(places.items()):
-        with alone_in(target / place):
-            what, why = _merge_run(target / place, folders)
-        outcomes[what] += 1
-        problems += [(str(place), why)] if why else []
+        done = _merge_alone(target / place, folders)
+        outcomes[done.outcome] += 1
+        problems += [(str(place), done.why)] if done.why else []
     studies: dict[Path, dict[Path, None]] = defaultdict(dict)
     for place, folders in places.items():
-        studies[place.parent].update(dict.fromkeys(folder.parent for folder in folders))
+        studies[place.parent].update(dict.fromkeys(_study_of(folder) for folder in folders))
     for study, beside in studies.items():
+        others = [folder for folder in beside if not _is_same(folder, target / study)]
         for name in CARRIED:
-            why = _carry(target / study, beside, name)
-            problems += [(str(study / name), why)] if why else []
+            problems += [(str(study / name), why) for why in _carried(target / study, others, name)]
     return Merged(outcomes, problems)
+
+
+def _carried(target: Path, others: Sequence[Path], name: str) -> list[str]:
+    try:
+        return carry(target, others, name)
+    except OSError as error:
+        return [str(error)]
 
 
 def _place(folder: Path) -> Path:
     """<study>/<run>. A study with a slash in its name is believed where the folders say the same."""
-    study = Path(read_run(folder).study)
+    study, parent = Path(read_run(folder).study), _study_of(folder)
     parts = study.parts
-    if (
-        parts
-        and ".." not in parts
-        and not study.is_absolute()
-        and folder.parent.parts[-len(parts) :] == parts
-    ):
+    if parts and ".." not in parts and not study.is_absolute() and parent.parts[-len(parts) :] == parts:
         return study / folder.name
-    return Path(folder.parent.name, folder.name)
+    return Path(parent.name, folder.name)
 
 
-def _merge_run(target: Path, folders: Sequence[Path]) -> tuple[str, str]:
-    """What was done, and what is the matter, if anything."""
-    here = [target] if target.is_dir() else []
-    found = [read_run(folder) for folder in (*here, *folders)]
-    broken = [run for run in found if run.status == "broken"]
-    usable = [run for run in found if run.status != "broken"]
-    finished = [run for run in usable if run.status == "finished"]
-    if not usable:
-        return NOT, f"broken: {broken[0].error}"
-    best = finished[0] if finished else max(usable, key=lambda run: len(run.records))
-    for other in finished[1:]:
-        try:
-            differing = [each for each in compare(best.path, other.path) if not each.agrees]
-        except (OSError, ValueError) as error:
-            return NOT, f"{best.path} and {other.path} cannot be compared: {error}"
-        if differing:
-            said = "; ".join(f"{each.what}: {each.detail}" for each in differing)
-            return NOT, f"{best.path} and {other.path} differ in {said}"
-    if best.path != target:
-        _copy(best.path, target)
-    notes = "; ".join(f"{run.path} is broken: {run.error}" for run in broken)
-    if best.path == target:
-        return THERE, notes
-    return COPIED if finished else PARTLY, notes
+def _study_of(folder: Path) -> Path:
+    return folder.parent.parent if folder.parent.name == BESIDE_FOLDER else folder.parent
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a run's plain files; the folder is there whole or not at all. Replaces an unfinished run."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".merging-{target.name}-") as temporary:
-        new, old = Path(temporary, "new"), Path(temporary, "old")
-        for place, folders, files in os.walk(source):
-            inside = new / Path(place).relative_to(source)
-            inside.mkdir()
-            folders[:] = [name for name in folders if not Path(place, name).is_symlink()]
-            for name in files:
-                file = Path(place, name)
-                if file.is_file() and not file.is_symlink():
-                    with file.open("rb") as reader, (inside / name).open("xb") as writer:
-                        shutil.copyfileobj(reader, writer)
-                        os.fsync(writer.fileno())
-                    shutil.copystat(file, inside / name)
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-
-
-def _carry(target: Path, beside: Iterable[Path], name: str) -> str:
-    """Take over a study's file. Where the sources differ none is: what is the matter, or nothing."""
-    found = {path: content for path in (target, *beside) if (content := _json(path / name)) is not None}
-    if not found:
-        return ""
-    values = list(found.values())
-    together: Any = values[0]
-    if any(value != together for value in values[1:]):
-        together = _joined(list(found)) if name == PLAN else None
-        if together is None:
-            return f"differs between {' and '.join(map(str, found))}; " + (
-                "the one there stays" if target in found else "none is taken over"
-            )
-    if found.get(target) != together:
-        write_whole(target / name, json.dumps(together, indent=1) + "\n")
-    return ""
-
-
-def _json(path: Path) -> Any:
+def _is_same(one: Path, other: Path) -> bool:
     try:
-        return read_json(path)
-    except (OSError, ValueError):
-        return None
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
-def _joined(studies: Sequence[Path]) -> dict[str, Any] | None:
-    """The sweep that several sweeps make together: those that differ in one setting's values alone."""
-    plans = [read_plan(study) for study in studies]
-    if any(set(plan) != set(plans[0]) for plan in plans):
+def _merge_alone(target: Path, folders: Sequence[Path]) -> Done:
+    """Merge a run that no other process writes meanwhile."""
+    try:
+        with alone_in(target):
+            recover(target)
+            return _merge_run(target, [each for each in folders if not _is_same(each, target)])
+    except RunInUseError as error:
+        return Done(NOT, str(error))
+    except OSError as error:
+        if error.errno not in OF_ONE_RUN:
+            raise
+        return Done(NOT, f"{error.strerror}: {error.filename}")
+
+
+def _merge_run(target: Path, folders: Sequence[Path]) -> Done:
+    here = _there(target)
+    if here is not None and here.status == "broken":
+        return _lay_beside(target, folders, f"it is broken ({here.error})")
+    found = [*([] if here is None else [here]), *map(_looked_at, folders)]
+    usable = sorted((run for run in found if run.status != "broken"), key=_worth, reverse=True)
+    notes = [f"{run.path} is broken: {run.error}" for run in found if run.status == "broken"]
+    if not usable:
+        return Done(NOT, "; ".join(notes))
+    for other in usable[1:]:
+        why = _disagreement(usable[0], other)
+        if why:
+            return Done(NOT, why)
+    for run in usable:
+        if run is here:
+            return Done(THERE, "; ".join(notes))
+        kept = "" if here is None else _not_of_a_run(target)
+        if kept:
+            return _lay_beside(target, folders, kept)
+        try:
+            copy_whole(run.path, target)
+        except CopyError as error:
+            notes.append(f"{run.path} is not copied: {error}")
+            continue
+        return Done(COPIED if run.status == "finished" else PARTLY, "; ".join(notes))
+    return Done(NOT, "; ".join(notes))
+
+
+def _worth(run: Run) -> tuple[bool, int]:
+    """Of two runs the one that is worth more counts; of equal ones the first, as sorting leaves it."""
+    return run.status == "finished", len(run.records)
+
+
+def _there(target: Path) -> Run | None:
+    """The run in the target's place; None where there is nothing that could be lost."""
+    if not os.path.lexists(target) or (target.is_dir() and not target.is_symlink() and _is_empty(target)):
         return None
-    differing = [key for key in plans[0] if any(plan[key] != plans[0][key] for plan in plans)]
-    if len(differing) != 1:
-        return None
-    values = dict.fromkeys(value for plan in plans for value in plan[differing[0]])
-    joined: dict[str, Any] = {**plans[0], differing[0]: list(values)}
-    left_out = [entry for study in studies for entry in read_left_out(study)]
-    if left_out:
-        joined[LEFT_OUT] = [each for index, each in enumerate(left_out) if each not in left_out[:index]]
-    return joined
+    if target.is_dir():
+        return _looked_at(target)
+    return Run(target, "", error="it is no folder")
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:
+        return False
+
+
+def _looked_at(folder: Path) -> Run:
+    """A run that is broken where any of its files is: also one that the tables do not need."""
+    run = read_run(folder)
+    if run.status == "broken":
+        return run
+    for kind, name in FILES.items():
+        try:
+            records.read(folder / name, kind)
+        except FileNotFoundError:
+            if not os.path.lexists(folder / name):
+                continue  # not every run has all of them
+            return run._replace(status="broken", error=f"{name} is a link to nothing")
+        except (OSError, ValueError) as error:
+            return run._replace(status="broken", error=str(error))
+    if run.status == "finished":
+        # of a run of old the untrained network was not tested
+        tests = {(each.after_task, each.on_task) for each in run.records if each.after_task}
+        num_tasks, last = run.num_tasks, run.test_last
+        first = tasks_tested(0, num_tasks=num_tasks, test_last=last)
+        wanted = num_tests(num_tasks=num_tasks, test_last=last) - len(first)
+        if len(tests) < wanted:
+            return run._replace(status="broken", error=f"finished with {len(tests)} of {wanted} tests")
+    return run
+
+
+def _disagreement(best: Run, other: Run) -> str:
+    """In what they differ; empty where they agree, or one is a part of the other."""
+    both = best.status == other.status == "finished"
+    try:
+        found = (compare if both else contradictions)(best.path, other.path)
+    except (OSError, ValueError) as error:
+        return f"{best.path} and {other.path} cannot be compared: {error}"
+    said = "; ".join(f"{each.what}: {each.detail}" for each in found if not each.agrees)
+    return f"{best.path} and {other.path} differ in {said}" if said else ""
+
+
+def _not_of_a_run(target: Path) -> str:
+    """Why an unfinished run must not be replaced; empty where it may be."""
+    if target.is_symlink():
+        return "it is a link"
+    others = sorted(
+        path.name
+        for path in target.iterdir()
+        if path.name.replace(".previous.", ".") not in OF_A_RUN and not path.name.endswith(UNFINISHED)
+    )
+    return f"it has {', '.join(others[:3])}, which no run writes" if others else ""
+
+
+def _lay_beside(target: Path, folders: Sequence[Path], why: str) -> Done:
+    """Leave what is there, and put another run of that name into a folder of its own."""
+    said = f"what is in {target} stays, since {why}"
+    if target.parent.name == BESIDE_FOLDER:
+        return Done(NOT, said)
+    place = target.parent / BESIDE_FOLDER / target.name
+    others = [folder for folder in folders if not _is_same(folder, place)]
+    if not others:
+        return Done(NOT, f"{said}; another is in {place}" if place.is_dir() else said)
+    useful = [folder for folder in others if _looked_at(folder).records]
+    if not useful:
+        return Done(NOT, f"{said}; the other has no tests")
+    done = _merge_run(place, useful)
+    if done.outcome == NOT:
+        return Done(NOT, f"{said}; {done.why}")
+    more = f"; {done.why}" if done.why else ""
+    return Done(BESIDE, f"{said}; the other is in {place}: choose one and remove the other{more}")
 
 
 def main(sources: Sequence[str], *, into: str) -> int:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 MOST_THREADS = 1024  # torch is killed by the system for some number above it
+MOST_TASKS = 5_000  # of a stream; the analysis reads no more: its matrix has their square
 LARGEST_SEED = 2**63 - 1  # records hold seeds as 64-bit integers
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
@@ -40,6 +41,8 @@ def check_count(**settings: int) -> None:
 
 def check_num_tasks(num_tasks: int) -> int:
     check_count(num_tasks=num_tasks)
+    if num_tasks > MOST_TASKS:
+        raise ValueError(f"num_tasks must be at most {MOST_TASKS:,}, got {num_tasks=}")
     return num_tasks
 
 

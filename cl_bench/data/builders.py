@@ -139,7 +139,8 @@ def _look_for_cifar10(place: Path) -> Iterator[Source | DataError]:
         yield _cifar10_tree(folder)
     elif is_folder(folder):
         original = CIFAR10_BATCHES.archive
-        archives = sorted(path for path in folder.iterdir() if is_archive(path) and path.name != original)
+        found = (path for path in folder.iterdir() if is_archive(path) and path.name != original)
+        archives = sorted(filter(is_file, found))
         if len(archives) > 1:
             raise DataError(
                 f"{folder} must hold one archive of images, got {', '.join(path.name for path in archives)}; "

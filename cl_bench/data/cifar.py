@@ -14,8 +14,10 @@ from cl_bench.data.archives import plain_files
 from cl_bench.data.image_data import DataError, ImageData, reading
 from cl_bench.data.places import Source, is_file
 from cl_bench.data.unpickle import unpickle
+from cl_bench.files import read_whole
 
 SHAPE = (3, 32, 32)  # red, green, blue planes, each row by row
+MOST_MEMBERS = 1000  # of an archive; the originals have ten
 MAX_BYTES = 2**28  # the largest batch, CIFAR-100's train, has 155 million
 
 
@@ -124,7 +126,7 @@ def read_batches(files: tuple[Path, ...], *, batches: Batches, described: str) -
 def _content(path: Path) -> bytes:
     with reading(path):
         _check_size(str(path), path.stat().st_size)
-        return path.read_bytes()
+        return read_whole(path, most=MAX_BYTES)
 
 
 def _archived(archive: Path, batches: Batches) -> dict[str, tuple[str, bytes]]:
@@ -132,7 +134,7 @@ def _archived(archive: Path, batches: Batches) -> dict[str, tuple[str, bytes]]:
     wanted = {PurePosixPath(batches.folder, name): name for name in batches.md5}
     found = {}
     with reading(archive):
-        for member, read in plain_files(archive):
+        for member, read in plain_files(archive, most_members=MOST_MEMBERS):
             name = wanted.get(PurePosixPath(member.name))
             if name is None:
                 continue

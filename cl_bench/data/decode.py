@@ -1,6 +1,8 @@
 """Image files -> one uint8 array."""
 
 import io
+import math
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,6 +15,7 @@ from tqdm import tqdm
 
 from cl_bench.data.image_data import DataError, one_line
 from cl_bench.data.memory import check_fits
+from cl_bench.files import read_whole
 
 # Named, since Pillow can also open formats that start other programs.
 FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -20,6 +23,10 @@ GREYSCALE = ("1", "L", "LA")
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of 16 bits of grey
 DEEPER = ("I", "F")  # of 32 bits; Pillow has 16 bits of grey in PPM files, and in PNG of old, as I
 FILM = ("GIF", "PNG", "TIFF", "WEBP")  # a JPEG's further images are small or half a stereo pair
+MOST_BYTES = 2**28  # of one file
+MOST_PIXELS = 89_478_485  # of one image: from there on Pillow speaks of a bomb
+ANY_PIXELS = 2**31  # of all images, of whatever size their files are
+PIXELS_PER_BYTE = 100  # of more than that: pixels that a byte of their files may stand for; a JPEG's has 4
 ORIENTATION = 0x0112  # of EXIF: which way up the camera was held
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -61,9 +68,10 @@ def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title
     """
     array: np.ndarray | None = None  # [N, channels, height, width]
     told: Counter[str] = Counter()
+    claimed = _Claimed()
     for index, (name, file) in enumerate(tqdm(images, desc=title, unit="image", disable=None)):
         expected = None if array is None or size is not None else array.shape[2:]
-        pixels, about = _pixels(name, file, size=size, expected=expected, first=images[0][0])
+        pixels, about = _pixels(name, file, size=size, expected=expected, first=images[0][0], claimed=claimed)
         told.update(about)
         if array is None:
             array = _empty((len(images), *pixels.shape), title)
@@ -76,15 +84,48 @@ def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title
     return Decoded(torch.from_numpy(array), told)
 
 
+class _Claimed:
+    """How many pixels the images say that they have. It is asked before any is decoded."""
+
+    def __init__(self) -> None:
+        self._pixels = self._bytes = 0
+
+    def add(self, name: str, size: tuple[int, ...], num_bytes: int) -> None:
+        pixels = math.prod(size)
+        self._pixels += pixels
+        self._bytes += num_bytes
+        if pixels > MOST_PIXELS:
+            raise DataError(
+                f"{name} must have at most {MOST_PIXELS:,} pixels, got {pixels:,}; make it smaller"
+            )
+        most = max(ANY_PIXELS, PIXELS_PER_BYTE * self._bytes)
+        if self._pixels > most:
+            raise DataError(
+                f"{name} and those before it must have at most {most:,} pixels ({PIXELS_PER_BYTE} for each "
+                f"byte of their files, or {ANY_PIXELS:,}), got {self._pixels:,}; make them smaller"
+            )
+
+
 def _pixels(
-    name: str, file: bytes | str, *, size: int | None, expected: tuple[int, ...] | None, first: str
+    name: str,
+    file: bytes | str,
+    *,
+    size: int | None,
+    expected: tuple[int, ...] | None,
+    first: str,
+    claimed: _Claimed,
 ) -> tuple[np.ndarray, list[str]]:
     """One image, uint8 [1 or 3, height, width], and what is worth telling of it; `expected` is the (height,
     width) that it must have.
     """
     try:
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as image:
+        content = file if isinstance(file, bytes) else read_whole(file, most=MOST_BYTES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error says it below
+            opened = Image.open(io.BytesIO(content), formats=FORMATS)
+        with opened as image:
             # before anything is decoded: a small file can claim any size
+            claimed.add(name, image.size, len(content))
             if expected is not None and sorted(image.size) != sorted(expected):
                 raise _of_another_size(name, image.size, expected, first)
             told = [SIXTEEN] if _has_sixteen_bits(image) else []
@@ -111,7 +152,7 @@ def _plain(image: Image.Image, name: str, told: list[str]) -> Image.Image:
     grey = image.mode in GREYSCALE
     plain: Image.Image
     if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        plain = Image.fromarray(np.rint(np.asarray(image).astype(np.float64) / 257).astype(np.uint8))
+        plain = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
     elif image.mode in DEEPER:
         raise DataError(
             f"{name} must have 8 or 16 bits a channel, got mode {image.mode}, of no known range; convert it"

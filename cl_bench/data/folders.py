@@ -11,7 +11,7 @@ import torch
 from cl_bench.data.archives import plain_files
 from cl_bench.data.decode import decode
 from cl_bench.data.image_data import DataError, ImageData, reading
-from cl_bench.data.left_out import DEEPER, ELSEWHERE, NO_FILE, OUTSIDE, LeftOut, is_quiet
+from cl_bench.data.left_out import DEEPER, ELSEWHERE, NO_FILE, OUTSIDE, TWICE, LeftOut, is_quiet
 from cl_bench.data.peculiar import listed
 from cl_bench.data.places import Source, is_folder
 
@@ -132,26 +132,33 @@ def _listed(folder: Path) -> Tree:
                     _key((split, entry.name), left_out)
                 elif not is_quiet((entry.name,)):
                     before = len(images)
-                    for parts, path in _files_of(entry, (split, entry.name)):
-                        if key := _key(parts, left_out):
+                    for parts, path, is_plain in _files_of(entry, (split, entry.name)):
+                        key = _key(parts, left_out)
+                        if key and is_plain:
                             images[key] = path
+                        elif key:
+                            left_out.add(NO_FILE, *key)
                     if len(images) == before:
                         left_out.empty.append(f"{split}/{entry.name}")
     return Tree(images, left_out)
 
 
-def _files_of(folder: os.DirEntry[str], parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The files of a class, then those in folders below, with the parts of their paths from the split on."""
+def _files_of(
+    folder: os.DirEntry[str], parts: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], str, bool]]:
+    """The files of a class, then those in folders below: the parts of the path from the split on, the path,
+    and whether it can be read: a pipe or a device would be waited for. A link to nothing is an error later.
+    """
     below = []
     for entry in _sorted(folder):
         if entry.is_dir():
             below.append(entry)
         else:
-            yield (*parts, entry.name), entry.path
+            yield (*parts, entry.name), entry.path, entry.is_file() or not os.path.exists(entry.path)  # noqa: PTH110
     for top in below:
         for inside, _, names in os.walk(top.path):  # without following links, which may lead in circles
             deeper = Path(inside).relative_to(folder.path).parts
-            yield from (((*parts, *deeper, name), f"{inside}/{name}") for name in sorted(names))
+            yield from (((*parts, *deeper, name), f"{inside}/{name}", True) for name in sorted(names))
 
 
 def _sorted(folder: os.PathLike[str]) -> list[os.DirEntry[str]]:
@@ -190,6 +197,8 @@ def _archived(archive: Path) -> Tree:
                     "with those before it); unpack it and give the folder's path"
                 )
             tops.add(parts[:-3])
+            if key in images:
+                left_out.add(TWICE, member.name)
             images[key] = read()
     if len(tops) > 1:
         raise DataError(

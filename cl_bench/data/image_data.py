@@ -11,12 +11,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cl_bench.text import one_line as printable
+
 # What opening, decompressing or walking a damaged file raises. zlib.error and the like are no OSErrors.
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, MemoryError)
 
 
 class DataError(ValueError):
-    """A data set cannot be had. One line: the file, what was expected of it, what it was, and what to do."""
+    """A data set cannot be had. One line: the file, what was expected of it, what it was, and what to do.
+
+    Names in it may be a stranger's: they are shown, never obeyed.
+    """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(printable(message))
 
 
 class ImageData(NamedTuple):

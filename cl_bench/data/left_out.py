@@ -3,10 +3,13 @@
 from pathlib import PurePosixPath
 
 from cl_bench.data.peculiar import listed
+from cl_bench.text import one_line
 
 DEEPER = "a folder deeper than train/<class>/"
 OUTSIDE = "in no class folder"
 NO_FILE = "as a link or no plain file"
+TWICE = "twice in the archive, of which the last is read"
+MOST_LETTERS = 200  # of a name in a note
 ELSEWHERE = "in neither train nor test"
 QUIET = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave behind; so are hidden files
 
@@ -21,7 +24,7 @@ class LeftOut:
 
     def add(self, reason: str, *parts: str) -> None:
         """A file of these parts of a path."""
-        self._files.setdefault(reason, []).append("/".join(parts))
+        self._files.setdefault(reason, []).append(one_line("/".join(parts))[:MOST_LETTERS])
 
     def add_other_kind(self, *parts: str) -> None:
         """A file that is no image by the ending of its name."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import uuid
 import zlib
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ import torch
 
 from cl_bench.data.image_data import DataError, ImageData, checked, one_line, reading
 from cl_bench.data.places import Source, cache_folder
+from cl_bench.same_files import stamp
+from cl_bench.tensor_files import check_claims, check_dense
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +44,28 @@ def stored(source: Source, *, with_test: bool = True) -> ImageData:
 
 
 def fingerprint(source: Source) -> str:
-    """Hash of what the tensors depend on: the files' absolute paths, sizes and mtimes, and the reader."""
-    digest = hashlib.sha256(json.dumps([FORMAT, source.name, source.reader]).encode())
-    for file in source.files:
-        with reading(file):
-            status = os.stat(file)  # noqa: PTH116 (with Path, a tree of 60,000 files takes a second)
-        digest.update(f"\0{file}\0{status.st_size}\0{status.st_mtime_ns}".encode(errors="surrogateescape"))
-    return digest.hexdigest()[:20]
+    """Hash of what the tensors depend on: the files' absolute paths and contents, and the reader."""
+    try:
+        contents = stamp(source.files)
+    except OSError as error:
+        with reading(error.filename or source.name):
+            raise
+    about = json.dumps([FORMAT, source.name, source.reader, contents])
+    return hashlib.sha256(about.encode()).hexdigest()[:20]
 
 
 def _load(path: Path, *, with_test: bool) -> ImageData | None:
     """What was saved at `path`, mapped into memory (writes stay private); None if there is nothing whole."""
     try:
+        if not path.exists():
+            return None
+        _check_claims(path)
         saved = torch.load(path, weights_only=True, mmap=True)
+        check_dense(saved[name] for name in TENSORS)
         checksums = saved.pop("checksums")
         texts = {name: tuple(saved.get(name, ())) for name in ("class_names", "notes")}
+        if not all(isinstance(text, str) for text in (*texts["class_names"], *texts["notes"])):
+            raise DataError("names must be texts")
         data = ImageData(**{**saved, **texts, "channels_last": False})
         if not with_test:
             data = data.without_test()
@@ -70,6 +80,13 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
         log.warning("rebuilding the damaged cache file %s: %s", path, one_line(error))
         return None
     return data
+
+
+def _check_claims(path: Path) -> None:
+    """Before torch maps it: it would wait for a pipe."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DataError("it is no regular file")
+    check_claims(path)
 
 
 def _save(data: ImageData, path: Path) -> None:

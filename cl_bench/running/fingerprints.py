@@ -10,13 +10,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cl_bench.files import abandoned, read_json, write_whole
+from cl_bench.files import MOST, abandoned, read_json, write_whole
 from cl_bench.provenance import differences
 from cl_bench.running import code_hashes
 from cl_bench.running.tuned import reads_test
+from cl_bench.same_files import stamp
 from cl_bench.settings import is_incidental
 
-REMEMBERED = ".data"  # beside the studies: hashes of data sets, by their files' sizes and times
+REMEMBERED = ".data"  # beside the studies: hashes of data sets, by the contents of their files
 
 
 def targets(config: DictConfig) -> list[str]:
@@ -73,7 +74,7 @@ def data_now(config: DictConfig) -> dict[str, str | None]:
     """The hashes of the configuration's data as they are now: remembered for files that were not touched."""
     path = _memory_of(config)
     with suppress(OSError, ValueError, KeyError, TypeError):
-        known = read_json(path)
+        known = read_json(path, most=MOST)
         if known["stamp"] == _stamp(known["files"]):
             return known["data"]
     from cl_bench.data.fingerprint import digest
@@ -109,11 +110,10 @@ def _memory_of(config: DictConfig) -> Path:
 
 
 def _stamp(files: Any) -> str:
-    """Sizes and times of files, and times of the folders that they lie in, which new files change."""
-    found = hashlib.sha256()
+    """Contents of files, and times of the folders that they lie in, which new files change."""
+    found = hashlib.sha256(stamp(files).encode())
     folders = {str(Path(file).parent) for file in files}
-    for path in [*files, *sorted(folders | {str(Path(folder).parent) for folder in folders})]:
-        status = os.stat(path)  # noqa: PTH116 (with Path, a tree of 60,000 files takes a second)
-        size = 0 if path in folders else status.st_size
-        found.update(f"\0{path}\0{size}\0{status.st_mtime_ns}".encode(errors="surrogateescape"))
+    for path in sorted(folders | {str(Path(folder).parent) for folder in folders}):
+        changed = Path(path).stat().st_mtime_ns
+        found.update(f"\0{path}\0{changed}".encode(errors="surrogateescape"))
     return found.hexdigest()

@@ -10,12 +10,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.agreement import Compared, compare
 from cl_bench.files import read_json
-from cl_bench.running.compose import register
+from cl_bench.running.bounded import within_memory
+from cl_bench.running.checked import Checker, Problem
+from cl_bench.running.compose import flatten, plain, register
 from cl_bench.running.folder import RunFolder
 from cl_bench.running.job import execute
 from cl_bench.running.stored import StoredConfigError, stored_config
+from cl_bench.text import one_line
+from cl_bench.validation import check_seed, check_seeds
 
 UNCHANGED = "versions and hardware are those of the first time: the results or the code were changed"
+TOGETHER = "trained_at_once_with_seeds"  # in run.json
+MOST_SEEDS = 1000  # that are trained at once
+MOST_SAID = 500  # letters of an error
 
 
 class Verified(NamedTuple):
@@ -32,7 +39,8 @@ class Verified(NamedTuple):
 def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Verified:
     """Run a finished run again, from its stored configuration, in a temporary folder, and compare.
 
-    A seed that was trained at once with others is trained with them again.
+    A seed that was trained at once with others is trained with them again. It takes as long as the run did,
+    and at most the memory that is free.
 
     Raises:
         ValueError: for a run that is not finished, or a configuration that cannot be run; and whatever a run
@@ -46,8 +54,10 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
         folder = RunFolder(_alone(config, about["seed"])).path
         if folder.parent != Path(place, "verify"):
             raise StoredConfigError(f"{run}: names must not lead out of a folder, got {folder.name!r}")
+        _check_settings(run, config)
         try:
-            execute(config, show_progress=show_progress)
+            with within_memory():
+                execute(config, show_progress=show_progress)
         except OmegaConfBaseException as error:
             raise StoredConfigError(
                 f"a run is verified by a version of cl_bench that has its settings, got {run}, without "
@@ -70,13 +80,40 @@ def _finished(run: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"verify needs the folder of a run, got {path}: {error!r}") from error
     if status != "finished" or type(seed) is not int:
-        raise ValueError(f"verify needs a finished run, got status={status!r}, seed={seed!r} in {path}")
+        raise ValueError(f"verify needs a finished run, got {status=}, {seed=} in {path}"[:MOST_SAID])
+    together = about.get(TOGETHER)
+    try:
+        check_seed("seed", seed)
+        if together is not None:
+            check_seeds(together)
+            if len(together) > MOST_SEEDS or seed not in together:
+                raise ValueError(f"a run is one of at most {MOST_SEEDS} seeds that were trained at once")
+    except ValueError as error:
+        raise ValueError(f"verify needs a finished run, got {path}: {error}"[:MOST_SAID]) from error
     return about
+
+
+def _check_settings(run: Path, config: DictConfig) -> None:
+    """The rules of `cl-bench run`, for settings that this version has: those of another may have none."""
+    try:
+        settings = plain(config)
+        broken = next((each for each in Checker().problems_of(settings) if _there(settings, each)), None)
+    except (TypeError, AttributeError, KeyError, OmegaConfBaseException) as error:
+        raise StoredConfigError(f"{run}: its settings must be those of a run, got {error!r}") from error
+    if broken is not None:
+        raise StoredConfigError(one_line(f"{run}: {broken.message}")[:MOST_SAID])
+
+
+def _there(settings: Mapping[str, Any], problem: Problem) -> bool:
+    names = flatten(dict(settings))
+    return all(
+        any(each == name or each.startswith(f"{name}.") for each in names) for name in problem.settings
+    )
 
 
 def _again(config: DictConfig, about: Mapping[str, Any], place: str) -> None:
     """Set where and how the run is done again; not what it computes."""
-    together = about.get("trained_at_once_with_seeds")
+    together = about.get(TOGETHER)
     with open_dict(config):
         config.results_dir, config.study, config.resume = place, "verify", False
         config.seed, config.seeds = about["seed"], together
@@ -92,7 +129,9 @@ def _alone(config: DictConfig, seed: int) -> DictConfig:
 def _changes(title: str, before: Any, now: Mapping[str, Any]) -> list[str]:
     before = before if isinstance(before, dict) else {}
     return [
-        f"{title} {name}: {before.get(name, 'not recorded')} then, {now.get(name, 'none')} now"
+        one_line(f"{title} {name}: {before.get(name, 'not recorded')} then, {now.get(name, 'none')} now")[
+            :MOST_SAID
+        ]
         for name in dict.fromkeys([*before, *now])
         if before.get(name) != now.get(name)
     ]
@@ -101,9 +140,9 @@ def _changes(title: str, before: Any, now: Mapping[str, Any]) -> list[str]:
 def table(run: Path, found: Verified) -> str:
     """What agrees and what does not; where something does not, what has changed."""
     width = max(len(each.what) for each in found.compared)
-    lines = [f"{run}, run again:", ""]
+    lines = [one_line(f"{run}, run again:"), ""]
     lines += [
-        f"  {each.what:<{width}}  {'agrees' if each.agrees else 'DIFFERS'}  {each.detail}"
+        f"  {each.what:<{width}}  {'agrees' if each.agrees else 'DIFFERS'}  {one_line(each.detail)}"
         for each in found.compared
     ]
     if found.agrees:

@@ -99,7 +99,7 @@ def test_a_header_that_claims_two_to_the_forty_images_allocates_nothing(tmp_path
     path = tmp_path / f"images{suffix}"
     path.write_bytes(gzip.compress(content) if suffix else content)
     with pytest.raises(
-        DataError, match=r"at most 1,073,741,824 bytes, got a header that claims 1,099,511,627,792"
+        DataError, match=r"at most 134,217,728 bytes, got a header that claims 1,099,511,627,792"
     ):
         read_idx(path, num_dimensions=3, md5="")
 

@@ -90,7 +90,7 @@ def test_a_changed_source_is_read_again(root: Path, cache: Path, write_idx: Writ
     path = root / files.train_images
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     build(root)
-    assert len(saved_in(cache)) == 2
+    assert len(saved_in(cache)) == 1  # the contents are the same
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(DataError):
         build(root)

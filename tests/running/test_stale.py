@@ -13,7 +13,7 @@ import cl_bench
 from cl_bench import records
 from cl_bench.analysis.folders import read_run
 from cl_bench.cli import main
-from cl_bench.data import ImageData
+from cl_bench.data import DataError, ImageData
 from cl_bench.data.fingerprint import digest
 from cl_bench.running import build
 from cl_bench.running.compose import compose
@@ -170,7 +170,7 @@ def test_a_killed_run_does_not_go_on_with_other_data(own_data, tmp_path, monkeyp
     assert "resumed" not in about(folder)
 
 
-def test_data_are_read_again_only_where_their_files_were_touched(tmp_path, monkeypatch, data_root):
+def test_data_are_read_again_only_where_their_files_have_changed(tmp_path, monkeypatch, data_root):
     (tmp_path / "mnist").mkdir()
     shutil.copytree(data_root / "mnist", tmp_path / "mnist", dirs_exist_ok=True)
     config = compose(
@@ -185,6 +185,13 @@ def test_data_are_read_again_only_where_their_files_were_touched(tmp_path, monke
     file = next(path for path in (tmp_path / "mnist").rglob("*") if path.is_file())
     os.utime(file)
     assert data_now(config) == first
+    assert len(reads) == 1
+    about, content = file.stat(), file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(file, ns=(about.st_atime_ns, about.st_mtime_ns))  # of the same size and time
+    with pytest.raises(DataError, match=file.name):
+        data_now(config)
     assert len(reads) == 2
 
 

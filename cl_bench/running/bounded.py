@@ -1,0 +1,51 @@
+"""A bound on the memory that this process may ask for: an error of one line, where the system would kill."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STATUS, MEMORY = Path("/proc/self/status"), Path("/proc/meminfo")
+GPU = Path("/dev/nvidiactl")  # whose driver maps far more into a process than it uses
+SPARED = 2**28  # bytes, for all else that the machine does
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Refuse what does not fit into the memory that is free now. It has no effect where the system does not
+    tell, or has a GPU.
+
+    Raises:
+        ValueError: where more was asked for.
+    """
+    found = None if GPU.exists() else _used_and_free()
+    if found is None:
+        yield
+        return
+    import resource
+
+    used, free = found
+    most, (before, hard) = used + free - SPARED, resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+            raise ValueError(
+                f"this run must fit into memory, of which {free / 1e9:,.1f} GB are free"
+            ) from error
+        raise
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+def _used_and_free() -> tuple[int, int] | None:
+    """Bytes of data that this process has, and that are free; None where nobody tells."""
+    try:
+        return _bytes(STATUS, "VmData:"), _bytes(MEMORY, "MemAvailable:")
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _bytes(path: Path, name: str) -> int:
+    lines = path.read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
