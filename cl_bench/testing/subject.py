@@ -1,15 +1,13 @@
 """The strategy under test, in runs of a second on the embedded digits."""
 
-import importlib
-from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from avalanche.core import SupervisedPlugin
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from cl_bench.choices import choices
@@ -23,6 +21,7 @@ from cl_bench.strategies import Learner
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import SCENARIOS, TaskStream
 from cl_bench.testing.claims import Claims
+from cl_bench.testing.configured import configured, where
 from cl_bench.training.experiment import measurements, weights_sha256
 from cl_bench.training.generators import Seeds, global_generators_restored
 
@@ -39,18 +38,10 @@ MODELS = {
     "mlp": ("model=mlp", "model.hidden=[12]"),
     "cnn": ("model=cnn", "model.channels=[4,4]", "model.hidden=8"),
 }
-SMALL_STRATEGY = {
-    "num_test_samples": 2,
-    "coreset_size": 5,
-    "coreset_epochs": 1,
-    "memory_size": 20,
-    "buffer_batch_size": 8,
-}  # where there is such a setting
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 THREE = ("benchmark=split_digits", "benchmark.num_tasks=3")
 SCENARIO = "benchmark.scenario"
 PERMUTED = ("benchmark=permuted_digits", "benchmark.num_tasks=2")
-UNTUNED = "tuned=none"  # two strategies are compared with the same step size
 
 ChangeOfStream = Callable[[TaskStream], TaskStream]
 
@@ -166,14 +157,14 @@ class Subject:
         """As `cl-bench run` does before it begins, in the same words. Raises ValueError."""
         if ":" in self.strategy:
             scenario = f"{SCENARIO}={SCENARIOS[0]}"  # whichever: nothing is built
-            checked(self._config(scenario, model="mlp", seed=0))
+            checked(self.config(scenario, model="mlp", seed=0))
         else:
             checked(compose([f"strategy={self.strategy}", *self.overrides]))
 
     @property
     def overrides(self) -> list[str]:
         """Its settings, and where else its YAML is looked for."""
-        return [*_where(self._search), *self.settings]
+        return [*where(self._search), *self.settings]
 
     def choices(self, group: str) -> dict[str, Path]:
         """Name -> file, also of `config_dirs`; as in Hydra our own come first, then those of packages."""
@@ -220,54 +211,6 @@ class Subject:
             target = f"{name}.{cls}" if cls else None
             self._configs[whole] = configured((first, *whole), target=target, search=self._search)
         return self._configs[whole]
-
-
-@cache
-def _composed(*choices: str) -> DictConfig:
-    return compose(choices)
-
-
-def _where(search: Sequence[str]) -> list[str]:
-    return [f"hydra.searchpath=[{','.join(search)}]"] if search else []
-
-
-def configured(
-    overrides: Sequence[str], *, target: str | None = None, search: Sequence[str] = ()
-) -> DictConfig:
-    """As composed at once, but choices that were composed before are not composed again.
-
-    Args:
-        target: a class in place of the chosen strategy's, whose settings it does not take.
-    """
-    if target is not None:  # whose settings are all new
-        overrides = [part.removeprefix("+") if part.startswith("+strategy.") else part for part in overrides]
-    first = ("strategy=", "benchmark=", "benchmark/dataset=", "model=", "+", "~")
-    chosen = [part for part in overrides if part.startswith(first)]
-    choices = list({part.split("=")[0]: part for part in chosen}.values())
-    config = deepcopy(_composed(*choices, UNTUNED, *_where(search)))
-    with open_dict(config):
-        if target is not None:
-            config.strategy = _node(target)
-        config.merge_with_dotlist(
-            [f"strategy.{key}={value}" for key, value in SMALL_STRATEGY.items() if key in config.strategy]
-        )
-    OmegaConf.set_struct(config.strategy, target is None)
-    config.merge_with_dotlist([part for part in overrides if part not in chosen])
-    return config
-
-
-def _node(target: str) -> dict[str, Any]:
-    """The configuration of a class."""
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"a strategy must be a choice or package.module:Class, got {target!r}: {error}"
-        ) from error
-    if isinstance(found, type) and issubclass(found, Learner):
-        return {"name": name, "_target_": target}
-    return {"name": name, "_target_": "cl_bench.strategies.stock", "path": target, "settings": {}}
 
 
 def build_run(config: DictConfig, change: ChangeOfStream | None = None) -> Run:

@@ -15,7 +15,8 @@ from cl_bench.strategies import VCL
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream
 from cl_bench.streams.transforms import identity
-from cl_bench.testing.subject import MODELS, SMALL, Outcome, Run, build_run, configured, outcome_of
+from cl_bench.testing.configured import configured
+from cl_bench.testing.subject import MODELS, SMALL, Outcome, Run, build_run, outcome_of
 from cl_bench.training.generators import Seeds, global_generators_restored
 from cl_bench.training.noise import Noise
 
