@@ -14,7 +14,7 @@ from cl_bench.testing.secrets import CPU, other_task
 from cl_bench.testing.subject import SCENARIO, Run, Subject
 from cl_bench.testing.training import (
     BATCH_NORM,
-    ONE_RUN,
+    TWO_RUNS,
     testing_changes_nothing,
     the_size_of_test_batches_changes_nothing,
 )
@@ -28,7 +28,7 @@ TOLERANCE = 1e-4  # of a logarithm, and relative: sums round by their order
     cause="the network left in train mode, statistics or class shares of the test batch, classes taken from "
     "the labels of the test, a cache that outlives a task or goes by position, or a counter or average that "
     "moves with each test",
-    rests_on=(*ONE_RUN, testing_changes_nothing, the_size_of_test_batches_changes_nothing),
+    rests_on=(*TWO_RUNS, testing_changes_nothing, the_size_of_test_batches_changes_nothing),
 )
 def the_prediction_depends_on_the_image_alone(subject: Subject) -> str:
     scenarios = dict.fromkeys((subject.claims.scenarios[0], subject.claims.scenarios[-1]))
