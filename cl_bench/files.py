@@ -127,11 +127,14 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
         check_regular(path, about)
-        room = min(most, max(about.st_size, 2**16)) + 1  # read takes the memory before it reads
-        content = (file.read(room) or b"") if about.st_size <= most else b""  # None: nothing is there yet
-    if max(len(content), about.st_size) > most:
-        raise ForeignFileError(f"{path} must have at most {most:,} bytes, got {about.st_size:,}")
-    return content
+        pieces, size = [], 0
+        block = min(max(about.st_size + 1, 2**16), most + 1)  # a read takes all the memory that it asks for
+        while about.st_size <= most and size <= most and (piece := file.read(block)):
+            pieces.append(piece)
+            size += len(piece)
+    if max(size, about.st_size) > most:
+        raise ForeignFileError(f"{path} must have at most {most:,} bytes, got {max(size, about.st_size):,}")
+    return b"".join(pieces)
 
 
 def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
