@@ -31,6 +31,7 @@ def cases(place: Path) -> dict[str, Callable[[], Case]]:
     def after(stopped: bool, *changes: str, without: str = "") -> Callable[[], Case]:
         def make() -> Case:
             before = alone(root)
+            shutil.rmtree(root, ignore_errors=True)  # what is left of another case
             _, stops = run(before)
             shutil.rmtree(root)
             root.mkdir()

@@ -10,8 +10,8 @@ from fuzzing import bounded, bytes_near, few, fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cl_bench.running import checkpoints
-from cl_bench.running.checkpoints import MAGIC, CheckpointError
+from cl_bench.running import checkpoint_file as checkpoints
+from cl_bench.running.checkpoint_file import MAGIC, CheckpointError
 
 CONTENT = {"state": {"weights": torch.arange(6.0), "steps": 4}, "runs": ["a"], "seconds": 1.5}
 
