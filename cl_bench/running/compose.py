@@ -138,7 +138,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
     try:
         return _container(config, resolve=True)
     except MissingMandatoryValue as error:
-        missing = sorted(OmegaConf.missing_keys(config)) or [str(error.full_key)]
+        written = flatten(_container(config, resolve=False))
+        missing = sorted(name for name, value in written.items() if value == "???") or [str(error.full_key)]
         have = "has" if len(missing) == 1 else "have"
         raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got none") from error
 

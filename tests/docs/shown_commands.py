@@ -166,7 +166,7 @@ def _pip(rest: list[str]) -> None:
     for name in names:
         if "[" in name:
             assert_extra(name.partition("[")[2].rstrip("]"))
-        elif name not in ("-e", ".") and not name.endswith(".whl"):
+        elif name not in ("-e", ".", "--no-build-isolation") and not name.endswith(".whl"):
             assert "my_method" in name or name in OTHERS or Path(name).exists(), name
 
 

@@ -166,7 +166,7 @@ def test_a_killed_run_does_not_go_on_with_other_data(own_data, tmp_path, monkeyp
     assert (folder / "checkpoint").is_dir()
     (tmp_path / "level").write_text("2")
     execute(config)
-    assert "is left aside, and the run begins anew: the train images or labels are others" in caplog.text
+    assert "the run begins anew: the train images or labels are others; it is left aside" in caplog.text
     assert "resumed" not in about(folder)
 
 
