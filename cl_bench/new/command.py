@@ -7,12 +7,13 @@ from pathlib import Path
 
 from cl_bench.new.package import KINDS, write
 
-WHAT_NOW = """{folder}
-  {name}/strategy.py                the method: a class
-  {name}/conf/strategy/{name}.yaml    its settings; strategy={name} finds them
-  {name}/conf/search/{name}.yaml      what cl-bench tune tries
-  tests/                            what every strategy must hold, and what is this one's own
-
+WRITTEN = {
+    "{name}/strategy.py": "the method: a class",
+    "{name}/conf/strategy/{name}.yaml": "its settings; strategy={name} finds them",
+    "{name}/conf/search/{name}.yaml": "what cl-bench tune tries",
+    "tests/": "what every strategy must hold, and what is this one's own",
+}
+WHAT_NOW = """
 Nothing of this needs a network: cl_bench brought setuptools and pytest.
   pip install --no-build-isolation -e {folder}
   cl-bench check {name}
@@ -43,5 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"cl-bench: {error}", file=sys.stderr)
         return 1
-    print(WHAT_NOW.format(folder=folder, name=given.name))
+    print(folder, *_written(given.name), WHAT_NOW.format(folder=folder, name=given.name), sep="\n")
     return 0
+
+
+def _written(name: str) -> list[str]:
+    """A line for each part of the package."""
+    rows = [(path.format(name=name), what.format(name=name)) for path, what in WRITTEN.items()]
+    width = max(len(path) for path, _ in rows)
+    return [f"  {path:<{width}}  {what}" for path, what in rows]
