@@ -119,6 +119,16 @@ def test_the_examples_are_the_templates(site):
         assert f"My{kind}" in shown
 
 
+def test_tests_that_pages_name_are_there():
+    names = {
+        name
+        for path in DOCS.glob("*.md")
+        for name in re.findall(r"`((?:tests/[\w/]*)?test_\w+\.py)`", path.read_text())
+    }
+    assert names
+    assert not [name for name in names if not [*ROOT.glob(name), *ROOT.glob(f"tests/*/{name}")]]
+
+
 def test_every_question_and_every_claim_of_the_kit_is_shown(site):
     from cl_bench.testing import CHECKS, Claims
 
