@@ -6,10 +6,12 @@ import torch
 from avalanche.core import SupervisedPlugin
 from torch import Tensor, nn
 
+from cl_bench.streams.tasks import TaskStream
 from cl_bench.testing.check import Failed, NotApplicable, applies, check, demand
 from cl_bench.testing.reach import generators_restored, other_networks
+from cl_bench.testing.secrets import CPU, other_task
 from cl_bench.testing.stacking import double_precision, in_double
-from cl_bench.testing.subject import PERMUTED, THREE, Run, Subject, copied, same
+from cl_bench.testing.subject import PERMUTED, THREE, ChangeOfStream, Run, Subject, copied, same
 from cl_bench.testing.training import ONE_RUN, TWO_RUNS
 from cl_bench.training.generators import global_generators_restored
 
@@ -91,9 +93,10 @@ def _value_and_gradient(strategy: Any, weights: Tensor) -> tuple[float, Tensor] 
 
 
 @check(
-    "does what it keeps of a task not depend on the batch size?",
+    "does what it keeps of a task not depend on the batch size, nor on the order of examples?",
     cause="a Fisher information of batch means (it falls with the batch size), of the last batch only, "
-    "or a sum over batches that is divided by their number",
+    "a sum over batches that is divided by their number, or gradients that are not set to zero between "
+    "examples",
     rests_on=TWO_RUNS,
 )
 def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
@@ -107,15 +110,39 @@ def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
     sizes = " and ".join(map(str, BATCH_SIZES))
     seen = f"with batches of {sizes} {worst} differs by {error:.2g} of its length, ratio {ratio:.3g}"
     demand(error < 1e-3, seen)
+    other = _after_standstill(subject, BATCH_SIZES[0], change=_backwards)
+    worst = max(small, key=lambda name: _relative(small[name], other[name]))
+    apart = _relative(small[worst], other[worst])
+    demand(
+        apart < 1e-3 or _draws(subject, small),
+        f"with the task's examples in another order {worst} differs by {apart:.2g} of its length",
+    )
     return f"with batches of {sizes} all {len(small)} tensors are within {error:.0e}"
 
 
-def _after_standstill(subject: Subject, batch_size: int) -> dict[str, Tensor]:
+def _draws(subject: Subject, kept: dict[str, Tensor]) -> bool:
+    """Whether what it keeps is drawn at random, so that it goes by the order of examples."""
+    seeds = "seed_for.noise=1", "seed_for.batches=1"
+    other = _after_standstill(subject, BATCH_SIZES[0], *seeds)
+    return any(_relative(kept[name], other[name]) >= 1e-3 for name in kept)
+
+
+def _backwards(stream: TaskStream) -> TaskStream:
+    """Training examples in the other order."""
+    return stream._replace(
+        train=tuple(other_task(task.pixels(CPU).flip(0), task.labels.flip(0), task) for task in stream.train)
+    )
+
+
+def _after_standstill(
+    subject: Subject, batch_size: int, *overrides: str, change: ChangeOfStream | None = None
+) -> dict[str, Tensor]:
     """What is kept of a task in which no weight moved, and the loss that it adds a little way off."""
     with global_generators_restored(0):
         run = subject.run(
             *(*PERMUTED, f"training.batch_size={batch_size}", "training.epochs=1"),
-            *("training.optimizer=sgd", f"training.learning_rate={STANDSTILL}"),
+            *("training.optimizer=sgd", f"training.learning_rate={STANDSTILL}", *overrides),
+            change=change,
         )
         run.train(0)
         strategy = run.strategy

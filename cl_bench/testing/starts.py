@@ -14,7 +14,8 @@ TOLERANCE = 1e-4  # of the gradient's length
     "does nothing pull at the weights in the first step of a task, when nothing has changed?",
     cause="a penalty around other weights than the last solution (the first ones, 0, older ones), "
     "a teacher or logits that are a task old, of other images or heads, a temperature on one side only, or "
-    "F.kl_div of probabilities in place of their logarithms",
+    "F.kl_div of probabilities in place of their logarithms; two anchors that are averaged without their "
+    "importances, so that the newest one pulls, too",
     rests_on=TWO_RUNS,
 )
 def nothing_pulls_at_the_start_of_a_task(subject: Subject) -> str:
@@ -41,6 +42,31 @@ def nothing_pulls_at_the_start_of_a_task(subject: Subject) -> str:
             f"in the first step of task {task} the gradient is {error:.2g} of its length apart from that "
             f"with {without}",
         )
+    if claim == "second":
+        _demand_that_older_anchors_pull_alone(subject)
     names = " and ".join(map(str, tasks))
     where = f"in the first step of task {names} the gradient"
     return f"{where} is that with {without}, within {max(errors):.0e} of its length"
+
+
+def _demand_that_older_anchors_pull_alone(subject: Subject) -> None:
+    """At the weights of task 2 its own anchor pulls nowhere: what pulls there is that of task 1, as if task 2
+    had not been learnt.
+    """
+    with global_generators_restored(0):
+        both, one = subject.run(*THREE), subject.run(*THREE)
+        both.train(0, 1)
+        one.train(0)
+        stand_alike(one, both)
+        found = []
+        for run in (both, one):
+            first = watched(run)
+            with global_generators_restored(0):
+                run.train(2)
+            found.append(first.found[0])
+    error = float((found[0] - found[1]).norm() / found[1].norm())
+    demand(
+        error < TOLERANCE,
+        f"in the first step of task 3 the gradient is {error:.2g} of its length apart from that which the "
+        "anchor of task 1 alone has at the same weights",
+    )
