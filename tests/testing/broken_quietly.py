@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cl_bench.posteriors import bernoulli, laplace
-from cl_bench.strategies import EWC, VCL, BayesBiNN, Finetune, LwF, Replay
+from cl_bench.posteriors.gaussian import Gaussian
+from cl_bench.strategies import DER, EWC, VCL, BayesBiNN, Finetune, LwF, Replay
 from cl_bench.strategies.experiences import head_of, resident_tasks
 from cl_bench.strategies.rehearsal import Rehearsal
 from cl_bench.testing import Claims
@@ -178,3 +179,64 @@ class CountsTheExamplesOfThisTask(Rehearsal):
                 self.rows.append(row)
             elif place < len(self.rows):
                 self.rows[place] = row
+
+
+@breaks("der", caught_by="nothing_pulls_at_the_start_of_a_task")
+class RemembersProbabilities(DER):
+    """Compares logits with the softmax of remembered ones."""
+
+    def _after_training_iteration(self, **kwargs: Any) -> None:
+        self.mb_output = self.mb_output.softmax(dim=-1)
+        super()._after_training_iteration(**kwargs)
+
+
+@breaks("lwf", caught_by="nothing_pulls_at_the_start_of_a_task")
+class AsksTheTeacherOnce(LwF):
+    """The teacher's answers to the first batch of a task stand for those to every later one of its size."""
+
+    in_task = ("answers",)
+    answers: Any = None
+
+    def _by_head(self, network: Any) -> dict[int, Tensor]:
+        found = super()._by_head(network)
+        if network is self.logits:
+            return found
+        mine = found[self._own_head]
+        if self.steps_taken == 0 or self.answers[self._own_head].shape != mine.shape:
+            self.answers = found
+        return self.answers
+
+
+@breaks("vcl", caught_by="the_posterior_is_the_next_prior")
+class TakesUnusedHeadsForLearnt(VCL):
+    """After a task the narrow start of heads that come later is their prior, too."""
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.prior = Gaussian(*(part.clone() for part in self.posterior))
+
+
+@breaks("vcl", caught_by="sequential_learning_ends_at_the_batch_posterior")
+class CountsTheFirstTask(VCL):
+    """The divergence is divided by the first task's number of examples in every task."""
+
+    first_number = 0
+    kept = ("first_number",)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        super()._before_training_exp(**kwargs)
+        self.first_number = self.first_number or self.num_examples
+
+    def add_kl_gradient(self, prior: Gaussian, num_examples: int, active: Tensor) -> None:
+        super().add_kl_gradient(prior, self.first_number, active)
+
+    def added_loss(self) -> Tensor:
+        return super().added_loss() * self.num_examples / self.first_number
+
+
+@breaks("bayesbinn", caught_by="sequential_learning_ends_at_the_batch_posterior")
+class ScalesByTheBatch(BayesBiNN):
+    """The likelihood of a task is that of as many examples as a batch has."""
+
+    def _scale(self, relaxed: Tensor, noise: Tensor) -> Tensor:
+        return super()._scale(relaxed, noise) * (self.num_in_batch / self.num_examples)
