@@ -55,6 +55,8 @@ class DER(Rehearsal):
                 f"buffer_batch_size must leave room in batch_size={self.train_mb_size} when compute_matched, "
                 f"got buffer_batch_size={buffer_batch_size}"
             )
+        if beta == 0 and not compute_matched:
+            self.claims = self.claims._replace(pulls_nowhere_at_start="unmoved")
         self.share_left_out = num_rehearsed / self.train_mb_size if compute_matched else 0.0
 
     def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:

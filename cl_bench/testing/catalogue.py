@@ -64,6 +64,7 @@ CHECKS: tuple[Check, ...] = (
     normalisation.every_step_is_taken_in_train_mode,
     third_task.it_differs_from_finetuning_in_the_third_task,
     third_task.every_task_renews_what_it_keeps,
+    third_task.outputs_of_every_task_are_held,
     third_task.importances_add_up,
     third_task.a_task_without_a_move_adds_no_importance,
     starts.nothing_pulls_at_the_start_of_a_task,

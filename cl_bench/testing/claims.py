@@ -32,7 +32,8 @@ class Claims(NamedTuple):
         by_path: importances come from the way that weights go: a task without a move adds nothing.
         accumulates: importances add up: two equal tasks pull as twice one does.
         pulls_nowhere_at_start: the first gradient is that of the batch's loss alone, as nothing has changed
-            yet: in `every` task, or in the `second` alone (where a third one has two anchors).
+            yet: in `every` task, or in the `second` alone (where a third one has two anchors), or only where
+            weights were `unmoved` from the very start (logits that are remembered from each step).
         averages: of weight samples in tests: `probabilities`, `logits`, or nothing known, "".
         scenarios: where it runs; in others it raises a ValueError that names the scenario.
     """

@@ -21,9 +21,11 @@ from cl_bench.testing.subject import PERMUTED, Subject
 
 NUM_COPIES = 150
 SIGNED_PIXELS = (torch.tensor([40, 20, -10, -50]), torch.tensor([-20, 30, -30, 20]))  # 100 x y, by task
+# how often each image comes in a task: what is divided by the number of another task, or of a batch, is off
+TIMES = (1, 2)
 NUM_WEIGHTS = NUM_COPIES * len(SIGNED_PIXELS[0])
 # how far from the exact posterior it may be: lambda, means, and relative, variances
-OF_NATURAL, OF_MEAN, OF_VARIANCE = 0.03, 0.02, 0.04
+OF_NATURAL, OF_MEAN, OF_VARIANCE = 0.04, 0.02, 0.04
 
 
 class OneWeightEach(nn.Module):
@@ -43,17 +45,18 @@ def one_weight_each(**settings: Any) -> nn.Module:
     return OneWeightEach(NUM_WEIGHTS)
 
 
-def _task(signed: Tensor) -> TaskData:
+def _task(signed: Tensor, times: int) -> TaskData:
     place = torch.arange(NUM_WEIGHTS)
     images = torch.zeros(NUM_WEIGHTS, 1, 1, NUM_WEIGHTS, dtype=torch.uint8)
     images[place, 0, 0, place] = signed.abs().repeat(NUM_COPIES).to(torch.uint8)
-    labels = (signed > 0).long().repeat(NUM_COPIES)
+    images = images.repeat(times, 1, 1, 1)
+    labels = (signed > 0).long().repeat(NUM_COPIES * times)
     scaling = Scaling(torch.full((1, 1, 1), 1 / 100), torch.zeros(1, 1, 1))
     return TaskData(SharedImages(images), None, labels, head=0, view=identity, to_float=scaling)
 
 
 def _stream(_: TaskStream) -> TaskStream:
-    tasks = tuple(_task(signed) for signed in SIGNED_PIXELS)
+    tasks = tuple(_task(*each) for each in zip(SIGNED_PIXELS, TIMES, strict=True))
     return TaskStream(
         train=tasks,
         validation=(),
@@ -112,13 +115,14 @@ def largest_error(subject: Subject) -> tuple[float, float]:
 def _errors(prior: Belief, settled: list[Tensor], *, num_tasks: int) -> list[tuple[float, float]]:
     """Each with its bound."""
     x = torch.stack(SIGNED_PIXELS[:num_tasks]) / 100  # with the sign of y: x y
+    times = torch.tensor(TIMES[:num_tasks])[:, None]
     kinds = x.shape[1]
     if not isinstance(prior, Gaussian):
-        found, expected = settled[0].mean(dim=(0, 1)), prior.natural[:kinds] + x.sum(dim=0)
+        found, expected = settled[0].mean(dim=(0, 1)), prior.natural[:kinds] + (times * x).sum(dim=0)
         return [(float((found - expected).abs().max()), OF_NATURAL)]
     before = prior.log_variance[:kinds].neg().exp()
-    precision = before + (x**2).sum(dim=0)
-    mean = (before * prior.mean[:kinds] + x.sum(dim=0)) / precision
+    precision = before + (times * x**2).sum(dim=0)
+    mean = (before * prior.mean[:kinds] + (times * x).sum(dim=0)) / precision
     variance = settled[1].exp().mean(dim=(0, 1))
     found = settled[0].mean(dim=(0, 1))
     return [

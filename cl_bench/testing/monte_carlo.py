@@ -8,6 +8,7 @@ import torch
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
+from cl_bench.posteriors.beliefs import Belief, BinaryWeights, in_double
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.testing.check import Failed, NotApplicable, applies, check, demand
 from cl_bench.testing.predictions import predictions
@@ -17,13 +18,15 @@ from cl_bench.training.generators import global_generators_restored
 
 NUMBER = re.compile(r"(?=.*sample)(?=.*(test|eval|predict)).*")  # num_test_samples, eval_samples, ...
 SAMPLES = 3
+MOST_APART = 1.3  # how much more the weights of a test may vary than their posterior
 TOLERANCE = 1e-4  # of a log probability, and relative
 
 
 @check(
     "does a test use as many different weight samples as it says?",
     cause="the mean in place of samples, one sample for all, a range that is off by one, a generator that is "
-    "seeded anew in each test, or an average of logits (averages)",
+    "seeded anew in each test, weights that are not drawn from belief() (a variance in place of a deviation, "
+    "a relaxation in place of signs), or an average of logits (averages)",
     rests_on=(*TWO_RUNS, testing_changes_nothing),
 )
 def a_test_uses_as_many_samples_as_it_says(subject: Subject) -> str:
@@ -52,6 +55,8 @@ def a_test_uses_as_many_samples_as_it_says(subject: Subject) -> str:
         demand(different == SAMPLES, f"of {SAMPLES} samples only {different} are different")
         _demand_an_average(subject, samples, prediction)
     demand(not torch.equal(first, again), "with another seed_for.test the samples are the same")
+    for belief, drawn in passes.drawn:
+        _demand_draws_of(belief, drawn)
     return f"{SAMPLES} different ones for each of {len(passes.batches)} batches, others with another seed"
 
 
@@ -78,6 +83,22 @@ def _demand_an_average(subject: Subject, samples: Tensor, prediction: Tensor) ->
     raise Failed(f"the prediction is not the average of {claim}, but {seen}")
 
 
+def _demand_draws_of(belief: Belief, drawn: Tensor) -> None:
+    """That weights [S, P] look like draws of a posterior; nothing where they are not put into the network."""
+    if bool((drawn == drawn[0]).all()):
+        return
+    if isinstance(belief, BinaryWeights):
+        mean, variance = belief.natural.tanh(), 1 - belief.natural.tanh().square()
+        demand(bool((drawn.abs() == 1).all()), "weights of a test are not -1 and +1, as belief() says")
+    else:
+        mean, variance = belief.mean, belief.log_variance.exp()
+    ratio = float(((drawn - mean) ** 2).sum(dim=0).div(len(drawn)).sum() / variance.sum())
+    demand(
+        1 / MOST_APART < ratio < MOST_APART,
+        f"weights of a test vary {ratio:.2g} times as much as belief() says",
+    )
+
+
 def _close(first: Tensor, second: Tensor) -> bool:
     return bool(torch.isclose(first.double(), second, rtol=TOLERANCE, atol=TOLERANCE).all())
 
@@ -88,22 +109,32 @@ class _Passes(SupervisedPlugin):
     def __init__(self, strategy: Any) -> None:
         super().__init__()
         self.batches: list[tuple[list[Tensor], Tensor]] = []
+        self.drawn: list[tuple[Belief, Tensor]] = []  # the posterior, and weights in the network [S, P]
         self._outputs: list[Tensor] | None = None
+        self._weights: list[Tensor] = []
+        self._belief: Belief | None = None
         network = getattr(strategy, "network", strategy.model)
 
         def note(module: Any, inputs: Any, output: Any) -> None:
             if module is network and self._outputs is not None and isinstance(output, Tensor):
                 self._outputs.append(output.detach().clone())
+                if self._belief is not None:
+                    size = len(self._belief[0])
+                    self._weights.append(strategy.flat.values.detach()[:size].clone())
 
         self._handle = network.register_forward_hook(note)
 
     def before_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
-        self._outputs = []
+        self._outputs, self._weights = [], []
+        belief = strategy.belief() if hasattr(strategy, "belief") else None
+        self._belief = None if belief is None else in_double(belief)
 
     def after_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
         if self._outputs:
             self.batches.append((self._outputs, strategy.mb_output.detach().clone()))
-        self._outputs = None
+        if self._belief is not None and len(self._weights) > 1:
+            self.drawn.append((self._belief, torch.stack(self._weights)))
+        self._outputs, self._belief = None, None
 
     def stop(self) -> None:
         self._handle.remove()

@@ -8,14 +8,15 @@ from avalanche.core import SupervisedPlugin
 from cl_bench.posteriors.beliefs import Belief
 from cl_bench.testing.check import applies, check, demand
 from cl_bench.testing.conjugate import largest_error
-from cl_bench.testing.subject import PERMUTED, Subject
+from cl_bench.testing.subject import PERMUTED, SCENARIO, Subject
 from cl_bench.testing.training import ONE_RUN
 
 
 @check(
     "is the posterior of a task the prior of the next one?",
     cause="a prior that is the posterior itself (copy it: .clone()), is taken at the start of the next task "
-    "instead of the end of this one, or is never renewed",
+    "instead of the end of this one, or is never renewed; of heads that no task has used yet, their start in "
+    "place of the first prior",
     rests_on=ONE_RUN,
 )
 def the_posterior_is_the_next_prior(subject: Subject) -> str:
@@ -32,7 +33,27 @@ def the_posterior_is_the_next_prior(subject: Subject) -> str:
     demand(_equal(priors.seen[0], posterior), "in the first step of task 2 the prior is not that posterior")
     demand(_equal(priors.seen[-1], posterior), "the prior of task 2 moves while it is trained")
     demand(not _equal(_copy(strategy.belief()), posterior), "the second task does not move the posterior")
+    _demand_that_a_new_head_has_the_first_prior(subject)
     return f"in {len(priors.seen)} steps of task 2 the prior was the posterior of task 1, bit for bit"
+
+
+def _demand_that_a_new_head_has_the_first_prior(subject: Subject) -> None:
+    if "task" not in subject.claims.scenarios or not hasattr(subject.built, "other_heads"):
+        return
+    run = subject.run(*PERMUTED, f"{SCENARIO}=task")
+    strategy = run.strategy
+    if strategy.heads is None:
+        return
+    expected, priors = _copy(strategy.first_prior()), _Priors()
+    run.train(0)
+    strategy.plugins.insert(0, priors)
+    run.train(1)
+    first, second = (strategy.flat.mask(strategy.other_heads(task)) for task in (0, 1))
+    new = ((first == 0) & (second > 0))[: len(expected[0])]
+    demand(
+        all(torch.equal(one[new], other[new]) for one, other in zip(priors.seen[0], expected, strict=True)),
+        "in the first step of task 2 the prior of its own head, which is new, is not the first prior",
+    )
 
 
 class _Priors(SupervisedPlugin):

@@ -11,22 +11,23 @@ from cl_bench.training.noise import Noise
 
 
 class FirstGradients(SupervisedPlugin):
-    """The gradient of the first step of each task, [P], with all that a strategy adds to it."""
+    """The gradient of the first step of each task, or of every step, [P], with all that is added to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, every_step: bool) -> None:
         super().__init__()
+        self._every_step = every_step
         self.found: list[Tensor] = []
 
     def before_update(self, strategy: Any, **kwargs: Any) -> None:
-        if strategy.clock.train_exp_iterations == 0:
+        if self._every_step or strategy.clock.train_exp_iterations == 0:
             weights = [each for each in strategy.model.parameters() if each.requires_grad]
             parts = [torch.zeros_like(each) if each.grad is None else each.grad for each in weights]
             self.found.append(torch.cat([part.detach().reshape(-1).clone() for part in parts]))
 
 
-def watched(run: Run) -> FirstGradients:
+def watched(run: Run, *, every_step: bool = False) -> FirstGradients:
     """The first gradients of the tasks that this run is trained on from now on."""
-    first = FirstGradients()
+    first = FirstGradients(every_step=every_step)
     run.strategy.plugins.insert(len(run.strategy.plugins) - 1, first)  # after other plugins
     return first
 

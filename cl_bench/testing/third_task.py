@@ -5,9 +5,10 @@ from collections import defaultdict
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from cl_bench.streams.tasks import TaskStream
+from cl_bench.models import Heads
+from cl_bench.streams.tasks import TaskData, TaskStream
 from cl_bench.testing.check import NotApplicable, applies, check, demand
 from cl_bench.testing.finetuning import it_differs_from_finetuning_after_the_first_task
 from cl_bench.testing.pulls import stand_alike, watched
@@ -16,6 +17,7 @@ from cl_bench.testing.training import ONE_RUN, TWO_RUNS
 from cl_bench.training.generators import global_generators_restored
 
 ONE_BATCH = ("training.batch_size=1000", "training.optimizer=sgd", "training.learning_rate=1e-30")
+SEEDS = (0, 1, 2)  # a batch from a memory may lack a task by chance
 AWAY = 0.1  # how far weights are moved from where they were learnt
 TOLERANCE = 1e-3
 
@@ -79,13 +81,86 @@ def _kept(subject: Subject, strategy: Any) -> dict[str, dict[str, Tensor]]:
     """By name without the numbers of tasks, layers or heads: `fisher.2` and `fisher.3` are of one thing."""
     grouped: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in copied(subject.kept(strategy) or {}).items():
-        of_all = re.sub(r"(^|[._])\d+(?=[._]|$)", "", name)
+        of_all = re.sub(r"(^|[^0-9A-Za-z])\d+(?=[^0-9A-Za-z]|$)", "", name)
         grouped[".".join(of_all.strip("._").split(".")[:2])][name] = tensor
     return grouped
 
 
 def _equal(first: dict[str, Tensor] | None, second: dict[str, Tensor] | None) -> bool:
     return first is not None and second is not None and same(first, second)
+
+
+@check(
+    "where something holds an output of task 2 in task 3, does it hold those of task 1, too?",
+    cause="a list of heads or classes that the newest task replaces, a Fisher information or a penalty that "
+    "takes one head for every task",
+    rests_on=(*ONE_RUN, it_differs_from_finetuning_in_the_third_task),
+)
+def outputs_of_every_task_are_held(subject: Subject) -> str:
+    claims = subject.claims
+    applies(bool(claims.off) and claims.off_is_finetuning, "it names no settings that switch it off (off)")
+    applies(claims.keeps_of_every_task, "it does not claim so (keeps_of_every_task)")
+    scenarios = [each for each in ("task", "class") if each in claims.scenarios]
+    applies(bool(scenarios), "all its tasks have the same outputs")
+    said = []
+    for scenario in scenarios:
+        for seed in SEEDS:
+            held = [pull > 0 for pull in _pulls_on_outputs(subject, scenario, seed)]
+            if held[0] == held[1]:
+                break
+        demand(
+            held[0] == held[1],
+            f"scenario {scenario}: when outputs of tasks 1 and 2 are moved, something pulls at those of "
+            f"task {1 if held[0] else 2} alone in task 3",
+        )
+        said.append(f"{scenario}: {'both' if any(held) else 'neither'}")
+    return f"{', '.join(said)} are pulled at when they are moved"
+
+
+def _pulls_on_outputs(subject: Subject, scenario: str, seed: int) -> list[float]:
+    """How much more than the batch's loss moves the outputs of tasks 1 and 2 in the first step of task 3,
+    when they stand a little away from where they were learnt.
+    """
+    overrides = (*THREE, f"{SCENARIO}={scenario}")
+    with global_generators_restored(0):
+        own = subject.run(*overrides, seed=seed)
+        off = subject.run(*overrides, *subject.off(), seed=seed)
+        heads = getattr(own.strategy, "heads", None)
+        if not isinstance(heads, Heads):
+            raise NotApplicable("its network is not one of cl_bench's")
+        own.train(0, 1)
+        outputs = [_outputs(heads, task) for task in own.stream.train[:2]]
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for each in heads.linear.parameters():
+                for rows in outputs:
+                    each[rows] += AWAY * torch.randn(each[rows].shape, generator=generator)
+        stand_alike(off, own)
+        found = []
+        for run in (own, off):
+            first = watched(run)
+            with global_generators_restored(0):
+                run.train(2)
+            found.append(_split(first.found[0], run.strategy.model))
+    own_gradient, off_gradient = found
+    names = {id(each): name for name, each in own.strategy.model.named_parameters()}
+    last = [names[id(each)] for each in heads.linear.parameters()]
+    return [
+        max(float((own_gradient[name][rows] - off_gradient[name][rows]).norm()) for name in last)
+        for rows in outputs
+    ]
+
+
+def _outputs(heads: Heads, task: TaskData) -> Tensor:
+    """The rows of the output layer that are of this task's classes."""
+    return task.labels.unique() + (task.head * heads.num_classes if heads.num_heads > 1 else 0)
+
+
+def _split(gradient: Tensor, model: nn.Module) -> dict[str, Tensor]:
+    """By the name of the parameter, in its shape."""
+    trained = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    parts = gradient.split([each.numel() for each in trained.values()])
+    return {name: part.view_as(trained[name]) for name, part in zip(trained, parts, strict=True)}
 
 
 @check(
