@@ -1,12 +1,23 @@
 """What a check is, and what comes of it."""
 
+import sysconfig
+import traceback
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from cl_bench.testing.subject import Subject
 
 PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "n/a"
+HOME = Path(__file__).parents[1]  # cl_bench
+LIBRARIES = {
+    "torch",
+    "avalanche",
+    "numpy",
+    "hydra",
+    "omegaconf",
+}  # whose lines tell a strategy's author little
 
 
 class Failed(AssertionError):  # noqa: N818 (it is what was seen)
@@ -84,7 +95,19 @@ def _asked(check: Check, subject: "Subject") -> Result:
     except Failed as seen:
         return Result(check, FAIL, str(seen))
     except Exception as error:  # whatever a strategy may raise
-        return Result(check, FAIL, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return Result(check, FAIL, f"{type(error).__name__}: {' '.join(str(error).split())}{_where(error)}")
+
+
+def _where(error: Exception) -> str:
+    """The last line of a strategy's own code that led to the error; nothing where all of it is ours."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
+    return f" (at {Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _is_theirs(filename: str) -> bool:
+    path = Path(filename)
+    of_python = path.is_relative_to(sysconfig.get_paths()["stdlib"]) and "site-packages" not in path.parts
+    return path.is_file() and not (path.is_relative_to(HOME) or of_python or set(path.parts) & LIBRARIES)
 
 
 def demand(truth: bool, seen: str) -> None:

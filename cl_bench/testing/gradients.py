@@ -46,6 +46,7 @@ def _error_of_slopes(subject: Subject, *, with_hook: bool = False) -> float:
         run.train(0, 1)
     if probe.overwritten:
         raise NotApplicable("it puts weights of its own into the network before each gradient")
+    applies(bool(probe.errors), "no second step of the second task was seen by Avalanche's clock")
     return max(probe.errors)
 
 

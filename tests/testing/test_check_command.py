@@ -1,5 +1,6 @@
 """`cl-bench check` and `StrategyContract`, on strategies of ours, of folders, packages and Avalanche."""
 
+import inspect
 import json
 import os
 import re
@@ -231,7 +232,24 @@ def test_what_a_check_raises_is_its_outcome():
     assert result_of(Check("a?", "b", lambda subject: "c"), subject)[1:3] == (PASS, "c")
     assert result_of(raising(Failed("wrong")), subject)[1:3] == (FAIL, "wrong")
     assert result_of(raising(NotApplicable("no")), subject)[1:3] == (NOT_APPLICABLE, "no")
-    assert result_of(raising(KeyError("key")), subject)[1:3] == (FAIL, "KeyError: 'key'")
+    outcome, seen = result_of(raising(KeyError("key")), subject)[1:3]
+    assert (outcome, seen.partition(" (")[0]) == (FAIL, "KeyError: 'key'")
+
+
+def test_an_error_names_the_line_of_the_strategy_that_led_to_it():
+    from broken_strategies import NeedsTaskLabelsInSecret
+
+    (check,) = [each for each in CHECKS if each.name == "it_runs_in_each_scenario_it_declares"]
+    subject = Subject("finetune", [f"strategy._target_=broken_strategies.{NeedsTaskLabelsInSecret.__name__}"])
+    source, first = inspect.getsourcelines(NeedsTaskLabelsInSecret)
+    line = first + next(number for number, text in enumerate(source) if "raise KeyError" in text)
+    assert result_of(check, subject).seen.endswith(f"(at broken_strategies.py, line {line})")
+
+
+def test_an_error_of_ours_names_no_line():
+    result = result_of(QUICK[0], Subject("ewx"))
+    assert "there is no strategy=ewx" in result.seen
+    assert " (at " not in result.seen
 
 
 def test_a_failure_says_what_failed_before_it_that_it_rests_on():
