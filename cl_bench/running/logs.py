@@ -1,7 +1,7 @@
 """A run's log, in a folder that may be somebody else's. Only the standard library is needed."""
 
 import logging
-from typing import TextIO
+from io import TextIOWrapper
 
 from cl_bench.files import own_place
 
@@ -13,7 +13,6 @@ class RunLog(logging.FileHandler):
         OSError: where something else is in its place.
     """
 
-    def _open(self) -> TextIO:
-        return open(
-            self.baseFilename, self.mode, encoding="utf-8", errors="backslashreplace", opener=own_place
-        )
+    def _open(self) -> TextIOWrapper:
+        file = open(self.baseFilename, "ab", opener=own_place)  # noqa: SIM115 (it is closed by `close`)
+        return TextIOWrapper(file, encoding="utf-8", errors="backslashreplace")
