@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and read within bounds."""
 
+import errno
 import json
 import os
 import socket
@@ -167,6 +168,28 @@ def _check_shape(value: Any) -> None:
         if not level:
             return
     raise ValueError("it is nested too deeply")
+
+
+def own_place(path: str, flags: int) -> int:
+    """The opener of a file that is added to: a regular one, in its own place and not where a link leads.
+
+    Raises:
+        OSError: where something else is there; it says what to do.
+    """
+    careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags | careful, 0o666)
+        try:
+            check_regular(Path(path), os.fstat(descriptor))
+        except ForeignFileError:
+            os.close(descriptor)
+            raise
+    except (OSError, ForeignFileError) as error:
+        if os.path.lexists(path) and (Path(path).is_symlink() or not Path(path).is_file()):
+            said = "cannot write the file: a link or no regular file is in its place; remove it"
+            raise OSError(errno.EINVAL, said, path) from error
+        raise
+    return descriptor
 
 
 def check_regular(path: Path, about: os.stat_result) -> None:

@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from cl_bench.files import ForeignFileError, read_whole
+from cl_bench.files import ForeignFileError, own_place, read_whole
 
 MOST = 2**63 - 1  # of whole numbers in tables
 MOST_ROWS = 2**21  # of a file: a stream of 1,400 tasks, each tested after each
@@ -73,7 +73,7 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
     lines = b"".join(map(_line, rows))
     first = f"{header(type(rows[0]))}\n".encode()
     # Unbuffered, so that one write is one system call: a kill leaves whole lines and a prefix of the next.
-    with path.open("a+b", buffering=0) as file:
+    with open(path, "a+b", buffering=0, opener=own_place) as file:
         end = _end_of_whole_lines(file)
         if end:
             _check_header(file, path, first)

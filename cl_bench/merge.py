@@ -32,7 +32,10 @@ OUTCOMES = (
     *("laid beside one that stays", "not merged"),
 )
 COPIED, THERE, PARTLY, BESIDE, NOT = OUTCOMES
-OF_ONE_RUN = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM)  # what is so of one run, not of others
+OF_ONE_RUN = {  # what is so of one run, not of others; the last three of what is no file of a lock
+    *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM),
+    *(errno.EINVAL, errno.ELOOP, errno.EISDIR),
+}
 BESIDE_FOLDER = "beside"  # in a study: of runs that could not take the place of what is there
 OF_A_RUN = {
     *(SUMMARY, CONFIG, LOG, CHECKPOINTS, *FILES.values()),

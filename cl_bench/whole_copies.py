@@ -76,6 +76,8 @@ def copy_whole(source: Path, target: Path) -> None:
 def recover(target: Path) -> None:
     """Put back what a process that was killed while it copied had moved aside, and remove the rest."""
     for left in target.parent.glob(f"{_prefix(target)}*"):
+        if left.is_symlink():  # nobody's who copies: what is behind it is not moved
+            continue
         if os.path.lexists(left / "old") and not os.path.lexists(target):
             (left / "old").rename(target)
         shutil.rmtree(left, ignore_errors=True)

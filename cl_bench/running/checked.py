@@ -15,6 +15,7 @@ from cl_bench.running.compose import plain
 from cl_bench.running.rules import Rule, Setting, rules_of
 from cl_bench.running.signatures import Signature, fits, signature_of, type_in_words
 from cl_bench.running.sources import NotThereError
+from cl_bench.text import shortened
 from cl_bench.validation import check_device, check_seed, check_seeds
 
 TARGET = "_target_"
@@ -101,6 +102,9 @@ class Checker:
         for name, part, handed in parts:
             if isinstance(part, dict) and TARGET in part:
                 yield from self._of_target(name, part, what=name, handed=handed)
+            elif name != "tracking":
+                rule = f"{name} must have a {TARGET} that says what it is, got {shortened(part, 80)}"
+                yield Problem((name.partition("[")[0],), rule)
 
     def _of_target(
         self,
@@ -165,7 +169,9 @@ def _of_names(
     also: Mapping[str, Any],
     handed: Iterable[str],
 ) -> Iterator[Problem]:
-    """Settings that are not taken, and such as are needed."""
+    """Settings that are not taken, such as the run itself gives, and such as are needed."""
+    for name in (each for each in also if each in handed):
+        yield Problem((f"training.{name}",), f"training.{name} is what the run itself gives: leave it out")
     for name in () if signature.open else (*own, *also):
         if name not in signature.parameters:
             full = f"{prefix}.{name}" if name in own else f"training.{name}"

@@ -103,7 +103,7 @@ class Hold:
 
     def _take_lock(self) -> None:
         try:
-            self._descriptor = _seized(self._lock, os.O_RDWR | os.O_CREAT)
+            self._descriptor = self._seized_lock()
         except UnsupportedError:
             self._take(markers.take(self._marker))
             self._marked = True
@@ -113,6 +113,17 @@ class Hold:
         self._take(markers.look(self._marker))  # of a machine that mounts this file system without locks
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{owners.this_process()}\n".encode(), 0)
+
+    def _seized_lock(self) -> int | None:
+        """A descriptor of the lock's file, with its lock; None where another process has it. One that is
+        another file too, by a hard link, is left alone, and a new one made: it is going to be emptied.
+        """
+        while (descriptor := _seized(self._lock, os.O_RDWR | os.O_CREAT)) is not None:
+            if os.fstat(descriptor).st_nlink < 2:
+                break
+            self._lock.unlink(missing_ok=True)
+            os.close(descriptor)
+        return descriptor
 
     def _take(self, found: markers.Found | None) -> None:
         """Raises RunInUseError for a marker of somebody else."""

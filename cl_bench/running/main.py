@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.choices import GROUPS, choices
+from cl_bench.files import read_whole
 from cl_bench.places import conf_folder
 from cl_bench.running.checked import SettingError
 from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, explain, known_settings, register
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
 
 def _has_traceback(folder: Path) -> bool:
     try:
-        return "Traceback" in (folder / LOG).read_text()
+        return b"Traceback" in read_whole(folder / LOG)
     except (OSError, ValueError):
         return False
 
@@ -176,7 +177,8 @@ def status_of(work: Callable[[], object]) -> int:
         print(f"cl-bench: {explain(error)}", file=sys.stderr)
         status = 2
     except (ValueError, ArithmeticError, OSError) as error:
-        print(f"cl-bench: {error}", file=sys.stderr)
+        of_log = error.__cause__ if str(error).startswith("Unable to configure handler") else None
+        print(f"cl-bench: {of_log or error}", file=sys.stderr)
         status = 1
     except Exception as error:  # not foreseen: the type says more than the message alone
         where = _keep_traceback(error)

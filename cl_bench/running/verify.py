@@ -51,7 +51,7 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
     config = stored_config(run, trust=trust)
     with tempfile.TemporaryDirectory(prefix="cl-bench-verify-") as place:
         _again(config, about, place)
-        folder = RunFolder(_alone(config, about["seed"])).path
+        folder = _folder(run, config, about["seed"])
         if folder.parent != Path(place, "verify"):
             raise StoredConfigError(f"{run}: names must not lead out of a folder, got {folder.name!r}")
         _check_settings(run, config)
@@ -120,10 +120,15 @@ def _again(config: DictConfig, about: Mapping[str, Any], place: str) -> None:
         config.training.stacked = bool(together)
 
 
-def _alone(config: DictConfig, seed: int) -> DictConfig:
+def _folder(run: Path, config: DictConfig, seed: int) -> Path:
+    """Where the seed's run will lie. Raises StoredConfigError where the settings give it no name."""
     alone = config.copy()
     alone.seed, alone.seeds = seed, None
-    return alone
+    try:
+        return RunFolder(alone).path
+    except (TypeError, ValueError, OmegaConfBaseException) as error:
+        said = one_line(str(error).partition("\n")[0])[:MOST_SAID]
+        raise StoredConfigError(f"{run}: its settings must be those of a run, got {said}") from error
 
 
 def _changes(title: str, before: Any, now: Mapping[str, Any]) -> list[str]:
