@@ -56,6 +56,9 @@ ASKED = {
         *("vcl", "gvcl", "vcl_coreset", "bayesbinn", "bayesbinn_published", "bayesbinn_fixed_prior"),
         *("mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
     ),
+    "outputs_of_every_task_are_held": (
+        *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior"),
+    ),
     "a_task_without_a_move_adds_no_importance": ("si",),
     "importances_add_up": ("ewc", "online_ewc", "mas"),
     "labels_held_are_those_of_their_images": (
