@@ -83,7 +83,7 @@ def abandoned(folder: Path) -> Iterator[Path]:
 
 
 def process_space() -> str:
-    """In which the numbers of processes count: containers of one machine have their own, on Linux."""
+    """The space in which process numbers count: on Linux each container of a machine has its own."""
     with suppress(OSError):
         return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (it is no path)
     return ""

@@ -123,7 +123,7 @@ def read(path: str | os.PathLike[str], kind: type[AnyRow]) -> list[AnyRow]:
 def _first_wrong(
     path: Path, kind: Any, lines: Sequence[bytes], num_columns: int, *, number: int
 ) -> RecordsError:
-    """Which of the lines breaks the format, and how; `number` is that of the first in the file."""
+    """Say which of the lines breaks the format, and how; `number` is that of the first in the file."""
     for place, line in enumerate(lines, start=number):
         try:
             _parse_one(kind, line, num_columns)

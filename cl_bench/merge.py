@@ -161,7 +161,7 @@ def _merge_run(target: Path, folders: Sequence[Path]) -> Done:
 
 
 def _worth(run: Run) -> tuple[bool, int]:
-    """Of two runs the one that is worth more counts; of equal ones the first, as sorting leaves it."""
+    """A key to sort runs by: the run that is worth more counts, and of equal ones the first."""
     return run.status == "finished", len(run.records)
 
 
@@ -207,7 +207,7 @@ def _looked_at(folder: Path) -> Run:
 
 
 def _disagreement(best: Run, other: Run) -> str:
-    """In what they differ; empty where they agree, or one is a part of the other."""
+    """Say in what two runs differ; empty where they agree, or one is a part of the other."""
     both = best.status == other.status == "finished"
     try:
         found = (compare if both else contradictions)(best.path, other.path)

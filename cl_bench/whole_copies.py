@@ -84,7 +84,7 @@ def recover(target: Path) -> None:
 
 
 def _prefix(target: Path) -> str:
-    """Of a hidden folder; short, for a name may be as long as a file system takes already."""
+    """The beginning of a hidden folder's name; short, for a name may fill what a file system takes."""
     return f".merging-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
 
 

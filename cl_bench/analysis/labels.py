@@ -68,7 +68,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
 
 
 def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:
-    """The same texts; one that an earlier thing has already goes on with a number."""
+    """Number the texts that an earlier thing has already; leave the others as they are."""
     taken: set[str] = set()
     numbers: Counter[str] = Counter()
     found = {}

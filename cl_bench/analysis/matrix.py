@@ -55,7 +55,7 @@ class RunMatrix:
 
     @cached_property
     def measures(self) -> "Measures":
-        """Of the whole matrix, which is made once for all of them."""
+        """The metrics of the whole matrix, which is made once for all of them."""
         matrix = self.accuracy
         return Measures(
             {name: metric(matrix) for name, metric in METRICS.items()},
@@ -82,7 +82,7 @@ class RunMatrix:
 
     @cached_property
     def _known(self) -> np.ndarray:
-        """Which of the tests were to be made, and have an accuracy."""
+        """A mask of the tests that were to be made and have an accuracy."""
         known = ~np.isnan(self.tested)
         if self.test_last is not None:
             known &= (self.on <= self.after) & (self.on > self.after - self.test_last)

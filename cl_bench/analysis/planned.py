@@ -54,7 +54,7 @@ def missing(runs: Sequence[Run]) -> list[str]:
 
 
 class _Never:
-    """Which points of a plan were never to run. They are counted over the settings that this hangs on."""
+    """Counts the points of a plan that were never to run, over the settings that this hangs on."""
 
     def __init__(self, plan: Mapping[str, Sequence[str]], left_out: Sequence[Mapping[str, Sequence[str]]]):
         several = [key for key, values in plan.items() if len(values) > 1]

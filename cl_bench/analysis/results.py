@@ -33,7 +33,7 @@ class Results:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """As `load`, without the settings."""
+        """The rows of `load`, without the columns of settings."""
         return frames.records_frame(self.found)
 
     @cached_property

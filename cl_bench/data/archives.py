@@ -108,7 +108,7 @@ class _Bounded:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[_Bounded]:
-    """By the first bytes and not the name: a .tar may well be compressed. Never waits for a pipe."""
+    """Unpack by the first bytes and not the name: a .tar may well be compressed. Never wait for a pipe."""
     with ExitStack() as stack:
         packed = stack.enter_context(open_regular(archive))
         size, first = os.fstat(packed.fileno()).st_size, packed.peek(6)

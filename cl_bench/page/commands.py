@@ -26,7 +26,7 @@ def command(run: Run) -> str:
 
 
 def _word(argument: str) -> str:
-    """For the shell. What has no sign is written as Bash's $'...' has it, and no terminal obeys it."""
+    """A word for the shell; a character without a sign is written as in Bash's $'...', never obeyed."""
     if argument.isprintable():
         return shlex.quote(argument)
     return f"$'{''.join(map(_sign, argument))}'"

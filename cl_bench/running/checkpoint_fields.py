@@ -95,7 +95,7 @@ def _is_sizes(rows: Any, num_runs: int) -> bool:
 
 
 def _difference(found: Any, wanted: Any, where: str) -> str:
-    """Where two values have other shapes, kinds or names; empty where they have the same."""
+    """Say where two values have other shapes, kinds or names; empty where they have the same."""
     if isinstance(wanted, Tensor):
         same = isinstance(found, Tensor) and (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
         return "" if same else where

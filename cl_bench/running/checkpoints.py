@@ -76,8 +76,8 @@ class Checkpoints:
         self._made_by = {name: about.get(name) for name in ("code", "data")}
 
     def find(self) -> Found | None:
-        """Where the run goes on; None where it begins: without checkpoints, or with ones that are damaged,
-        impossible, of other runs or of other code, which are told of.
+        """Find where the run goes on; None where it begins: without checkpoints, or with ones that are
+        damaged, impossible, of other runs or of other code, which are told of.
         """
         between = self._read(TASK)
         within = self._read(STEP)
@@ -166,7 +166,7 @@ class Checkpoints:
 
 
 def _sizes(folder: RunFolder) -> dict[str, list[Any]]:
-    """Of the files of rows: their bytes and hash."""
+    """The bytes and hash of each file of rows."""
     return {name: list(each) for name, each in rows.on_disk(folder.path, rows.OF_ROWS).items()}
 
 

@@ -112,7 +112,7 @@ def _decides(name: str, path: Path, own: set[str], *, ours: bool) -> bool:
 
 @cache
 def _installed() -> tuple[Path, ...]:
-    """Where Python's own modules and installed packages lie, those of another environment too, which
+    """The folders of Python's own modules and of installed packages, also of another environment, which
     PYTHONPATH or --system-site-packages add.
     """
     paths = sysconfig.get_paths()

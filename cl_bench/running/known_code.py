@@ -98,7 +98,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _own_place(path: Path, folder: Path, text: str) -> Place:
-    """Where the settings of a file go: to its group, or where `# @package` says."""
+    """The place that a file's settings go to: its group, or what `# @package` says."""
     group = tuple(path.parent.relative_to(folder).parts)
     match = _PACKAGE.search(text)
     return group if match is None or match[1] == "_group_" else _of_package(match[1], group)

@@ -227,7 +227,7 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def _said_by(lock: Path) -> str:
-    """Which process the lock names."""
+    """The process that the lock names."""
     with suppress(OSError, ValueError):
         descriptor = _opened(lock, os.O_RDONLY)
         try:

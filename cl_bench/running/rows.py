@@ -17,7 +17,7 @@ Sizes = dict[str, tuple[int, str]]  # of the files that a run has: bytes, and th
 
 
 def on_disk(folder: Path, names: tuple[str, ...] = (*OF_ROWS, CONFIG)) -> Sizes:
-    """Of the files that are there."""
+    """The bytes and hash of each of these files that is there."""
     found = {}
     for name in names:
         if (folder / name).exists():

@@ -121,7 +121,7 @@ def _again(config: DictConfig, about: Mapping[str, Any], place: str) -> None:
 
 
 def _folder(run: Path, config: DictConfig, seed: int) -> Path:
-    """Where the seed's run will lie. Raises StoredConfigError where the settings give it no name."""
+    """The folder of the seed's run. Raises StoredConfigError where the settings give it no name."""
     alone = config.copy()
     alone.seed, alone.seeds = seed, None
     try:

@@ -59,7 +59,7 @@ class Result(NamedTuple):
 
     @property
     def causes(self) -> list[str]:
-        """Of a failure: what it may be a consequence of, and what usually causes it."""
+        """What a failure may be a consequence of, and what usually causes it; empty for the others."""
         before = [f"may be a consequence of: {each.question}" for each in self.perhaps_by]
         return [*before, f"usually: {self.check.cause}"] if self.failed else []
 

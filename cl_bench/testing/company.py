@@ -52,7 +52,7 @@ def the_prediction_depends_on_the_image_alone(subject: Subject) -> str:
 
 
 def _trained(subject: Subject, scenario: str, *, with_tests: bool) -> Run:
-    """On all tasks; tests before each of them draw nothing."""
+    """Train on all tasks; tests before each of them draw nothing."""
     with global_generators_restored(0):
         run = subject.run(*BATCH_NORM, f"{SCENARIO}={scenario}")
         for task in range(len(run.stream.train)):
@@ -72,7 +72,7 @@ def _apart(found: Tensor, expected: Tensor) -> Tensor:
 
 
 def _in_company(run: Run, test: TaskData) -> Iterator[tuple[str, Tensor, Tensor | slice]]:
-    """In words what else is tested or was; the predictions of the test's images; at which positions."""
+    """Yield for each kind of company its name, the predictions, and where the test's images are in them."""
     pixels, labels, everything = test.pixels(CPU), test.labels, torch.arange(len(test))
 
     def of(images: Tensor, names: Tensor) -> Tensor:

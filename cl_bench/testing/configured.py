@@ -34,7 +34,7 @@ def where(search: Sequence[str]) -> list[str]:
 def configured(
     overrides: Sequence[str], *, target: str | None = None, search: Sequence[str] = ()
 ) -> DictConfig:
-    """As composed at once, but choices that were composed before are not composed again.
+    """Compose a configuration; choices that were composed before are not composed again.
 
     Args:
         target: a class in place of the chosen strategy's, whose settings it does not take.

@@ -28,20 +28,20 @@ class Job(NamedTuple):
 
 
 def alone(job: Job) -> Ends:
-    """Of a run in a process where no other was."""
+    """The ends of a run in a process where no other was."""
     _prepare(job)
     return ends_of(job.config)
 
 
 def ends_of(config: DictConfig) -> Ends:
-    """Of a run in this process."""
+    """The ends of a run in this process."""
     with global_generators_restored(config.seed):
         return _ends(build_run(config))
 
 
 def in_company(job: Job, other: DictConfig) -> Ends:
-    """The same after a run of the other configuration, with another one of it begun in between: after it was
-    built, and before it is trained.
+    """The ends of a run after one of the other configuration. Another one of it is begun between building
+    the run and training it.
     """
     _prepare(job)
     with global_generators_restored(other.seed):

@@ -94,7 +94,7 @@ class Inputs:
         self.number, self.wrong, self._first = 0, 0, torch.zeros(0)
 
     def watch(self, task: int) -> None:
-        """From now on, in training of this task."""
+        """Compare inputs from now on with images of this task and earlier ones."""
         self._allowed |= {row for images in _given(self._run.stream.train[task]) for row in _rows(images)}
         strategy = self._run.strategy
 

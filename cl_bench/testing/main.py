@@ -121,7 +121,7 @@ def timed(results: "Iterator[Result]") -> "Iterator[tuple[Result, float]]":
 
 
 def cpu_seconds() -> float:
-    """Of this process and of its children that have ended."""
+    """CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 

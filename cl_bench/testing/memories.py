@@ -128,7 +128,7 @@ class _Looks(SupervisedPlugin):
         self._newest = frozenset(_images(strategy.mb_x, self._run.stream.input_shape))
 
     def held(self) -> list[list[Place]]:
-        """In each tensor or array that the strategy holds on to; single images all together."""
+        """The images in each tensor or array that the strategy holds, by place; single images all together."""
         singles: list[Place] = []
         found = [singles]
         for part in reachable(self._run.strategy):
@@ -176,8 +176,8 @@ def labels_held_are_those_of_their_images(subject: Subject) -> str:
 
 
 def _matches(run: Run) -> tuple[dict[str, Counter[str]], dict[str, Counter[str]]]:
-    """By name of the images and of whole numbers beside them: how many are the images' labels, and of how
-    many.
+    """Count, by the names of images and of whole numbers beside them, how many of these are the images'
+    labels, and of how many.
     """
     right: dict[str, Counter[str]] = defaultdict(Counter)
     total: dict[str, Counter[str]] = defaultdict(Counter)
@@ -221,7 +221,7 @@ def _label(run: Run, place: Place) -> int:
 
 
 def _places(stream: TaskStream) -> dict[bytes, Place]:
-    """Of each image, as bytes and as the network's input."""
+    """The place of each image in the stream, by its bytes and by those of the network's input."""
     places: dict[bytes, Place] = {}
     tests = [(NOT_TRAINED_ON, each) for each in (*stream.validation, *stream.test)]
     for task, data in (*tests, *enumerate(stream.train)):  # what is in both is trained on

@@ -104,7 +104,7 @@ def _close(first: Tensor, second: Tensor) -> bool:
 
 
 class _Passes(SupervisedPlugin):
-    """Of each test batch: what the network gave in each pass, and what was predicted."""
+    """Notes what the network gave in each pass of a test batch, and what was predicted."""
 
     def __init__(self, strategy: Any) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ def unseen_images_change_nothing(subject: Subject) -> str:
 
 
 def _what_it_looks_at(subject: Subject, name: str, settings: Sequence[str], seen: int, honest: Any) -> str:
-    """In words: each kind of unseen images is changed alone."""
+    """Say which unseen images it looks at: each kind is changed alone."""
     kinds = ("later tasks", "validation", "test")
     changes = {kind: partial(unseen, num_seen=seen, kind=kind) for kind in kinds}
     ends = {
@@ -89,7 +89,7 @@ def unseen(stream: TaskStream, num_seen: int, kind: str | None = None) -> TaskSt
 
 
 def _negative(shared: SharedImages, seen: Sequence[TaskData], chosen: Sequence[TaskData] | None) -> Tensor:
-    """Of all images but those of seen tasks, or only of the chosen tasks'."""
+    """Negatives of all images but those of seen tasks, or only of the chosen tasks'."""
     change = torch.full((len(shared.images),), chosen is None)
     for task in chosen or ():
         if task.shared is shared:

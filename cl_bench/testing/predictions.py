@@ -15,7 +15,7 @@ from cl_bench.training.generators import global_generators_restored
 
 
 def predictions(run: Run, test: TaskData, *, as_task: int = 0, after: Sequence[int] = ()) -> Tensor:
-    """Of each image [N, K], as if these were the test of a task (from 0). All generators are put back, so
+    """Predict images [N, K] as if they were the test of a task (from 0). All generators are put back, so
     that a strategy that samples draws the same each time.
 
     Args:

@@ -176,7 +176,7 @@ def _job(subject: Subject) -> Job:
 
 
 def _files(subject: Subject) -> dict[str, str | None]:
-    """Of the modules of its class and of its bases, by name: some are not to be found by that."""
+    """The files of the modules of its class and bases, by name: some are not to be found by that."""
     modules = {kind.__module__ for kind in type(subject.built).__mro__} - {"builtins"}
     outside = sorted(name for name in modules if not name.startswith(("cl_bench.", "avalanche.", "torch.")))
     return {name: getattr(sys.modules.get(name), "__file__", None) for name in outside}

@@ -120,6 +120,6 @@ def generators_restored(strategy: Any) -> Iterator[None]:
 
 
 def generator_states(strategy: Any) -> list[bytes]:
-    """Where torch's generators that the strategy has stand."""
+    """The states of all torch generators that the strategy has."""
     generators = [each for each in reachable(strategy) if isinstance(each, torch.Generator)]
     return [generator.get_state().numpy().tobytes() for generator in generators]

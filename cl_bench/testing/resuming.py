@@ -27,7 +27,7 @@ class StoppedError(Exception):
 
 
 class Stop(NamedTuple):
-    """Where a run is stopped: after a step, or after the tests that follow a task."""
+    """A place to stop a run: after a step, or after the tests that follow a task."""
 
     task: int  # from 1
     step: int | None  # of the task, from 1; None: after its tests
@@ -71,7 +71,7 @@ def it_goes_on_bit_for_bit(subject: Subject) -> str:
 
 
 def _stops(num_steps: int) -> list[Stop]:
-    """In the first and second epoch of a task, at its last step, and after its tests."""
+    """Stops in the first and second epoch of each task, at its last step, and after its tests."""
     first, second = max(1, num_steps // 2 - 1), min(num_steps, num_steps // 2 + 2)
     within = {1: (first,), 2: (first, second), 3: (second,)}
     return [
@@ -89,7 +89,7 @@ def _relay(subject: Subject, stops: Sequence[Stop]) -> Part:
 
 
 def _where_it_goes_wrong(subject: Subject, stops: Sequence[Stop], whole: Part) -> str:
-    """In words: the first stop that alone makes a difference."""
+    """Say which stop is the first that alone makes a difference."""
     for stop in stops:
         before = _part(subject, Start(), stop)
         after = _part(subject, before.start, None, generators=1)

@@ -23,7 +23,7 @@ NOT_FOR_TRAINING = (
 
 
 def undecorated(function: Any = None, *_: Any, **__: Any) -> Any:
-    """In the place of torch._dynamo.disable, in which torch wraps methods of optimizers."""
+    """Stand in for torch._dynamo.disable, in which torch wraps methods of optimizers."""
     return function
 
 

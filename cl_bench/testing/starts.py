@@ -63,8 +63,8 @@ def _pulls(subject: Subject, *overrides: str, every_step: bool = False) -> list[
 
 
 def _demand_that_older_anchors_pull_alone(subject: Subject) -> None:
-    """At the weights of task 2 its own anchor pulls nowhere: what pulls there is that of task 1, as if task 2
-    had not been learnt.
+    """Demand that at the weights of task 2 only the anchor of task 1 pulls, as if task 2 had not been
+    learnt.
     """
     with global_generators_restored(0):
         both, one = subject.run(*THREE), subject.run(*THREE)

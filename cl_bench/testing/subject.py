@@ -154,7 +154,7 @@ class Subject:
         raise errors[0]
 
     def check_settings(self) -> None:
-        """As `cl-bench run` does before it begins, in the same words. Raises ValueError."""
+        """Check the settings as `cl-bench run` does, in the same words. Raises ValueError."""
         if ":" in self.strategy:
             scenario = f"{SCENARIO}={SCENARIOS[0]}"  # whichever: nothing is built
             checked(self.config(scenario, model="mlp", seed=0))
@@ -202,7 +202,7 @@ class Subject:
         return tuple(f"strategy.{name}={value}" for name, value in self.claims.off.items())
 
     def config(self, *overrides: str, model: str = "mlp", seed: int = 0) -> DictConfig:
-        """Of a run."""
+        """The configuration of a small run with these overrides."""
         name, _, cls = self.strategy.partition(":")
         first = f"strategy={'finetune' if cls else name}"
         scenario = () if any(part.startswith(SCENARIO) for part in overrides) else self._scenario

@@ -78,7 +78,7 @@ def every_task_renews_what_it_keeps(subject: Subject) -> str:
 
 
 def _kept(subject: Subject, strategy: Any) -> dict[str, dict[str, Tensor]]:
-    """By name without the numbers of tasks, layers or heads: `fisher.2` and `fisher.3` are of one thing."""
+    """What it keeps, by name without numbers: `fisher.2` and `fisher.3` are one thing."""
     grouped: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in copied(subject.kept(strategy) or {}).items():
         of_all = re.sub(r"(^|[^0-9A-Za-z])\d+(?=[^0-9A-Za-z]|$)", "", name)
@@ -157,7 +157,7 @@ def _outputs(heads: Heads, task: TaskData) -> Tensor:
 
 
 def _split(gradient: Tensor, model: nn.Module) -> dict[str, Tensor]:
-    """By the name of the parameter, in its shape."""
+    """The gradient of each parameter, by name and in its shape."""
     trained = {name: each for name, each in model.named_parameters() if each.requires_grad}
     parts = gradient.split([each.numel() for each in trained.values()])
     return {name: part.view_as(trained[name]) for name, part in zip(trained, parts, strict=True)}
@@ -184,8 +184,8 @@ def importances_add_up(subject: Subject) -> str:
 
 
 def _gradient_after(subject: Subject, number: int) -> Tensor:
-    """On a batch of all images, at weights a little away from those at which so many equal tasks were learnt
-    without a move, [P].
+    """The gradient [P] of a batch of all images, a little away from the weights at which so many equal tasks
+    were learnt without a move.
     """
 
     def equal_tasks(stream: TaskStream) -> TaskStream:
