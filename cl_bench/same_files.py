@@ -54,7 +54,7 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     Raises:
         OSError: where it cannot be opened, or is a pipe, a device or the like.
     """
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 (whoever asked closes it)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))

@@ -154,7 +154,8 @@ def _files_of(
         if entry.is_dir():
             below.append(entry)
         else:
-            yield (*parts, entry.name), entry.path, entry.is_file() or not os.path.exists(entry.path)  # noqa: PTH110
+            can_be_read = entry.is_file() or not Path(entry.path).exists()
+            yield (*parts, entry.name), entry.path, can_be_read
     for top in below:
         for inside, _, names in os.walk(top.path):  # without following links, which may lead in circles
             deeper = Path(inside).relative_to(folder.path).parts

@@ -11,13 +11,8 @@ if TYPE_CHECKING:
 
 PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "n/a"
 HOME = Path(__file__).parents[1]  # cl_bench
-LIBRARIES = {
-    "torch",
-    "avalanche",
-    "numpy",
-    "hydra",
-    "omegaconf",
-}  # whose lines tell a strategy's author little
+# whose lines tell a strategy's author little
+LIBRARIES = {"cl_bench", "torch", "avalanche", "numpy", "hydra", "omegaconf"}
 
 
 class Failed(AssertionError):  # noqa: N818 (it is what was seen)
@@ -106,8 +101,10 @@ def _where(error: Exception) -> str:
 
 def _is_theirs(filename: str) -> bool:
     path = Path(filename)
-    of_python = path.is_relative_to(sysconfig.get_paths()["stdlib"]) and "site-packages" not in path.parts
-    return path.is_file() and not (path.is_relative_to(HOME) or of_python or set(path.parts) & LIBRARIES)
+    if "site-packages" in path.parts:
+        return path.parts[path.parts.index("site-packages") + 1] not in LIBRARIES
+    of_python = path.is_relative_to(sysconfig.get_paths()["stdlib"])
+    return path.is_file() and not of_python and not path.is_relative_to(HOME)
 
 
 def demand(truth: bool, seen: str) -> None:

@@ -128,7 +128,7 @@ class _Looks(SupervisedPlugin):
         self._newest = frozenset(_images(strategy.mb_x, self._run.stream.input_shape))
 
     def held(self) -> list[list[Place]]:
-        """The images in each tensor or array that the strategy holds, by place; single images all together."""
+        """The images in each tensor or array that the strategy holds; single images are one list."""
         singles: list[Place] = []
         found = [singles]
         for part in reachable(self._run.strategy):

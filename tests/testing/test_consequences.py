@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from broken_strategies import DividesByZero, DrawsFromNobodysSeed
+from broken_training import DividesByZero, DrawsFromNobodysSeed
 
 from cl_bench.strategies import Finetune
 from cl_bench.testing import Subject, examine
