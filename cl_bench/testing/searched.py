@@ -7,7 +7,7 @@ from cl_bench.running.checked import Checker
 from cl_bench.running.sweep import has, no_setting
 from cl_bench.testing.check import Failed, applies, check
 from cl_bench.testing.subject import SPLIT, Subject
-from cl_bench.tuning.main import space_of
+from cl_bench.tuning.search_files import space_of
 from cl_bench.tuning.space import Choices, Dimension, Setting
 
 

@@ -9,18 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.places import conf_folder, expanded
 from cl_bench.running.assembly import NOISE
 from cl_bench.running.checked import Checker, SettingError, checked
-from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, compose, flatten, plain, register
+from cl_bench.running.compose import compose, flatten, plain
 from cl_bench.running.main import status_of
 from cl_bench.running.sweep import has, no_setting, with_overrides
 from cl_bench.running.tuned import provenance
@@ -28,8 +24,9 @@ from cl_bench.running.words import override, quoted
 from cl_bench.settings import is_incidental
 from cl_bench.tuning.document import settings_of, write_tuned
 from cl_bench.tuning.search import Score, best, search
+from cl_bench.tuning.search_files import space_of
 from cl_bench.tuning.seeds import tuning_seeds
-from cl_bench.tuning.space import Dimension, Trial, dimension_of, draw_trials, read_space
+from cl_bench.tuning.space import Dimension, Trial, dimension_of, draw_trials
 from cl_bench.validation import check_count, check_seed, check_share
 
 OURS = "tune."  # prefix of the search's own settings, conf/tune.yaml
@@ -148,33 +145,6 @@ def _overrides(arguments: Sequence[str]) -> list[Override]:
             argument = override(argument, several=True)
         found.append(argument)
     return OverridesParser.create().parse_overrides(found)
-
-
-def space_of(strategy: str, overrides: Sequence[str], given: dict[str, Dimension | None]) -> list[Dimension]:
-    """conf/search/<strategy>.yaml with what the command line gives in its place.
-
-    Raises:
-        ValueError: where there is nothing to search.
-    """
-    register()
-    GlobalHydra.instance().clear()
-    searchpath = [each for each in overrides if each.startswith("hydra.searchpath=")]
-    space: dict[str, Dimension | None] = {}
-    with initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
-        try:
-            # beside the run's configuration: the search path of overrides does not count for a primary one
-            found = hydra_compose(CONFIG_NAME, overrides=[*searchpath, f"+search={strategy}"])
-            space |= {each.key: each for each in read_space(dict(found.search))}
-        except MissingConfigException:
-            pass
-    space |= given
-    searched = [each for each in space.values() if each is not None]
-    if not searched:
-        raise ValueError(
-            f"there is nothing to search for strategy={strategy}: give several values, as in "
-            f"training.learning_rate=1e-3,1e-2, or a file search/{strategy}.yaml"
-        )
-    return searched
 
 
 def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:

@@ -213,6 +213,6 @@ def test_a_package_passes_its_own_tests_as_generated(site, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_there_is_to_tune_comes_with_the_package(name):
-    from cl_bench.tuning.main import space_of
+    from cl_bench.tuning.search_files import space_of
 
     assert all(found.key.split(".")[0] in ("strategy", "training") for found in space_of(name, [], {}))

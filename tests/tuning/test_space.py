@@ -8,7 +8,7 @@ import yaml
 from cl_bench.choices import choices
 from cl_bench.places import conf_folder
 from cl_bench.running.compose import compose
-from cl_bench.tuning.main import space_of
+from cl_bench.tuning.search_files import space_of
 from cl_bench.tuning.space import Choices, Interval, dimension, draw_trials, read_space
 
 LOG = "tag(log,interval(1e-4,1e-1))"
