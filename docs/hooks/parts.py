@@ -222,12 +222,14 @@ def questions() -> str:
         for node in ast.walk(ast.parse((kit / "catalogue.py").read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     ]
-    rows = [
-        (f"`{name}`", *(text.replace("*", "\\*") for text in found[module, name]))
-        for module, name in order
-        if (module, name) in found
-    ]
-    return table(("name", "question", "a failure is usually"), list(dict.fromkeys(rows)))
+    rows = [_row(name, *found[module, name]) for module, name in order if (module, name) in found]
+    return table(("question, and its name", "a failure is usually"), list(dict.fromkeys(rows)))
+
+
+def _row(name: str, question: str, cause: str) -> tuple[str, str]:
+    """A row of the table of questions; asterisks stand as they are."""
+    question, cause = (text.replace("*", "\\*") for text in (question, cause))
+    return f"{question}<br>`{name}`", cause
 
 
 def _is_check(node: ast.expr) -> bool:
