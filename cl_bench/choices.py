@@ -1,8 +1,8 @@
 """The choices in conf/ by group, read from the file names alone: no configuration is composed."""
 
 import sys
-from functools import cache
-from importlib.metadata import entry_points
+from functools import cache, lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,11 +19,29 @@ def folders() -> dict[Path, str]:
     with the name of its package.
     """
     found = {conf_folder(): "cl_bench"}
-    for entry_point in sorted(entry_points(group="cl_bench.conf")):
+    for entry_point in plugged_in():
         package = entry_point.dist.name if entry_point.dist else entry_point.name
         for place in _places(entry_point.value, package):
             found.setdefault(Path(place), package)
     return found
+
+
+def plugged_in() -> tuple[EntryPoint, ...]:
+    """The entry points `cl_bench.conf` of installed packages, sorted."""
+    return _plugged_in(tuple((place, _changed(place)) for place in sys.path))
+
+
+@lru_cache(maxsize=1)  # to read them takes a while, and a command asks often
+def _plugged_in(places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group="cl_bench.conf")))
+
+
+def _changed(place: str) -> int:
+    """When something was installed there for the last time; 0 where there is no such folder."""
+    try:
+        return Path(place).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _places(module: str, package: str) -> list[str]:

@@ -24,7 +24,7 @@ def _arithmetic_as_before() -> Iterator[None]:
     torch = sys.modules.get("torch")  # never imported for a test that does without
     if torch is not None:
         torch.set_flush_denormal(False)
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")
 
 
 @pytest.fixture(scope="session")

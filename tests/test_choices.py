@@ -21,7 +21,7 @@ def package(tmp_path, monkeypatch):
     (folder / "strategy" / "ewc.yaml").write_text("# Their EWC\nname: ewc\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     entry_point = EntryPoint(name="somebody", value="somebodys_conf", group="cl_bench.conf")
-    monkeypatch.setattr(module, "entry_points", lambda group: [entry_point])
+    monkeypatch.setattr(module, "plugged_in", lambda: (entry_point,))
     return folder
 
 
@@ -71,7 +71,7 @@ def test_list_says_which_package_a_choice_comes_from(package, capsys):
 def test_what_a_package_adds_can_be_composed(package, monkeypatch):
     from cl_bench.running import compose as running
 
-    entry_points = [EntryPoint(name="somebody", value="somebodys_conf", group="cl_bench.conf")]
-    monkeypatch.setattr(running, "entry_points", lambda group: entry_points)
+    entry_point = EntryPoint(name="somebody", value="somebodys_conf", group="cl_bench.conf")
+    monkeypatch.setattr(running, "plugged_in", lambda: (entry_point,))
     assert running.compose(["strategy=theirs"]).strategy.name == "theirs"
     assert running.compose(["strategy=ewc"]).strategy.strength > 0

@@ -4,10 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
-from avalanche.models import MultiTaskModule
-from avalanche.training.plugins import EvaluationPlugin
-from avalanche.training.templates import SupervisedTemplate
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +11,7 @@ from torch import nn
 
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
+from cl_bench.deferred import deferred
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.running.run_rules import NOT_THE_STRATEGYS
@@ -23,6 +20,12 @@ from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 from cl_bench.training.generators import Seeds
 from cl_bench.validation import check_device
+
+with deferred():  # half of what it imports is of use to few runs
+    from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
+    from avalanche.models import MultiTaskModule
+    from avalanche.training.plugins import EvaluationPlugin
+    from avalanche.training.templates import SupervisedTemplate
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from cl_bench.running.sources import NotThereError, locate, source_of
+from cl_bench.running.sources import NotThereError, Source, locate, source_of
 
 PACKAGE = "cl_bench"
 # what decides the numbers; data sets have fingerprints of their own
@@ -42,8 +42,8 @@ def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any
     same = seen == tree()
     mine = [target for target in targets if target.partition(".")[0] != PACKAGE]
     found = _reached(mine, ours=False) if same else _reached([*ENGINE, *targets], ours=True)
-    ours = {name: path for name, path in found.items() if name.partition(".")[0] == PACKAGE}
-    outside = {name: _hashes([path]) for name, path in found.items() if name not in ours}
+    ours = {name: source for name, source in found.items() if name.partition(".")[0] == PACKAGE}
+    outside = {name: _hashes([source]) for name, source in found.items() if name not in ours}
     outside |= {target: {"source": "unknown"} for target in mine if not _found(target)}
     return {
         "python": ".".join(map(str, sys.version_info[:2])),
@@ -55,11 +55,11 @@ def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any
 def changed_since_import(targets: Iterable[str]) -> list[str]:
     """The modules of these targets that were edited after this process imported them, and not reloaded."""
     changed = []
-    for name, path in _reached(sorted(targets), ours=False).items():
+    for name, source in _reached(sorted(targets), ours=False).items():
         module = sys.modules.get(name)
         if module is None:
             continue
-        written = set(_codes(compile(path.read_bytes(), str(path), "exec")))
+        written = set(_codes(compile(source.content, str(source.path), "exec")))
         if any(_bare(code) not in written for code in _living(module)):
             changed.append(name)
     return changed
@@ -81,11 +81,11 @@ def _found(target: str) -> str:
     return module
 
 
-def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Path]:
-    """Module -> file: of the starts (modules, or targets in them) and all of one's own that they import;
+def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Source]:
+    """Module -> source: of the starts (modules, or targets in them) and all of one's own that they import;
     with `ours` also those of cl_bench.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, Source] = {}
     own = {start.partition(".")[0] for start in starts} - {PACKAGE, *VERSIONED}
     left = [start if source_of(start) else _found(start) for start in starts]
     while left:
@@ -93,8 +93,10 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Path]:
         source = source_of(name) if name and name not in found else None
         if source is None or not _decides(name, source.path, own, ours=ours):
             continue
-        found[name] = source.path
+        found[name] = source
         for module, taken in source.imports:
+            if _is_others(module.partition(".")[0], own):
+                continue
             inside = f"{module}.{taken}" if taken else module
             left.append(inside if source_of(inside) else _found(inside))
             if module.partition(".")[0] != PACKAGE:
@@ -102,12 +104,24 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def _is_others(package: str, own: set[str]) -> bool:
+    """Whether nothing of an imported package decides: what it holds need not be looked for."""
+    if package == PACKAGE or package in own:
+        return False
+    source = source_of(package)
+    return package in VERSIONED or (source is not None and _is_installed(source.path))
+
+
 def _decides(name: str, path: Path, own: set[str], *, ours: bool) -> bool:
     """Whether numbers may depend on a module in a way that no version tells."""
     first, *rest = name.split(".")
     if first == PACKAGE:
         return ours and bool(rest) and rest[0] in ROOMS and path.name != "__init__.py"
-    return first in own or not any(path.is_relative_to(place) for place in _installed())
+    return first in own or not _is_installed(path)
+
+
+def _is_installed(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in _installed())
 
 
 @cache
@@ -127,15 +141,14 @@ def _has_packages(place: Path) -> bool:
     return named or next(place.glob("*.dist-info"), None) is not None
 
 
-def _hashes(paths: Iterable[Path]) -> dict[str, str]:
+def _hashes(modules: Iterable[Source]) -> dict[str, str]:
     source, compiled = hashlib.sha256(), hashlib.sha256()
-    for path in sorted(paths):
-        content = path.read_bytes()
-        source.update(hashlib.sha256(content).digest())
+    for module in sorted(modules, key=lambda each: each.path):
+        source.update(hashlib.sha256(module.content).digest())
         try:
-            compiled.update(_bare(compile(content, "", "exec", optimize=2)))
+            compiled.update(_bare(compile(module.tree, "", "exec", optimize=2)))
         except (SyntaxError, ValueError):
-            compiled.update(content)
+            compiled.update(module.content)
     return {"source": source.hexdigest()[:16], "compiled": compiled.hexdigest()[:16]}
 
 

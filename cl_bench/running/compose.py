@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from copy import deepcopy
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from cl_bench.choices import GROUPS, choices
+from cl_bench.choices import GROUPS, choices, plugged_in
 from cl_bench.places import conf_folder
 from cl_bench.running.environment import num_cores
 from cl_bench.running.nearest import no_such_choice, no_such_setting
@@ -45,7 +44,7 @@ class EntryPointConfigs(SearchPathPlugin):
     """Configurations of installed packages: entry points `cl_bench.conf`, each a package of YAML files."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for entry_point in sorted(entry_points(group="cl_bench.conf")):
+        for entry_point in plugged_in():
             search_path.append(provider=entry_point.name, path=f"pkg://{entry_point.value}")
 
 

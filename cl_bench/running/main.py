@@ -6,12 +6,13 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, partial, update_wrapper
 from pathlib import Path
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -61,12 +62,13 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
     # our hydra/launcher=ray has the name of Ray's own
     warnings.filterwarnings("ignore", message="(?s).*validated against ConfigStore schema")
     given: list[Words] = []
+    mode: list[RunMode | None] = []
 
     def look() -> None:
-        every = {group: list(choices(group)) for group in GROUPS if choices(group)}
+        every = {group: names for group in GROUPS if (names := list(choices(group)))}
         given.append(read(arguments, names=_all_settings, choices=every))
         if given[0].runs:
-            check(given[0])
+            mode.append(check(given[0]))
 
     status = status_of(look)
     if status:
@@ -82,7 +84,8 @@ def main(arguments: Sequence[str]) -> tuple[int, Path | None]:
 
     def work() -> None:
         try:
-            application()
+            with _known(mode[0]) if mode else nullcontext():
+                application()
         finally:
             if SweepProgress.at_work is not None:
                 SweepProgress.at_work.finish()
@@ -110,8 +113,11 @@ def _leave_nothing(folder: Path, *, made: Sequence[Path]) -> None:
             place.rmdir()  # only where it is empty
 
 
-def check(words: Words) -> None:
+def check(words: Words) -> RunMode | None:
     """Check all jobs of a command line, and say what is left out.
+
+    Returns:
+        The mode that the configuration sets, if it does.
 
     Raises:
         SettingError, WordError, HydraException: where nothing of it can be run.
@@ -148,6 +154,18 @@ def check(words: Words) -> None:
                 "cl-bench: -m sweeps over several values, as in seed=0,1; here are none: this is one run",
                 file=sys.stderr,
             )
+    return whole.hydra.mode
+
+
+@contextmanager
+def _known(mode: RunMode | None) -> Iterator[None]:
+    """Spare Hydra the composition of everything, once more, by which it finds the mode."""
+    finds = Hydra.get_mode
+    Hydra.get_mode = lambda *_, **__: mode  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = finds  # type: ignore[method-assign]
 
 
 @cache

@@ -27,11 +27,15 @@ class Imported(NamedTuple):
 
 
 class Source:
-    """A parsed module: what its top level binds."""
+    """A module as it is written: what its top level binds."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
-        self.tree = ast.parse(path.read_bytes())
+        self.content = path.read_bytes()
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.content)
 
     @cached_property
     def bound(self) -> dict[str, ast.AST | Imported]:
@@ -47,7 +51,7 @@ class Source:
     def imports(self) -> list[Imported]:
         """Every import, those in functions too; `import a.b` has no name, a star the name *."""
         found = []
-        for node in ast.walk(self.tree):
+        for node in _statements(self.tree):
             if isinstance(node, ast.Import):
                 found += [Imported(alias.name) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -88,6 +92,14 @@ class Source:
         parts = self.name.split(".")
         kept = parts[: len(parts) - node.level + self.is_package]
         return ".".join([*kept, *filter(None, [node.module])])
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every statement below a node; expressions, nine parts in ten of a tree, are left out."""
+    for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for each in getattr(node, part, ()) if not isinstance(node, ast.expr) else ():
+            yield each
+            yield from _statements(each)
 
 
 @lru_cache(maxsize=512)

@@ -50,13 +50,15 @@ def main(arguments: Sequence[str]) -> int:
     if not listing and (not request.name or any("=" not in each for each in request.settings)):
         print(USAGE, file=sys.stderr)
         return 2
+    from cl_bench.deferred import deferred
     from cl_bench.running.assembly import NOISE
 
     warnings.filterwarnings("ignore", message=NOISE)
     import torch
 
     torch.set_num_threads(1)  # networks this small are slower with more
-    from cl_bench.testing.catalogue import CHECKS
+    with deferred():
+        from cl_bench.testing.catalogue import CHECKS
 
     if listing:
         print("\n".join(f"{each.name}\n    {each.question}" for each in CHECKS))

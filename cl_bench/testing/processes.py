@@ -28,13 +28,9 @@ Answer = TypeVar("Answer")
 
 
 class Server:
-    """Another interpreter, with another seed of hashes; see server.py.
+    """Another interpreter, with another seed of hashes; see server.py."""
 
-    Args:
-        kind: `whole`, or `lean`: without modules that training seldom needs, for a third of the time.
-    """
-
-    def __init__(self, kind: str) -> None:
+    def __init__(self) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it is read when the process has ended)
         self._connection, theirs = Pipe()
         environment = os.environ | {
@@ -42,7 +38,7 @@ class Server:
             "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1",
             "PYTHONWARNINGS": "ignore",
         }
-        command = [sys.executable, "-P", "-m", "cl_bench.testing.server", str(theirs.fileno()), kind]
+        command = [sys.executable, "-P", "-m", "cl_bench.testing.server", str(theirs.fileno())]
         self._process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno()],
@@ -89,14 +85,14 @@ class Server:
         return answer
 
 
-_servers: dict[str, Server] = {}  # by kind
+_servers: list[Server] = []
 
 
-def server(kind: str) -> Server:
-    """The only one of its kind that runs; it ends with this process."""
-    if kind not in _servers or _servers[kind].has_ended:
-        _servers[kind] = Server(kind)
-    return _servers[kind]
+def server() -> Server:
+    """The only one that runs; it ends with this process."""
+    if not _servers or _servers[0].has_ended:
+        _servers[:] = [Server()]
+    return _servers[0]
 
 
 @check(
@@ -106,8 +102,8 @@ def server(kind: str) -> Server:
     rests_on=TWO_RUNS,
 )
 def objects_share_no_state(subject: Subject) -> str:
-    found = _asked(subject, lambda asked: (_alone(asked, subject), _in_company(asked, subject)), _is_same)
-    first, second = found
+    asked = _asked(subject)
+    first, second = _alone(asked, subject), _in_company(asked, subject)
     demand(first.start == second.start, "after another object was trained, it starts at other weights")
     same = first.end == second.end
     demand(same, "with two other objects, trained before it and beside it, it ends at other weights")
@@ -123,7 +119,7 @@ def objects_share_no_state(subject: Subject) -> str:
 )
 def another_process_gives_the_same_bits(subject: Subject) -> str:
     here = elsewhere.ends_of(subject.config(*DEEP))
-    there = _asked(subject, lambda asked: _alone(asked, subject), lambda found: found == here)
+    there = _alone(_asked(subject), subject)
     demand(here.start == there.start, "in another process it starts at other weights")
     demand(here.end == there.end, "in another process it ends at other weights")
     demand(here.records == there.records, "in another process it has other test results")
@@ -141,33 +137,19 @@ def _in_company(ask: Asked, subject: Subject) -> Ends:
     return ask(elsewhere.in_company, _job(subject), subject.config(*DEEP, seed=2))
 
 
-def _is_same(found: tuple[Ends, Ends]) -> bool:
-    return found[0] == found[1]
-
-
-def _asked(
-    subject: Subject, question: Callable[[Asked], Answer], is_right: Callable[[Answer], bool]
-) -> Answer:
-    """What is answered by the lean server; by the whole one where that is not right: there nothing that a
-    strategy may use is missing.
-    """
+def _asked(subject: Subject) -> Asked:
+    """Asks the server; a class that cannot be imported there does not have the question."""
     applies(hasattr(os, "fork"), NO_FORK)
     files = _files(subject)
 
-    def by(kind: str) -> Asked:
-        return lambda function, *arguments: server(kind).ask(function, *arguments, files=files)
+    def ask(function: Callable[..., Answer], *arguments: Any) -> Answer:
+        try:
+            return server().ask(function, *arguments, files=files)
+        except ImportError as error:
+            applies(False, f"its class cannot be imported in another process: {error}")
+            raise
 
-    try:
-        answer = question(by("lean"))
-        if is_right(answer):
-            return answer
-    except (ImportError, RuntimeError):
-        pass
-    try:
-        return question(by("whole"))
-    except ImportError as error:
-        applies(False, f"its class cannot be imported in another process: {error}")
-        raise
+    return ask
 
 
 def _job(subject: Subject) -> Job:

@@ -1,66 +1,17 @@
 """Another interpreter that imports once, and answers each question in a fork of its own: as new each time.
 
-Run as a program by `cl_bench.testing.processes`, with the number of a connection, and `whole` or `lean`.
+Run as a program by `cl_bench.testing.processes`, with the number of a connection.
 """
 
 import importlib.util
-import operator
 import os
 import pickle
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
-# what Avalanche and torch import beside what training takes: two thirds of the time to start
-NOT_FOR_TRAINING = (
-    *("gdown", "matplotlib", "scipy", "torch._dynamo", "torch.fx.experimental.symbolic_shapes"),
-    *("torch.utils.tensorboard", "torchmetrics", "torchvision.models", "torchvision.ops", "wandb"),
-)
-
-
-def undecorated(function: Any = None, *_: Any, **__: Any) -> Any:
-    """Stand in for torch._dynamo.disable, in which torch wraps methods of optimizers."""
-    return function
-
-
-# what torch calls of these where nothing is compiled and no size is a symbol
-PLAIN = {
-    "disable": undecorated,
-    "compiled_autograd": SimpleNamespace(_disable=nullcontext),
-    "expect_true": bool,
-    "sym_eq": operator.eq,
-}
-
-
-class StandIn(ModuleType):
-    """A module in which every other name is an empty class."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.__path__ = []
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return PLAIN.get(name) or type(name, (), {})
-
-
-class StandIns:
-    """Finds them, in the place of modules that training does not need."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        missing = any(name == each or name.startswith(f"{each}.") for each in NOT_FOR_TRAINING)
-        return ModuleSpec(name, self) if missing else None  # type: ignore[arg-type]
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return StandIn(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """There is nothing in it."""
+from cl_bench.deferred import deferred
 
 
 def serve(connection: Connection) -> None:
@@ -115,14 +66,13 @@ def _import(name: str, file: str | None) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Import what questions need, then serve."""
-    number, kind = arguments
+    (number,) = arguments
     os.dup2(2, 1)  # what a strategy prints
-    if kind == "lean":
-        sys.meta_path.insert(0, StandIns())
-    import torch
+    with deferred():
+        import torch
 
-    torch.set_num_threads(1)  # none is started before a fork
-    importlib.import_module("cl_bench.testing.elsewhere")
+        torch.set_num_threads(1)  # none is started before a fork
+        importlib.import_module("cl_bench.testing.elsewhere")
     from cl_bench.running.compose import register
 
     register()

@@ -18,7 +18,8 @@ def prepare_process(*, threads: int, precision: str, deterministic: bool = True)
     """
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    # `use_deterministic_algorithms` is the same, and reads the compiler to tell it (see `Forward`)
+    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # sharp relaxations are full of denormal numbers, which are slow

@@ -200,7 +200,7 @@ def test_a_strategy_of_an_installed_package_is_found(capsys, tmp_path, monkeypat
     monkeypatch.syspath_prepend(str(tmp_path))
     entry = EntryPoint("theirs", "another_conf", "cl_bench.conf")
     for module in (choices, compose):
-        monkeypatch.setattr(module, "entry_points", lambda group: [entry])
+        monkeypatch.setattr(module, "plugged_in", lambda: (entry,))
     assert main(["check", "theirs"]) == 0
     assert re.match(r"pass +[\d.]+ s  it_is_built_from_its_settings +L2 ", lines_of(capsys)[0])
 
