@@ -1,14 +1,19 @@
 """Modules that are read when they are first used: what is put off, and that nothing is missing."""
 
+import ast
 import subprocess
 import sys
 import textwrap
 from contextlib import suppress
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+import cl_bench
 from cl_bench.deferred import Unread, deferred
+
+HOME = Path(cl_bench.__file__).parent
 
 PACKAGE = {
     "__init__.py": "from later_package.parts import Part\nfrom later_package import numbers\n",
@@ -236,3 +241,30 @@ def test_a_part_of_the_compiler_is_the_one_that_the_whole_has():
         """
     )
     assert said == ["one"]
+
+
+def imported(node):
+    """The modules that a statement imports."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [each.name for each in node.names] if isinstance(node, ast.Import) else []
+
+
+# what comes with the package of strategies, or measures Avalanche itself
+OTHERWISE = ("speed", "strategies", "testing")
+
+
+def test_avalanche_is_imported_within_a_block():
+    outside = [
+        f"{path}:{node.lineno}"
+        for path in HOME.rglob("*.py")
+        if path.relative_to(HOME).parts[0] not in OTHERWISE
+        for node in ast.parse(path.read_text()).body
+        if any(name.partition(".")[0] == "avalanche" for name in imported(node))
+    ]
+    assert outside == []
+
+
+def test_strategies_are_imported_within_a_block():
+    body = ast.parse((HOME / "strategies" / "__init__.py").read_text()).body
+    assert not [node for node in body if any(".strategies." in name for name in imported(node))]

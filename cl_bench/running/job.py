@@ -185,7 +185,7 @@ def _run(folders: Sequence[RunFolder], command: _Command, taken: list[_Taken]) -
 
 @contextmanager
 def _leaves_no_garbage() -> Iterator[None]:
-    """Free what a run has made: strategies are reference cycles, and a sweep's worker goes on to the next run.
+    """Free what a run has made: strategies are reference cycles, and a sweep goes on to the next run.
 
     Objects of before are not looked at meanwhile: torch and Avalanche have 200,000.
     """

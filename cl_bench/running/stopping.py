@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from avalanche.core import SupervisedPlugin
-
+from cl_bench.deferred import deferred
 from cl_bench.running.stops import Stopped
+
+with deferred():
+    from avalanche.core import SupervisedPlugin
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # the last is how submitit warns of a time limit
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
-from avalanche.benchmarks import CLScenario, with_classes_timeline, with_task_labels
-from avalanche.benchmarks.scenarios.dataset_scenario import DatasetExperience
-from avalanche.benchmarks.scenarios.generic_scenario import EagerCLStream
-from avalanche.benchmarks.utils.classification_dataset import TaskAwareSupervisedClassificationDataset
-from avalanche.benchmarks.utils.data_attribute import DataAttribute
-from avalanche.benchmarks.utils.flat_data import ConstantSequence
 from torch import Tensor
 
+from cl_bench.deferred import deferred
 from cl_bench.streams.tasks import TaskData, TaskStream
+
+with deferred():
+    from avalanche.benchmarks import CLScenario, with_classes_timeline, with_task_labels
+    from avalanche.benchmarks.scenarios.dataset_scenario import DatasetExperience
+    from avalanche.benchmarks.scenarios.generic_scenario import EagerCLStream
+    from avalanche.benchmarks.utils.classification_dataset import TaskAwareSupervisedClassificationDataset
+    from avalanche.benchmarks.utils.data_attribute import DataAttribute
+    from avalanche.benchmarks.utils.flat_data import ConstantSequence
 
 
 class TaskExperience(DatasetExperience):

@@ -6,6 +6,7 @@ says what is known of it by the class attribute `claims`, a `Claims`: all that c
 
 from typing import TYPE_CHECKING, Any
 
+from cl_bench.deferred import deferred
 from cl_bench.testing.claims import Claims
 
 if TYPE_CHECKING:
@@ -28,4 +29,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{homes[name]}"), name)
+    with deferred():
+        return getattr(import_module(f"{__name__}.{homes[name]}"), name)

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from avalanche.benchmarks import CLScenario
-from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor
 
+from cl_bench.deferred import deferred
 from cl_bench.posteriors.uncertainty import auroc
 from cl_bench.protocol import check_test_last, tasks_tested
 from cl_bench.records import CalibrationBin, Record, State
 from cl_bench.training.generators import global_generators_restored
 from cl_bench.training.plugins import Bin, FiniteLoss, Scores
 from cl_bench.training.states import States, stored_tensors
+
+with deferred():
+    from avalanche.benchmarks import CLScenario
+    from avalanche.training.templates import SupervisedTemplate
 
 STREAMS = ("test", "validation")
 

@@ -5,14 +5,17 @@ import warnings
 from typing import Any, NamedTuple
 
 import torch
-from avalanche.core import SupervisedPlugin
-from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor
 from torch.nn import functional as F
 
+from cl_bench.deferred import deferred
 from cl_bench.posteriors import uncertainty
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.records import NUM_BINS
+
+with deferred():
+    from avalanche.core import SupervisedPlugin
+    from avalanche.training.plugins import EvaluationPlugin
 
 
 class NoMetrics(EvaluationPlugin):

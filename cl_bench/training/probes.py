@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from avalanche.core import SupervisedPlugin
 
+from cl_bench.deferred import deferred
 from cl_bench.protocol import tasks_tested
 from cl_bench.records import Probe
 from cl_bench.strategies.checks import check_count
@@ -21,6 +21,9 @@ from cl_bench.streams.tasks import TaskData, TaskStream
 from cl_bench.training.generators import Seeds, global_generators_restored
 from cl_bench.training.noise import Noise
 from cl_bench.training.plugins import Scores
+
+with deferred():
+    from avalanche.core import SupervisedPlugin
 
 
 def probe_experiences(stream: TaskStream, *, test_on: str, size: int, seeds: Sequence[Seeds]) -> list[Any]:

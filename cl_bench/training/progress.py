@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from avalanche.core import SupervisedPlugin
-
+from cl_bench.deferred import deferred
 from cl_bench.records import Record
 from cl_bench.terminal import Bar
+
+with deferred():
+    from avalanche.core import SupervisedPlugin
 
 
 class Progress(SupervisedPlugin):
