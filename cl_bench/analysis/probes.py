@@ -8,7 +8,7 @@ minimum over many tests is lower than the minimum of the true accuracies. Source
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -147,7 +147,7 @@ def continual_evaluation(probes: pd.DataFrame, *, recovered: float = RECOVERED) 
     columns += ["steps_to_recovery", "probe_seconds"]
     rows = []
     numbers = probes.drop(columns=about, errors="ignore")  # to cut texts takes longer than all else
-    groups: dict[Any, np.ndarray] = probes.groupby(about, sort=False).indices if len(probes) else {}
+    groups: Mapping[Any, Any] = probes.groupby(about, sort=False).indices if len(probes) else {}
     for key, places in groups.items():
         run = numbers.iloc[places]
         gaps = np.array(stability_gaps(run, recovered=recovered)).reshape(-1, len(Gap._fields))
