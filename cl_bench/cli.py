@@ -17,7 +17,7 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
 
   cl-bench run [-m] [group=choice ...] [setting=value ...]   train and test; -m sweeps over a,b,c
   cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
-  cl-bench report DIR                                        tables, figures and a page of the runs below DIR
+  cl-bench report DIR [--no-figures]                         tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
   cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
   cl-bench verify RUN...                                     runs it again: the same weights and records?
@@ -168,25 +168,9 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
 
 
 def report(arguments: list[str]) -> int:
-    from cl_bench.analysis.errors import AnalysisError
-    from cl_bench.records import RecordsError
-    from cl_bench.report import report as make_report
+    from cl_bench.report import main as report_main
 
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: cl-bench report DIR\n\nDIR is a results folder, a study or a run.")
-        return 0 if arguments in (["-h"], ["--help"]) else 2
-    try:
-        made = make_report(arguments[0])
-    except (AnalysisError, RecordsError, OSError) as error:
-        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
-        return 1
-    print(made.text)
-    for note in made.notes:
-        print(f"note: {note}")
-    print()
-    for path in made.paths:
-        print(one_line(path))
-    return 0
+    return report_main(arguments)
 
 
 def plot(arguments: list[str]) -> int:

@@ -49,7 +49,7 @@ class Row(Protocol):
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
-_NO_NUMBER = (b"_", b" ", b"\r")  # which Python's int and float would let pass
+_SIGNS = b"0123456789+-.,\n" + b"einfatyEINFATY"  # of numbers, inf, nan and infinity
 
 
 class RecordsError(ValueError):
@@ -160,22 +160,28 @@ def _line(row: Any) -> bytes:
 def _parse(kind: Any, lines: Sequence[bytes], num_columns: int) -> list[Any]:
     """All lines, column by column, four times as fast as one by one. Raises ValueError without a reason."""
     together = b"\n".join(lines)
-    if any(sign in together for sign in _NO_NUMBER):
+    if not _is_plain(together):
         raise ValueError
-    fields = [line.split(b",") for line in lines]
-    if any(len(each) != num_columns for each in fields):
+    rows = together.decode("ascii").split("\n")  # text becomes numbers faster than bytes do
+    if any(row.count(",") != num_columns - 1 for row in rows):
         raise ValueError
+    fields = ",".join(rows).split(",")
     limits, columns = kind.limits(), []
     # zip stops at the last column of an old file
-    named = zip(kind._fields, _converters(kind), zip(*fields, strict=True), strict=False)
-    for name, convert, column in named:
+    for place, name, convert in zip(range(num_columns), kind._fields, _converters(kind), strict=False):
+        column = fields[place::num_columns]
         values = list(map(convert, column))
         if name in limits and not _all_hold(limits[name], values):
             raise ValueError
-        if b"nan" in column:  # always the same object, so that rows with equal lines are equal
+        if "nan" in column:  # always the same object, so that rows with equal lines are equal
             values = [math.nan if value != value else value for value in values]
         columns.append(values)
-    return [kind(*row) for row in zip(*columns, strict=True)]
+    return list(map(kind, *columns))
+
+
+def _is_plain(line: bytes) -> bool:
+    """Whether all signs are those of numbers: Python's int and float would let others pass."""
+    return not line.translate(None, _SIGNS)
 
 
 def _all_hold(limit: Limit, values: Sequence[float]) -> bool:
@@ -188,7 +194,7 @@ def _parse_one(kind: Any, line: bytes, num_columns: int) -> None:
     fields = line.split(b",")
     if len(fields) != num_columns:
         raise ValueError(f"a line must have {num_columns} fields, got {_shown(line)}")
-    if any(sign in line for sign in _NO_NUMBER):
+    if not _is_plain(line):
         raise ValueError(f"a line must be numbers and commas only, got {_shown(line)}")
     try:
         numbers = [convert(field) for convert, field in zip(_converters(kind), fields, strict=False)]

@@ -14,6 +14,7 @@ from cl_bench.analysis.errors import AnalysisError, NotMeasuredError
 from cl_bench.analysis.results import Results
 from cl_bench.files import link_within
 from cl_bench.kinds import KINDS, parts_of_kinds
+from cl_bench.looks import method_styles
 from cl_bench.records import RecordsError
 from cl_bench.text import cut, lines_of, one_line
 
@@ -99,7 +100,7 @@ def drawings(
     width: float | None = None,
 ) -> "list[Drawing]":
     """The figures of these kinds, <folder>/<kind>-<benchmark>; a method looks the same in all of them."""
-    from cl_bench.figures import layout, method_styles
+    from cl_bench.figures import layout
     from cl_bench.figures.drawing import Drawing
 
     styles = method_styles({run.method for run in results.found if run.records})

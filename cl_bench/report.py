@@ -2,14 +2,16 @@
 
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from cl_bench.analysis.errors import AnalysisError
 from cl_bench.analysis.expected import against_published
 from cl_bench.analysis.folders import Run
 from cl_bench.analysis.planned import missing, unreadable
@@ -25,9 +27,15 @@ from cl_bench.outcomes import last_line, provenance_notes
 from cl_bench.page.contents import Analysed
 from cl_bench.page.write import write_files
 from cl_bench.plot import LONGEST_NOTE, drawings, refusals
+from cl_bench.records import RecordsError
 from cl_bench.spreadsheet import csv
-from cl_bench.text import cut, one_line
+from cl_bench.text import cut, lines_of, one_line
 
+NO_FIGURES = "--no-figures"
+USAGE = """usage: cl-bench report DIR [--no-figures]
+
+DIR is a results folder, a study or a run. With --no-figures tables and the page are written, and no figures;
+cl-bench plot draws single ones."""
 MOST_NOTES = 1_000
 MOST_FIGURES = 300
 
@@ -40,7 +48,7 @@ class Report(NamedTuple):
     notes: list[str]  # whatever the numbers leave out, a sentence each
 
 
-def report(folder: str | os.PathLike[str]) -> Report:
+def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
     """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv, the tables of
     `analysis.statements` (comparison.csv and others), expected.csv where a study has published numbers to be
     compared with, and figures/ into it.
@@ -48,16 +56,18 @@ def report(folder: str | os.PathLike[str]) -> Report:
     The figures are figures/<kind>-<benchmark>.{png,svg}, of those `kinds.KINDS` that there are numbers for;
     with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced, each
     whole or not at all; others are left alone. The page report.html has all of it, see `page.write`;
-    runs.csv, table.tex and summary.parquet go with it. Raises AnalysisError when there is no run below the
-    folder.
+    runs.csv, table.tex and summary.parquet go with it. Without `figures` none is drawn, and the page shows
+    none. Raises AnalysisError when there is no run below the folder.
     """
     folder = Path(folder)
     results = Results.read(folder)
     found, frame, rows, matrices = results.found, results.frame, results.summary, results.matrices
-    # read here, so that what is damaged is known here, and not to a process that draws
-    probes, _ = results.probes, results.calibration
+    probes = results.probes
+    if figures:  # read here, so that what is damaged is known here, and not to a process that draws
+        _ = results.calibration
     damaged: list[str] = []
-    with _drawn(results, folder=folder / "figures") as (drawn, notes):
+    no_figures: tuple[list[Path], list[str]] = ([], [])
+    with _drawn(results, folder=folder / "figures") if figures else nullcontext(no_figures) as (drawn, notes):
         said = statements(found, frame, rows, probes=probes, accuracies=matrices)
         tables = {"summary.csv": rows, "forgetting_curves.csv": results.curves} | said.tables
         compared = against_published(found, frame, accuracies=matrices, damaged=damaged)
@@ -78,6 +88,26 @@ def report(folder: str | os.PathLike[str]) -> Report:
     curves, averages = results.curves, results.averages
     analysed = Analysed(folder, found, matrices, rows, curves, averages, compared, said.text, notes)
     return Report(text, [*paths, *drawn, *write_files(analysed, figures=drawn)], notes)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0; 1 where there is nothing to report; 2 for a wrong command line."""
+    folders = [each for each in arguments if each != NO_FIGURES]
+    if len(folders) != 1 or folders[0].startswith("-"):
+        print(USAGE)
+        return 0 if folders in (["-h"], ["--help"]) else 2
+    try:
+        made = report(folders[0], figures=NO_FIGURES not in arguments)
+    except (AnalysisError, RecordsError, OSError) as error:
+        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
+        return 1
+    print(made.text)
+    for note in made.notes:
+        print(f"note: {note}")
+    print()
+    for path in made.paths:
+        print(one_line(path))
+    return 0
 
 
 def _more(notes: Sequence[str]) -> list[str]:

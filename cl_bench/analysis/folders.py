@@ -128,14 +128,17 @@ def _with_rows(run: Run) -> Run:
     num_tasks = run.num_tasks or max((test.on_task for test in tests), default=0)
     if num_tasks > MOST_TASKS:
         raise ValueError(f"records.csv has task {num_tasks}, of {MOST_TASKS:,} at most")
-    for test in tests:
-        if test.seed != run.seed:
-            raise ValueError(f"records.csv has seed {test.seed}, run.json has seed {run.seed}")
-        if max(test.after_task, test.on_task) > num_tasks:
-            raise ValueError(f"records.csv has task {max(test.after_task, test.on_task)} of {num_tasks}")
-        if test.on_task not in tasks_tested(test.after_task, num_tasks=num_tasks, test_last=run.test_last):
+    asked: dict[int, range] = {}  # after each task
+    for seed, after_task, on_task, *_ in tests:
+        if seed != run.seed:
+            raise ValueError(f"records.csv has seed {seed}, run.json has seed {run.seed}")
+        if after_task > num_tasks or on_task > num_tasks:
+            raise ValueError(f"records.csv has task {max(after_task, on_task)} of {num_tasks}")
+        if after_task not in asked:
+            asked[after_task] = tasks_tested(after_task, num_tasks=num_tasks, test_last=run.test_last)
+        if on_task not in asked[after_task]:
             raise ValueError(
-                f"records.csv has task {test.on_task} tested after task {test.after_task}, "
+                f"records.csv has task {on_task} tested after task {after_task}, "
                 f"run.json has {TEST_LAST} {run.test_last}"
             )
     states = list({state.after_task: state for state in _rows(run, State)}.values())

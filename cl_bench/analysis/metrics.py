@@ -67,7 +67,7 @@ def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
 
 def lost_in_a_stream(learned: ArrayLike, joint: ArrayLike) -> float:
     """`intransigence`, of the accuracy on each task when it was learned, [T], and of the reference, [T]."""
-    accuracy: np.ma.MaskedArray = np.ma.asarray(learned, dtype=float)
+    accuracy = _floats(learned)
     reference = np.asarray(joint, dtype=float)
     if reference.shape != accuracy.shape:
         raise ValueError(f"joint must have one accuracy a task, [{len(accuracy)}], got {reference.shape}")
@@ -86,19 +86,19 @@ def average_anytime_accuracy(accuracy: ArrayLike) -> float:
 def worst_task_accuracy(accuracy: ArrayLike) -> float:
     """Min over j of R[T, j]: how well the task that is known worst (of those tested) is known in the end."""
     final = _checked(accuracy)[-1]
-    return float(np.min(np.ma.compressed(final)))
+    return float(_known(final).min())
 
 
 def average_seen(accuracy: ArrayLike) -> np.ndarray:
     """[T]: for t = 1..T the mean over j <= t of R[t, j], the accuracy on all tasks seen (that are tested)."""
     after = _checked(accuracy)[1:]
     seen = np.tril(~np.ma.getmaskarray(after))
-    return np.where(seen, after.data, 0).sum(axis=1) / seen.sum(axis=1)
+    return np.where(seen, np.ma.getdata(after), 0).sum(axis=1) / seen.sum(axis=1)
 
 
 def when_learned(accuracy: ArrayLike) -> np.ndarray:
     """[T]: R[j, j], the accuracy on each task just after it was learned."""
-    return _when_learned(_checked(accuracy)).copy().filled(np.nan)
+    return np.ma.filled(_when_learned(_checked(accuracy)).copy(), np.nan)
 
 
 # Every metric of the matrix alone; summaries, tables and CSV files follow this list.
@@ -116,18 +116,30 @@ METRICS: dict[str, Callable[[ArrayLike], float]] = {
 }
 
 
-def _checked(accuracy: ArrayLike) -> np.ma.MaskedArray:
-    matrix: np.ma.MaskedArray = np.ma.asarray(accuracy, dtype=float)
+def _checked(accuracy: ArrayLike) -> np.ndarray:
+    matrix = _floats(accuracy)
     if matrix.ndim != 2 or matrix.shape[1] == 0 or matrix.shape[0] != 1 + matrix.shape[1]:
         raise ValueError(f"accuracy must have shape [1 + num_tasks, num_tasks], got {matrix.shape}")
     return matrix
 
 
-def _when_learned(matrix: np.ma.MaskedArray) -> np.ma.MaskedArray:
+def _floats(values: ArrayLike) -> np.ndarray:
+    """Masked where they are; numpy is twenty times slower with masks, which few matrices have."""
+    if isinstance(values, np.ma.MaskedArray):
+        return np.ma.asarray(values, dtype=float)
+    return np.asarray(values, dtype=float)
+
+
+def _when_learned(matrix: np.ndarray) -> np.ndarray:
     return matrix.diagonal(offset=-1)
 
 
-def _mean(values: np.ma.MaskedArray) -> float:
+def _known(values: np.ndarray) -> np.ndarray:
+    """What is not masked."""
+    return values.compressed() if isinstance(values, np.ma.MaskedArray) else values
+
+
+def _mean(values: np.ndarray) -> float:
     """Of what is not masked; nan where that is nothing."""
-    known = np.ma.compressed(values)
+    known = _known(values)
     return float(known.mean()) if known.size else float("nan")

@@ -7,7 +7,8 @@ minimum over many tests is lower than the minimum of the true accuracies. Source
 "Continual evaluation for lifelong learning: Identifying the stability gap".
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,16 +59,21 @@ def minimum_accuracy(probes: pd.DataFrame) -> float:
     """min-ACC = mean over j < T of (min over n > e_j of A(j, n)): the worst moment of each task since it was
     learned. nan with one task.
     """
-    since = probes[probes["training_on"] > probes["on_task"]]
-    lowest = since.groupby("on_task")["accuracy"].min()
-    return float(lowest.mean()) if len(lowest) else float("nan")
+    training_on, on_task, accuracy = _arrays(probes, "training_on", "on_task", "accuracy")
+    since = np.flatnonzero(training_on > on_task)
+    if not len(since):
+        return math.nan
+    since = since[np.argsort(on_task[since], kind="stable")]
+    first = np.flatnonzero(np.diff(on_task[since], prepend=-1))
+    return float(np.minimum.reduceat(accuracy[since], first).mean())
 
 
 def worst_case_accuracy(probes: pd.DataFrame) -> float:
     """WC-ACC = A(T, e_T) / T + (1 - 1 / T) min-ACC: the newest task as it is, the others at their worst."""
-    last = int(probes["training_on"].max())
-    newest = probes[(probes["training_on"] == last) & (probes["on_task"] == last)]
-    final = float(newest.sort_values("step", kind="stable")["accuracy"].iloc[-1])
+    training_on, on_task, step, accuracy = _arrays(probes, "training_on", "on_task", "step", "accuracy")
+    last = int(training_on.max())
+    newest = np.flatnonzero((training_on == last) & (on_task == last))
+    final = float(accuracy[newest[np.argsort(step[newest], kind="stable")[-1]]])
     return final if last == 1 else final / last + (1 - 1 / last) * minimum_accuracy(probes)
 
 
@@ -75,34 +81,51 @@ def stability_gaps(probes: pd.DataFrame, *, recovered: float = RECOVERED) -> lis
     """Of one run: a `Gap` for each task and each one before it. Of two tests at one step the later counts."""
     if not 0 < recovered <= 1:
         raise ValueError(f"recovered must be above 0 and at most 1, got {recovered=}")
-    ends = probes.groupby("training_on")["step"].max()
-    curves: dict[tuple[Any, Any], pd.DataFrame] = {
-        (task, on_task): rows.drop_duplicates("step", keep="last").sort_values("step")
-        for (task, on_task), rows in probes.groupby(["training_on", "on_task"])
-    }
+    curves = _curves(probes)
+    ends: dict[int, int] = {}
+    for (task, _), (steps, _) in curves.items():
+        ends[task] = max(ends.get(task, 0), int(steps[-1]))
     gaps = []
-    for (task, on_task), rows in curves.items():
+    for (task, on_task), (steps, accuracy) in curves.items():
         if on_task >= task or (task - 1, on_task) not in curves:
             continue
-        before = float(curves[task - 1, on_task]["accuracy"].iloc[-1])
-        accuracy, steps = rows["accuracy"].to_numpy(), rows["step"].to_numpy() - ends[task - 1]
+        before = float(curves[task - 1, on_task][1][-1])
+        taken = steps - ends[task - 1]
         place = int(accuracy.argmin())
-        lowest = float(accuracy[place])
+        lowest, after = float(accuracy[place]), float(accuracy[-1])
         back = np.flatnonzero(accuracy[place:] >= recovered * before)
         gaps.append(
             Gap(
-                training_on=int(task),
-                on_task=int(on_task),
+                training_on=task,
+                on_task=on_task,
                 before=before,
                 lowest=lowest,
-                after=float(accuracy[-1]),
+                after=after,
                 depth=before - lowest,
-                rebound=float(accuracy[-1]) - lowest,
-                steps_to_lowest=float(steps[place]),
-                steps_to_recovery=_recovery(lowest >= recovered * before, steps[place:], back),
+                rebound=after - lowest,
+                steps_to_lowest=float(taken[place]),
+                steps_to_recovery=_recovery(lowest >= recovered * before, taken[place:], back),
             )
         )
     return gaps
+
+
+def _curves(probes: pd.DataFrame) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
+    """(training_on, on_task) -> steps and accuracies in their order; of two tests at one step the later."""
+    training_on, on_task, step, accuracy = _arrays(probes, "training_on", "on_task", "step", "accuracy")
+    order = np.lexsort((step, on_task, training_on))
+    places = np.stack([training_on, on_task, step])[:, order]
+    later = np.append((places[:, 1:] != places[:, :-1]).any(axis=0), np.ones(min(1, len(order)), dtype=bool))
+    (training_on, on_task, step), accuracy = places[:, later], accuracy[order][later]
+    first = np.flatnonzero(np.diff(training_on, prepend=-1) | np.diff(on_task, prepend=-1))
+    return {
+        (int(training_on[start]), int(on_task[start])): (step[start:end], accuracy[start:end])
+        for start, end in zip(first, [*first[1:], len(step)], strict=True)
+    }
+
+
+def _arrays(probes: pd.DataFrame, *names: str) -> list[np.ndarray]:
+    return [probes[name].to_numpy() for name in names]
 
 
 def continual_evaluation(probes: pd.DataFrame, *, recovered: float = RECOVERED) -> pd.DataFrame:
@@ -123,13 +146,24 @@ def continual_evaluation(probes: pd.DataFrame, *, recovered: float = RECOVERED) 
     ]
     columns += ["steps_to_recovery", "probe_seconds"]
     rows = []
-    for key, run in probes.groupby(about, sort=False) if len(probes) else ():
-        gaps = pd.DataFrame(stability_gaps(run, recovered=recovered), columns=list(Gap._fields))
-        row = [*key, minimum_accuracy(run), worst_case_accuracy(run)]
-        row += [gaps["depth"].mean(), gaps["rebound"].mean()]
-        row += [gaps["steps_to_recovery"].notna().mean(), gaps["steps_to_recovery"].mean()]
+    numbers = probes.drop(columns=about, errors="ignore")  # to cut texts takes longer than all else
+    groups: Mapping[Any, Any] = probes.groupby(about, sort=False).indices if len(probes) else {}
+    for key, places in groups.items():
+        run = numbers.iloc[places]
+        gaps = np.array(stability_gaps(run, recovered=recovered)).reshape(-1, len(Gap._fields))
+        depth, rebound, steps = (
+            gaps[:, Gap._fields.index(name)] for name in ("depth", "rebound", "steps_to_recovery")
+        )
+        row = [*key, minimum_accuracy(run), worst_case_accuracy(run), _mean(depth), _mean(rebound)]
+        row += [_mean((~np.isnan(steps)).astype(float)), _mean(steps)]
         rows.append([*row, run["probe_seconds"].iloc[0]])
     return pd.DataFrame(rows, columns=columns)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Of what is known; nan where that is nothing."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def _recovery(never_lost: bool, steps: np.ndarray, back: np.ndarray) -> float:

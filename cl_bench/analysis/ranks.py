@@ -5,6 +5,21 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import chdtrc
+
+LEVEL = 0.05
+# scipy.stats.studentized_range.ppf(1 - LEVEL, k, inf) of k = 2, 3, ... groups; the tests ask it again. Its
+# import takes a second, which these spare every report.
+_QUANTILES = (
+    *(2.771807648699355, 3.314493155398122, 3.6331595749026278, 3.857655510378623, 4.030092053180576),
+    *(4.169554155006547, 4.286309409349043, 4.38650911549537, 4.474124221725907, 4.551863584065974),
+    *(4.621655471868518, 4.684919847313499, 4.7427317076846975, 4.795923860431186, 4.845154183957343),
+    *(4.890951125576789, 4.933745358126922, 4.973892348748306, 5.0116887941184425, 5.0473848150087655),
+    *(5.081193155799909, 5.1132962282719765, 5.143851577247147, 5.17299617312959, 5.200849820280358),
+    *(5.227517890554401, 5.25309353580552, 5.27765949383823, 5.30128957403117, 5.324049888290209),
+    *(5.345999877836653, 5.367193175047121, 5.387678331063073, 5.4074994334281214, 5.426696633056341),
+    *(5.445306596002232, 5.463362892514628, 5.480896333509614, 5.4979352627407465),
+)
 
 
 class Ranks(NamedTuple):
@@ -15,7 +30,7 @@ class Ranks(NamedTuple):
     critical_difference: float  # average ranks further apart differ, at the level
 
 
-def ranks(scores: ArrayLike, *, higher_is_better: bool = True, alpha: float = 0.05) -> Ranks:
+def ranks(scores: ArrayLike, *, higher_is_better: bool = True, alpha: float = LEVEL) -> Ranks:
     """`scores` [N, k]: each benchmark's mean score of each method, none missing.
 
     Friedman's chi-squared with k - 1 degrees of freedom, corrected for ties; critical difference
@@ -28,15 +43,37 @@ def ranks(scores: ArrayLike, *, higher_is_better: bool = True, alpha: float = 0.
         raise ValueError(f"scores must have at least two benchmarks and two methods, got shape {table.shape}")
     if np.isnan(table).any():
         raise ValueError("every method needs a score on every benchmark, got nan")
-    from scipy import stats  # a second to import, which only this needs
-
     number, methods = table.shape
-    ranked = stats.rankdata(-table if higher_is_better else table, axis=1)
+    ranked, ties = _ranked(-table if higher_is_better else table)
     alike = bool((ranked == ranked[:, :1]).all())
-    p = 1.0 if alike else float(stats.friedmanchisquare(*table.T).pvalue) if methods > 2 else math.nan
-    quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / math.sqrt(2)
-    critical = quantile * math.sqrt(methods * (methods + 1) / (6 * number))
+    p = 1.0 if alike else _friedman(ranked, ties) if methods > 2 else math.nan
+    critical = _quantile(methods, alpha) / math.sqrt(2) * math.sqrt(methods * (methods + 1) / (6 * number))
     return Ranks(ranked.mean(axis=0), p, critical)
+
+
+def _ranked(table: np.ndarray) -> tuple[np.ndarray, int]:
+    """Ranks in each row from 1, of ties their mean; and the sum of t^3 - t over all groups of t ties."""
+    smaller = (table[:, None, :] < table[:, :, None]).sum(axis=-1)
+    at_most = (table[:, None, :] <= table[:, :, None]).sum(axis=-1)
+    return (smaller + at_most + 1) / 2, int(((at_most - smaller) ** 2 - 1).sum())
+
+
+def _friedman(ranked: np.ndarray, ties: int) -> float:
+    """p of chi-squared, in the order of operations of `scipy.stats.friedmanchisquare`."""
+    number, methods = ranked.shape
+    correction = 1 - ties / (methods * (methods * methods - 1) * number)
+    squares = (ranked.sum(axis=0) ** 2).sum()
+    statistic = 12.0 / (methods * number * (methods + 1)) * squares - 3 * number * (methods + 1)
+    return float(chdtrc(methods - 1, statistic / correction))
+
+
+def _quantile(methods: int, alpha: float) -> float:
+    """Of the studentized range of so many groups, with infinite degrees of freedom."""
+    if alpha == LEVEL and methods - 2 < len(_QUANTILES):
+        return _QUANTILES[methods - 2]
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(1 - alpha, methods, np.inf))
 
 
 def cliques(average: ArrayLike, critical_difference: float) -> list[tuple[int, int]]:

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 
 from cl_bench.analysis.reliability import END, LEARNED
 from cl_bench.figures import layout
-from cl_bench.figures.style import MethodStyle, house_style
+from cl_bench.figures.style import house_style
+from cl_bench.looks import MethodStyle, ordered
 
 NAMES = {LEARNED: "just learned", END: "after the last task"}
 
@@ -29,7 +30,7 @@ def calibration_figure(
     """One panel a method. `bins` are one benchmark's rows of `analysis.reliability.reliability`, `errors`
     those of `calibration_errors`.
     """
-    methods = layout.ordered(bins["method"], styles)
+    methods = ordered(bins["method"], styles)
     rows, columns = layout.grid(len(methods), width=width)
     with house_style():
         side = min(width / columns, 2.6)

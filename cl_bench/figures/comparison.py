@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import MethodStyle, house_style
+from cl_bench.figures.style import house_style
+from cl_bench.looks import MethodStyle, ordered
 
 
 def comparison_figure(
@@ -46,7 +47,7 @@ def drawable(summary: pd.DataFrame) -> pd.DataFrame:
 
 def draw_comparison(axes: Axes, summary: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
     """A point with interval bars for each row of the summary, percent against percentage points."""
-    layout.ordered(summary["method"], styles)
+    ordered(summary["method"], styles)
     for row in summary.to_dict("records"):
         style = styles[str(row["method"])]
         x, x_error = layout.bar(row, "forgetting", scale=100)

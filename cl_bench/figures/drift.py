@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import MethodStyle, house_style
+from cl_bench.figures.style import house_style
+from cl_bench.looks import MethodStyle, ordered
 
 
 def drift_figure(
@@ -22,7 +23,7 @@ def drift_figure(
 
     Both are tables of `analysis.over_seeds.state_curves`; either may be empty, but not both.
     """
-    methods = layout.ordered(pd.concat([drift, frozen])["method"], styles)
+    methods = ordered(pd.concat([drift, frozen])["method"], styles)
     tables = [table for table in (drift, frozen) if not table.empty]
     rows, columns = layout.grid(len(tables), most=2, width=1.4 * width)
     with house_style():

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import MethodStyle, house_style
+from cl_bench.figures.style import house_style
+from cl_bench.looks import MethodStyle, chosen_tasks, ordered
 
 
 def forgetting_figure(
@@ -25,9 +26,9 @@ def forgetting_figure(
     `analysis.average_curves`. A stream of many tasks shows some of them, and says so. Where only the newest
     tasks of a long stream were tested, the panel of a task shows the part of the stream where it was.
     """
-    methods = layout.ordered(curves["method"], styles)
+    methods = ordered(curves["method"], styles)
     num_tasks = int(curves["on_task"].max())
-    tasks = layout.chosen_tasks(num_tasks)
+    tasks = chosen_tasks(num_tasks)
     window = layout.narrow_window(curves)
     number = len(tasks) + 1
     rows, columns = layout.grid(number, width=width)
@@ -69,7 +70,7 @@ def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, Me
     `curves` has the columns method, after_task, mean, low, high (fractions), of one task or of the average.
     Where it has on_task, the line is faint until the task was learned.
     """
-    for method in layout.ordered(curves["method"], styles):
+    for method in ordered(curves["method"], styles):
         rows = curves[curves["method"] == method].sort_values("after_task")
         after = rows["after_task"].to_numpy()
         mean, low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import house_style, natural_order
+from cl_bench.figures.style import house_style
+from cl_bench.looks import natural_order
 
 _COLORS = "cividis"  # even steps of lightness, for every kind of colour vision and in grey
 _MOST_WRITTEN = 10  # tasks up to which a cell has room for its number

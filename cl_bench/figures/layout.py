@@ -2,12 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -25,22 +24,14 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from cl_bench.figures.style import FONT, MethodStyle, natural_order
+from cl_bench.figures.style import FONT
+from cl_bench.looks import MOST_TASKS, MethodStyle, ordered
 from cl_bench.text import escaped, one_line
 
 WIDTH = 7.2  # inches; the width of a page's text
 COLUMN = 3.3  # that of one column of two
-MOST_TASKS = 12
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POINT = 1.2  # width of a legend's sample without a line, in sizes of its font
-
-
-def chosen_tasks(num_tasks: int) -> list[int]:
-    """The tasks that get a panel: all up to 12, else the first, the last and some between."""
-    if num_tasks <= MOST_TASKS:
-        return list(range(1, num_tasks + 1))
-    # One fewer, so that the panel of the mean fills the last row.
-    return [int(task) for task in np.linspace(1, num_tasks, MOST_TASKS - 1).round()]
 
 
 def narrow_window(curves: pd.DataFrame) -> int | None:
@@ -82,15 +73,6 @@ def headline(figure: Figure, title: str) -> None:
 def task_ticks(axis: Axis) -> None:
     """Whole numbers, few enough to be read."""
     axis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-
-
-def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[str]:
-    """Methods in the order of legends; a method without a style is an error of the caller's."""
-    names = sorted(set(methods), key=natural_order)
-    missing = [name for name in names if name not in styles]
-    if missing:
-        raise ValueError(f"every method needs a style, there is none for {', '.join(missing)}")
-    return names
 
 
 def wrapped(label: str, inches: float, *, size: float = 9) -> str:

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import MethodStyle, house_style
+from cl_bench.figures.style import house_style
+from cl_bench.looks import MethodStyle, ordered
 
 LABELS = {"stored_bits": "stored (bits)", "training_seconds": "training (s)"}
 
@@ -20,7 +21,7 @@ def pareto_figure(
     width: float = layout.WIDTH,
 ) -> Figure:
     """One panel a cost (`LABELS`), each with the rows of `analysis.trade_offs.pareto`, none of them empty."""
-    methods = layout.ordered(pd.concat(list(fronts.values()))["method"], styles)
+    methods = ordered(pd.concat(list(fronts.values()))["method"], styles)
     rows, columns = layout.grid(len(fronts), most=2, width=1.4 * width)
     with house_style():
         panel = max(0.72 * width / max(columns, 1.4), 1.9)

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import MethodStyle, house_style
+from cl_bench.figures.style import house_style
+from cl_bench.looks import MethodStyle, chosen_tasks, ordered
 
 
 def stability_gap_figure(
@@ -24,10 +25,10 @@ def stability_gap_figure(
     `curves` and `gaps` are one benchmark's rows of `analysis.probe_curves.probe_curves` and `gap_curves`,
     which are not empty. A stream of many tasks shows some of them, and says so.
     """
-    methods = layout.ordered(curves["method"], styles)
+    methods = ordered(curves["method"], styles)
     num_tasks = int(curves["on_task"].max())
     earlier = num_tasks - 1
-    tasks = layout.chosen_tasks(earlier)
+    tasks = chosen_tasks(earlier)
     number = len(tasks) + 1
     rows, columns = layout.grid(number, width=width)
     with house_style():

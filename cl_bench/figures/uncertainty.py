@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import MethodStyle, house_style
+from cl_bench.figures.style import house_style
+from cl_bench.looks import MethodStyle, ordered
 
 LABELS = {"entropy": "entropy (nats)", "mutual_information": "mutual information\n(nats)"}
 
@@ -25,7 +26,7 @@ def uncertainty_figure(
     `measures` are tables of `analysis.over_seeds.seen_and_unseen`, none of them empty; `auroc`, how well
     confidence tells the ones from the others, is one of `state_curves`, and may be empty.
     """
-    methods = layout.ordered(pd.concat([*measures.values(), auroc])["method"], styles)
+    methods = ordered(pd.concat([*measures.values(), auroc])["method"], styles)
     number = len(measures) + (not auroc.empty)
     with house_style():
         height = 0.55 + max(1.35, 0.23 * width) * number + layout.legend_height(methods, width)

@@ -13,7 +13,9 @@ from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.published import columns_of, remarks
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.tuning import tuning_lines
+from cl_bench.looks import method_styles
 from cl_bench.page.commands import command
+from cl_bench.page.curves import interactive_curves
 from cl_bench.page.tables import (
     METRICS,
     NONE,
@@ -158,8 +160,6 @@ def _group(
 
     curves = None
     if found:
-        from cl_bench.page.curves import interactive_curves  # here, so that matplotlib is not imported before
-
         best = set(here(analysed.summary)["method"].head(MOST_METHODS))  # summaries have the best first
         drawn = [run for run in found if run.method in best]
         curves = interactive_curves(here(analysed.curves), here(analysed.averages), drawn, styles=styles)
@@ -253,8 +253,6 @@ def _environments(runs: Sequence[Run]) -> list[Table]:
 
 
 def _styles(runs: Sequence[Run]) -> Mapping[str, Any]:
-    from cl_bench.figures.style import method_styles
-
     return method_styles({run.method for run in runs if run.records and run.status != "broken"})
 
 

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.matrix import RunMatrix
-from cl_bench.figures import layout
-from cl_bench.figures.style import Dashes, MethodStyle, for_dark
+from cl_bench.looks import Dashes, MethodStyle, chosen_tasks, for_dark, ordered
 
 MEAN_TASK, MEAN_SEED = "mean of tasks seen", "mean and 95 % interval"
 MOST_SEEDS = 10  # that have lines of their own; the mean is over all
@@ -44,9 +43,9 @@ def interactive_curves(
     """`curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
     `analysis.average_curves`; `runs` all its matrices, of incomplete runs too. Percent.
     """
-    methods = layout.ordered({run.method for run in runs}, styles)
+    methods = ordered({run.method for run in runs}, styles)
     num_tasks = max(run.num_tasks for run in runs)
-    tasks = layout.chosen_tasks(num_tasks)
+    tasks = chosen_tasks(num_tasks)
     seeds = sorted({run.seed for run in runs})
     lines = _Lines(styles)
     for method in methods:

@@ -1,73 +1,60 @@
 """Commands as a user types them: each in a process of its own, with its imports."""
 
-import json
+import os
 import tempfile
 from functools import partial
-from pathlib import Path
 
-from cl_bench.records import HEADER, Record
 from cl_bench.running.compose import compose, flatten, plain
 from cl_bench.speed.bench import Bench, Measurement, cl_bench_command
-
-BENCHMARKS = ("permuted_mnist", "split_mnist")
-METHODS = ("finetune", "ewc", "vcl", "bayesbinn", "joint")
+from cl_bench.speed.clock import alternate
+from cl_bench.speed.made_up import (
+    BENCHMARKS,
+    MORE_BENCHMARKS,
+    MORE_METHODS,
+    write_measured_runs,
+    write_runs,
+)
 
 
 def commands(bench: Bench) -> dict[str, Measurement]:
     """What answers without training: seconds beside one second."""
     scale = bench.scale
-    num_runs = write_runs(bench.folder, num_seeds=scale.report_seeds, num_tasks=scale.report_tasks)
+    many, drawn = bench.folder / "many", bench.folder / "drawn"
+    settings, num_tasks = flatten(plain(compose())), scale.report_tasks
+    num_runs = write_runs(many, num_seeds=scale.report_seeds, num_tasks=num_tasks, settings=settings)
+    num_drawn = write_measured_runs(drawn, num_seeds=2, num_tasks=num_tasks, settings=settings)
     seconds = bench.alternate(
         {
             "help": partial(cl_bench_command, "--help"),
-            "report": partial(cl_bench_command, "report", str(bench.folder)),
+            "report": partial(cl_bench_command, "report", str(many)),
         }
     )
-    note = f"{num_runs:,} runs of {scale.report_tasks} tasks on {len(BENCHMARKS)} benchmarks"
-    return {"help": beside_a_second(seconds["help"]), "report": beside_a_second(seconds["report"], note)}
+    seconds |= alternate(
+        {
+            "report_tables": partial(cl_bench_command, "report", "--no-figures", str(many)),
+            "report_figures": partial(cl_bench_command, "report", str(drawn)),
+        },
+        rounds=bench.rounds,
+        warm_up=bench.scale.warm_up,
+        now=_cpu_seconds,
+    )
+    about = f"{num_runs:,} runs of {num_tasks} tasks on {len(BENCHMARKS)} benchmarks"
+    figures = (
+        f"{num_drawn:,} runs of {len(MORE_METHODS)} methods on {len(MORE_BENCHMARKS)} benchmarks, with files "
+        "for every kind of figure"
+    )
+    notes = {"help": "", "report": about, "report_tables": about, "report_figures": figures}
+    return {name: beside_a_second(seconds[name], note) for name, note in notes.items()}
+
+
+def _cpu_seconds() -> float:
+    """Of all commands so far, on whatever number of cores they were."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 def beside_a_second(seconds: list[float], note: str = "") -> Measurement:
     return Measurement(seconds, [1.0] * len(seconds), note=note)
-
-
-def write_runs(folder: Path, *, num_seeds: int, num_tasks: int) -> int:
-    """Run folders as runs leave them, with made-up accuracies; returns how many."""
-    settings = flatten(plain(compose()))
-    written = 0
-    for benchmark in BENCHMARKS:
-        for method in METHODS:
-            for seed in range(num_seeds):
-                run = folder / "study" / f"{benchmark}-{method}-s{seed}-0123abcd"
-                run.mkdir(parents=True)
-                about = {
-                    "study": "study",
-                    "benchmark": benchmark,
-                    "strategy": method,
-                    "seed": seed,
-                    "hash": "0123abcd",
-                    "status": "finished",
-                    "error": None,
-                    "scenario": "domain",
-                    "num_tasks": num_tasks,
-                    "settings": settings | {"seed": seed},
-                    "wall_seconds": 1.0,
-                    "cpu_seconds": 1.0,
-                }
-                (run / "run.json").write_text(json.dumps(about, indent=1))
-                (run / "records.csv").write_text(_records(seed, num_tasks))
-                written += 1
-    return written
-
-
-def _records(seed: int, num_tasks: int) -> str:
-    """Chance before a task is learned, then slowly forgotten."""
-    lines = [HEADER]
-    for after in range(num_tasks + 1):
-        for on in range(1, num_tasks + 1):
-            accuracy = 0.1 if after < on else 0.95 - 0.02 * (after - on) - 0.001 * (seed % 7)
-            lines.append(",".join(map(repr, Record(seed, after, on, accuracy, 0.5, 10_000))))
-    return "\n".join([*lines, ""])
 
 
 def _sweep(bench: Bench, *overrides: str) -> None:

@@ -90,6 +90,14 @@ LINES = (
     Line("help", "commands", "cl-bench --help", "one second", _at_most(0.5), devices=_CPU),
     Line("report", "commands", "cl-bench report", "one second", _at_most(5), devices=_CPU),
     Line(
+        "report_tables", "commands", "cl-bench report --no-figures", "one CPU-second", _at_most(3),
+        devices=_CPU,
+    ),
+    Line(
+        "report_figures", "commands", "cl-bench report, every kind of figure", "one CPU-second",
+        _at_most(20), devices=_CPU,
+    ),
+    Line(
         "long_stream_time", "long_stream", "time of each of the last tasks of a long stream",
         "its tasks 6 to 10", _at_most(1.1), "1 epoch a task, the last 5 tasks tested", _CPU,
     ),

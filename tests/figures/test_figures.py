@@ -12,6 +12,7 @@ from cl_bench import figures
 from cl_bench.analysis import average_curves, forgetting_curves, load, summary
 from cl_bench.figures import layout
 from cl_bench.figures.heatmap import mean_matrix
+from cl_bench.looks import chosen_tasks
 
 KNOWN = ["joint", "finetune", "ewc", "vcl", "bayesbinn", "straight_through", "avalanche"]
 
@@ -91,7 +92,7 @@ def test_there_is_a_panel_a_task_and_one_for_the_mean(write_run, tmp_path, num_t
 
 
 def test_chosen_tasks_are_the_first_the_last_and_evenly_spaced():
-    chosen = layout.chosen_tasks(100)
+    chosen = chosen_tasks(100)
     assert (chosen[0], chosen[-1]) == (1, 100)
     assert set(np.diff(chosen)) <= {9, 10, 11}
 

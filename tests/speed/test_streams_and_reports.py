@@ -1,12 +1,17 @@
 """What the long stream and the synthetic runs are made of."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
+from cl_bench.analysis.errors import NotMeasuredError
 from cl_bench.analysis.folders import read_runs
-from cl_bench.speed.commands import write_runs
+from cl_bench.analysis.results import Results
+from cl_bench.kinds import KINDS
+from cl_bench.plot import drawings
 from cl_bench.speed.long_stream import flatness
+from cl_bench.speed.made_up import write_measured_runs, write_runs
 from cl_bench.speed.memory import MIB
 from cl_bench.speed.rows import measured
 from cl_bench.speed.table import LINES
@@ -52,9 +57,23 @@ def test_the_clock_of_tasks_notes_when_each_begins(tmp_path):
     assert all(start.resident_bytes > MIB for start in found)
 
 
-def test_the_synthetic_runs_are_whole(tmp_path):
-    number = write_runs(tmp_path, num_seeds=2, num_tasks=3)
+def test_the_made_up_runs_are_whole(tmp_path):
+    number = write_runs(tmp_path, num_seeds=2, num_tasks=3, settings={"training.epochs": 1})
     runs = read_runs(tmp_path)
     assert number == len(runs) == 20
     assert {run.status for run in runs} == {"finished"}
     assert all(len(run.records) == 4 * 3 for run in runs)
+
+
+def test_the_measured_runs_have_numbers_for_every_kind_of_figure(tmp_path):
+    settings = {"seed_for.init": None, "seed_for.order": None}
+    assert write_measured_runs(tmp_path, num_seeds=2, num_tasks=2, settings=settings) == 84
+    results = Results.read(tmp_path)
+    planned = drawings(results, KINDS, folder=tmp_path)
+    made = set()
+    for drawing in planned:
+        with suppress(NotMeasuredError):  # parts of the seed, of two benchmarks
+            drawing.make(**drawing.arguments)
+            made.add(drawing.make.__name__)
+    assert made == set(KINDS)
+    assert not results.damaged
