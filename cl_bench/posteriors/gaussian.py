@@ -56,7 +56,7 @@ def kl_gradient(posterior: Gaussian, prior: Gaussian, prior_precision: Tensor | 
         prior_precision = precision(prior)
     by_mean = (posterior.mean - prior.mean).mul_(prior_precision)
     # expm1 would cost seven times as much, for digits that matter only where the gradient is 0 to rounding
-    by_log_variance = (posterior.log_variance - prior.log_variance).exp_().sub_(1).div_(2)
+    by_log_variance = (posterior.log_variance - prior.log_variance).exp_().sub_(1).mul_(0.5)
     return Gaussian(by_mean, by_log_variance)
 
 
