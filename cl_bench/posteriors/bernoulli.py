@@ -49,7 +49,7 @@ def logistic_noise(uniform: Tensor) -> Tensor:
 
     (1 - u is exact for u on the generators' grid, so that log(u / (1 - u)) loses nothing.)
     """
-    return torch.logit(uniform, eps=torch.finfo(uniform.dtype).tiny).div_(2)
+    return torch.logit(uniform, eps=torch.finfo(uniform.dtype).tiny).mul_(0.5)
 
 
 def relax(natural: Tensor, noise: Tensor, *, temperature: float) -> Tensor:

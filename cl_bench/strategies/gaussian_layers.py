@@ -55,13 +55,12 @@ class GaussianLayer(nn.Module):
         return self.apply_weight(inputs, weights[0], weights[1] if len(weights) > 1 else None)
 
     def _draw(self, like: Tensor) -> Tensor:
-        return NormalLike.apply(like, self.noise)
+        return NormalLike.apply(like, self.noise) if self.noise.stacked else self.noise.normal_like(like)
 
 
 class NormalLike(torch.autograd.Function):
-    """Standard normal noise like a tensor, a constant for gradients.
-
-    Under `vmap` over stacked seeds, each seed's comes from its own generator.
+    """Standard normal noise like a tensor under `vmap` over stacked seeds, a constant for gradients: each
+    seed's comes from its own generator.
     """
 
     @staticmethod

@@ -219,8 +219,10 @@ class Learner(Linked):
 
     def training_epoch(self, **kwargs: Any) -> None:
         self.check_links()
+        self.ask_plugins_anew()
+        num_steps = self.num_steps
         for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
-            if self._stop_training or self.steps_taken == self.num_steps:
+            if self._stop_training or self.steps_taken == num_steps:
                 break
             self._unpack_minibatch()
             self._before_training_iteration(**kwargs)

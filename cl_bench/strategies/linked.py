@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from cl_bench.models import Task
 from cl_bench.strategies.resumable import Resumable
+from cl_bench.training.adam import adam_step
 from cl_bench.training.flat import FlatParameters
 from cl_bench.training.schedule import factor
 
@@ -114,7 +115,7 @@ class Linked(Resumable):
 
     def optimizer_step(self) -> None:
         self.flat.relink()
-        super().optimizer_step()
+        adam_step(self.optimizer, self.optimized())
 
     def check_links(self) -> None:
         """See, before and after each epoch, that what is trained is what the network computes with.

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from avalanche.core import BasePlugin
-from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.models.stacked import StackedNetwork
@@ -18,12 +17,13 @@ from cl_bench.strategies.experiences import (
     has_task_labels,
     resident_tasks,
 )
+from cl_bench.strategies.step_events import StepEvents
 from cl_bench.training.batches import ResidentBatches, StackedBatches, batches_of
 from cl_bench.training.generators import Seeds
 from cl_bench.training.noise import Noise
 
 
-class Resident(SupervisedTemplate):
+class Resident(StepEvents):
     """Base of `Learner`: serves the batches of one seed or of several.
 
     Before Avalanche's constructor a subclass sets `network` and calls `sow`.

@@ -65,6 +65,8 @@ class VCL(Learner):
         },
     )
     kept = ("prior", "initial", "coreset_positions")
+    _known_prior: Gaussian | None = None
+    _prior_precision: Tensor
 
     def __init__(
         self,
@@ -149,7 +151,9 @@ class VCL(Learner):
 
     def kl_gradient(self, prior: Gaussian) -> Gaussian:
         """Of `kl_by_weight`."""
-        return gaussian.kl_gradient(self.posterior, prior)
+        if prior is not self._known_prior:  # once a task, not once a step
+            self._known_prior, self._prior_precision = prior, gaussian.precision(prior)
+        return gaussian.kl_gradient(self.posterior, prior, self._prior_precision)
 
     def active_for(self, head: int) -> Tensor:
         """1 for every weight but those of other heads, where it is 0; [P]."""

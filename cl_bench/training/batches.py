@@ -51,15 +51,20 @@ class ResidentBatches:
         return len(self.labels)
 
     def __len__(self) -> int:
-        return len(self._sizes()) if self.generator else -(-self.num_examples // self.batch_size)
+        whole, rest = divmod(self.num_examples, self.batch_size)
+        return whole + (rest > 0 and not (whole > 0 and self._joins(rest)))
+
+    def _joins(self, rest: int) -> bool:
+        """Whether so many last examples of a pass join the batch before: batch normalisation cannot take a
+        single one in training.
+        """
+        return self.generator is not None and rest == 1 and self.batch_size > 1
 
     def _sizes(self) -> list[int]:
-        """Of the batches of a shuffled pass: a last one of a single example, which batch normalisation cannot
-        take in training, joins the one before.
-        """
-        sizes = [self.batch_size] * (self.num_examples // self.batch_size)
-        rest = self.num_examples % self.batch_size
-        if rest == 1 and sizes and self.batch_size > 1:
+        """Of the batches of a shuffled pass."""
+        whole, rest = divmod(self.num_examples, self.batch_size)
+        sizes = [self.batch_size] * whole
+        if whole and self._joins(rest):
             return [*sizes[:-1], self.batch_size + 1]
         return [*sizes, rest] if rest else sizes
 
