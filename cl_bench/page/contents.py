@@ -32,7 +32,7 @@ LONGEST_COMMAND = 10_000  # letters
 MOST_VERSIONS = 200  # that are listed
 RUNS = (
     *("study", "benchmark", "method", "seed", "status", "counts", "num_records"),
-    *("wall_seconds", "path", "command", "error"),
+    *("wall_seconds", "device", "path", "command", "error"),
 )
 
 
@@ -95,6 +95,7 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
             "counts": run.status != "broken" and (run.study, run.name) in complete,
             "num_records": len(run.records),
             "wall_seconds": run.wall_seconds,
+            "device": _device(run),
             "path": _below(run.path, root),
             "command": "" if run.status == "broken" else _command(run),
             "error": run.error,
@@ -103,6 +104,17 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
     ]
     seeds = pd.array([run.seed for run in analysed.found], dtype="Int64")  # a broken run has none
     return pd.DataFrame(rows, columns=list(RUNS)).assign(seed=seeds)
+
+
+def _device(run: Run) -> str:
+    """The kind of device, and the card with its driver, CUDA and torch."""
+    told = [run.about.get(name) for name in ("hardware", "versions")]
+    hardware, versions = (each if isinstance(each, dict) else {} for each in told)
+    card = [hardware.get("gpu"), *(f"{name} {hardware[name]}" for name in ("driver", "cuda") if name in hardware)]
+    if not hardware.get("gpu"):
+        return run.device
+    card += [f"torch {versions['torch']}"] if "torch" in versions else []
+    return shortened(f"{run.device}: {', '.join(map(str, card))}")
 
 
 def _command(run: Run) -> str:
