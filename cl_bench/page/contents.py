@@ -108,12 +108,13 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
 
 def _device(run: Run) -> str:
     """The kind of device, and the card with its driver, CUDA and torch."""
-    told = [run.about.get(name) for name in ("hardware", "versions")]
-    hardware, versions = (each if isinstance(each, dict) else {} for each in told)
-    card = [hardware.get("gpu"), *(f"{name} {hardware[name]}" for name in ("driver", "cuda") if name in hardware)]
+    hardware, versions = (
+        told if isinstance(told, dict) else {} for told in map(run.about.get, ("hardware", "versions"))
+    )
     if not hardware.get("gpu"):
         return run.device
-    card += [f"torch {versions['torch']}"] if "torch" in versions else []
+    about = {name: hardware.get(name) for name in ("driver", "cuda")} | {"torch": versions.get("torch")}
+    card = [hardware["gpu"], *(f"{name} {version}" for name, version in about.items() if version)]
     return shortened(f"{run.device}: {', '.join(map(str, card))}")
 
 

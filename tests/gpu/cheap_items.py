@@ -18,6 +18,10 @@ def nothing(device):
     pass
 
 
+def no_such_device(device):
+    raise ValueError(f"training.device={device} needs one")
+
+
 def pid(given):
     yield os.getpid()
 

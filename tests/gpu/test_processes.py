@@ -13,7 +13,7 @@ from cl_bench.gpu import rows
 from cl_bench.gpu.budget import Budget
 from cl_bench.gpu.items import DONE, FAILED, LEFT_OUT, PASS, Answer, LeftOutError
 from cl_bench.gpu.page import PAGE
-from cl_bench.gpu.process import ItemError, TimeIsOverError, WorkerDiedError
+from cl_bench.gpu.process import ItemError, TimeIsOverError, Worker, WorkerDiedError
 from cl_bench.gpu.programme import RESULTS
 
 
@@ -71,6 +71,13 @@ def test_an_item_that_hangs_is_ended_with_its_time(at_work):
 
 def test_what_cannot_be_done_here_is_no_error(at_work):
     assert [type(each) for each in asked(at_work, "lacks")] == [list, LeftOutError]
+
+
+def test_without_the_device_whoever_asks_first_is_told(tmp_path):
+    made = Worker("cuda", tmp_path / "log.txt", cheap_items.ENVIRONMENT, f"{HERE}:no_such_device")
+    had, error = asked(made, "pid")
+    made.close()
+    assert (had, type(error), str(error)) == ([], ItemError, "ValueError: training.device=cuda needs one")
 
 
 def test_a_kill_leaves_what_was_had_and_the_same_command_goes_on(tmp_path):
