@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: install bench test test-slow fuzz lint format docs package studies speed torture clean
+.PHONY: install bench test test-slow fuzz lint format docs package studies speed gpu torture clean
 
 install: $(VENV)/.installed
 
@@ -59,6 +59,10 @@ studies: $(VENV)/.installed
 # results/reference/speed.{csv,json,png,svg}, about 40 minutes on one core
 speed: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m cl_bench.speed --output results/reference
+
+# results/gpu: eight minutes of a GPU, what matters most first; the same again goes on; see docs/gpu.md
+gpu: $(VENV)/.installed
+	$(BIN)/python -m cl_bench.gpu --minutes 8 --output results/gpu $(GPU)
 
 # results/torture.md: a kill at every call that changes the disk, and every strategy killed 200 times in all; about
 # 45 minutes

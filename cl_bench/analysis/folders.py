@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,10 +45,20 @@ class Run(NamedTuple):
     method: str = ""  # the label in tables and figures
     other: str = ""  # in which code or data it differs from the newest runs of its method, or from those now
     about: dict[str, Any] = {}  # noqa: RUF012  (all of run.json; never changed)
+    twin: bool = False  # whether another run has its study and folder's name, on another kind of device
 
     @property
     def name(self) -> str:
-        return one_line(self.path.name)
+        """The folder's, with the kind of device where that alone sets it apart."""
+        name = one_line(self.path.name)
+        return f"{name} ({self.device})" if self.twin else name
+
+    @property
+    def device(self) -> str:
+        """The kind that it ran on, as cpu or cuda; empty where it does not tell."""
+        told = self.about.get("hardware")
+        device = told.get("device") if isinstance(told, dict) else None
+        return shortened(device.partition(":")[0]) if isinstance(device, str) else ""
 
     @property
     def test_last(self) -> int | None:
@@ -58,17 +69,19 @@ class Run(NamedTuple):
 def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
     """Every run in or below the given folders, by path; a folder reached twice is read once.
 
-    The same run in two places (a copied study) counts once: the later copies are listed as broken.
+    The same run in two places (a copied study) counts once: the later copies are listed as broken. Runs on a
+    CPU and on a GPU are two, each `twin` of the other: no name tells of the device.
     """
     runs: list[Run] = []
-    first: dict[tuple[str, str], Run] = {}
+    first: dict[tuple[str, str, str], Run] = {}
     for run in map(read_run, find_folders(*paths)):
         if run.status != "broken":
-            original = first.setdefault((run.study, run.name), run)
+            original = first.setdefault((run.study, run.name, run.device), run)
             if original is not run:
                 run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
         runs.append(run)
-    return runs
+    devices = Counter((study, name) for study, name, _ in first)
+    return [run._replace(twin=run.status != "broken" and devices[run.study, run.name] > 1) for run in runs]
 
 
 def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:

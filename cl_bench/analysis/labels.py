@@ -31,6 +31,8 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     later, that of runs from before. Which tasks were tested sets even strategies apart: it is in all labels
     of a study and benchmark where it differs.
 
+    A method that ran on a CPU and on a GPU is two, each with the kind of device in its label.
+
     Runs of other code or data than the newest ones, or marked as stale, are no seeds of the same method:
     their label says so, and `other` what differs. A label of more than `LONGEST` letters is cut. Methods that
     differ have labels that do.
@@ -51,7 +53,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
             swept = list(dict.fromkeys([*swept, TEST_LAST]))
         names = short_names(swept)
         labels = {id(run): _pieces(run, names) for run in group}
-        labels = _apart_by_length(group, labels)
+        labels = _apart_by_device(group, _apart_by_length(group, labels))
         labels, told = _apart_by_provenance(group, labels)
         methods.update(labels)
         others.update(told)
@@ -148,6 +150,19 @@ def _apart_by_length(group: Sequence[Run], labels: Mapping[int, Pieces]) -> dict
             lengths[labels[id(run)]].add(run.num_tasks)
     return {
         id(run): (*label, ("num_tasks", str(run.num_tasks))) if len(lengths[label]) > 1 else label
+        for run, label in ((run, labels[id(run)]) for run in group)
+    }
+
+
+def _apart_by_device(group: Sequence[Run], labels: Mapping[int, Pieces]) -> dict[int, Pieces]:
+    """Runs of one method on several kinds of device: the last digits differ, and so may noise and seconds."""
+    devices = defaultdict(set)
+    for run in group:
+        if run.records and run.device:
+            devices[labels[id(run)]].add(run.device)
+    several = {label for label, found in devices.items() if len(found) > 1}
+    return {
+        id(run): (*label, (f"({run.device})",)) if run.device and label in several else label
         for run, label in ((run, labels[id(run)]) for run in group)
     }
 

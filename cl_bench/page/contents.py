@@ -34,7 +34,7 @@ LONGEST_COMMAND = 10_000  # letters
 MOST_VERSIONS = 200  # that are listed
 RUNS = (
     *("study", "benchmark", "method", "seed", "status", "counts", "num_records"),
-    *("wall_seconds", "path", "command", "error"),
+    *("wall_seconds", "device", "path", "command", "error"),
 )
 
 
@@ -97,6 +97,7 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
             "counts": run.status != "broken" and (run.study, run.name) in complete,
             "num_records": len(run.records),
             "wall_seconds": run.wall_seconds,
+            "device": _device(run),
             "path": _below(run.path, root),
             "command": "" if run.status == "broken" else _command(run),
             "error": run.error,
@@ -105,6 +106,18 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
     ]
     seeds = pd.array([run.seed for run in analysed.found], dtype="Int64")  # a broken run has none
     return pd.DataFrame(rows, columns=list(RUNS)).assign(seed=seeds)
+
+
+def _device(run: Run) -> str:
+    """The kind of device, and the card with its driver, CUDA and torch."""
+    hardware, versions = (
+        told if isinstance(told, dict) else {} for told in map(run.about.get, ("hardware", "versions"))
+    )
+    if not hardware.get("gpu"):
+        return run.device
+    about = {name: hardware.get(name) for name in ("driver", "cuda")} | {"torch": versions.get("torch")}
+    card = [hardware["gpu"], *(f"{name} {version}" for name, version in about.items() if version)]
+    return shortened(f"{run.device}: {', '.join(map(str, card))}")
 
 
 def _command(run: Run) -> str:

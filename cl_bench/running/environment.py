@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -30,7 +31,19 @@ def hardware(device: str) -> dict[str, str | int]:
         found["MKL_CBWR"] = chosen
     if device.startswith("cuda"):
         found["gpu"] = torch.cuda.get_device_name(device)
+        found["cuda"] = str(torch.version.cuda)
+        found["driver"] = _driver()
     return found
+
+
+def _driver() -> str:
+    """The version of the kernel's driver of NVIDIA's cards."""
+    try:
+        told = Path("/proc/driver/nvidia/version").read_text()
+    except OSError:
+        return "unknown"
+    numbers = re.findall(r"\d+(?:\.\d+)+", told.partition("\n")[0])
+    return numbers[0] if numbers else "unknown"
 
 
 def num_cores() -> int:

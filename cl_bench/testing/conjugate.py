@@ -84,7 +84,7 @@ class _Beliefs(SupervisedPlugin):
     def settled(self) -> list[Tensor]:
         """Each of its parts in the last half of the steps, [steps, kinds, copies]."""
         late = self.seen[len(self.seen) // 2 :]
-        return [torch.stack(part).view(len(late), NUM_COPIES, -1) for part in zip(*late, strict=True)]
+        return [torch.stack(part).view(len(late), NUM_COPIES, -1).cpu() for part in zip(*late, strict=True)]
 
 
 def largest_error(subject: Subject) -> tuple[float, float]:
@@ -106,6 +106,7 @@ def largest_error(subject: Subject) -> tuple[float, float]:
     beliefs = _Beliefs()
     strategy.plugins.insert(0, beliefs)
     errors: list[tuple[float, float]] = []
+    prior = prior._make(part.cpu() for part in prior)
     for task in range(len(SIGNED_PIXELS)):
         run.train(task)
         errors += _errors(prior, beliefs.settled(), num_tasks=task + 1)

@@ -20,11 +20,14 @@ class Ends(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A configuration with the data that it names, and how many threads compute it."""
+    """A configuration with the data that it names, how many threads compute it, and whether with algorithms
+    that give the same bits each time.
+    """
 
     config: DictConfig
     data: ImageData
     threads: int
+    deterministic: bool
 
 
 def alone(job: Job) -> Ends:
@@ -62,4 +65,5 @@ def _ends(run: Run, start: list[str] | None = None) -> Ends:
 
 def _prepare(job: Job) -> None:
     torch.set_num_threads(job.threads)
+    torch.use_deterministic_algorithms(job.deterministic, warn_only=True)
     data_of(job.config, known=job.data)

@@ -76,7 +76,7 @@ class _Differences(SupervisedPlugin):
         gradient = found[1]
         generator = torch.Generator().manual_seed(0)
         for _ in range(NUM_DIRECTIONS):
-            direction = torch.randn(before.shape, generator=generator)
+            direction = torch.randn(before.shape, generator=generator).to(before)
             # half of it along the gradient: random directions alone hardly touch a penalty on few weights
             direction = direction / direction.norm() + gradient / gradient.norm()
             sides = [before + side * STEP * direction for side in (1, -1)]

@@ -51,7 +51,7 @@ def a_test_uses_as_many_samples_as_it_says(subject: Subject) -> str:
         demand(
             number == SAMPLES, f"with {names[0]}={SAMPLES} an image goes {number} times through the network"
         )
-        different = len({sample.numpy().tobytes() for sample in samples})
+        different = len({sample.cpu().numpy().tobytes() for sample in samples})
         demand(different == SAMPLES, f"of {SAMPLES} samples only {different} are different")
         _demand_an_average(subject, samples, prediction)
     demand(not torch.equal(first, again), "with another seed_for.test the samples are the same")

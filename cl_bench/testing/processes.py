@@ -154,7 +154,8 @@ def _asked(subject: Subject) -> Asked:
 
 def _job(subject: Subject) -> Job:
     config = subject.config(*DEEP)
-    return Job(config, data_of(config), torch.get_num_threads())
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    return Job(config, data_of(config), torch.get_num_threads(), deterministic)
 
 
 def _files(subject: Subject) -> dict[str, str | None]:

@@ -134,7 +134,7 @@ def _pulls_on_outputs(subject: Subject, scenario: str, seed: int) -> list[float]
         with torch.no_grad():
             for each in heads.linear.parameters():
                 for rows in outputs:
-                    each[rows] += AWAY * torch.randn(each[rows].shape, generator=generator)
+                    each[rows] += AWAY * torch.randn(each[rows].shape, generator=generator).to(each)
         stand_alike(off, own)
         found = []
         for run in (own, off):

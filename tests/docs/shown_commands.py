@@ -24,7 +24,8 @@ NOT_EXECUTED = {
     "pip": "changes the environment: what it names exists",
     "source": "changes the shell",
     "tensorboard": "starts a server",
-    "python": "python -m pytest: the tests of a generated package are run by tests/new",
+    "python": "python -m pytest: the tests of a generated package are run by tests/new; "
+    "python -m cl_bench.gpu: by tests/gpu",
     "data": "reads MNIST or CIFAR, or takes hours: every job of the sweep is composed",
     "all": "sweeps every strategy: each one is composed; tests/new runs such a sweep",
 }
@@ -183,7 +184,11 @@ def _source(rest: list[str]) -> None:
 
 
 def _python(rest: list[str]) -> None:
-    assert rest[:2] == ["-m", "pytest"]
+    assert rest[:2] in (["-m", "pytest"], ["-m", "cl_bench.gpu"])
+    if rest[1] == "cl_bench.gpu":
+        from cl_bench.gpu.__main__ import parser
+
+        parser().parse_args(rest[2:])
 
 
 def _tensorboard(rest: list[str]) -> None:
