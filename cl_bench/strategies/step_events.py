@@ -26,7 +26,7 @@ class StepEvents(SupervisedTemplate):
             self.ask_plugins_anew()
         if event not in self._listeners:
             methods = [getattr(plugin, event, None) for plugin in self.plugins]
-            self._listeners[event] = [each for each in methods if does_something(each)]
+            self._listeners[event] = [each for each in methods if each and does_something(each)]
         for listener in self._listeners[event]:
             listener(self, **kwargs)
 

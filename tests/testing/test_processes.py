@@ -36,7 +36,8 @@ def test_a_strategy_that_uses_what_is_read_later_finds_it_there(tmp_path, monkey
         class Smoothing(Finetune):
             def backward(self):
                 super().backward()
-                share = accuracy(self.mb_output, self.mb_y, task="multiclass", num_classes=self.mb_output.shape[1])
+                classes = self.mb_output.shape[1]
+                share = accuracy(self.mb_output, self.mb_y, task="multiclass", num_classes=classes)
                 self.flat.gradients.mul_(float(share))
         """,
     )
