@@ -121,15 +121,23 @@ def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Modu
 
 
 def build_strategy(
-    config: DictConfig, stream: TaskStream, seeds: Seeds | Sequence[Seeds]
+    config: DictConfig,
+    stream: TaskStream,
+    seeds: Seeds | Sequence[Seeds],
+    *,
+    device: torch.device | None = None,
 ) -> SupervisedTemplate:
-    """The strategy around its model; around a stack of models for several seeds and a stacked stream."""
+    """The strategy around its model; around a stack of models for several seeds and a stacked stream.
+
+    Args:
+        device: in place of training.device: one that no run has.
+    """
     if isinstance(seeds, Seeds):
         model = build_model(config, stream, seeds)
     else:
         model = StackedNetwork([build_model(config, stream, each) for each in seeds])
     learner = {key: value for key, value in config.training.items() if key not in NOT_THE_STRATEGYS}
-    learner["device"] = device_of(config.training.device)
+    learner["device"] = device or device_of(config.training.device)
     return build(
         config.strategy,
         model=model,

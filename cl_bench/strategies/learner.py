@@ -263,8 +263,8 @@ class Learner(Linked):
         heads = self.heads
         if heads is None or heads.num_heads > 1:
             return
-        labels = torch.cat([task.labels.to(self.device) for task in resident_tasks(self.experience)])
-        new = known_classes(labels, heads.num_classes)
+        labels = torch.cat([task.labels for task in resident_tasks(self.experience)])
+        new = known_classes(labels, heads.num_classes).to(self.device)
         heads.active = new if heads.active is None else heads.active | new
 
     def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
