@@ -10,6 +10,7 @@ kernel does inside (cuDNN, the fused optimizer, which the CPU and CUDA have alon
 precision, and the memory that a GPU needs. Where branches depend on values, it sees the one that was taken.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ _aten = torch.ops.aten
 _COPIES = (_aten._to_copy, _aten.copy_)
 _INDEXED = (_aten.index, _aten.index_put, _aten.index_put_)
 _READS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}  # as torch says of its operations
+_PRINTED = (Tensor.__repr__, Tensor.__format__, Tensor.numpy)
 _LOOKS_FOR_ERRORS = _aten._linalg_check_errors  # of a factorisation: reads whether there was one
 
 
@@ -143,12 +145,20 @@ class _Calls(TorchFunctionMode):
                     f"{func.__name__} on {_words(device)} with a generator on {_words(generator.device)}: "
                     "each draws for its own device"
                 )
+        elif func in _PRINTED and _is_far(args[0]):
+            raise WaitsError(f"{func.__name__} reads a tensor of the device")
         elif func in (torch.tensor, torch.as_tensor) and self._in_step() and _is_new(args, kwargs):
             raise WaitsError(
                 f"torch.{func.__name__} copies numbers from the host, and waits for that: torch.full or "
                 "torch.arange make them on the device"
             )
         return func(*args, **kwargs)
+
+
+def unknown_to_meta(error: Exception) -> str:
+    """The operation of which torch knows no shape without numbers; empty for any other error."""
+    found = re.search(r"(\S+): attempted to run this operator with Meta tensors", str(error))
+    return found.group(1) if found and isinstance(error, NotImplementedError) else ""
 
 
 def _is_new(args: Any, kwargs: Any) -> bool:
