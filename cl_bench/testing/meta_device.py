@@ -11,7 +11,7 @@ precision, and the memory that a GPU needs. Where branches depend on values, it 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from cl_bench.training.generators import Seeds
 
@@ -78,7 +77,7 @@ class _Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+        tensors = list(_tensors_in((*args, *kwargs.values())))
         packet = func.overloadpacket
         if packet in _COPIES:
             self._check_copy(packet, args, kwargs)
@@ -104,12 +103,21 @@ class _Operations(TorchDispatchMode):
             )
 
 
+def _tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
+    """Of an operation's arguments, which are tensors, lists of them, and others."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors_in(value)
+
+
 def _check_places(packet: Any, tensors: list[Tensor]) -> None:
     # a single number of the host is taken as a number
     strangers = [each for each in tensors if not _is_far(each) and each.dim()]
     if strangers:
         raise WaitsError(
-            f"{packet.__name__} of tensors of the device with one on the host, of shape "
+            f"takes tensors of the device and one of the host together ({packet.__name__}), which has shape "
             f"{tuple(strangers[0].shape)}: make it with device=self.device"
         )
 
@@ -123,7 +131,7 @@ def _check_reads(func: Any, packet: Any, args: Any) -> None:
         if masks and not is_filled:
             raise WaitsError("indexes with a boolean mask, whose number of examples the host must know")
     elif _READS & set(func.tags) or packet is _LOOKS_FOR_ERRORS:
-        raise WaitsError(f"{packet.__name__} reads numbers of the device")
+        raise WaitsError(f"reads numbers of the device ({packet.__name__})")
 
 
 class _Calls(TorchFunctionMode):
@@ -142,14 +150,14 @@ class _Calls(TorchFunctionMode):
             )
             if generator.device != torch.device(device):
                 raise WaitsError(
-                    f"{func.__name__} on {_words(device)} with a generator on {_words(generator.device)}: "
-                    "each draws for its own device"
+                    f"draws numbers of {_words(device)} ({func.__name__}) with a generator of "
+                    f"{_words(generator.device)}, and each draws for its own device"
                 )
         elif func in _PRINTED and _is_far(args[0]):
-            raise WaitsError(f"{func.__name__} reads a tensor of the device")
+            raise WaitsError(f"reads numbers of the device ({func.__name__})")
         elif func in (torch.tensor, torch.as_tensor) and self._in_step() and _is_new(args, kwargs):
             raise WaitsError(
-                f"torch.{func.__name__} copies numbers from the host, and waits for that: torch.full or "
+                f"copies numbers from the host (torch.{func.__name__}), and waits for that: torch.full and "
                 "torch.arange make them on the device"
             )
         return func(*args, **kwargs)

@@ -26,30 +26,32 @@ SETTINGS = (*SPLIT, "training.epochs=1")
 )
 def no_step_waits_for_the_device(subject: Subject) -> str:
     applies(subject.is_learner, "only strategies of the suite's kind say where they draw random numbers")
-    rehearsal = Rehearsal(subject)
-    if rehearsal.reads_between is not None and rehearsal.num_tasks < len(ORDINALS[:2]):
+    rehearsal = Rehearsal(subject, scenario=_scenario(subject))
+    if rehearsal.num_tasks < 2:
         rehearsal.go_on_from_the_host()
-    applies(bool(rehearsal.num_steps), f"outside of steps it {rehearsal.reads_between}, which it may")
+    between = f"outside of steps it {rehearsal.reads_between}; that is allowed once a task, and ends the look"
+    applies(bool(rehearsal.num_steps), between)
     seen = f"{rehearsal.num_steps} steps and {rehearsal.num_batches} test batches on a device without numbers"
-    between = rehearsal.reads_between
-    return seen if between is None else f"{seen}; between them it {between}, which it may once a task"
+    return seen if rehearsal.reads_between is None else f"{seen}; {between}"
 
 
 class Rehearsal:
     """A strategy trained and tested on the meta device, as far as that goes.
 
-    Between steps a strategy may read numbers, of which there are none: then the second task goes on from a
-    state that was reached on the host.
+    Outside of steps a strategy may read numbers, of which there are none: there the look ends, and the second
+    task can go on from a state that was reached on the host.
 
     Attributes:
         num_steps, num_batches: that were taken without waiting.
-        num_tasks: that it was trained on to the end.
-        reads_between: what it reads outside of steps; None: nothing.
+        num_tasks: that it was trained on to the end, in one go.
+        reads_between: what it reads outside of steps first; None: nothing.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self._scenario = f"benchmark.scenario={_scenario(subject)}"
+    def __init__(
+        self, subject: Subject, *, scenario: str, model: str = "mlp", num_seeds: int | None = None
+    ) -> None:
+        self._subject, self._model, self._num_seeds = subject, model, num_seeds
+        self._settings = (*SETTINGS, f"benchmark.scenario={scenario}")
         self.num_steps = self.num_batches = self.num_tasks = 0
         self.reads_between: str | None = None
         with self._allowed():
@@ -61,7 +63,7 @@ class Rehearsal:
 
     def go_on_from_the_host(self) -> None:
         """Take the steps of the second task from where a run on the host stands after the first one."""
-        trained = self._subject.run(*SETTINGS, self._scenario)
+        trained = self._subject.run(*self._settings, model=self._model)
         trained.train(0)
         state, between = trained.strategy.state(), self.reads_between
         with self._allowed():
@@ -73,7 +75,8 @@ class Rehearsal:
     def _built(self) -> tuple[Run, "_Phase"]:
         phase = _Phase()
         with watched(lambda: phase.within):
-            run = on_meta(self._subject.config(*SETTINGS, self._scenario, model="mlp"))
+            config = self._subject.config(*self._settings, model=self._model)
+            run = on_meta(config, num_seeds=self._num_seeds)
         run.strategy.plugins.insert(0, phase)
         return run, phase
 
