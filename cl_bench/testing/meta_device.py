@@ -155,11 +155,13 @@ class _Calls(TorchFunctionMode):
                 )
         elif func in _PRINTED and _is_far(args[0]):
             raise WaitsError(f"reads numbers of the device ({func.__name__})")
-        elif func in (torch.tensor, torch.as_tensor) and self._in_step() and _is_new(args, kwargs):
+        elif self._in_step() and _copies_numbers(func, args, kwargs):
             raise WaitsError(
-                f"copies numbers from the host (torch.{func.__name__}), and waits for that: torch.full and "
+                f"copies numbers from the host ({func.__name__}), and waits for that: torch.full and "
                 "torch.arange make them on the device"
             )
+        elif func is Tensor.__setitem__ and _fills(*args):  # as masked_fill, on a GPU, which needs no number
+            return None
         return func(*args, **kwargs)
 
 
@@ -169,10 +171,21 @@ def unknown_to_meta(error: Exception) -> str:
     return found.group(1) if found and isinstance(error, NotImplementedError) else ""
 
 
-def _is_new(args: Any, kwargs: Any) -> bool:
-    """Whether Python's numbers become a tensor of the device."""
+def _copies_numbers(func: Any, args: Any, kwargs: Any) -> bool:
+    """Whether Python's numbers become a tensor of the device, by its name or as an index."""
+    if func in (Tensor.__getitem__, Tensor.__setitem__):
+        index = args[1] if isinstance(args[1], tuple) else (args[1],)
+        return _is_far(args[0]) and any(isinstance(part, list) for part in index)
+    if func not in (torch.tensor, torch.as_tensor):
+        return False
     data = args[0] if args else kwargs.get("data")
     return not isinstance(data, Tensor) and torch.device(kwargs.get("device") or "cpu") == META
+
+
+def _fills(tensor: Tensor, index: Any, value: Any) -> bool:
+    """Whether a number goes where a mask is true."""
+    is_mask = isinstance(index, Tensor) and index.dtype == torch.bool
+    return _is_far(tensor) and is_mask and isinstance(value, int | float)
 
 
 def _is_far(tensor: Tensor) -> bool:

@@ -1,6 +1,6 @@
 """Do steps and test batches leave a GPU at work, without waiting for its numbers?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,10 +48,16 @@ class Rehearsal:
     """
 
     def __init__(
-        self, subject: Subject, *, scenario: str, model: str = "mlp", num_seeds: int | None = None
+        self,
+        subject: Subject,
+        *,
+        scenario: str,
+        model: str = "mlp",
+        settings: Sequence[str] = SETTINGS,
+        num_seeds: int | None = None,
     ) -> None:
         self._subject, self._model, self._num_seeds = subject, model, num_seeds
-        self._settings = (*SETTINGS, f"benchmark.scenario={scenario}")
+        self._settings = (*settings, f"benchmark.scenario={scenario}")
         self.num_steps = self.num_batches = self.num_tasks = 0
         self.reads_between: str | None = None
         with self._allowed():

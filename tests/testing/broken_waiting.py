@@ -1,4 +1,4 @@
-"""Strategies that wait for a GPU in each step, or have something on the wrong side; on a CPU nobody sees it."""
+"""Strategies that wait for a GPU in each step, or have something on the wrong side: no CPU tells of it."""
 
 from typing import Any
 
