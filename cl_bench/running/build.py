@@ -21,8 +21,8 @@ from cl_bench.running.run_rules import NOT_THE_STRATEGYS
 from cl_bench.running.tuned import reads_test
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
+from cl_bench.training.devices import device_named
 from cl_bench.training.generators import Seeds
-from cl_bench.validation import check_device
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
@@ -44,13 +44,8 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
 
 
 def device_of(name: str) -> torch.device:
-    """`auto` takes the GPU where there is one."""
-    check_device(name)
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"training.device={name} needs a CUDA device and torch sees none; use training.device=cpu"
-        )
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    """What training.device means here, see `device_named`."""
+    return device_named(name, setting="training.device")
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
@@ -110,8 +105,8 @@ def _has_heads(strategy: Any) -> bool:
 
 def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
     """The model at its seeded start."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seeds["init"])
+    with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
+        torch.default_generator.manual_seed(seeds["init"])
         return build(
             config.model,
             input_shape=stream.input_shape,

@@ -126,7 +126,8 @@ def _mark(folder: RunFolder, about: dict[str, Any], facts: dict[str, Any]) -> No
 def _say_device(folder: RunFolder, about: dict[str, Any]) -> None:
     """Where another device is asked for than the run had, say so: it is no part of a run's name."""
     wanted, had = str(folder.config.training.device), str((about.get("hardware") or {}).get("device", ""))
-    if had and wanted != "auto" and wanted.partition(":")[0] != had.partition(":")[0]:
+    kinds = (each.partition(":")[0].replace("gpu", "cuda") for each in (wanted, had))
+    if had and wanted != "auto" and len(set(kinds)) > 1:
         log.warning(
             "training.device=%s: %s was finished on %s before, and that is what is shown; "
             "resume=false runs it again",

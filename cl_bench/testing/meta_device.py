@@ -39,7 +39,7 @@ class MetaGenerator(torch.Generator):
     """Stands for a generator on the device, which has none: torch's functions take it, and draw nothing."""
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device:  # type: ignore[override]  # torch's own is read-only, too
         return META
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from avalanche.core import SupervisedPlugin
@@ -63,7 +64,7 @@ class Rehearsal:
         with self._allowed():
             run, phase = self._built()
             for task in (0, 1):
-                self._look(phase, task, lambda task=task: run.train(task))
+                self._look(phase, task, partial(run.train, task))
                 self.num_tasks += 1
             self._look(phase, None, run.test)
 
@@ -75,7 +76,7 @@ class Rehearsal:
         with self._allowed():
             run, phase = self._built()
             run.strategy.restore(state, list(run.benchmark.train_stream)[:1])
-            self._look(phase, 1, lambda: run.train(1))
+            self._look(phase, 1, partial(run.train, 1))
         self.reads_between = between
 
     def _built(self) -> tuple[Run, "_Phase"]:
