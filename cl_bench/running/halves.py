@@ -39,13 +39,18 @@ def were_too_many(folders: Sequence[RunFolder]) -> bool:
     return any((about.get("hardware") or {}).get("gpu") == card for about in told)
 
 
-def release(error: BaseException | None) -> None:
+def release(error: BaseException) -> None:
     """Let go of what the frames that an error came through still hold, its causes' too: tensors of the
     attempt that failed.
     """
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+    left: list[BaseException | None] = [error]
+    seen: list[BaseException] = []
+    while left:
+        each = left.pop()
+        if each is not None and each not in seen:  # an error may be the cause of its own cause
+            seen.append(each)
+            traceback.clear_frames(each.__traceback__)
+            left += [each.__cause__, each.__context__]
 
 
 def free_memory() -> None:
