@@ -7,7 +7,7 @@ from collections.abc import Sequence
 MOST_THREADS = 1024  # torch is killed by the system for some number above it
 MOST_TASKS = 5_000  # of a stream; the analysis reads no more: its matrix has their square
 LARGEST_SEED = 2**63 - 1  # records hold seeds as 64-bit integers
-DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+DEVICE = re.compile(r"auto|cpu|(cuda|gpu)(:(0|[1-9]\d{0,2}))?")
 
 
 def check_positive(**settings: float) -> None:
@@ -57,10 +57,19 @@ def check_threads(threads: int) -> None:
         raise ValueError(f"threads must be at most {MOST_THREADS}, got threads={threads}")
 
 
-def check_device(device: str) -> None:
+def check_device(device: str, *, setting: str = "training.device") -> None:
     """Its name alone: whether this machine has it, torch knows."""
-    if not isinstance(device, str) or not DEVICE.fullmatch(device):
-        raise ValueError(f"training.device must be auto, cpu or cuda (cuda:1, ...), got {device!r}")
+    if isinstance(device, str) and DEVICE.fullmatch(device):
+        return
+    rule = f"{setting} must be auto, cpu, cuda or gpu (cuda:1, ...), got {device!r}"
+    word = str(device).lower().strip()
+    if word.partition(":")[0] == "mps":
+        rule += f": Apple's GPUs have no double precision, which tests need; use {setting}=cpu"
+    elif DEVICE.fullmatch(word):
+        rule += f"; did you mean {setting}={word}?"
+    elif word.isdecimal():
+        rule += f"; did you mean {setting}=cuda:{word}?"
+    raise ValueError(rule)
 
 
 def check_seed(name: str, value: int) -> None:

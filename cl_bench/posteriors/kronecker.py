@@ -77,6 +77,12 @@ def blocks_of(network: nn.Module) -> list[Block]:
     ]
 
 
+def num_inside(blocks: Sequence[Block]) -> int:
+    """How many weights are in a block."""
+    parts = [part for block in blocks for part in (block.weight, block.bias) if part is not None]
+    return sum(part.stop - part.start for part in parts)
+
+
 def outside(blocks: Sequence[Block], like: Tensor) -> Tensor:
     """1 for the weights that are in no block, 0 for the others; [P]."""
     mask = torch.ones_like(like)

@@ -152,11 +152,12 @@ def vmap_sums(
     parameters = trainable(model)
     chunk = max(1, CHUNK_ELEMENTS // sum(parameter.numel() for parameter in parameters.values()))
     totals = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+    counts = (weights != 0).cpu()  # one-hot weights leave most examples out; a GPU is waited for once a batch
     for index in range(weights.shape[-1]):
-        positions = weights[:, index].nonzero().squeeze(1)  # one-hot weights leave most examples out
-        for part in positions.split(chunk):
-            if not len(part):  # an empty tensor splits into one empty part
+        for positions in counts[:, index].nonzero().squeeze(1).split(chunk):
+            if not len(positions):  # an empty tensor splits into one empty part
                 continue
+            part = positions.to(weights.device, non_blocking=True)
             for name, gradient in gradients(images[part], index).items():
                 totals[name] += torch.einsum("n,n...->...", weights[part, index], magnitude(gradient))
     return list(totals.values())

@@ -44,6 +44,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     config = folders[0].config
     training = config.training
     check_threads(training.threads)
+    device = device_of(training.device)  # before anything that takes time
     prepare_process(
         threads=training.threads,
         precision=training.precision,
@@ -66,7 +67,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
         "num_tasks": stream.num_tasks,
         "data_source": data.source,
         "notes": notes,
-        "hardware": hardware(str(device_of(training.device))),
+        "hardware": hardware(str(device)),
         **of_run(config, data),
     }
     if not alone:

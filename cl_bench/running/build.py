@@ -18,8 +18,8 @@ from cl_bench.running.run_rules import NOT_THE_STRATEGYS
 from cl_bench.running.tuned import reads_test
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
+from cl_bench.training.devices import device_named
 from cl_bench.training.generators import Seeds
-from cl_bench.validation import check_device
 
 with deferred():  # half of what it imports is of use to few runs
     from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
@@ -47,13 +47,8 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
 
 
 def device_of(name: str) -> torch.device:
-    """`auto` takes the GPU where there is one."""
-    check_device(name)
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"training.device={name} needs a CUDA device and torch sees none; use training.device=cpu"
-        )
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    """What training.device means here, see `device_named`."""
+    return device_named(name, setting="training.device")
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
@@ -113,8 +108,8 @@ def _has_heads(strategy: Any) -> bool:
 
 def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
     """The model at its seeded start."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seeds["init"])
+    with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
+        torch.default_generator.manual_seed(seeds["init"])
         return build(
             config.model,
             input_shape=stream.input_shape,
@@ -124,15 +119,23 @@ def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Modu
 
 
 def build_strategy(
-    config: DictConfig, stream: TaskStream, seeds: Seeds | Sequence[Seeds]
+    config: DictConfig,
+    stream: TaskStream,
+    seeds: Seeds | Sequence[Seeds],
+    *,
+    device: torch.device | None = None,
 ) -> SupervisedTemplate:
-    """The strategy around its model; around a stack of models for several seeds and a stacked stream."""
+    """The strategy around its model; around a stack of models for several seeds and a stacked stream.
+
+    Args:
+        device: in place of training.device: one that no run has.
+    """
     if isinstance(seeds, Seeds):
         model = build_model(config, stream, seeds)
     else:
         model = StackedNetwork([build_model(config, stream, each) for each in seeds])
     learner = {key: value for key, value in config.training.items() if key not in NOT_THE_STRATEGYS}
-    learner["device"] = device_of(config.training.device)
+    learner["device"] = device or device_of(config.training.device)
     return build(
         config.strategy,
         model=model,

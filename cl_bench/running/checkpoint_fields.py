@@ -64,6 +64,11 @@ def check_state(state: Any, *, like: Mapping[str, Any], after_task: int) -> None
         raise CheckpointError("must have the state of this strategy")
     for name in FIXED:
         where = _difference(state[name], like[name], name)
+        if where.startswith("generators."):  # a GPU's state is of another size than a processor's
+            raise CheckpointError(
+                "must be of the same kind of device, whose random numbers alone can go on: it was made on a "
+                "GPU and this is none, or the other way round (training.device)"
+            )
         if where:
             raise CheckpointError(f"must have the state of this strategy, got another {where}")
     for name in NAMED:

@@ -12,6 +12,9 @@ ADVICE = (
     "after another with training.stacked=false, or take training.precision=bfloat16"
 )
 
+# of RuntimeErrors: on a CPU, of CUDA itself, of cuBLAS and cuDNN
+AS_PLAIN_ERRORS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+
 
 class DeviceMemoryError(RuntimeError):
     """The memory of a GPU, or of the machine, is too small; the message names the settings to change."""
@@ -37,5 +40,5 @@ def is_memory(error: Exception) -> bool:
     """Whether it says that a memory is too small."""
     import torch
 
-    # on a CPU torch raises a plain RuntimeError
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or any(words in str(error) for words in AS_PLAIN_ERRORS)

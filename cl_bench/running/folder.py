@@ -44,6 +44,7 @@ class RunFolder:
         self.config, self.path = config, run_folder(config)
         self.hold: Hold | None = None  # whose loss is noticed before anything is written
         self.listeners: list[Callable[[Row], None]] = []  # told of every row
+        self.facts: dict[str, Any] = {}  # of this command's earlier attempts, for run.json
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -135,6 +136,7 @@ class RunFolder:
             "test_data": test_data(self.config),
             "versions": versions(),
             "started": _now(),
+            **self.facts,
         }
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
         self.write_expected()

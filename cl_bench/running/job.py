@@ -18,6 +18,7 @@ from cl_bench.running.device_memory import DeviceMemoryError
 from cl_bench.running.endings import ends_alone, is_interruption
 from cl_bench.running.fingerprints import changes
 from cl_bench.running.folder import RunFolder, finished_since
+from cl_bench.running.halves import free_memory, halves, release, were_too_many
 from cl_bench.running.lock import RunInUseError, RunLostError
 from cl_bench.running.run_rules import STACKED, check_resume
 from cl_bench.running.stops import Stopped
@@ -126,7 +127,8 @@ def _mark(folder: RunFolder, about: dict[str, Any], facts: dict[str, Any]) -> No
 def _say_device(folder: RunFolder, about: dict[str, Any]) -> None:
     """Where another device is asked for than the run had, say so: it is no part of a run's name."""
     wanted, had = str(folder.config.training.device), str((about.get("hardware") or {}).get("device", ""))
-    if had and wanted != "auto" and wanted.partition(":")[0] != had.partition(":")[0]:
+    kinds = (each.partition(":")[0].replace("gpu", "cuda") for each in (wanted, had))
+    if had and wanted != "auto" and len(set(kinds)) > 1:
         log.warning(
             "training.device=%s: %s was finished on %s before, and that is what is shown; "
             "resume=false runs it again",
@@ -146,12 +148,36 @@ def _stacks(config: DictConfig) -> bool:
 
 
 def _at_once(folders: list[RunFolder], command: _Command, taken: list[_Taken]) -> list[RunFolder]:
-    """Train all seeds together; returns those that are left to be run one by one."""
+    """Train all seeds together, or in halves, and halves of these, where memory is too small; returns those
+    that are left to be run one by one.
+    """
+    if len(folders) > 1 and not were_too_many(folders):
+        held_by_others: list[_Taken] = []
+        left = _tried_at_once(folders, command, held_by_others)
+        if left is not None:
+            taken += held_by_others
+            return left
+        free_memory()
+    if len(folders) == 1:
+        return folders
+    return [left for half in halves(folders) for left in _at_once(half, command, taken)]
+
+
+def _tried_at_once(
+    folders: list[RunFolder], command: _Command, taken: list[_Taken]
+) -> list[RunFolder] | None:
+    """Train all seeds together; returns those that are left to be run one by one, and None where memory is
+    too small.
+    """
     from cl_bench.training.plugins import NonFiniteLossError
 
-    held_by_others: list[_Taken] = []
     try:
-        _run(folders, command, held_by_others)
+        _run(folders, command, taken)
+    except DeviceMemoryError as error:
+        seeds = ", ".join(str(folder.config.seed) for folder in folders)
+        log.warning("seeds %s at once: %s; they begin anew in two halves", seeds, str(error))
+        release(error)
+        return None
     except NonFiniteLossError as error:  # of one seed; the others need not share its fate
         log.warning("seeds trained at once: %s; they are run one by one", error)
         return folders
@@ -162,7 +188,6 @@ def _at_once(folders: list[RunFolder], command: _Command, taken: list[_Taken]) -
         level = logging.INFO if isinstance(error, ValueError) else logging.WARNING
         log.log(level, "these seeds could not be trained at once; they are run one by one", exc_info=True)
         return folders
-    taken += held_by_others
     return []
 
 
@@ -216,6 +241,8 @@ def _do(folders: Sequence[RunFolder], command: _Command, stack: ExitStack) -> No
         except UnfitCheckpointError as error:
             log.warning("%s; it is left aside", error)
             error.path.unlink(missing_ok=True)
+            del parts  # one strategy alone has room
+            release(error)
             parts = assemble(folders, show_progress=command.show_progress)
     del parts  # for the collection of garbage that follows
     for folder, sha256 in zip(folders, hashes, strict=True):

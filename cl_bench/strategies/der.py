@@ -85,6 +85,7 @@ class DER(Rehearsal):
         pixels, heads, targets = (
             torch.cat([rows[name] for rows in drawn]) for name in ("pixels", "heads", target)
         )
+        heads = heads.to(self.device, non_blocking=True)  # which a memory holds on the host
         return self.logits(self.dataloader.images(pixels), heads), targets
 
     def _after_training_iteration(self, **kwargs: Any) -> None:
@@ -93,7 +94,7 @@ class DER(Rehearsal):
         rows = {
             "pixels": batches.pixels.index_select(0, newest),
             "labels": self.mb_y,
-            "heads": batches.heads.index_select(0, newest),
+            "heads": batches.heads_of_newest(),
             "logits": self.mb_output.detach(),
         }
         for index, memory in enumerate(self.memories):

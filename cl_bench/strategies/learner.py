@@ -21,6 +21,7 @@ from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.experiences import head_of, resident_tasks
 from cl_bench.strategies.linked import Linked, TaskFree, check_outputs
 from cl_bench.testing.claims import Claims
+from cl_bench.training.devices import as_device
 from cl_bench.training.flat import FlatParameters
 from cl_bench.training.forward import PRECISIONS, Forward
 from cl_bench.training.generators import Seeds
@@ -62,7 +63,7 @@ class Learner(Linked):
             this task and earlier ones (tests before the first task are of all).
         learning_rate: step size at the start of each task.
         schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
-        device: where weights and data live.
+        device: where weights and data live; a name as in training.device, or torch's.
         compile: run the network through `torch.compile`; the last digits of results may differ.
         precision: of the network's arithmetic: `float32`, `tf32` or `bfloat16`; see training/forward.py.
         seeds: of the generators for batches, augmentation, noise and testing; one for each stacked network.
@@ -116,6 +117,7 @@ class Learner(Linked):
                 f"got {type(model).__name__} with Avalanche dynamic modules"
             )
         check_parameters(model)
+        device = as_device(device)
         ours = isinstance(model, Network | StackedNetwork)
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
         self.sow(seeds, device, plugins)
@@ -123,7 +125,7 @@ class Learner(Linked):
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
-            self.network, compile=compile, precision=precision, device=torch.device(device)
+            self.network, compile=compile, precision=precision, device=device
         )
         self.schedule, self.learning_rate, self.optimizer_name = schedule, learning_rate, optimizer
         self.keeps_optimizer, self.only_seen_classes = optimizer_state == "kept", active_classes == "seen"
@@ -265,8 +267,8 @@ class Learner(Linked):
         heads = self.heads
         if heads is None or heads.num_heads > 1:
             return
-        labels = torch.cat([task.labels.to(self.device) for task in resident_tasks(self.experience)])
-        new = known_classes(labels, heads.num_classes)
+        labels = torch.cat([task.labels for task in resident_tasks(self.experience)])
+        new = known_classes(labels, heads.num_classes).to(self.device)
         heads.active = new if heads.active is None else heads.active | new
 
     def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:

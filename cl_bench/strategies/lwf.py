@@ -131,7 +131,7 @@ class LwF(Learner):
         head = self._own_head
         known = self.join_seeds(
             [
-                distillation.known_classes(task.labels.to(self.device), self.num_outputs)
+                distillation.known_classes(task.labels, self.num_outputs).to(self.device)
                 for task in resident_tasks(self.experience)
             ]
         )

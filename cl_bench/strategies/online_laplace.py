@@ -98,7 +98,7 @@ class OnlineLaplace(Anchored):
     def _diagonal(self) -> Tensor:
         """Of the mean Fisher information, where no block stands for it."""
         free = kronecker.outside(self.blocks, self.flat.values.data)
-        if not free.any():
+        if kronecker.num_inside(self.blocks) == len(self.flat):
             return free
         return free * self.join_seeds(self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator)))
 

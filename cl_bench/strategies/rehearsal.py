@@ -43,7 +43,12 @@ class Rehearsal(Learner):
         """Offer all training examples of the current task to the memory, each once."""
         for memory, task in zip(self.memories, resident_tasks(self.experience), strict=True):
             alone = batches_of([task], batch_size=1, device=self.device)
-            memory.offer(pixels=alone.pixels, labels=alone.labels, heads=alone.heads)
+            memory.offer(
+                pixels=alone.pixels,
+                labels=alone.labels,
+                heads=alone.heads_on_host,
+                labels_on_host=task.labels,
+            )
 
     def state_tensors(self) -> dict[str, Tensor]:
         found = super().state_tensors()

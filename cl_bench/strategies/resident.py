@@ -108,7 +108,10 @@ class Resident(StepEvents):
             tensors[:2] = as_images(tensors[0]), as_labels(tensors[1])
         if isinstance(task, Tensor):
             # labels of Avalanche's own loaders are tensors, nearly always of one task: an int is faster
-            task = int(task[0]) if bool((task == task[0]).all()) else task.to(self.device)
+            heads = (
+                self.dataloader.heads_of_newest() if isinstance(self.dataloader, ResidentBatches) else task
+            )
+            task = int(heads[0]) if bool((heads == heads[0]).all()) else task.to(self.device)
         self.mbatch = [tensor.to(self.device, non_blocking=True) for tensor in tensors] + [task]
 
     def train_dataset_adaptation(self, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.strategies.checks import check_choice, check_count, check_positive
 from cl_bench.strategies.learner import OPTIMIZERS
+from cl_bench.training.devices import as_device
 from cl_bench.training.generators import Seeds
 
 
@@ -98,7 +99,7 @@ def stock(
             train_mb_size=batch_size,
             train_epochs=epochs,
             eval_mb_size=test_batch_size,
-            device=device,
+            device=as_device(device),
             plugins=list(plugins),
             evaluator=evaluator or EvaluationPlugin(),
             **settings,

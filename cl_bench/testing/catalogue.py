@@ -23,6 +23,7 @@ from cl_bench.testing import (
     starts,
     third_task,
     training,
+    waiting,
     weights,
 )
 from cl_bench.testing.check import FAIL, Check, Result, result_of
@@ -71,6 +72,7 @@ CHECKS: tuple[Check, ...] = (
     memories.a_memory_holds_images_of_every_task,
     memories.labels_held_are_those_of_their_images,
     graphs.nothing_kept_has_a_graph,
+    waiting.no_step_waits_for_the_device,
     scenarios.it_runs_in_each_scenario_it_declares,
     scenarios.it_refuses_other_scenarios,
     scenarios.it_runs_on_a_convolutional_network,

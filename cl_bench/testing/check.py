@@ -90,10 +90,10 @@ def _asked(check: Check, subject: "Subject") -> Result:
     except Failed as seen:
         return Result(check, FAIL, str(seen))
     except Exception as error:  # whatever a strategy may raise
-        return Result(check, FAIL, f"{type(error).__name__}: {' '.join(str(error).split())}{_where(error)}")
+        return Result(check, FAIL, f"{type(error).__name__}: {' '.join(str(error).split())}{place_of(error)}")
 
 
-def _where(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """The last line of a strategy's own code that led to the error; nothing where all of it is ours."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
     return f" (at {Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -26,6 +26,7 @@ class ResidentBatches:
     """
 
     newest: Tensor  # the positions of the newest batch of a shuffled pass
+    _drawn: Tensor | slice  # of the newest batch, as the order has them
     _order: Tensor  # of the pass
     _num_served = 0  # batches of the pass
     _goes_on = False  # the next pass is the one that was begun, from where it stands
@@ -42,6 +43,7 @@ class ResidentBatches:
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.pixels, self.labels, self.heads = pixels, labels, heads.to(pixels.device)
+        self.heads_on_host = heads
         self.to_float, self.batch_size, self.generator = to_float, batch_size, generator
         self.augment = augment
         self.task = int(heads[0]) if len(heads) and bool((heads == heads[0]).all()) else None
@@ -71,12 +73,17 @@ class ResidentBatches:
     def __iter__(self) -> Iterator[Batch]:
         if self.generator is None:
             for start in range(0, self.num_examples, self.batch_size):
-                yield self.at(slice(start, start + self.batch_size))
+                self._drawn = slice(start, start + self.batch_size)
+                yield self.at(self._drawn)
             return
         if not self._goes_on:
             self._order, self._num_served = self.order(), 0
         self._goes_on = False
-        for positions in self._order.to(self.pixels.device).split(self._sizes(), dim=-1)[self._num_served :]:
+        drawn, there = (
+            order.split(self._sizes(), dim=-1)[self._num_served :]
+            for order in (self._order, self._order.to(self.pixels.device))
+        )
+        for self._drawn, positions in zip(drawn, there, strict=True):
             self._num_served += 1
             self.newest = self._places(positions)
             yield self.at(self.newest)
@@ -84,6 +91,11 @@ class ResidentBatches:
     def _places(self, positions: Tensor) -> Tensor:
         """Of the examples at these positions of the order."""
         return positions
+
+    def heads_of_newest(self) -> Tensor:
+        """Of the examples of the newest batch, int64 [B] on the host: no device is waited for."""
+        drawn = self._drawn
+        return _rows(self.heads_on_host, drawn if isinstance(drawn, slice) else self._places(drawn.cpu()))
 
     def passes(self) -> Sequence[Any]:
         """Orders that go on from pass to pass, each with `state` and `restore`."""
@@ -126,6 +138,10 @@ class ResidentBatches:
         positions = positions.to(self.pixels.device)
         selected.pixels, selected.labels = self.pixels[positions], self.labels[positions]
         selected.heads = self.heads[positions]
+        alike = self.task is not None
+        selected.heads_on_host = (
+            self.heads_on_host[: len(positions)] if alike else self.heads_on_host[positions.cpu()]
+        )
         return selected
 
     def without(self, positions: Tensor) -> "ResidentBatches":
@@ -149,8 +165,8 @@ class StackedBatches(ResidentBatches):
         for part, pixels in zip(parts, self.pixels.chunk(len(parts)), strict=True):
             part.pixels = pixels  # so that there is one copy of them
         self._parts = parts
-        device = self.pixels.device
-        self._starts = torch.arange(len(parts), device=device)[:, None] * len(parts[0].labels)
+        starts = torch.arange(len(parts))[:, None] * len(parts[0].labels)
+        self._starts = {each: starts.to(each) for each in (starts.device, self.pixels.device)}
 
     @property
     def num_examples(self) -> int:
@@ -166,6 +182,7 @@ class StackedBatches(ResidentBatches):
             yield from super().__iter__()
             return
         for positions in torch.arange(self.num_examples, device=self.pixels.device).split(self.batch_size):
+            self._drawn = positions
             yield self.at(self._places(positions))
 
     def order(self) -> Tensor:
@@ -173,7 +190,7 @@ class StackedBatches(ResidentBatches):
         return torch.stack([part.order() for part in self._parts])
 
     def _places(self, positions: Tensor) -> Tensor:
-        return (positions + self._starts).reshape(-1)
+        return (positions + self._starts[positions.device]).reshape(-1)
 
     def passes(self) -> Sequence[Any]:
         return [each for part in self._parts for each in part.passes()]
@@ -222,8 +239,8 @@ def batches_of(
 
 
 def merged(parts: Sequence[Any], like: ResidentBatches | None = None) -> ResidentBatches:
-    """The examples of all parts (anything with pixels, labels and heads) in one; the rest is as in `like`,
-    the first part unless it is given.
+    """The examples of all parts (anything with pixels, labels and heads_on_host) in one; the rest is as in
+    `like`, the first part unless it is given.
     """
     return ResidentBatches(**joined(parts, like=parts[0] if like is None else like))
 
@@ -233,7 +250,7 @@ def joined(parts: Sequence[Any], *, like: ResidentBatches) -> dict[str, Any]:
     return {
         "pixels": torch.cat([part.pixels for part in parts]),
         "labels": torch.cat([part.labels for part in parts]),
-        "heads": torch.cat([part.heads for part in parts]).cpu(),
+        "heads": torch.cat([part.heads_on_host for part in parts]),
         "to_float": like.to_float,
         "batch_size": like.batch_size,
         "generator": like.generator,

@@ -63,11 +63,12 @@ class Seeds:
 @contextmanager
 def global_generators_restored(seed: int | None = None) -> Iterator[None]:
     """Put torch's, numpy's and Python's global generators back afterwards, whatever third-party code drew;
-    with a `seed` they start from it.
+    with a `seed` they start from it. A GPU's are put back where one is in use: none is woken up for that.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
+    in_use = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=in_use):
             if seed is not None:
                 torch.manual_seed(seed)
                 random.seed(seed)
@@ -93,8 +94,9 @@ def global_state() -> dict[str, Any]:
 def restore_global_state(state: Mapping[str, Any]) -> None:
     """Put the global generators back to where they stood."""
     torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    # of another machine: as many as there are here
+    for index, drawn in zip(range(torch.cuda.device_count()), state["cuda"], strict=False):
+        torch.cuda.set_rng_state(drawn, index)
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     name, keys, *rest = state["numpy"]

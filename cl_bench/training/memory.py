@@ -1,7 +1,6 @@
 """A memory of examples that a learner may keep and see again."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +11,8 @@ BUFFERS = ("reservoir", "class_balanced")
 
 
 class Memory:
-    """At most `size` examples, as rows of named tensors on the device that they come from.
+    """At most `size` examples, as rows of named tensors on the device that they come from. Which are kept is
+    decided on the host, which waits for no device where heads are there, and labels too for `class_balanced`.
 
     Args:
         size: in examples, of all tasks together.
@@ -47,24 +47,29 @@ class Memory:
 
     @property
     def heads(self) -> Tensor:
+        """On the host."""
         return self["heads"]
 
-    def offer(self, **tensors: Tensor) -> None:
+    heads_on_host = heads
+
+    def offer(self, *, labels_on_host: Tensor | None = None, **tensors: Tensor) -> None:
         """Choose among these examples and those held.
 
         Args:
+            labels_on_host: the same as `labels`, where they are on the host as well.
             tensors: `pixels`, `labels`, `heads` and whatever else is to be kept, [n, ...]; the same names
                 each time.
         """
-        num_new, held = len(tensors["labels"]), slice(0, len(self))
+        labels, tensors["heads"] = tensors["labels"], tensors["heads"].cpu()
+        num_new, held = len(labels), slice(0, len(self))
         keys = torch.rand(num_new, dtype=torch.float64, generator=self.generator)
-        groups = self._groups_of(tensors)
+        groups = self._groups_of(labels if labels_on_host is None else labels_on_host, tensors["heads"])
         slots, positions = buffers.place(self._keys[held], self._groups[held], keys, groups, size=self.size)
-        device = tensors["labels"].device
-        slots_there, positions_there = slots.to(device), positions.to(device)
+        there = _Places(slots, positions)
         for name, rows in tensors.items():
             if name not in self._tensors:
                 self._tensors[name] = rows.new_zeros((self.size, *rows.shape[1:]))
+            slots_there, positions_there = there.on(rows.device)
             self._tensors[name].index_copy_(0, slots_there, rows.index_select(0, positions_there))
         self._keys[slots], self._groups[slots] = keys[positions], groups[positions]
         self._num_held = min(self.size, len(self) + num_new)
@@ -72,7 +77,8 @@ class Memory:
     def draw(self, num_examples: int) -> dict[str, Tensor]:
         """Different examples at random (all where there are fewer), their tensors by name."""
         order = torch.randperm(len(self), generator=self.generator)[:num_examples]
-        return {name: rows.index_select(0, order.to(rows.device)) for name, rows in self._tensors.items()}
+        there = _Places(order)
+        return {name: rows.index_select(0, *there.on(rows.device)) for name, rows in self._tensors.items()}
 
     def state(self) -> dict[str, Tensor]:
         """All it holds, by name: nothing before the first examples."""
@@ -89,13 +95,28 @@ class Memory:
         self._num_held = held.stop
         self._keys[held] = state["keys"].cpu()
         for name in sorted(state.keys() - {"keys"}):
-            rows = state[name]
+            rows = state[name].cpu() if name == "heads" else state[name]
             self._tensors[name] = rows.new_zeros((self.size, *rows.shape[1:]))
             self._tensors[name][held] = rows
-        self._groups[held] = self._groups_of(self)
+        self._groups[held] = self._groups_of(self.labels, self.heads)
 
-    def _groups_of(self, rows: Any) -> Tensor:
+    def _groups_of(self, labels: Tensor, heads: Tensor) -> Tensor:
         """Of examples, by their labels and heads; on the host."""
         if not self.balanced:
-            return torch.zeros(len(rows["labels"]), dtype=torch.int64)
-        return (rows["labels"] + rows["heads"] * 2**32).cpu()
+            return torch.zeros(len(labels), dtype=torch.int64)
+        return labels.cpu() + heads.cpu() * 2**32
+
+
+class _Places:
+    """Positions that were chosen on the host, on each device where they are asked for; copied once to each,
+    without waiting for it.
+    """
+
+    def __init__(self, *positions: Tensor) -> None:
+        self._on = {positions[0].device: positions}
+
+    def on(self, device: torch.device) -> tuple[Tensor, ...]:
+        if device not in self._on:
+            here = next(iter(self._on.values()))
+            self._on[device] = tuple(each.to(device, non_blocking=True) for each in here)
+        return self._on[device]

@@ -13,8 +13,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 def prepare_process(*, threads: int, precision: str, deterministic: bool = True) -> None:
     """Set torch's threads and arithmetic, and let the C library keep freed memory for the next step.
 
-    `tf32` lets float32 matrix products on a GPU use TensorFloat-32. `deterministic` has torch take algorithms
-    that give the same bits each time; an operation that has none on a GPU warns, and is done all the same.
+    `tf32` lets float32 matrix products and convolutions on a GPU use TensorFloat-32. `deterministic` has
+    torch take algorithms that give the same bits each time; an operation that has none on a GPU warns, and is
+    done all the same.
     """
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
@@ -24,6 +25,7 @@ def prepare_process(*, threads: int, precision: str, deterministic: bool = True)
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # sharp relaxations are full of denormal numbers, which are slow
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"  # torch's default is true, for convolutions alone
     _keep_freed_memory()
 
 

@@ -94,8 +94,10 @@ def test_every_job_is_done_or_has_an_error_whichever_are_killed():
         torch.OutOfMemoryError("CUDA out of memory"),
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 80000000000 bytes"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
-    ids=["cuda", "python", "cpu"],
+    ids=["cuda", "python", "cpu", "context", "cublas"],
 )
 def test_out_of_memory_names_the_settings_to_change(configured, monkeypatch, error):
     def full(*_, **__):

@@ -66,6 +66,8 @@ ASKED = {
         *("gdumb", "gdumb_epoch_of_task", "vcl_coreset"),
     ),
     "nothing_pulls_at_the_start_of_a_task": ("ewc", "online_ewc", "l2", "mas", "si", "lwf", "function_prior"),
+    # a coreset is left out of a task's data at its start, by positions that are read there
+    "no_step_waits_for_the_device": tuple(set(SUBJECTS) - set(AVALANCHES) - {"vcl_coreset"}),
     "a_memory_holds_images_of_every_task": (
         *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
         *("gdumb", "gdumb_epoch_of_task", "function_prior", "function_prior_random", "vcl_coreset"),

@@ -12,7 +12,9 @@ from cl_bench.training.process import prepare_process
 @pytest.fixture(autouse=True)
 def _process_as_before() -> Iterator[None]:
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    convolutions = torch.backends.cudnn.allow_tf32
     yield
+    torch.backends.cudnn.allow_tf32 = convolutions
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
 
@@ -26,10 +28,12 @@ def test_torch_uses_as_many_threads_as_are_asked_for(threads):
 def test_tf32_is_for_the_runs_that_ask_for_it():
     prepare_process(threads=1, precision="tf32")
     assert torch.get_float32_matmul_precision() == "high"
+    assert torch.backends.cudnn.allow_tf32
     for precision in ("float32", "bfloat16"):
         prepare_process(threads=1, precision="tf32")
         prepare_process(threads=1, precision=precision)
         assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.backends.cudnn.allow_tf32, "torch allows it for convolutions unless it is told"
 
 
 def test_denormal_numbers_are_zero():
