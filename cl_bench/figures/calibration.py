@@ -38,7 +38,7 @@ def calibration_figure(
         lines = max(name.count("\n") + 1 for name in names)
         height = 0.85 + (side + 0.15 * (1 + lines)) * rows
         figure = Figure(figsize=(max(side * columns + 0.3, layout.COLUMN), height), layout="constrained")
-        panels = layout.panels(figure, rows, columns, number=len(methods))
+        panels = layout.like_panels(figure, rows, columns, number=len(methods))
         for place, (axes, method) in enumerate(zip(panels, methods, strict=True)):
             draw_reliability(axes, bins[bins["method"] == method], style=styles[method])
             axes.set_title(f"{names[place]}\n{_said(errors[errors['method'] == method])}")
@@ -59,17 +59,19 @@ def draw_reliability(axes: Axes, bins: pd.DataFrame, *, style: MethodStyle) -> N
     confidence is right, below it too high. The more examples in a bin, the larger its marker.
     """
     axes.plot([0, 100], [0, 100], color="#999999", linewidth=0.8, zorder=1)
+    bands = []
     for when, rows in bins.groupby("when", sort=False):
         rows = rows.sort_values("confidence")
         x = 100 * rows["confidence"].to_numpy()
         mean, low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
         look = _look(str(when))
-        axes.fill_between(x, low, high, color=style.color, alpha=0.15, linewidth=0)
+        bands.append(layout.Band(x, low, high, style.color))
         color, face = style.color, style.color if when == LEARNED else "white"
         axes.plot(x, mean, color=color, linestyle=look["linestyle"], linewidth=1.2, label=NAMES[str(when)])
         sizes = 8 + 60 * np.sqrt(rows["share"].to_numpy())
         edge: dict[str, Any] = {"edgecolors": color, "linewidths": 0.9}
         axes.scatter(x, mean, s=sizes, marker=look["marker"], color=face, zorder=3, **edge)
+    layout.draw_bands(axes, bands, alpha=0.15)
     axes.set_xlim(-3, 103)
     axes.set_ylim(-3, 103)
     for axis in (axes.xaxis, axes.yaxis):

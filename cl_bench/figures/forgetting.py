@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -36,7 +38,7 @@ def forgetting_figure(
     with house_style():
         height = 0.55 + (1.8 if window else 1.65) * rows + layout.legend_height(methods, width)
         figure = Figure(figsize=(width, height), layout="constrained")
-        panels = layout.panels(figure, rows, columns, number=number, share_x=window is None)
+        panels = layout.like_panels(figure, rows, columns, number=number, each_x=window is not None)
         for axes, task in zip(panels, tasks, strict=False):
             draw_forgetting(axes, curves[curves["on_task"] == task], styles=styles)
             _mark_learning(axes, task)
@@ -54,8 +56,10 @@ def forgetting_figure(
             for axes, task in zip(panels, tasks, strict=False):
                 last = min(task + window - 1, num_tasks)
                 axes.set_xlim(*_stretch(last - window + 1, last))
-        panels[0].set_ylim(*_limits(pd.concat([curves[curves["on_task"].isin(tasks)], averages])))
-        panels[0].yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
+        limits = _limits(pd.concat([curves[curves["on_task"].isin(tasks)], averages]))
+        for axes in panels:
+            axes.set_ylim(*limits)
+            axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
         if len(tasks) < num_tasks:
             shown = f"{len(tasks)} of {num_tasks} tasks shown, evenly spaced"
             title = f"{title} ({shown})" if title else shown
@@ -70,18 +74,23 @@ def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, Me
     `curves` has the columns method, after_task, mean, low, high (fractions), of one task or of the average.
     Where it has on_task, the line is faint until the task was learned.
     """
-    for method in ordered(curves["method"], styles):
-        rows = curves[curves["method"] == method].sort_values("after_task")
-        after = rows["after_task"].to_numpy()
-        mean, low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
+    bands, before = [], []
+    for method, rows in layout.by_method(curves, "after_task", styles):
+        after = rows["after_task"]
+        mean, low, high = (100 * rows[name] for name in ("mean", "low", "high"))
         style = styles[method]
-        axes.fill_between(after, low, high, color=style.color, alpha=0.18, linewidth=0)
-        learned = after >= rows["on_task"].to_numpy() if "on_task" in rows else after >= 0
+        bands.append(layout.Band(after, low, high, style.color))
+        learned = after >= rows["on_task"] if "on_task" in rows else after >= 0
         first = int(learned.argmax())
-        axes.plot(after[: first + 1], mean[: first + 1], color=style.color, linewidth=0.7, alpha=0.5)
+        if first:
+            before.append((np.column_stack([after, mean])[: first + 1], style.color))
         # A marker at every point would hide the line of a long stream.
         every = max(1, round(len(after) / 8))
         axes.plot(after[first:], mean[first:], markevery=every, label=method, **style.line())
+    layout.draw_bands(axes, bands)
+    if before:
+        lines, colors = zip(*before, strict=True)
+        axes.add_collection(LineCollection(lines, colors=colors, linewidths=0.7, alpha=0.5))
 
 
 def _averaged(curves: pd.DataFrame, num_tasks: int) -> str:

@@ -1,13 +1,20 @@
 """The accuracy matrix of each method: task tested against task last trained on."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D, IdentityTransform
 
 from cl_bench.figures import layout
-from cl_bench.figures.style import house_style
+from cl_bench.figures.style import FONT, house_style
 from cl_bench.looks import natural_order
 
 _COLORS = "cividis"  # even steps of lightness, for every kind of colour vision and in grey
@@ -42,7 +49,7 @@ def heatmap_figure(
         image_height = 0.9 if by_age else side * (1 + num_tasks) / max(num_tasks, 2)
         size = (side * columns + 0.7, (image_height + title_height + 0.1) * rows + 0.6)
         figure = Figure(figsize=size, layout="constrained")
-        panels = layout.panels(figure, rows, columns, number=len(methods))
+        panels = layout.like_panels(figure, rows, columns, number=len(methods))
         for place, (axes, method) in enumerate(zip(panels, methods, strict=True)):
             matrix = mean_matrix(curves[curves["method"] == method])
             image = (draw_ages if by_age else draw_heatmap)(axes, matrix, limits=limits)
@@ -86,20 +93,40 @@ def draw_heatmap(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float
         axes.set_xlim(0.5, num_tasks + 0.5)
         axes.set_ylim(num_tasks + 0.5, -0.5)
     if num_tasks <= _MOST_WRITTEN:
-        middle = (low + high) / 2
-        for after, on in np.argwhere(np.isfinite(percent)):
-            value = percent[after, on]
-            number = axes.text(
-                on + 1,
-                after,
-                f"{value:.0f}",
-                color="black" if value > middle else "white",
-                ha="center",
-                va="center",
-                fontsize=8 if num_tasks <= 5 else 6,
-            )
-            number.set_in_layout(False)  # it lies in its cell: measuring hundreds takes the layout seconds
+        _write(axes, percent, middle=(low + high) / 2, size=8 if num_tasks <= 5 else 6)
     return image
+
+
+def _write(axes: Axes, percent: np.ndarray, *, middle: float, size: float) -> None:
+    """The number of each cell, those that read alike together: a text of its own for each of a thousand cells
+    takes longer than all the rest of the figure.
+    """
+    cells: dict[str, list[tuple[int, int]]] = {}
+    for after, on in np.argwhere(np.isfinite(percent)):
+        cells.setdefault(f"{percent[after, on]:.0f}", []).append((after, on))
+    for text, places in cells.items():
+        written = PathCollection(
+            [_centred(text, size)],
+            sizes=[1.0],
+            offsets=[(on + 1, after) for after, on in places],
+            offset_transform=axes.transData,
+            facecolors=["black" if percent[place] > middle else "white" for place in places],
+            linewidths=0,
+            transform=IdentityTransform(),
+            label=text,
+            zorder=3,
+        )
+        written.set_in_layout(False)  # it lies in its cells
+        axes.add_collection(written, autolim=False)
+
+
+@cache
+def _centred(text: str, size: float) -> Path:
+    """Its outline around (0, 0), in points."""
+    outline = TextPath((0, 0), text, size=size, prop=FontProperties(family=FONT))
+    (left, _), (right, _) = outline.get_extents().get_points()
+    height = TextPath((0, 0), "0", size=size, prop=FontProperties(family=FONT)).get_extents().y1
+    return outline.transformed(Affine2D().translate(-(left + right) / 2, -height / 2))
 
 
 def _show(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float]) -> AxesImage:
@@ -108,6 +135,8 @@ def _show(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float]) -> A
     extent = (0.5, num_columns + 0.5, num_rows - 0.5, -0.5)
     low, high = limits
     image = axes.imshow(100 * accuracy, cmap=_COLORS, vmin=low, vmax=high, extent=extent, aspect="auto")
+    if max(num_rows, num_columns) <= _MOST_WRITTEN + 1:  # large cells, which nothing blurs
+        image.set_interpolation("none")
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

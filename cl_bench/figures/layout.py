@@ -2,14 +2,16 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
@@ -57,11 +59,33 @@ def panels(
 ) -> list[Axes]:
     """This many axes in rows; where the last row is not full, the panels above the gap get tick labels."""
     axes = figure.subplots(rows, columns, sharex=share_x, sharey=share_y, squeeze=False).ravel()
+    return _used(axes, number, columns)
+
+
+def like_panels(figure: Figure, rows: int, columns: int, *, number: int, each_x: bool = False) -> list[Axes]:
+    """As `panels`, for axes whose limits are all set alike by the caller, the horizontal ones where they are
+    not `each_x`. matplotlib looks at all shared axes for each line that is drawn in one of them.
+    """
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place, panel in enumerate(axes):
+        panel.tick_params(labelleft=place % columns == 0, labelbottom=each_x or place + columns >= len(axes))
+    return _used(axes, number, columns)
+
+
+def _used(axes: np.ndarray, number: int, columns: int) -> list[Axes]:
     for unused in axes[number:]:
         unused.remove()
     for panel in axes[max(0, number - columns) : number]:
         panel.tick_params(labelbottom=True)
     return list(axes[:number])
+
+
+def limits_of_all(panels: Sequence[Axes]) -> tuple[float, float]:
+    """Of the vertical axes, as matplotlib sets them where they are shared."""
+    low = min(axes.dataLim.ymin for axes in panels)
+    high = max(axes.dataLim.ymax for axes in panels)
+    margin = mpl.rcParams["axes.ymargin"] * (high - low)
+    return low - margin, high + margin
 
 
 def headline(figure: Figure, title: str) -> None:
@@ -180,13 +204,49 @@ def draw_curves(
     num_markers: int = 8,
 ) -> None:
     """One line a method with its interval shaded: mean, low and high times `scale` against the column x."""
-    for method in ordered(curves["method"], styles):
-        rows = curves[curves["method"] == method].sort_values(x)
-        mean, low, high = (scale * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
-        style = styles[method]
-        axes.fill_between(rows[x].to_numpy(), low, high, color=style.color, alpha=0.18, linewidth=0)
-        every = max(1, round(len(rows) / num_markers))
-        axes.plot(rows[x].to_numpy(), mean, markevery=every, label=method, **style.line())
+    bands = []
+    for method, rows in by_method(curves, x, styles):
+        mean, low, high = (scale * rows[name] for name in ("mean", "low", "high"))
+        bands.append(Band(rows[x], low, high, styles[method].color))
+        every = max(1, round(len(mean) / num_markers))
+        axes.plot(rows[x], mean, markevery=every, label=method, **styles[method].line())
+    draw_bands(axes, bands)
+
+
+def by_method(
+    curves: pd.DataFrame, x: str, styles: Mapping[str, MethodStyle]
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Each method and its numbers in the order of the column x, by column."""
+    rows = curves.sort_values(x, kind="stable")
+    numbers = {str(name): rows[name].to_numpy(dtype=float) for name in rows.select_dtypes("number")}
+    places = rows.groupby("method", sort=False).indices
+    for method in ordered(map(str, places), styles):
+        yield method, {name: values[places[method]] for name, values in numbers.items()}
+
+
+class Band(NamedTuple):
+    """An interval along a curve, [n] each; where it is not finite there is none."""
+
+    x: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    color: str
+
+
+def draw_bands(axes: Axes, bands: Iterable[Band], *, alpha: float = 0.18) -> None:
+    """All shaded intervals of a panel: a single artist, behind its lines."""
+    found = [(outline, band.color) for band in bands for outline in _outlines(band)]
+    if found:
+        outlines, colors = zip(*found, strict=True)
+        axes.add_collection(PolyCollection(outlines, facecolors=colors, alpha=alpha, linewidths=0))
+
+
+def _outlines(band: Band) -> Iterator[np.ndarray]:
+    known = np.isfinite(band.low) & np.isfinite(band.high)
+    ends = np.flatnonzero(np.diff(known, prepend=False, append=False)).reshape(-1, 2)
+    for first, last in ends:
+        x, low, high = (values[first:last] for values in band[:3])
+        yield np.column_stack([np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])])
 
 
 def keep_within(axes: Axes, low: float, high: float = math.inf) -> None:

@@ -36,7 +36,6 @@ def stability_gap_figure(
         figure = Figure(figsize=(width, height), layout="constrained")
         panels = [figure.add_subplot(rows, columns, 1 + place) for place in range(number)]
         for place, (axes, task) in enumerate(zip(panels, tasks, strict=False)):
-            axes.sharey(panels[0])
             draw_probes(axes, curves[curves["on_task"] == task], styles=styles)
             axes.set_title(f"task {task}")
             axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
@@ -47,7 +46,10 @@ def stability_gap_figure(
                 axes.tick_params(labelleft=False)
             if place + columns >= number:
                 axes.set_xlabel("step")
-        layout.keep_within(panels[0], 0, 100)
+        limits = layout.limits_of_all(panels[:-1])
+        for axes in panels[:-1]:
+            axes.set_ylim(*limits)
+            layout.keep_within(axes, 0, 100)
         draw_gaps(panels[-1], gaps, styles=styles)
         panels[-1].set_title("mean over new tasks", fontweight="bold")
         if len(tasks) < earlier:

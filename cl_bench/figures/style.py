@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator, FixedFormatter, FixedLocator, MaxNLocator, ScalarFormatter
 
 from cl_bench.files import ForeignFileError, read_whole
 
@@ -28,6 +31,7 @@ _SETTINGS: Any = {
     "text.parse_math": False,  # a name with dollars in it is a name
     "font.size": 9,
     "axes.titlesize": 9,
+    "axes.titley": 1.0,  # where it would be anyway, after a look at all ticks in every draw
     "axes.labelsize": 9,
     "axes.linewidth": 0.7,
     "axes.edgecolor": "#444444",
@@ -107,8 +111,32 @@ def is_marked(path: Path, mark: str) -> bool:
 
 
 def _arrange(figure: Figure) -> None:
-    """Lay the figure out now, once: each format that is saved would do it again."""
+    """Lay the figure out now, once: each format that is saved would do it again. So with the ticks, which
+    matplotlib works out a dozen times in each layout and each drawing.
+    """
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    for axis in axes:
+        if not isinstance(axis.get_major_locator(), AutoLocator):  # which goes by the size
+            _fix_ticks(axis)
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine(None)
+    for axis in axes:
+        _fix_ticks(axis)
+
+
+def _fix_ticks(axis: Axis) -> None:
+    """The ticks within the limits that the axis has now, where it is linear."""
+    formatter = axis.get_major_formatter()
+    if not isinstance(axis.get_major_locator(), MaxNLocator) or not isinstance(formatter, ScalarFormatter):
+        return
+    places = np.asarray(axis.get_majorticklocs())
+    labels = formatter.format_ticks(places)
+    low, high = sorted(axis.get_view_interval())
+    if formatter.get_offset():  # a part of what its labels say
+        return
+    room = 1e-10 * (high - low)
+    within = np.flatnonzero((places >= low - room) & (places <= high + room))
+    axis.set_major_locator(FixedLocator(places[within]))
+    axis.set_major_formatter(FixedFormatter([labels[place] for place in within]))
