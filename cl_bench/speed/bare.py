@@ -22,6 +22,11 @@ class BareLoop:
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=training.learning_rate)
         self.generator = subject.seeds.generator("batches")
 
+    def epochs(self, number: int) -> None:
+        """So many passes over the images."""
+        for _ in range(number):
+            self.epoch()
+
     def epoch(self) -> None:
         order = torch.randperm(len(self.images), generator=self.generator).to(self.images.device)
         for positions in order.split(self.batch_size):

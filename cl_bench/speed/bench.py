@@ -15,6 +15,11 @@ class Scale(NamedTuple):
     rounds: int
     warm_up: bool
     mnist: tuple[str, ...]
+    small: tuple[str, ...]  # a stream, a network and batches so small that a step is all overhead
+    two_tasks: tuple[str, ...]
+    strategies: tuple[str, ...] | None  # by name; None: all that are found in conf/
+    tested_tasks: tuple[int, int]  # few and many
+    start: tuple[str, ...]
     cifar: tuple[str, ...]
     ewc_tasks: int
     test_samples: int
@@ -27,12 +32,19 @@ class Scale(NamedTuple):
 
 
 _METHODS = "strategy=finetune,ewc,vcl,bayesbinn"
+_START = ("strategy=finetune", "benchmark=permuted_digits", "training.epochs=1", "training.threads=1")
+_SMALL = ("benchmark=permuted_digits", "model.hidden=[256,256]", "training.batch_size=32")
 _CIFAR = ("benchmark=split_cifar10", "benchmark.num_tasks=1", "benchmark.augmentation=crop_flip")
 
 FULL = Scale(
     rounds=5,
     warm_up=True,
     mnist=("benchmark=permuted_mnist",),
+    small=(*_SMALL, "training.epochs=20"),
+    two_tasks=("benchmark=permuted_mnist", "benchmark.num_tasks=2", "benchmark.num_train=12000"),
+    strategies=None,
+    tested_tasks=(5, 50),
+    start=_START,
     cifar=(*_CIFAR, "benchmark.num_train=10000"),
     ewc_tasks=5,
     test_samples=100,
@@ -54,6 +66,11 @@ TINY = Scale(
     rounds=1,
     warm_up=False,
     mnist=(*FULL.mnist, *_digits("small_mnist")),
+    small=(*_SMALL, "training.epochs=1", "benchmark.num_train=64"),
+    two_tasks=(*FULL.mnist, *_digits("small_mnist"), "benchmark.num_tasks=2", "benchmark.num_train=256"),
+    strategies=("finetune", "ewc", "avalanche"),
+    tested_tasks=(1, 3),
+    start=(*_START, "benchmark.num_tasks=2", "benchmark.num_train=64"),
     cifar=(*_CIFAR, *_digits("small_cifar"), "benchmark.num_train=64"),
     ewc_tasks=2,
     test_samples=10,
@@ -96,8 +113,17 @@ class Bench(NamedTuple):
             *more,
         ]
 
+    def fewer(self, rounds: int) -> "Bench":
+        """The same with at most so many rounds: for works that take very long."""
+        return self._replace(rounds=min(self.rounds, rounds))
+
     def alternate(
-        self, works: Mapping[str, Work], *, synchronise: Work = nothing, warm_up: bool = True
+        self,
+        works: Mapping[str, Work],
+        *,
+        synchronise: Work = nothing,
+        warm_up: bool = True,
+        before: Mapping[str, Work] | None = None,
     ) -> dict[str, list[float]]:
         return alternate(
             works,
@@ -105,6 +131,7 @@ class Bench(NamedTuple):
             warm_up=warm_up and self.scale.warm_up,
             synchronise=synchronise,
             after_round=self.after_round,
+            before=before,
         )
 
 

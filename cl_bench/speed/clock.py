@@ -21,6 +21,7 @@ def alternate(
     warm_up: bool = True,
     synchronise: Work = nothing,
     after_round: Work = nothing,
+    before: Mapping[str, Work] | None = None,
     now: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of each work in each round: A B C, B C A, C A B, ...
@@ -33,19 +34,22 @@ def alternate(
         warm_up: do every work once before the first round.
         synchronise: waits until the device has done all it was asked to.
         after_round: called after the warm-up and after every round.
+        before: what is to be done before a work each time, outside the clock, by the work's name.
         now: reads the clock.
     """
     if rounds < 1:
         raise ValueError(f"rounds must be at least 1, got {rounds=}")
-    names = list(works)
+    names, before = list(works), before or {}
     if warm_up:
         for name in names:
+            before.get(name, nothing)()
             works[name]()
         after_round()
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
+            before.get(name, nothing)()
             gc.collect()
             synchronise()
             start = now()

@@ -17,6 +17,7 @@ from cl_bench.figures import save
 from cl_bench.figures.speed import drawable, read_rows, speed_figure
 from cl_bench.running.environment import hardware, versions
 from cl_bench.speed.bench import FULL, TINY, Bench, Scale
+from cl_bench.speed.document import write_tables
 from cl_bench.speed.ours import prepare
 from cl_bench.speed.rows import Results, read_csv, text_table, write_csv
 from cl_bench.speed.table import GROUPS, LINES
@@ -36,7 +37,7 @@ def measure(arguments: Sequence[str] | None = None) -> int:
     results = Results(LINES, devices, read_csv(given.output / "speed.csv") if given.only else [])
     about = _about(given.output / "speed.json") if given.only else {}
     groups = given.only or list(GROUPS)
-    now = {
+    now: dict[str, Any] = {
         "scale": TINY_NOTE if given.tiny else "full",
         "rounds": rounds,
         "torch_threads": 1,
@@ -52,6 +53,8 @@ def measure(arguments: Sequence[str] | None = None) -> int:
     if not drawable(rows).empty:
         figure = speed_figure(rows, title=TINY_NOTE if given.tiny else "")
         save(figure, given.output / "speed")
+    if given.document is not None:
+        write_tables(read_csv(given.output / "speed.csv"), given.document)
     print(text_table(results.rows()))
     print(f"\n{TINY_NOTE + chr(10) if given.tiny else ''}{given.output / 'speed.csv'}")
     return 1 if results.failed else 0
@@ -101,6 +104,9 @@ def _about(path: Path) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cl_bench.speed", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the files go")
+    parser.add_argument(
+        "--document", type=Path, metavar="FILE", help="a text whose tables are to be those of speed.csv"
+    )
     parser.add_argument("--rounds", type=int, help="how often each pair is measured (5; tiny: 1)")
     parser.add_argument(
         "--only",

@@ -33,19 +33,24 @@ class Subject:
         self.seeds = Seeds(self.config.seed, self.config.seed_for)
         self.stream, _ = build_stream(self.config, self.seeds)
         benchmark = to_avalanche(self.stream)
-        self.train_experience = benchmark.streams["train"][0]
-        self.test_experience = benchmark.streams["test"][0]
+        self.experiences = list(benchmark.streams["train"])
+        self.tests = list(benchmark.streams["test"])
+        self.train_experience, self.test_experience = self.experiences[0], self.tests[0]
         self.strategy: Any = build_strategy(self.config, self.stream, self.seeds)
         bar = Progress(num_tasks=1, label="", hidden=True)
         self.strategy.plugins[:0] = [Scores(), FiniteLoss(), bar]
 
-    def train(self) -> None:
+    def train(self, task: int = 0) -> None:
         """One task, from making its images ready to what is done after its last epoch."""
-        self.strategy.train(self.train_experience, eval_streams=[])
+        self.strategy.train(self.experiences[task], eval_streams=[])
 
     def test(self) -> None:
         """All test images of the task."""
         self.strategy.eval([self.test_experience])
+
+    def test_all(self) -> None:
+        """All test images of every task, as after each task."""
+        self.strategy.eval(self.tests)
 
     def consolidate(self) -> None:
         """What the strategy does after its last epoch, for EWC the Fisher information; after `train`."""

@@ -69,10 +69,35 @@ def training(bench: Bench) -> dict[str, Measurement]:
     return {
         "bare_loop": Measurement(bare, limit, limit),
         "finetune": Measurement(seconds["finetune"], bare, limit),
+        "finetune_limit": Measurement(seconds["finetune"], limit, limit),
         "bayesbinn": Measurement(seconds["bayesbinn"], bare, limit),
         "vcl": Measurement(seconds["vcl"], bare, seconds["limit_vcl"]),
         "fisher": Measurement(seconds["fisher"], bare, seconds["limit_fisher"]),
     }
+
+
+def small_steps(bench: Bench) -> dict[str, Measurement]:
+    """Epochs of steps so small that what is between the products is nearly all there is."""
+    chosen = {
+        "finetune": ("strategy=finetune",),
+        "bayesbinn": ("strategy=bayesbinn", "strategy.num_samples=1"),
+        "vcl": ("strategy=vcl", "strategy.num_samples=1"),
+    }
+    subjects = {
+        name: Subject([*bench.overrides(*overrides), *bench.scale.small])
+        for name, overrides in chosen.items()
+    }
+    finetune = subjects["finetune"]
+    epochs = finetune.config.training.epochs
+    seconds = bench.alternate(
+        {
+            "bare": partial(BareLoop(finetune).epochs, epochs),
+            **{name: subject.train for name, subject in subjects.items()},
+        },
+        synchronise=finetune.synchronise,
+    )
+    note = f"{epochs} epochs of {len(finetune.stream.train[0]):,} images"
+    return {f"small_{name}": Measurement(seconds[name], seconds["bare"], note=note) for name in subjects}
 
 
 def beside_avalanche(bench: Bench) -> dict[str, Measurement]:
@@ -114,7 +139,7 @@ def ewc_run(bench: Bench) -> dict[str, Measurement]:
             test()
 
     stock.write_mnist(subject, bench.folder)
-    seconds = bench.alternate(
+    seconds = bench.fewer(3).alternate(
         {
             "ours": lambda: execute(config, show_progress=False),
             "theirs": lambda: stock.whole_run(
@@ -123,6 +148,7 @@ def ewc_run(bench: Bench) -> dict[str, Measurement]:
             "limit": limit,
         },
         synchronise=subject.synchronise,
+        warm_up=False,  # a run takes many minutes, and begins from nothing each time
     )
     return {"ewc_run": Measurement(seconds["ours"], seconds["theirs"], seconds["limit"])}
 
@@ -164,7 +190,7 @@ def _cnn(bench: Bench) -> Subject:
 def cnn(bench: Bench) -> dict[str, Measurement]:
     """A small convolutional network with augmentation beside the bare loop without."""
     subject = _cnn(bench)
-    seconds = bench.alternate(
+    seconds = bench.fewer(3).alternate(
         {"ours": subject.train, "bare": BareLoop(subject).epoch, "limit": _limit(subject, EPOCH)},
         synchronise=subject.synchronise,
     )

@@ -84,6 +84,8 @@ class Linked(Resumable):
 
     def step_size(self) -> float:
         """The learning rate of the current step, by the schedule."""
+        if self.schedule == "constant":
+            return self.learning_rate
         return self.learning_rate * factor(
             self.schedule,
             step=self.steps_taken,

@@ -103,6 +103,8 @@ class Resident(StepEvents):
         return self.mbatch[-1]
 
     def _unpack_minibatch(self) -> None:
+        if isinstance(self.dataloader, ResidentBatches) and isinstance(self.head, int):
+            return  # they are on the device, in floats, and of one task
         *tensors, task = self.mbatch if has_task_labels(self.experience) else [*self.mbatch[:2], 0]
         if not isinstance(self.dataloader, ResidentBatches):
             tensors[:2] = as_images(tensors[0]), as_labels(tensors[1])

@@ -26,7 +26,7 @@ class StepEvents(SupervisedTemplate):
             self.ask_plugins_anew()
         if event not in self._listeners:
             methods = [getattr(plugin, event, None) for plugin in self.plugins]
-            self._listeners[event] = [each for each in methods if each and does_something(each)]
+            self._listeners[event] = [each for each in methods if each is not None and does_something(each)]
         for listener in self._listeners[event]:
             listener(self, **kwargs)
 
@@ -55,6 +55,6 @@ class StepEvents(SupervisedTemplate):
         self._tell("after_training_iteration", **kwargs)
 
 
-def does_something(method: Listener | None) -> bool:
+def does_something(method: Listener) -> bool:
     """Whether a plugin's method is more than the one that Avalanche's base classes give every plugin."""
-    return method is not None and getattr(method, "__module__", None) != _AVALANCHES_OWN
+    return getattr(method, "__module__", None) != _AVALANCHES_OWN

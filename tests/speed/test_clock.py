@@ -37,6 +37,18 @@ def test_without_a_warm_up_the_first_time_counts():
     assert alternate({"a": clock.work("a", 7)}, rounds=1, warm_up=False, now=clock.now) == {"a": [7]}
 
 
+def test_what_comes_before_a_work_is_outside_the_clock():
+    clock = FakeClock()
+    seconds = alternate(
+        {"a": clock.work("a", 1, 2), "b": clock.work("b", 4, 5)},
+        rounds=1,
+        before={"a": clock.work("go back", 100, 200)},
+        now=clock.now,
+    )
+    assert clock.done == ["go back", "a", "b", "go back", "a", "b"]
+    assert seconds == {"a": [2], "b": [5]}
+
+
 def test_the_device_is_waited_for_before_the_clock_is_read():
     clock = FakeClock()
     waiting = clock.work("wait", 50, 3)  # what was left of earlier works, then of this one
