@@ -17,7 +17,7 @@ from cl_bench.running.environment import num_cores
 
 LOG = "log.txt"
 PATIENCE = 120.0  # seconds, for the first process to start
-MOST_WORKERS = 6  # each holds a context of the card and a gigabyte of memory
+MOST_WORKERS = 8  # each holds a context of the card and a gigabyte of memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

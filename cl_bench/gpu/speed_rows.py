@@ -4,8 +4,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cl_bench.gpu.items import MEASURED, Answer, Asked
+from cl_bench.data.image_data import DataError
+from cl_bench.gpu.items import MEASURED, Answer, Asked, LeftOutError
 from cl_bench.gpu.runs import NO_NETWORK
+from cl_bench.running.environment import hardware
 from cl_bench.speed.bench import FULL, TINY, Bench, Scale
 from cl_bench.speed.rows import Results, read_csv, write_csv
 from cl_bench.speed.table import GROUPS, LINES
@@ -14,19 +16,32 @@ ROUNDS = 3
 
 
 def rows(asked: Asked) -> Iterator[Answer]:
-    """Those of one group of measurements."""
+    """Those of one group of measurements.
+
+    Raises:
+        LeftOutError: where a data set is missing.
+    """
     (group,) = asked.arguments
     path, kind = Path(asked.output, "speed.csv"), asked.device.partition(":")[0]
     scale = TINY if asked.tiny else _without_network(FULL)
     results = Results(LINES, [kind], read_csv(path))
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(scale, asked.device, 1 if asked.tiny else ROUNDS, Path(folder))
-        results.add(kind, GROUPS[group].measure(bench))
-    found = results.rows()
-    write_csv(found, path)
+        try:
+            results.add(kind, GROUPS[group].measure(bench))
+        except DataError as error:
+            raise LeftOutError(str(error)) from error
     ours = {line.name for line in LINES if line.group == group}
+    about = hardware(asked.device)
+    card = f"on {about.get('gpu') or about['processor']}"
+    found = [
+        row._replace(note=f"{row.note}; {card}") if row.name in ours and row.ratio is not None else row
+        for row in results.rows()
+        if row.device == kind
+    ]
+    write_csv(found, path)
     for row in found:
-        if row.name in ours and row.device == kind and row.ratio is not None:
+        if row.name in ours and row.ratio is not None:
             limit = f"; {row.times_limit:.3g} times its matrix products alone" if row.times_limit else ""
             seconds = f"; {row.seconds:.3g} s" if row.seconds is not None else ""
             said = f"{row.work}, against {row.against}, quartiles {row.low:.3g} to {row.high:.3g}"

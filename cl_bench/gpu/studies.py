@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hydra.types import RunMode
 
 from cl_bench.choices import choices, describe
-from cl_bench.gpu.items import MEASURED, Answer, Asked
+from cl_bench.gpu.items import MEASURED, Answer, Asked, LeftOutError
 from cl_bench.gpu.runs import SMALL, mean_accuracy, run, seconds_of
 from cl_bench.running.compose import CONFIG_NAME, register
 from cl_bench.running.sweep import loader, values_of
@@ -54,9 +54,26 @@ def jobs(study: str) -> list[Job]:
     return [Job(study, (*settings, *together)) for settings in each]
 
 
+_missing: dict[str, str] = {}  # studies without their data, and the sentence: it is not looked for again
+
+
 def job(asked: Asked) -> Iterator[Answer]:
-    """The average accuracy of one part, from ordinary results."""
+    """The average accuracy of one part, from ordinary results.
+
+    Raises:
+        LeftOutError: where a data set is missing.
+    """
     study, *settings = asked.arguments
+    if study in _missing:
+        raise LeftOutError(_missing[study])
+    try:
+        yield from _job(asked, study, *settings)
+    except LeftOutError as why:
+        _missing[study] = str(why)
+        raise
+
+
+def _job(asked: Asked, study: str, *settings: str) -> Iterator[Answer]:
     small = ("seeds=[0]", *SMALL["cifar" if "cifar" in study else "mnist"]) if asked.tiny else ()
     started = time.perf_counter()
     found = run(asked, f"experiment={study}", *settings, *small)
