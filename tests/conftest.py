@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import gc
 import logging
 import os
 import sys
@@ -7,6 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from remembering import remember
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: garbage, collected after each run, is not looked for in it, and no fork
+    copies it for that.
+    """
+    remember()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,6 +31,7 @@ def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(autouse=True)
 def _arithmetic_as_before() -> Iterator[None]:
     """Puts back what a run sets of torch for its process: Hypothesis, for one, needs denormal numbers."""
+    remember()  # of what the test before has imported
     yield
     torch = sys.modules.get("torch")  # never imported for a test that does without
     if torch is not None:

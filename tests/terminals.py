@@ -1,5 +1,6 @@
 """Commands at a terminal: a child with a pseudo-terminal, and what its screen shows at every moment."""
 
+import gc
 import os
 import pty
 import signal
@@ -21,6 +22,11 @@ from cl_bench.cli import main
 
 ROWS = 50
 READ = 16  # characters at a time: the screen is looked at after each
+TAKES_SECONDS = (
+    *("avalanche.training", "pandas", "sklearn.datasets", "plotly.graph_objects", "cl_bench.strategies"),
+    *("cl_bench.running.main", "cl_bench.running.build", "cl_bench.running.verify", "cl_bench.tuning.main"),
+    *("cl_bench.training.process", "cl_bench.report", "cl_bench.figures", "cl_bench.testing"),
+)
 PATIENCE = 300  # seconds; a process of its own imports Avalanche, on a machine that may be busy
 
 
@@ -73,7 +79,7 @@ class Terminal:
             return False
         self.written += part
         self._stream.feed(part)
-        self.most_lines = max(self.most_lines, sum(bool(line.strip()) for line in self.screen.display))
+        self.most_lines = max(self.most_lines, sum(map(_shows, self.screen.buffer.values())))
         return True
 
 
@@ -132,11 +138,18 @@ def status_of(arguments: Sequence[str]) -> int:
     return status
 
 
+def _shows(line: Mapping[int, pyte.screens.Char]) -> bool:
+    """Whether there is anything to see on a line; `display`, asked for at each read, is far slower."""
+    return any(cell.data.strip() for cell in line.values())
+
+
 @cache
 def _import_all() -> None:
-    """What takes seconds, so that no fork does it again."""
-    for name in ("avalanche.training", "cl_bench.running.build", "cl_bench.strategies", "pandas"):
+    """So that no fork does it again, nor copies it in a collection of garbage."""
+    for name in TAKES_SECONDS:
         import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def _be_the_command(arguments: Sequence[str], columns: int) -> None:

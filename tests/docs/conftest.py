@@ -3,11 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import terminals
 
 sys.path.append(str(Path(__file__).parent))
 from shown_blocks import ROOT, SMALL, blocks
@@ -15,11 +15,10 @@ from shown_blocks import ROOT, SMALL, blocks
 
 @pytest.fixture(scope="session")
 def few_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of two strategies and two seeds, by a process of its own."""
+    """A study of two strategies and two seeds, by a fork."""
     folder = tmp_path_factory.mktemp("few")
     sweep = ["-m", "strategy=finetune,ewc", "seed=0,1", "benchmark=split_digits", "training.probe_every=2"]
-    command = [sys.executable, "-m", "cl_bench", "run", *sweep, *SMALL, "study=few", "results_dir=."]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    assert terminals.status_of(["run", *sweep, *SMALL, "study=few", f"results_dir={folder}"]) == 0
     return folder / "few"
 
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,14 +29,19 @@ class Block(NamedTuple):
     text: str
 
 
+@cache
 def text_of(page: Path) -> str:
     """With what the hooks put in."""
     return expand(page.read_text())
 
 
+@cache
+def _all_blocks() -> list[Block]:
+    return [Block(page.name, *match) for page in PAGES for match in BLOCK.findall(text_of(page))]
+
+
 def blocks(*languages: str) -> list[Block]:
-    found = [Block(page.name, *match) for page in PAGES for match in BLOCK.findall(text_of(page))]
-    return [block for block in found if block.language in languages] if languages else found
+    return [block for block in _all_blocks() if not languages or block.language in languages]
 
 
 def commands() -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from broken_strategies import BROKEN, RAISES, ForKnownTasks, ForOneHead
 
 from cl_bench.testing import CHECKS, Subject, examine
-from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, result_of
+from cl_bench.testing.check import FAIL, NOT_APPLICABLE, PASS, Result, result_of
 
 for module in sorted(Path(__file__).parent.glob("broken_*.py")):
     import_module(module.stem)  # each notes its classes in BROKEN
@@ -23,6 +23,12 @@ HEALTHY = {"it_refuses_other_scenarios": f"{ForKnownTasks.__module__}:{ForKnownT
 @cache
 def healthy(choice: str) -> Subject:
     return Subject(choice)
+
+
+@cache
+def healthy_result(name: str, choice: str) -> Result:
+    """Asked once, whoever is broken in that way."""
+    return result_of(BY_NAME[name], healthy(choice))
 
 
 def broken(cls: type) -> Subject:
@@ -37,7 +43,7 @@ def test_a_broken_strategy_fails_the_check_meant_for_it_and_the_healthy_one_pass
     assert result.outcome == FAIL, result
     assert ("Error: " in result.seen) == (cls in RAISES), result
     assert BY_NAME[name].cause in str(result)
-    result = result_of(BY_NAME[name], healthy(HEALTHY.get(name, choice)))
+    result = healthy_result(name, HEALTHY.get(name, choice))
     assert result.outcome == PASS, result
 
 
