@@ -142,8 +142,8 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
     from cl_bench.analysis.planned import missing
     from cl_bench.analysis.results import Results
     from cl_bench.analysis.tables import text_table
+    from cl_bench.notes import recorded_notes, repeated_notes
     from cl_bench.outcomes import outcome_table, provenance_notes, touched, work_done
-    from cl_bench.report import recorded_notes, repeated_notes
 
     try:
         find_folders(folder)

@@ -15,6 +15,7 @@ from cl_bench.analysis.results import Results
 from cl_bench.files import link_within
 from cl_bench.kinds import KINDS, parts_of_kinds
 from cl_bench.looks import method_styles
+from cl_bench.notes import LONGEST_NOTE
 from cl_bench.records import RecordsError
 from cl_bench.text import cut, lines_of, one_line
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from cl_bench.figures.drawing import Drawing
 
 FORMATS = ("png", "svg", "pdf")
-LONGEST_NOTE = 2_000  # letters
 NARROWEST = 2.0  # inches that panels and legends can be laid out in
 
 

@@ -132,11 +132,11 @@ def _fix_ticks(axis: Axis) -> None:
     if not isinstance(axis.get_major_locator(), MaxNLocator) or not isinstance(formatter, ScalarFormatter):
         return
     places = np.asarray(axis.get_majorticklocs())
-    labels = formatter.format_ticks(places)
+    labels = formatter.format_ticks(places.tolist())
     low, high = sorted(axis.get_view_interval())
     if formatter.get_offset():  # a part of what its labels say
         return
     room = 1e-10 * (high - low)
     within = np.flatnonzero((places >= low - room) & (places <= high + room))
-    axis.set_major_locator(FixedLocator(places[within]))
+    axis.set_major_locator(FixedLocator(places[within].tolist()))
     axis.set_major_formatter(FixedFormatter([labels[place] for place in within]))
