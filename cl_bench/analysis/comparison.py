@@ -1,7 +1,7 @@
 """Which methods differ, by how much, and how sure it is: as a table of all pairs, and in plain sentences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -135,7 +135,8 @@ def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
         best = str(contenders["method"].iloc[0])  # summaries have the best first
         compared_with = {*pairs["first"], *pairs["second"]}
         others = [str(method) for method in here["method"] if method != best and method in compared_with]
-        found = [_towards(best, other, pairs) for other in others]
+        rows = {(row["first"], row["second"]): row for row in pairs.to_dict("records")}
+        found = [_towards(best, other, rows) for other in others]
         if max(pair["num_seeds"] for pair in found) < 2:
             continue
         title = f"{study}: {benchmark}" if several else str(benchmark)
@@ -193,16 +194,13 @@ def _wilcoxon_note(pairs: Sequence[dict[str, Any]], *, num_pairs: int) -> str:
     )
 
 
-def _towards(first: str, second: str, pairs: pd.DataFrame) -> dict[str, Any]:
+def _towards(first: str, second: str, pairs: Mapping[Any, Mapping[Any, Any]]) -> dict[str, Any]:
     """The pair's row, as first - second."""
-    for found in pairs.to_dict("records"):
-        row = {str(name): value for name, value in found.items()}
-        if (row["first"], row["second"]) == (first, second):
-            return row
-        if (row["first"], row["second"]) == (second, first):
-            turned = {"difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
-            return row | turned | {"first": first, "second": second}
-    raise KeyError(f"no comparison of {first} and {second}")
+    if (first, second) in pairs:
+        return dict(pairs[first, second])
+    row = pairs[second, first]
+    turned = {"difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
+    return {**row, **turned, "first": first, "second": second}
 
 
 def _by_method(group: pd.DataFrame, metric: str) -> dict[str, dict[Any, float]]:

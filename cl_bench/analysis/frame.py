@@ -132,7 +132,7 @@ def _rows_frame(
     for name in RUN_COLUMNS:
         # of runs with rows only: a broken one has no seed, and whole numbers stay such
         values = [_value(run, name) for run, length in zip(found, lengths, strict=True) if length]
-        columns[name] = np.repeat(_column(values), [length for length in lengths if length])
+        columns[name] = repeated(values, [length for length in lengths if length])
     together = [row for rows in rows_by_run for row in rows]
     fields = zip(*together, strict=True) if together else ([] for _ in kind._fields)
     for name, field in zip(kind._fields, fields, strict=True):
@@ -141,8 +141,13 @@ def _rows_frame(
     names = _setting_columns(swept, taken=columns)
     for name in swept:
         values = [run.settings.get(name) for run, length in zip(found, lengths, strict=True) if length]
-        columns[names[name]] = np.repeat(_column(values), [length for length in lengths if length])
+        columns[names[name]] = repeated(values, [length for length in lengths if length])
     return pd.DataFrame(columns)
+
+
+def repeated(values: list[Any], lengths: Sequence[int]) -> np.ndarray:
+    """A column in which each value stands as often as its run has rows."""
+    return np.repeat(_column(values), lengths)
 
 
 def _setting_columns(swept: Sequence[str], *, taken: Iterable[str]) -> dict[str, str]:

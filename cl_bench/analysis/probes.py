@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.folders import Run, seconds_of
-from cl_bench.analysis.frame import Damaged, rows_of
+from cl_bench.analysis.frame import Damaged, repeated, rows_of
 from cl_bench.records import Probe
 
 RECOVERED = 0.95  # of the accuracy before the task
@@ -42,17 +42,21 @@ def read_probes(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.D
     where it does not say), and those of probes.csv: training_on, step, on_task, accuracy, nll, num_examples.
     With `damaged` a file that breaks the format is no error: its run goes there, and has no rows.
     """
-    parts = []
-    for run in found:
-        rows = rows_of(run, Probe, damaged) if run.status == "finished" else []
-        if rows:
-            about = {
-                name: getattr(run, name) for name in ("study", "benchmark", "method", "strategy", "seed")
-            }
-            seconds = seconds_of(run.about, "probe_seconds")
-            table = pd.DataFrame(rows, columns=Probe._fields).drop(columns="seed")
-            parts.append(table.assign(**about, run=run.name, probe_seconds=seconds))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    rows_by_run = [rows_of(run, Probe, damaged) if run.status == "finished" else [] for run in found]
+    probed = [(run, rows) for run, rows in zip(found, rows_by_run, strict=True) if rows]
+    if not probed:
+        return pd.DataFrame()
+    fields = zip(*(row for _, rows in probed for row in rows), strict=True)
+    columns: dict[str, Any] = dict(zip(Probe._fields, map(np.array, fields), strict=True))
+    del columns["seed"]  # it comes with what describes the run
+    lengths = [len(rows) for _, rows in probed]
+    for name in ("study", "benchmark", "method", "strategy", "seed"):
+        columns[name] = repeated([getattr(run, name) for run, _ in probed], lengths)
+    columns["run"] = repeated([run.name for run, _ in probed], lengths)
+    columns["probe_seconds"] = np.repeat(
+        [seconds_of(run.about, "probe_seconds") for run, _ in probed], lengths
+    )
+    return pd.DataFrame(columns)
 
 
 def minimum_accuracy(probes: pd.DataFrame) -> float:

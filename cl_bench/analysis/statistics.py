@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import nctdtr, stdtr, stdtrit
 
@@ -80,8 +79,9 @@ def wilcoxon(values: ArrayLike) -> float:
     observed = _one_axis(values)
     if len(observed) == 0:
         return math.nan
+    _, place, number = np.unique(np.abs(observed), return_inverse=True, return_counts=True)
     # doubled, so that the mean rank of ties is whole
-    ranks = np.rint(2 * pd.Series(np.abs(observed)).rank().to_numpy()).astype(int)
+    ranks = (2 * number.cumsum() - number + 1)[place]
     chances = np.ones(1)  # of each doubled W
     for rank in ranks[observed != 0]:
         chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2

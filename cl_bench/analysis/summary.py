@@ -1,6 +1,6 @@
 """Matrices of many runs -> one row a method, and the curves of figures: means and intervals over seeds."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,13 +82,14 @@ def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None 
     Columns: study, benchmark, method, strategy, on_task, after_task, mean, low, high (fractions, 95 % Student
     t interval over seeds), num_seeds. Only runs with a complete matrix count.
     """
+    groups = _complete_groups(matrices(frame) if found is None else found)
     parts = []
-    for runs in _complete_groups(matrices(frame) if found is None else found):
-        on_task, after_task, _ = runs[0].by_task()
-        interval = student_t(np.stack([run.by_task()[2] for run in runs]))
-        columns = {"on_task": on_task, "after_task": after_task} | interval._asdict()
-        parts.append(_curve(runs, columns))
-    return _joined(parts, ["on_task", "after_task"])
+    for runs in groups:
+        tests = [run.by_task() for run in runs]
+        on_task, after_task, _ = tests[0]
+        interval = student_t(np.stack([accuracy for _, _, accuracy in tests]))
+        parts.append({"on_task": on_task, "after_task": after_task} | interval._asdict())
+    return _joined(groups, parts, ["on_task", "after_task"])
 
 
 def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None) -> pd.DataFrame:
@@ -96,12 +97,12 @@ def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = N
 
     Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
     """
+    groups = _complete_groups(matrices(frame) if found is None else found)
     parts = []
-    for runs in _complete_groups(matrices(frame) if found is None else found):
+    for runs in groups:
         interval = student_t(np.stack([run.measures.seen for run in runs]))
-        columns = {"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict()
-        parts.append(_curve(runs, columns))
-    return _joined(parts, ["after_task"])
+        parts.append({"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict())
+    return _joined(groups, parts, ["after_task"])
 
 
 def _tuning(frame: pd.DataFrame) -> dict[Hashable, Tuning]:
@@ -158,14 +159,18 @@ def _best_first(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["study"], row["benchmark"], np.isnan(accuracy), -accuracy, row["method"]
 
 
-def _curve(runs: list[RunMatrix], columns: dict[str, np.ndarray]) -> pd.DataFrame:
-    first = runs[0]
-    about = {name: getattr(first, name) for name in ("study", "benchmark", "method", "strategy")}
-    return pd.DataFrame(columns).assign(**about, num_seeds=len(runs))
-
-
-def _joined(parts: list[pd.DataFrame], where: list[str]) -> pd.DataFrame:
-    columns = ["study", "benchmark", "method", "strategy", *where, "mean", "low", "high", "num_seeds"]
+def _joined(
+    groups: Sequence[Sequence[RunMatrix]], parts: Sequence[Mapping[str, np.ndarray]], where: Sequence[str]
+) -> pd.DataFrame:
+    """A part's rows, after what describes its group; all columns of all groups at once."""
+    names = (*where, "mean", "low", "high")
     if not parts:
+        columns = ["study", "benchmark", "method", "strategy", *names, "num_seeds"]
         return pd.DataFrame(columns=columns)
-    return pd.concat(parts, ignore_index=True)[columns]
+    lengths = [len(part["mean"]) for part in parts]
+    table: dict[str, Any] = {
+        name: np.repeat(np.array([getattr(runs[0], name) for runs in groups], dtype=object), lengths)
+        for name in ("study", "benchmark", "method", "strategy")
+    }
+    table |= {name: np.concatenate([part[name] for part in parts]) for name in names}
+    return pd.DataFrame(table | {"num_seeds": np.repeat([len(runs) for runs in groups], lengths)})

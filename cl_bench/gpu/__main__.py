@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{given.device}: {card}", flush=True)
         setting = Setting(output, given.device, given.tiny, card, new_worker, partial(print, flush=True))
         good = Programme(parts, setting).run(budget)
-    except (ItemError, TimeIsOverError, WorkerDiedError) as error:
+    except (ItemError, TimeIsOverError, WorkerDiedError, OSError) as error:
         print(f"cl_bench.gpu: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
@@ -63,11 +63,19 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=Path, metavar="DIR", help="where MNIST and CIFAR lie; unless given $CL_BENCH_DATA"
     )
     made.add_argument(
-        "--workers", type=int, default=max(1, min(MOST_WORKERS, num_cores() // 2)), metavar="N",
+        "--workers", type=workers, default=max(1, min(MOST_WORKERS, num_cores() // 2)), metavar="N",
         help="processes that ask questions at once; seconds are measured by one alone",
     )  # fmt: skip
     made.add_argument("--tiny", action="store_true", help="a part of it on few images, to see that it runs")
     return made
+
+
+def workers(text: str) -> int:
+    """A whole number from 1."""
+    found = int(text)
+    if found < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
+    return found
 
 
 def minutes(text: str) -> float:

@@ -76,6 +76,7 @@ class Programme:
                 )
         self._lock = threading.RLock()
         self._idle: list[Does] = []  # workers
+        self._errors: list[Exception] = []  # of ours: a full disk, say
 
     @property
     def rows(self) -> list[Row]:
@@ -110,6 +111,8 @@ class Programme:
             thread.start()
         for thread in threads:
             thread.join()
+        if self._errors:
+            raise self._errors[0]
         self._close(keep=1)
         for item in left:
             self._end(item, LEFT_OUT, NO_TIME)
@@ -121,12 +124,14 @@ class Programme:
     def _do_items(self, left: deque[Item], budget: Budget) -> None:
         with self._lock:
             worker = self._idle.pop() if self._idle else self._setting.new_worker()
-        while budget.left:
-            try:
-                item = left.popleft()
-            except IndexError:
-                break
-            self._do(item, worker, budget)
+        try:
+            while budget.left and left and not self._errors:
+                with self._lock:
+                    item = left.popleft() if left else None  # another worker may have taken the last one
+                if item is not None:
+                    self._do(item, worker, budget)
+        except Exception as error:
+            self._errors.append(error)
         with self._lock:
             self._idle.append(worker)
 

@@ -48,11 +48,11 @@ def interactive_curves(
     tasks = chosen_tasks(num_tasks)
     seeds = sorted({run.seed for run in runs})
     lines = _Lines(styles)
+    means, of_tasks = _Curves(averages, ["method"]), _Curves(curves, ["method", "on_task"])
     for method in methods:
-        lines.add_means(method, MEAN_TASK, averages[averages["method"] == method])
+        lines.add_means(method, MEAN_TASK, means.of(method))
         for task in tasks:
-            here = curves[(curves["method"] == method) & (curves["on_task"] == task)]
-            lines.add_means(method, f"task {task}", here)
+            lines.add_means(method, f"task {task}", of_tasks.of((method, task)))
         for run in runs:
             if run.method == method and run.seed in seeds[:MOST_SEEDS]:
                 lines.add_run(run, tasks)
@@ -78,6 +78,21 @@ def interactive_curves(
     )
 
 
+class _Curves:
+    """The numbers of each curve in the order of the stream, by what the curve is of."""
+
+    def __init__(self, table: pd.DataFrame, by: list[str]) -> None:
+        table = table.sort_values("after_task", kind="stable")
+        names = ("after_task", "mean", "low", "high", "num_seeds")
+        self._columns = {name: table[name].to_numpy() for name in names}
+        # one column by its name, several by their names: of a list of one the keys are tuples
+        self._places = table.groupby(by if len(by) > 1 else by[0], sort=False).indices
+
+    def of(self, key: Any) -> dict[str, np.ndarray]:
+        places = self._places.get(key, np.empty(0, dtype=int))
+        return {name: column[places] for name, column in self._columns.items()}
+
+
 class _Lines:
     """Collects traces."""
 
@@ -85,14 +100,15 @@ class _Lines:
         self.traces: list[dict[str, Any]] = []
         self._styles = styles
 
-    def add_means(self, method: str, task: str, rows: pd.DataFrame) -> None:
+    def add_means(self, method: str, task: str, curve: Mapping[str, np.ndarray]) -> None:
         """A line, and the band of its interval where there is one."""
-        if rows.empty:
+        length = len(curve["after_task"])
+        if not length:
             return
-        rows = rows.sort_values("after_task").iloc[_thinned(len(rows))]
-        after = rows["after_task"].tolist()
-        mean, low, high = (_percent(rows[name]) for name in ("mean", "low", "high"))
-        number = int(rows["num_seeds"].iloc[0])
+        shown = _thinned(length)
+        after = curve["after_task"][shown].tolist()
+        mean, low, high = (_percent(curve[name][shown].tolist()) for name in ("mean", "low", "high"))
+        number = int(curve["num_seeds"][0])
         has_interval = all(bound is not None for bound in low)
         line: dict[str, Any] = {"x": after, "y": mean, "mode": "lines+markers"}
         line |= self._look(method, width=2, size=8)
@@ -163,7 +179,9 @@ def _layout(num_tasks: int) -> dict[str, Any]:
 
 def _thinned(length: int) -> np.ndarray:
     """Places of at most MOST_POINTS of so many points, the first and the last among them."""
-    return np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(int))
+    if length <= MOST_POINTS:
+        return np.arange(length)
+    return np.unique(np.linspace(0, length - 1, MOST_POINTS).round().astype(int))
 
 
 def _percent(fractions: Iterable[float]) -> list[float | None]:

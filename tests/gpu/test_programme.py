@@ -192,6 +192,18 @@ def test_the_page_says_what_was_not_reached_yet_while_the_programme_runs(tmp_pat
     assert "2 items: 1 done, 1 not reached yet." in seen[1]
 
 
+def test_a_disk_that_takes_no_more_ends_the_programme_and_passes_for_no_lack_of_time(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    worker = FakeWorker({"a": good, "b": good})
+    found = programme(tmp_path, {"first": (1, ["a", "b"])}, worker)
+    monkeypatch.setattr(rows, "append", full)
+    with pytest.raises(OSError, match="no space left"):
+        found.run(budget(60, Clock()))
+    assert worker.closed == 1
+
+
 def test_a_torn_last_line_is_cut_off(tmp_path):
     found = programme(tmp_path, {"first": (1, ["a"])}, FakeWorker({"a": good}))
     found.run(budget(60, Clock()))
