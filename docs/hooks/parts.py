@@ -65,7 +65,7 @@ def target_of(strategy: str) -> str:
 def _module_of(package: str, name: str) -> str:
     """Where a name comes from that the package's __init__ imports."""
     tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text())
-    for node in tree.body:
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
             return str(node.module)
     raise KeyError(f"{package} imports no {name}")
