@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from cl_bench.gpu.items import FAIL, MEASURED, NOT_APPLICABLE, PASS, Answer, Asked
+from cl_bench.gpu.worker import is_lasting
 from cl_bench.testing import check, resuming, scenarios, training
 from cl_bench.testing.catalogue import CHECKS
 from cl_bench.testing.check import result_of
@@ -39,8 +40,12 @@ def other_questions(asked: Asked) -> Iterator[Answer]:
 
 def _asked(asked: Asked, strategy: str, model: str, checks: Sequence[check.Check]) -> Iterator[Answer]:
     for each in checks:
-        if each.name not in asked.known:
-            yield answer(each, strategy, model, asked.device)
+        if each.name in asked.known:
+            continue
+        found = answer(each, strategy, model, asked.device)
+        yield found
+        if found.status == FAIL and is_lasting(found.said):
+            raise RuntimeError(found.said)  # a new process takes the place of this one
 
 
 def answer(question: check.Check, strategy: str, model: str, device: str) -> Answer:

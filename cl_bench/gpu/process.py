@@ -61,7 +61,9 @@ class Worker:
                 kind, what = self._connection.recv()
                 if kind == "answer":
                     yield what
-                elif kind == "error":
+                elif kind in ("error", "last error"):
+                    if kind == "last error":
+                        self._end()
                     raise ItemError(what)
                 elif kind == "left out":
                     raise LeftOutError(what)

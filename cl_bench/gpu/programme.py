@@ -27,6 +27,7 @@ from cl_bench.gpu.items import (
 )
 from cl_bench.gpu.page import PAGE, page
 from cl_bench.gpu.process import ItemError, TimeIsOverError, WorkerDiedError
+from cl_bench.text import counted
 
 RESULTS = "results.csv"
 NO_TIME = "no time was left for it"
@@ -114,12 +115,9 @@ class Programme:
         if self._errors:
             raise self._errors[0]
         self._close(keep=1)
-        for item in left:
-            self._end(item, LEFT_OUT, NO_TIME)
+        self._leave(part, list(left), NO_TIME)
         if self._setting.tiny:
-            for item in part.items:
-                if not item.in_tiny:
-                    self._end(item, LEFT_OUT, NOT_TINY)
+            self._leave(part, [item for item in part.items if not item.in_tiny], NOT_TINY)
 
     def _do_items(self, left: deque[Item], budget: Budget) -> None:
         with self._lock:
@@ -160,10 +158,15 @@ class Programme:
             status, why = FAILED, "; ".join(filter(None, [f"{failed} of {number} results are wrong", why]))
         self._end(item, status, why or f"{number} result{'s' * (number != 1)}", time.monotonic() - started)
 
-    def _end(self, item: Item, status: str, said: str, seconds: float | None = None) -> None:
+    def _leave(self, part: Part, items: Sequence[Item], why: str) -> None:
+        """Say of items that they were left out."""
+        if items:
+            self._add(*(self._row(item, Answer("", LEFT_OUT, said=why), None) for item in items))
+            self._setting.tell(f"{part.name}: {counted(len(items), 'item')} {LEFT_OUT}, {why}")
+
+    def _end(self, item: Item, status: str, said: str, seconds: float) -> None:
         self._add(self._row(item, Answer("", status, said=said), seconds))
-        took = "" if seconds is None else f" {seconds:.1f} s,"
-        self._setting.tell(f"{item.part}: {item.name}: {status},{took} {said}")
+        self._setting.tell(f"{item.part}: {item.name}: {status}, {seconds:.1f} s, {said}")
 
     def _row(self, item: Item, answer: Answer, seconds: float | None) -> Row:
         return Row(
@@ -173,11 +176,11 @@ class Programme:
             datetime.now(UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
 
-    def _add(self, row: Row) -> None:
+    def _add(self, *added: Row) -> None:
         with self._lock:
-            rows.append(self._path, row)
-            self._rows.append(row)
-            if not row.result:
+            rows.append(self._path, *added)
+            self._rows += added
+            if not all(row.result for row in added):
                 self._write_page()
 
     def _write_page(self) -> None:

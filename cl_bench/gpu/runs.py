@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from omegaconf import DictConfig, OmegaConf
+
 from cl_bench.analysis.folders import Run, read_run
 from cl_bench.data.image_data import DataError
 from cl_bench.gpu.items import Asked, LeftOutError
+from cl_bench.running.build import build_data
 from cl_bench.running.checked import checked
 from cl_bench.running.compose import compose
 from cl_bench.running.job import execute
@@ -49,13 +52,24 @@ def run(asked: Asked, *overrides: str, folder: str | Path | None = None) -> list
         LeftOutError: where a data set is missing.
     """
     place = Path(asked.output, RESULTS) if folder is None else Path(folder)
-    config = checked(
-        compose([NO_NETWORK, f"training.device={asked.device}", f"results_dir={place}", *overrides])
-    )
+    where = (NO_NETWORK, f"training.device={asked.device}", f"results_dir={place}")
+    config = checked(compose([*where, *overrides]))
     try:
+        check_data(config)
         return [read_run(path) for path in execute(config, show_progress=False)]
     except DataError as error:
         raise LeftOutError(str(error)) from error
+
+
+_found: set[str] = set()  # data sets, as configured
+
+
+def check_data(config: DictConfig) -> None:
+    """Look for the data set before a run folder is made. Raises DataError where it is missing."""
+    node = OmegaConf.to_yaml(config.benchmark.dataset, resolve=True)
+    if node not in _found:
+        build_data(config)
+        _found.add(node)
 
 
 def average_accuracy(run: Run) -> float:

@@ -40,10 +40,14 @@ def serve(connection: Connection) -> None:
             import traceback
 
             traceback.print_exc()
-            connection.send(("error", f"{type(error).__name__}: {' '.join(str(error).split())}"))
-            if any(word in str(error) for word in STICKY):
-                return
+            kind = "last error" if is_lasting(str(error)) else "error"
+            connection.send((kind, f"{type(error).__name__}: {' '.join(str(error).split())}"))
         sys.stdout.flush()
+
+
+def is_lasting(said: str) -> bool:
+    """Whether an error says that the device is of no more use to this process."""
+    return any(word in said for word in STICKY)
 
 
 def found(work: str) -> Any:

@@ -55,6 +55,11 @@ def raises(given):
     raise KeyError("no\nsuch thing")
 
 
+def breaks(given):
+    yield Answer("before", PASS)
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+
 def lacks(given):
     yield from ()
     raise LeftOutError("MNIST is missing")

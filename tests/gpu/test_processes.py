@@ -61,6 +61,16 @@ def test_a_process_that_dies_is_told_of_and_another_one_takes_its_place(at_work)
     assert second != first
 
 
+def test_after_an_error_that_breaks_the_device_for_it_a_process_is_replaced(at_work):
+    (first,), _ = asked(at_work, "pid")
+    had, error = asked(at_work, "breaks")
+    assert (had, type(error)) == ([Answer("before", PASS)], ItemError)
+    assert "device-side assert" in str(error)
+    had, error = asked(at_work, "pid")
+    assert error is None
+    assert had != [first]
+
+
 def test_an_item_that_hangs_is_ended_with_its_time(at_work):
     (first,), _ = asked(at_work, "pid")
     had, error = asked(at_work, "hangs", seconds=0.5)

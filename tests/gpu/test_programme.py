@@ -148,7 +148,7 @@ def test_no_time_leaves_everything_out_and_starts_nothing(tmp_path):
     assert found.run(budget(0, Clock()))
     assert ended(found) == {"a": LEFT_OUT, "b": LEFT_OUT}
     assert worker.asked == []
-    assert told == [f"first: a: left out, {NO_TIME}", f"second: b: left out, {NO_TIME}"]
+    assert told == [f"first: 1 item left out, {NO_TIME}", f"second: 1 item left out, {NO_TIME}"]
 
 
 def test_items_that_are_not_tiny_are_left_out_of_the_tiny_programme_and_say_so(tmp_path):
