@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from cl_bench.running.build import build_model
+from cl_bench.running.checkpoint_fields import check_state
+from cl_bench.running.checkpoint_file import CheckpointError
 from cl_bench.running.job import _say_device
 from cl_bench.strategies import Finetune
 from cl_bench.testing import Subject
@@ -115,3 +117,10 @@ def test_a_run_that_was_finished_on_another_kind_of_device_is_told_of(wanted, wa
     config = Subject("finetune").config(f"training.device={wanted}")
     _say_device(SimpleNamespace(config=config, path=Path("run")), {"hardware": {"device": "cuda:0"}})
     assert bool(caplog.records) is warned
+
+
+def test_a_checkpoint_of_a_gpu_is_refused_on_a_processor_in_words():
+    state = Subject("finetune").run(*SPLIT).strategy.state()
+    of_a_gpu = {name: [torch.zeros(16, dtype=torch.uint8)] for name in state["generators"]}
+    with pytest.raises(CheckpointError, match=r"same kind of device.*made on a GPU and this is none"):
+        check_state(state | {"generators": of_a_gpu}, like=state, after_task=0)
