@@ -25,6 +25,7 @@ from matplotlib.ticker import (
     NullLocator,
     StrMethodFormatter,
 )
+from matplotlib.transforms import nonsingular
 
 from cl_bench.figures.style import FONT
 from cl_bench.looks import MOST_TASKS, MethodStyle, ordered
@@ -84,6 +85,7 @@ def limits_of_all(panels: Sequence[Axes]) -> tuple[float, float]:
     """Of the vertical axes, as matplotlib sets them where they are shared."""
     low = min(axes.dataLim.ymin for axes in panels)
     high = max(axes.dataLim.ymax for axes in panels)
+    low, high = nonsingular(low, high, expander=0.05)  # apart, and finite
     margin = mpl.rcParams["axes.ymargin"] * (high - low)
     return low - margin, high + margin
 
