@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cl_bench import files, lines
 from cl_bench.analysis import AnalysisError
 from cl_bench.figures.drawing import Drawn
 from cl_bench.report import report
@@ -342,3 +343,51 @@ def test_the_right_side_never_imports_what_trains(tmp_path):
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=root, check=True
     )
     assert json.loads(ran.stdout) == [False, []]
+
+
+def test_a_report_without_figures_draws_none_and_imports_nothing_to_draw_with(tmp_path):
+    for seed in range(2):
+        for benchmark in ("a", "b", "c"):
+            write_run(tmp_path, benchmark=benchmark, seed=seed, strategy="ewc")
+            write_run(tmp_path, benchmark=benchmark, seed=seed, strategy="vcl", decay=0.2)
+    code = (
+        "import json, sys; from cl_bench.report import main\n"
+        "status = main([sys.argv[1], '--no-figures'])\n"
+        "slow = {'matplotlib', 'PIL', 'scipy.stats', 'plotly.offline', 'pandas.io.formats.style', 'torch'}\n"
+        "print(json.dumps([status, sorted(slow & set(sys.modules))]))"
+    )
+    root = Path(__file__).resolve().parents[1]
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=root, check=True
+    )
+    assert json.loads(ran.stdout.splitlines()[-1]) == [0, []]
+    assert not (tmp_path / "figures").exists()
+    assert (tmp_path / "report.html").exists()
+    ranked = pd.read_csv(tmp_path / "statistics.csv")["average_rank"]
+    assert ranked.notna().all(), "three benchmarks have ranks, whose quantile is known without scipy.stats"
+
+
+def test_with_and_without_figures_the_numbers_are_the_same_bytes(tmp_path):
+    for place in ("with", "without"):
+        for seed in range(2):
+            measure(write_run(tmp_path / place, seed=seed, num_tasks=3), seed=seed, num_tasks=3)
+    report(tmp_path / "with"), report(tmp_path / "without", figures=False)
+    names = [path.name for path in (tmp_path / "with").glob("*.csv")]
+    assert "continual_evaluation.csv" in names
+    for name in [*names, "table.tex"]:
+        one, other = ((tmp_path / place / name).read_bytes() for place in ("with", "without"))
+        assert one.replace(b"with/", b"") == other.replace(b"without/", b""), name
+
+
+def test_a_report_without_figures_opens_four_files_a_run(tmp_path, monkeypatch):
+    for seed in range(3):
+        measure(write_run(tmp_path, seed=seed, num_tasks=2), seed=seed, num_tasks=2)
+    opened = []
+    read = files.read_whole
+    for module in (files, lines):
+        monkeypatch.setattr(
+            module, "read_whole", lambda path, **most: opened.append(path) or read(path, **most)
+        )
+    report(tmp_path, figures=False)
+    of_runs = [Path(path).name for path in opened if Path(path).parent.parent == tmp_path / "study"]
+    assert sorted(of_runs) == 3 * ["probes.csv"] + 3 * ["records.csv"] + 3 * ["run.json"] + 3 * ["states.csv"]

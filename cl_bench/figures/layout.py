@@ -84,6 +84,8 @@ def limits_of_all(panels: Sequence[Axes]) -> tuple[float, float]:
     """Of the vertical axes, as matplotlib sets them where they are shared."""
     low = min(axes.dataLim.ymin for axes in panels)
     high = max(axes.dataLim.ymax for axes in panels)
+    if not low < high:
+        low, high = (low - 0.05, high + 0.05) if math.isfinite(low) else (0.0, 1.0)
     margin = mpl.rcParams["axes.ymargin"] * (high - low)
     return low - margin, high + margin
 

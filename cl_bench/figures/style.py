@@ -131,12 +131,12 @@ def _fix_ticks(axis: Axis) -> None:
     formatter = axis.get_major_formatter()
     if not isinstance(axis.get_major_locator(), MaxNLocator) or not isinstance(formatter, ScalarFormatter):
         return
-    places = np.asarray(axis.get_majorticklocs())
-    labels = formatter.format_ticks(places.tolist())
+    places = np.asarray(axis.get_majorticklocs()).tolist()
+    labels = formatter.format_ticks(places)
     low, high = sorted(axis.get_view_interval())
     if formatter.get_offset():  # a part of what its labels say
         return
     room = 1e-10 * (high - low)
-    within = np.flatnonzero((places >= low - room) & (places <= high + room))
-    axis.set_major_locator(FixedLocator(places[within].tolist()))
+    within = [place for place, tick in enumerate(places) if low - room <= tick <= high + room]
+    axis.set_major_locator(FixedLocator([places[place] for place in within]))
     axis.set_major_formatter(FixedFormatter([labels[place] for place in within]))

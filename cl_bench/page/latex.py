@@ -1,6 +1,7 @@
 """The summary as tables for LaTeX, with the rules of the package booktabs."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,19 +16,37 @@ def latex_tables(summary: pd.DataFrame) -> str:
     """A table for each study and benchmark of `analysis.summary`; the document needs the package booktabs."""
     parts = ["% made by cl-bench report; needs \\usepackage{booktabs}"]
     for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False):
-        cells = pd.DataFrame({"Method": [_escaped(method) for method in rows["method"]]})
-        cells["Seeds"] = rows["num_seeds"].astype(str).to_numpy()
-        for metric in _COLUMNS:
-            cells[metric.title.capitalize()] = [_number(row, metric.name) for row in rows.to_dict("records")]
+        cells = [["Method", "Seeds", *(metric.title.capitalize() for metric in _COLUMNS)]]
+        cells += [
+            [_escaped(row["method"]), str(row["num_seeds"]), *(_number(row, each.name) for each in _COLUMNS)]
+            for row in rows.to_dict("records")
+        ]
         caption = (
             f"{_escaped(str(study))}: {_escaped(str(benchmark))}. Percent, mean over seeds $\\pm$ half width "
             "of the 95\\,\\% Student $t$ interval."
         ) + "".join(f" {_escaped(line)}." for line in tuning_lines(rows))
-        table = cells.style.hide(axis="index").to_latex(
-            hrules=True, column_format="lr" + "r" * len(_COLUMNS), caption=caption, position_float="centering"
-        )
-        parts.append(table.rstrip())
+        parts.append(_table(cells, caption=caption))
     return "\n\n".join(parts) + "\n"
+
+
+def _table(cells: Sequence[Sequence[str]], *, caption: str) -> str:
+    """Rows of cells, the first of them titles; the first column to the left, the others to the right."""
+    titles, *rows = (" & ".join(row) + r" \\" for row in cells)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{caption}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(cells[0]) - 1)}}}",
+            r"\toprule",
+            titles,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
 
 
 def _number(row: dict[Any, Any], name: str) -> str:

@@ -22,9 +22,8 @@ class Script(str):
 
 @cache
 def plotly() -> Script:
-    from plotly.offline import get_plotlyjs
-
-    return Script(get_plotlyjs())
+    # as plotly.offline.get_plotlyjs, without an import of all of Plotly
+    return Script(files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8"))
 
 
 @cache

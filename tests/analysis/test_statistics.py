@@ -214,6 +214,19 @@ def test_the_critical_difference_is_that_of_demsars_table(methods, quantile):
     assert ranks(scores).critical_difference == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("methods", [2, 3, 7, 40, 41])
+def test_ranks_are_those_of_scipy_whose_quantiles_are_kept(methods):
+    scores = np.random.default_rng(methods).integers(0, 20, (5, methods)) / 20  # with ties
+    found = ranks(scores)
+    quantile = stats.studentized_range.ppf(0.95, methods, np.inf)
+    assert found.critical_difference == pytest.approx(
+        quantile / math.sqrt(2) * math.sqrt(methods * (methods + 1) / 30), rel=1e-9
+    )
+    assert found.average == pytest.approx(stats.rankdata(-scores, axis=1).mean(axis=0), abs=0)
+    if methods > 2:
+        assert found.p_friedman == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue, rel=1e-12)
+
+
 def test_ranks_of_methods_that_are_alike_and_of_too_little():
     assert ranks(np.ones((3, 3))).p_friedman == 1
     assert math.isnan(ranks([[0.2, 0.1], [0.4, 0.3]]).p_friedman)
