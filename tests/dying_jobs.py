@@ -3,9 +3,9 @@
 import os
 import signal
 
+from endings import ENDINGS
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from ill import ENDINGS
 from omegaconf import OmegaConf
 
 from cl_bench.running.endings import ends_alone

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from dying_jobs import end, one
-from ill import ENDINGS
+from endings import ENDINGS
 from joblib import Parallel, delayed
 
 from cl_bench.cli import main
