@@ -12,8 +12,8 @@ from cl_bench.analysis.results import Results
 from cl_bench.choices import choices
 from cl_bench.cli import main
 from cl_bench.figures import method_styles
-from cl_bench.looks import _KNOWN
 from cl_bench.kinds import KINDS, LONGEST_NAME, _file_name, _unique, parts_of_kinds
+from cl_bench.looks import _KNOWN
 from cl_bench.plot import plot
 from cl_bench.report import report
 
