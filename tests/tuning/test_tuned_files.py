@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from cl_bench.places import conf_folder
 from cl_bench.running.compose import compose
@@ -33,13 +34,19 @@ def test_what_names_tuning_seeds_in_words_names_them_for_the_guard(path):
 
 @pytest.mark.parametrize("path", SEARCHED, ids=choice)
 def test_a_seed_that_settings_were_tuned_on_is_not_reported(path):
+    config = composed(path, "seed=0")
+
+    def check(settings):
+        """With these settings besides, as if composed with them: nothing else of it depends on a seed."""
+        check_not_tuned_on(None, OmegaConf.merge(config, settings))
+
     for seed in yaml.safe_load(path.read_text())["tuning"]["streams"]:
         with pytest.raises(ValueError, match=f"were tuned on, got seed={seed}, which shares its seed with"):
-            check_not_tuned_on(None, composed(path, f"seed={seed}"))
+            check({"seed": seed})
         with pytest.raises(ValueError, match="were tuned on, got seed=0, which shares its seed with"):
-            check_not_tuned_on(None, composed(path, "seed=0", f"seed_for.order={seed}"))
-        check_not_tuned_on(None, composed(path, f"seed={seed}", "training.test_on=validation"))
-    check_not_tuned_on(None, composed(path, "seed=0"))
+            check({"seed_for": {"order": seed}})
+        check({"seed": seed, "training": {"test_on": "validation"}})
+    check_not_tuned_on(None, config)
 
 
 def test_files_that_a_tuned_file_builds_on_guard_and_are_told_too():
