@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,15 @@ from cl_bench.running.compose import compose
 from cl_bench.running.tuned import check_not_tuned_on, provenance
 
 TUNED = sorted(Path(conf_folder()).glob("tuned/*/*.yaml"))
-SEARCHED = [path for path in TUNED if "tuning" in yaml.safe_load(path.read_text())]
+
+
+@cache
+def content(path):
+    """Of hundreds of trials: read once."""
+    return yaml.safe_load(path.read_text())
+
+
+SEARCHED = [path for path in TUNED if "tuning" in content(path)]
 
 
 def choice(path):
@@ -28,7 +37,7 @@ def composed(path, *settings):
 def test_what_names_tuning_seeds_in_words_names_them_for_the_guard(path):
     lines = [line.lstrip("# ") for line in path.read_text().splitlines() if line.startswith("#")]
     named = {int(seed) for seed in re.findall(r"seeds? (\d{4})\b", " ".join(lines))}
-    guarded = set(yaml.safe_load(path.read_text()).get("tuning", {}).get("streams", {}))
+    guarded = set(content(path).get("tuning", {}).get("streams", {}))
     assert named <= guarded
 
 
@@ -40,7 +49,7 @@ def test_a_seed_that_settings_were_tuned_on_is_not_reported(path):
         """With these settings besides, as if composed with them: nothing else of it depends on a seed."""
         check_not_tuned_on(None, OmegaConf.merge(config, settings))
 
-    for seed in yaml.safe_load(path.read_text())["tuning"]["streams"]:
+    for seed in content(path)["tuning"]["streams"]:
         with pytest.raises(ValueError, match=f"were tuned on, got seed={seed}, which shares its seed with"):
             check({"seed": seed})
         with pytest.raises(ValueError, match="were tuned on, got seed=0, which shares its seed with"):
