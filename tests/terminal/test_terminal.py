@@ -94,7 +94,8 @@ def test_ctrl_c_in_a_sweep_says_what_was_interrupted_and_what_has_not_begun(tmp_
     assert "1 of 2 runs of the last sweep have not begun: seed=1" in " ".join(terminal.lines)
 
 
-def test_a_sweep_in_processes_works_at_a_terminal_and_ctrl_c_ends_all_of_them(tmp_path):
+def test_a_sweep_in_processes_works_at_a_terminal_and_ctrl_c_ends_all_of_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     sweep = ["run", "-m", "hydra/launcher=local", "strategy=finetune", "seed=0,1"]
     terminal = terminals.command([*sweep, *LONG], cwd=tmp_path)
     wait_for_rows(tmp_path, 5)
@@ -102,7 +103,7 @@ def test_a_sweep_in_processes_works_at_a_terminal_and_ctrl_c_ends_all_of_them(tm
     assert "Traceback" not in terminal.written
     assert "interrupted" in status_by_seed(tmp_path).values()
     assert set(status_by_seed(tmp_path).values()) <= {"interrupted", "running"}
-    terminal = terminals.command([*sweep, *SMALL, "study=small"], cwd=tmp_path, columns=60)
+    terminal = terminals.forked([*sweep, *SMALL, "study=small"], columns=60)  # whose workers are no forks
     assert terminal.end() == 0, terminal.written
     assert "finished: 2 of 2 runs" in terminal.lines
     assert "loading torch" in terminal.written
