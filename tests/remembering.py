@@ -4,7 +4,7 @@ A small run takes a second, of which a third goes into these. Each is keyed by a
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cache, wraps
 from types import ModuleType
@@ -57,33 +57,8 @@ def _names_of_arguments(module: ModuleType) -> None:
     module._check_mispelled_kwargs = check
 
 
-def _hashes_of_code(module: ModuleType) -> None:
-    """Nobody edits cl_bench during the tests; code of one's own is hashed each time."""
-    ask, edited = module.code_of, module.changed_since_import
-    asked = cache(lambda targets, seen, home, tree: ask(targets, seen=seen))
-    versioned = {module.PACKAGE, *module.VERSIONED}
-
-    def are_ours(targets: Iterable[str]) -> bool:
-        return {target.partition(".")[0] for target in targets} <= versioned
-
-    @wraps(ask)
-    def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any]:
-        targets = tuple(targets)
-        if are_ours(targets):
-            return deepcopy(asked(targets, seen, module.HOME, module.tree()))
-        return ask(targets, seen=seen)
-
-    @wraps(edited)
-    def changed_since_import(targets: Iterable[str]) -> list[str]:
-        targets = tuple(targets)
-        return [] if are_ours(targets) else edited(targets)
-
-    module.code_of, module.changed_since_import = code_of, changed_since_import
-
-
 PATCHES: dict[str, Callable[[ModuleType], None]] = {
     "omegaconf._utils": _parsed_yaml,
     "avalanche.training.templates.base": _names_of_arguments,
-    "cl_bench.running.code_hashes": _hashes_of_code,
 }
 _patched: set[str] = set()

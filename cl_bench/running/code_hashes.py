@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -145,11 +145,17 @@ def _hashes(modules: Iterable[Source]) -> dict[str, str]:
     source, compiled = hashlib.sha256(), hashlib.sha256()
     for module in sorted(modules, key=lambda each: each.path):
         source.update(hashlib.sha256(module.content).digest())
-        try:
-            compiled.update(_bare(compile(module.tree, "", "exec", optimize=2)))
-        except (SyntaxError, ValueError):
-            compiled.update(module.content)
+        compiled.update(_compiled(module))
     return {"source": source.hexdigest()[:16], "compiled": compiled.hexdigest()[:16]}
+
+
+@lru_cache(maxsize=512)
+def _compiled(module: Source) -> bytes:
+    """What a module does; its text where Python does not understand it."""
+    try:
+        return _bare(compile(module.tree, "", "exec", optimize=2))
+    except (SyntaxError, ValueError):
+        return module.content
 
 
 def _bare(code: CodeType) -> bytes:
