@@ -184,7 +184,7 @@ def _tried_at_once(
     except (ValueError, RuntimeError) as error:
         if folders[0].config.training.stacked != "auto":
             raise
-        # settings that say that they do not stack; or an operation that does not, or memory: worth knowing
+        # settings that say that they do not stack; or an operation that does not: worth knowing
         level = logging.INFO if isinstance(error, ValueError) else logging.WARNING
         log.log(level, "these seeds could not be trained at once; they are run one by one", exc_info=True)
         return folders
