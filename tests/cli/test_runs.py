@@ -79,7 +79,7 @@ def test_the_flag_for_a_sweep_may_stand_anywhere(run, tmp_path):
         (["benchmark.scenario=foo"], ["scenario='foo'", "task, domain, class"]),
         (["benchmark.class_order=[1,a]"], ["class_order=[1, 'a']"]),
         (["benchmark.validation_share=half"], ["validation_share='half'"]),
-        (["training.device=foo"], ["training.device", "'foo'", "auto, cpu or cuda"]),
+        (["training.device=foo"], ["training.device", "'foo'", "auto, cpu, cuda or gpu"]),
         (["training.learning_rate=-1"], ["learning_rate=-1", "positive"]),
         (["training.threads=0"], ["threads=0"]),
         (["seed=abc"], ["seed='abc'"]),
