@@ -7,7 +7,7 @@ it is called, subclassed, or asked for an attribute.
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -61,7 +61,11 @@ class _OfUnread:
         self._module, self._name = module, name
 
     def _real(self) -> Any:
-        return getattr(_read(self._module), self._name)
+        module = _read(self._module)
+        if not hasattr(module, self._name) and hasattr(module, "__path__"):
+            with suppress(ModuleNotFoundError):  # `from package import module` takes modules, too
+                return _read(f"{self._module}.{self._name}")
+        return getattr(module, self._name)
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
         return self._real()(*arguments, **settings)

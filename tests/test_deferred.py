@@ -48,6 +48,16 @@ def test_a_function_is_read_when_it_is_called():
 
 
 @pytest.mark.usefixtures("package")
+def test_a_module_that_is_taken_from_its_package_is_read_although_the_package_does_not_read_it(package):
+    (package / "apart.py").write_text("four = 4\n")
+    with deferred(["later_package"]):
+        from later_package import apart, nothing
+    assert apart.four.real == 4
+    with pytest.raises(AttributeError, match="later_package.*nothing"):
+        nothing()
+
+
+@pytest.mark.usefixtures("package")
 def test_a_module_is_read_when_something_of_it_is_used():
     with deferred(["later_package"]):
         import later_package
