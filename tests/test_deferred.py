@@ -53,7 +53,7 @@ def test_a_module_that_is_taken_from_its_package_is_read_although_the_package_do
     with deferred(["later_package"]):
         from later_package import apart, nothing
     assert apart.four.real == 4
-    with pytest.raises(AttributeError, match="later_package.*nothing"):
+    with pytest.raises(AttributeError, match="nothing"):
         nothing()
 
 

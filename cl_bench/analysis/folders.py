@@ -70,8 +70,8 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
     """Every run in or below the given folders, by path; a folder reached twice is read once.
 
     The same run in two places (a copied study) counts once: the later copies are listed as broken. Runs on a
-    CPU and on a GPU are two, each `twin` of the other: no name tells of the device. One that does not tell its
-    device is no twin.
+    CPU and on a GPU are two, each `twin` of the other: no name tells of the device. A run that does not tell
+    its device either is no twin.
     """
     runs: list[Run] = []
     found: dict[tuple[str, str], dict[str, Run]] = defaultdict(dict)  # by device
@@ -85,9 +85,7 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
             else:
                 alike[run.device] = run
         runs.append(run)
-    return [
-        run._replace(twin=run.status != "broken" and len(found[run.study, run.name]) > 1) for run in runs
-    ]
+    return [run._replace(twin=run.status != "broken" and len(found[run.study, run.name]) > 1) for run in runs]
 
 
 def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
