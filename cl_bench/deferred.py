@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, Union
 
 # metrics, loggers, solvers, downloads and networks, with their submodules
@@ -170,6 +170,8 @@ class Compiler(ModuleType):
         """The function, which the compiler leaves alone also when it is read later."""
         if function is None:
             return lambda each: Compiler.disable(each, recursive, **settings)
+        if not isinstance(function, FunctionType | MethodType):  # a network, of which it makes another one
+            return _read_compiler().disable(function, recursive, **settings)
         kept: list[Callable[..., Any]] = []
 
         @wraps(function)

@@ -216,6 +216,10 @@ def test_the_compiler_is_whole_when_it_is_used():
         calls = []
         optimizer.zero_grad()
         assert type(sys.modules["torch._dynamo"]) is Compiler
+        assert not torch.compiler.disable(lambda: False)()
+        assert type(sys.modules["torch._dynamo"]) is Compiler
+        apart = torch.nn.Sequential(torch.compiler.disable(torch.nn.Linear(2, 3)))
+        assert [each.shape for each in apart.parameters()] == [(3, 2), (3,)]
         twice = torch.compile(lambda x: 2 * x, backend="eager", fullgraph=True)
         assert twice(torch.ones(2)).tolist() == [2, 2]
         import torch._dynamo.utils as utils
