@@ -53,6 +53,11 @@ class Unread(ModuleType):
             raise AttributeError(name)
         return _OfUnread(self.__name__, name)
 
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__dict__" and not _finders():  # whoever lists it, by `dir` or `vars`
+            return vars(_read(super().__getattribute__("__name__")))
+        return super().__getattribute__(name)
+
 
 class _OfUnread:
     """Something of a module that is not read yet: to use it reads the module."""

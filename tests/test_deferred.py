@@ -72,6 +72,15 @@ def test_a_module_is_read_when_something_of_it_is_used():
 
 
 @pytest.mark.usefixtures("package")
+def test_what_a_module_holds_can_be_listed_after_the_block():
+    """As `sorted(torchvision.models.__dict__)`, which asks for no name of it."""
+    with deferred(["later_package"]):
+        import later_package.numbers
+    assert {"double", "three"} <= set(dir(later_package.numbers))
+    assert vars(later_package.numbers)["three"] == later_package.numbers.__dict__["three"] == 3
+
+
+@pytest.mark.usefixtures("package")
 def test_a_class_can_be_subclassed_within_the_block_and_after_it():
     with deferred(["later_package"]):
         from later_package import Part
