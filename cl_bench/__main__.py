@@ -20,6 +20,8 @@ def program() -> NoReturn:
     holds, object by object, takes longer than a short run trains.
     """
     status = main()
+    if sys.getprofile() or sys.gettrace():  # a profiler, or a debugger, has something to say at the end
+        sys.exit(status)
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
     atexit._run_exitfuncs()
     for file in (sys.stdout, sys.stderr, *_open_files()):

@@ -41,3 +41,13 @@ command.main = main
 def test_a_stream_that_is_closed_is_no_error():
     code = "import sys; sys.stderr = None; command.main = lambda: 0"  # as Python has it then
     assert ended(code).returncode == 0
+
+
+def test_a_profiler_has_the_last_word():
+    code = "import sys; command.main = lambda: 3; sys.setprofile(lambda *_: None)"
+    found = ended(
+        f"import atexit; atexit.register(print, 'the end')\n{code}\ntry: command.program()\n"
+        "except SystemExit as end: print('goes on', end.code); sys.exit(0)",
+        stdout=subprocess.PIPE,
+    )
+    assert (found.returncode, found.stdout) == (0, "goes on 3\nthe end\n")
