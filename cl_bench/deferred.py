@@ -7,11 +7,11 @@ it is called, subclassed, or asked for an attribute.
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, Union
 
 # metrics, loggers, solvers, downloads and networks, with their submodules
@@ -53,6 +53,11 @@ class Unread(ModuleType):
             raise AttributeError(name)
         return _OfUnread(self.__name__, name)
 
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__dict__" and not _finders():  # whoever lists it, by `dir` or `vars`
+            return vars(_read(super().__getattribute__("__name__")))
+        return super().__getattribute__(name)
+
 
 class _OfUnread:
     """Something of a module that is not read yet: to use it reads the module."""
@@ -61,7 +66,11 @@ class _OfUnread:
         self._module, self._name = module, name
 
     def _real(self) -> Any:
-        return getattr(_read(self._module), self._name)
+        module = _read(self._module)
+        if not hasattr(module, self._name) and hasattr(module, "__path__"):
+            with suppress(ModuleNotFoundError):  # `from package import module` takes modules, too
+                return _read(f"{self._module}.{self._name}")
+        return getattr(module, self._name)
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
         return self._real()(*arguments, **settings)
@@ -166,6 +175,8 @@ class Compiler(ModuleType):
         """The function, which the compiler leaves alone also when it is read later."""
         if function is None:
             return lambda each: Compiler.disable(each, recursive, **settings)
+        if not isinstance(function, FunctionType | MethodType):  # a network, of which it makes another one
+            return _read_compiler().disable(function, recursive, **settings)
         kept: list[Callable[..., Any]] = []
 
         @wraps(function)

@@ -48,6 +48,16 @@ def test_a_function_is_read_when_it_is_called():
 
 
 @pytest.mark.usefixtures("package")
+def test_a_module_that_is_taken_from_its_package_is_read_although_the_package_does_not_read_it(package):
+    (package / "apart.py").write_text("four = 4\n")
+    with deferred(["later_package"]):
+        from later_package import apart, nothing
+    assert apart.four.real == 4
+    with pytest.raises(AttributeError, match="nothing"):
+        nothing()
+
+
+@pytest.mark.usefixtures("package")
 def test_a_module_is_read_when_something_of_it_is_used():
     with deferred(["later_package"]):
         import later_package
@@ -59,6 +69,15 @@ def test_a_module_is_read_when_something_of_it_is_used():
 
     assert real.numbers.three == 3
     assert not isinstance(real, Unread)
+
+
+@pytest.mark.usefixtures("package")
+def test_what_a_module_holds_can_be_listed_after_the_block():
+    """As `sorted(torchvision.models.__dict__)`, which asks for no name of it."""
+    with deferred(["later_package"]):
+        import later_package.numbers
+    assert {"double", "three"} <= set(dir(later_package.numbers))
+    assert vars(later_package.numbers)["three"] == later_package.numbers.__dict__["three"] == 3
 
 
 @pytest.mark.usefixtures("package")
@@ -206,6 +225,10 @@ def test_the_compiler_is_whole_when_it_is_used():
         calls = []
         optimizer.zero_grad()
         assert type(sys.modules["torch._dynamo"]) is Compiler
+        assert not torch.compiler.disable(lambda: False)()
+        assert type(sys.modules["torch._dynamo"]) is Compiler
+        apart = torch.nn.Sequential(torch.compiler.disable(torch.nn.Linear(2, 3)))
+        assert [each.shape for each in apart.parameters()] == [(3, 2), (3,)]
         twice = torch.compile(lambda x: 2 * x, backend="eager", fullgraph=True)
         assert twice(torch.ones(2)).tolist() == [2, 2]
         import torch._dynamo.utils as utils

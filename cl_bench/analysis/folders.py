@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,18 +70,22 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
     """Every run in or below the given folders, by path; a folder reached twice is read once.
 
     The same run in two places (a copied study) counts once: the later copies are listed as broken. Runs on a
-    CPU and on a GPU are two, each `twin` of the other: no name tells of the device.
+    CPU and on a GPU are two, each `twin` of the other: no name tells of the device. A run that does not tell
+    its device either is no twin.
     """
     runs: list[Run] = []
-    first: dict[tuple[str, str, str], Run] = {}
+    found: dict[tuple[str, str], dict[str, Run]] = defaultdict(dict)  # by device
     for run in map(read_run, find_folders(*paths)):
         if run.status != "broken":
-            original = first.setdefault((run.study, run.name, run.device), run)
-            if original is not run:
+            alike = found[run.study, run.name]
+            same = alike if not run.device else [each for each in (run.device, "") if each in alike]
+            original = next((alike[device] for device in same), None)
+            if original is not None:
                 run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
+            else:
+                alike[run.device] = run
         runs.append(run)
-    devices = Counter((study, name) for study, name, _ in first)
-    return [run._replace(twin=run.status != "broken" and devices[run.study, run.name] > 1) for run in runs]
+    return [run._replace(twin=run.status != "broken" and len(found[run.study, run.name]) > 1) for run in runs]
 
 
 def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from avalanche.core import SupervisedPlugin
-
+from cl_bench.deferred import deferred
 from cl_bench.gpu.items import FAIL, PASS, Answer, Asked
 from cl_bench.gpu.runs import digits, methods, run
 from cl_bench.running.stops import Stopped
+
+with deferred():
+    from avalanche.core import SupervisedPlugin
 
 
 class StopOnce(SupervisedPlugin):

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from avalanche.core import SupervisedPlugin
 
+from cl_bench.deferred import deferred
 from cl_bench.gpu.correctness import subject
 from cl_bench.gpu.items import AT_MOST, FAIL, NOT_APPLICABLE, PASS, Answer, Asked
 from cl_bench.gpu.runs import methods, run
 from cl_bench.speed.clock import ratio
 from cl_bench.speed.long_stream import flatness
 from cl_bench.speed.task_clock import read_task_starts, resident_bytes
+
+with deferred():
+    from avalanche.core import SupervisedPlugin
 
 MOST = 1.1  # times what it was at tasks 6 to 10
 TASKS, LATE = 50, 10

@@ -17,14 +17,13 @@ def append(path: Path, *rows: Row) -> None:
     """Add whole lines, on disk when this returns."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    torn = b""
-    if not path.exists():
+    content = read_whole(path) if path.exists() else b""
+    whole = _whole_lines(content)
+    if not whole:  # a kill may come before the first line is written
         writer.writerow(Row._fields)
-    elif not (content := read_whole(path)).endswith(b"\n"):
-        torn = content[content.rfind(b"\n") + 1 :]
     writer.writerows([_cell(value) for value in row] for row in rows)
-    if torn:  # a kill in the midst of a line
-        os.truncate(path, path.stat().st_size - len(torn))
+    if len(whole) < len(content):  # a kill in the midst of a line
+        os.truncate(path, len(whole))
     with path.open("a", newline="") as file:
         file.write(text.getvalue())
         file.flush()
@@ -35,8 +34,7 @@ def read(path: Path) -> list[Row]:
     """All whole lines; none where there is no file."""
     if not path.exists():
         return []
-    text = read_whole(path).decode()
-    whole = text[: text.rfind("\n") + 1]
+    whole = _whole_lines(read_whole(path)).decode()
     lines = list(csv.reader(io.StringIO(whole, newline="")))
     if lines and tuple(lines[0]) != Row._fields:
         raise ValueError(f"{path} must have the columns {', '.join(Row._fields)}, got {', '.join(lines[0])}")
@@ -62,6 +60,11 @@ def known_of(rows: Iterable[Row], part: str, item: str) -> dict[str, Row]:
         for row in newest(rows).values()
         if (row.part, row.item) == (part, item) and row.result and row.status != FAIL
     }
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """Without a torn last line, which may end in the midst of a letter."""
+    return content[: content.rfind(b"\n") + 1]
 
 
 def _cell(value: str | float | None) -> str:

@@ -109,7 +109,7 @@ def _is_others(package: str, own: set[str]) -> bool:
     if package == PACKAGE or package in own:
         return False
     source = source_of(package)
-    return package in VERSIONED or (source is not None and _is_installed(source.path))
+    return source is not None and _is_installed(source.path)
 
 
 def _decides(name: str, path: Path, own: set[str], *, ours: bool) -> bool:

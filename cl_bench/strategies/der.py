@@ -85,7 +85,6 @@ class DER(Rehearsal):
         pixels, heads, targets = (
             torch.cat([rows[name] for rows in drawn]) for name in ("pixels", "heads", target)
         )
-        heads = heads.to(self.device, non_blocking=True)  # which a memory holds on the host
         return self.logits(self.dataloader.images(pixels), heads), targets
 
     def _after_training_iteration(self, **kwargs: Any) -> None:

@@ -110,9 +110,9 @@ class Resident(StepEvents):
             tensors[:2] = as_images(tensors[0]), as_labels(tensors[1])
         if isinstance(task, Tensor):
             # labels of Avalanche's own loaders are tensors, nearly always of one task: an int is faster
-            heads = (
-                self.dataloader.heads_of_newest() if isinstance(self.dataloader, ResidentBatches) else task
-            )
+            batches = self.dataloader
+            known = isinstance(batches, ResidentBatches) and batches.is_newest(task)
+            heads = batches.heads_of_newest() if known else task
             task = int(heads[0]) if bool((heads == heads[0]).all()) else task.to(self.device)
         self.mbatch = [tensor.to(self.device, non_blocking=True) for tensor in tensors] + [task]
 

@@ -65,7 +65,7 @@ class VCL(Learner):
         },
     )
     kept = ("prior", "initial", "coreset_positions")
-    _known_prior: Gaussian | None = None
+    _known_prior: tuple[Tensor, int] | None = None  # its log-variances, and how often they were written
     _prior_precision: Tensor
 
     def __init__(
@@ -151,8 +151,9 @@ class VCL(Learner):
 
     def kl_gradient(self, prior: Gaussian) -> Gaussian:
         """Of `kl_by_weight`."""
-        if prior is not self._known_prior:  # once a task, not once a step
-            self._known_prior, self._prior_precision = prior, gaussian.precision(prior)
+        known, given = self._known_prior, (prior.log_variance, prior.log_variance._version)
+        if known is None or known[0] is not given[0] or known[1] != given[1]:  # once a task, not once a step
+            self._known_prior, self._prior_precision = given, gaussian.precision(prior)
         return gaussian.kl_gradient(self.posterior, prior, self._prior_precision)
 
     def active_for(self, head: int) -> Tensor:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -33,6 +34,23 @@ _LOOKS_FOR_ERRORS = _aten._linalg_check_errors  # of a factorisation: reads whet
 
 class WaitsError(RuntimeError):
     """The host would wait for the device, or something is on the wrong one."""
+
+
+_Generator = torch.Generator
+
+
+class _AlsoOnMeta(type(_Generator)):  # type: ignore[misc]
+    """Makes stand-ins for generators of the device, and real ones for the host."""
+
+    def __call__(cls, device: torch.device | str = "cpu") -> torch.Generator:
+        return MetaGenerator() if torch.device(device) == META else _Generator(device)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _Generator)
+
+
+class _AnyGenerator(torch.Generator, metaclass=_AlsoOnMeta):
+    """In the place of `torch.Generator`, for strategies that make one of their own."""
 
 
 class MetaGenerator(torch.Generator):
@@ -65,6 +83,7 @@ def watched(in_step: Callable[[], bool]) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_Calls(in_step))
         stack.enter_context(_Operations(in_step))
+        stack.enter_context(patch.object(torch, "Generator", _AnyGenerator))
         yield
 
 

@@ -13,8 +13,8 @@ def adam_step(optimizer: torch.optim.Optimizer, vector: Tensor) -> None:
 
     What torch does for many tensors before it calls that takes as long as the kernel does for 85,000 weights.
     """
-    state = optimizer.state.get(vector, {})
-    if vector.grad is None or "step" not in state or not _is_kernel_alone(optimizer):
+    state = optimizer.state.get(vector, {}) if _is_kernel_alone(optimizer) else {}
+    if vector.grad is None or "step" not in state:
         optimizer.step()
         return
     (group,) = optimizer.param_groups

@@ -27,6 +27,8 @@ class ResidentBatches:
 
     newest: Tensor  # the positions of the newest batch of a shuffled pass
     _drawn: Tensor | slice  # of the newest batch, as the order has them
+    _asked: Tensor | slice | None = None  # the same, as places of examples
+    _served: tuple[Any, Any] = (None, None)  # of the newest answer of `at`: the tasks, and the places
     _order: Tensor  # of the pass
     _num_served = 0  # batches of the pass
     _goes_on = False  # the next pass is the one that was begun, from where it stands
@@ -73,8 +75,8 @@ class ResidentBatches:
     def __iter__(self) -> Iterator[Batch]:
         if self.generator is None:
             for start in range(0, self.num_examples, self.batch_size):
-                self._drawn = slice(start, start + self.batch_size)
-                yield self.at(self._drawn)
+                self._drawn = self._asked = slice(start, start + self.batch_size)
+                yield self.at(self._asked)
             return
         if not self._goes_on:
             self._order, self._num_served = self.order(), 0
@@ -85,12 +87,17 @@ class ResidentBatches:
         )
         for self._drawn, positions in zip(drawn, there, strict=True):
             self._num_served += 1
-            self.newest = self._places(positions)
+            self.newest = self._asked = self._places(positions)
             yield self.at(self.newest)
 
     def _places(self, positions: Tensor) -> Tensor:
         """Of the examples at these positions of the order."""
         return positions
+
+    def is_newest(self, tasks: Tensor) -> bool:
+        """Whether these are the tasks of the newest batch: a subclass may have put others in their place."""
+        served, places = self._served
+        return tasks is served and places is self._asked
 
     def heads_of_newest(self) -> Tensor:
         """Of the examples of the newest batch, int64 [B] on the host: no device is waited for."""
@@ -126,6 +133,7 @@ class ResidentBatches:
     def at(self, positions: Tensor | slice) -> Batch:
         """The examples at these positions, as one batch."""
         task = _rows(self.heads, positions) if self.task is None else self.task
+        self._served = task, positions
         return [self.images(_rows(self.pixels, positions)), _rows(self.labels, positions), task]
 
     def images(self, pixels: Tensor) -> Tensor:
@@ -182,8 +190,8 @@ class StackedBatches(ResidentBatches):
             yield from super().__iter__()
             return
         for positions in torch.arange(self.num_examples, device=self.pixels.device).split(self.batch_size):
-            self._drawn = positions
-            yield self.at(self._places(positions))
+            self._drawn, self._asked = positions, self._places(positions)
+            yield self.at(self._asked)
 
     def order(self) -> Tensor:
         """Each seed's, [R, N]."""

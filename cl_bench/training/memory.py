@@ -75,10 +75,13 @@ class Memory:
         self._num_held = min(self.size, len(self) + num_new)
 
     def draw(self, num_examples: int) -> dict[str, Tensor]:
-        """Different examples at random (all where there are fewer), their tensors by name."""
+        """Different examples at random (all where there are fewer): their tensors by name, on one device."""
         order = torch.randperm(len(self), generator=self.generator)[:num_examples]
         there = _Places(order)
-        return {name: rows.index_select(0, *there.on(rows.device)) for name, rows in self._tensors.items()}
+        return {
+            name: rows.index_select(0, *there.on(rows.device)).to(self.labels.device, non_blocking=True)
+            for name, rows in self._tensors.items()
+        }
 
     def state(self) -> dict[str, Tensor]:
         """All it holds, by name: nothing before the first examples."""

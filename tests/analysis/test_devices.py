@@ -63,3 +63,11 @@ def test_a_run_that_does_not_tell_its_device_has_no_label(write_run, tmp_path, h
     write_run(tmp_path, seed=0, hardware=hardware)
     write_run(tmp_path, seed=1, hardware=CPU)
     assert set(load(tmp_path)["method"]) == {"ewc"}
+
+
+@pytest.mark.parametrize("hardware", [(None, CPU), (CPU, None), (None, None)])
+def test_a_copy_that_does_not_tell_its_device_is_a_copy(write_run, tmp_path, hardware):
+    for place, about in zip(("here", "there"), hardware, strict=True):
+        write_run(tmp_path / place, hardware=about)
+    assert sorted(runs(tmp_path)["status"]) == ["broken", "finished"]
+    assert set(load(tmp_path)["run"]) == {"permuted_mnist-ewc-s0-ab12cd"}, "no device, no brackets"

@@ -214,6 +214,20 @@ def test_a_torn_last_line_is_cut_off(tmp_path):
     assert rows.read(path) == [*whole, whole[0]]
 
 
+@pytest.mark.parametrize("left", [b"", b"part,it"])
+def test_a_kill_before_the_first_line_is_whole_is_made_good(tmp_path, left):
+    (tmp_path / RESULTS).write_bytes(left)
+    assert programme(tmp_path, {"first": (1, ["a"])}, FakeWorker({"a": good})).run(budget(60, Clock()))
+    assert len(rows.read(tmp_path / RESULTS)) == 2
+
+
+def test_a_line_that_is_torn_in_the_midst_of_a_letter_is_dropped(tmp_path):
+    programme(tmp_path, {"first": (1, ["a"])}, FakeWorker({"a": good})).run(budget(60, Clock()))
+    with (tmp_path / RESULTS).open("ab") as file:
+        file.write("first,b,\u00b1".encode()[:-1])
+    assert len(rows.read(tmp_path / RESULTS)) == 2
+
+
 def test_a_text_with_line_breaks_and_commas_stays_one_line(tmp_path):
     row = rows.Row("p", "i", "r", PASS, None, "", "", "", 1.5, 'a,\n"b"', "cpu", "full", "card", "now")
     rows.append(tmp_path / RESULTS, row)

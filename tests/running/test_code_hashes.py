@@ -80,6 +80,12 @@ def test_packages_that_run_json_has_the_versions_of_are_not_hashed():
     assert code_hashes.code_of(["avalanche.training.EWC", "torch.nn.Linear"])["outside"] == {}
 
 
+def test_a_checkout_of_such_a_package_may_be_edited_and_counts(monkeypatch):
+    assert code_hashes._is_others("hydra", set())
+    monkeypatch.setattr(code_hashes, "_is_installed", lambda path: False)
+    assert not code_hashes._is_others("hydra", set())
+
+
 def test_a_class_whose_source_cannot_be_found_is_said_to_be_unknown():
     assert code_hashes.code_of(["nowhere.to.Be"])["outside"] == {"nowhere.to.Be": {"source": "unknown"}}
 

@@ -284,3 +284,11 @@ class StartsOf(SupervisedPlugin):
         if self.fresh:
             self.seen.append((strategy.flat.values.data.clone(), torch.cat(strategy.prior)))
             self.fresh = False
+
+
+def test_a_prior_that_is_changed_in_place_counts(make):
+    strategy = make()
+    strategy.posterior.mean.add_(1)
+    before = strategy.kl_gradient(strategy.prior).mean.clone()
+    strategy.prior.log_variance.sub_(math.log(4))
+    torch.testing.assert_close(strategy.kl_gradient(strategy.prior).mean, 4 * before)

@@ -96,3 +96,16 @@ def test_backward_passes_and_their_hooks_are_watched_too():
 def test_generators_of_the_host_draw_what_they_draw_elsewhere():
     assert SEEDS.generator("batches").get_state().equal(MetaSeeds(0).generator("batches").get_state())
     assert SEEDS.generator("noise", "meta").device == META
+
+
+def test_generators_that_somebody_makes_are_of_their_device():
+    with watched(lambda: True):
+        there, here = torch.Generator(device=META).manual_seed(1), torch.Generator().manual_seed(1)
+        assert (there.device, here.device.type) == (META, "cpu")
+        assert isinstance(there, torch.Generator)
+        assert isinstance(here, torch.Generator)
+        torch.randn(3, generator=there, **HERE)
+        with pytest.raises(WaitsError, match="generator of the host"):
+            torch.randn(3, generator=here, **HERE)
+    assert torch.Generator().manual_seed(1).initial_seed() == 1
+    assert type(torch.Generator()) is torch.Generator

@@ -50,6 +50,18 @@ def test_another_optimizer_takes_its_own_step():
     same(trained(adam_step, make), trained(lambda optimizer, _: optimizer.step(), make))
 
 
+def test_an_optimizer_that_wraps_another_one_needs_a_step_alone():
+    class Wrapper:
+        def __init__(self, inner):
+            self.param_groups, self.step = inner.param_groups, inner.step
+
+    def make(vector):
+        return torch.optim.Adam([vector], lr=0.1, fused=True)
+
+    found, _ = trained(lambda optimizer, vector: adam_step(Wrapper(optimizer), vector), make)
+    assert torch.equal(found, trained(lambda optimizer, _: optimizer.step(), make)[0])
+
+
 def test_the_first_step_makes_the_averages_and_the_others_take_the_short_way(monkeypatch):
     calls = []
     taken = torch.optim.Adam.step

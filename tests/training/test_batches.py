@@ -141,3 +141,35 @@ def test_batches_of_several_tasks_mix_them_with_their_heads(stream):
         assert found == wanted
     first_half = heads[: len(heads) // 2]
     assert 0 < int(first_half.sum()) < len(first_half)  # shuffled across tasks
+
+
+class Appending(ResidentBatches):
+    """As a user may write it: an old example of the other head at the end of each batch."""
+
+    def at(self, positions):
+        old = super().at(torch.tensor([9]))
+        return [torch.cat(pair) for pair in zip(super().at(positions), old, strict=True)]
+
+
+class InAnOrderOfItsOwn(ResidentBatches):
+    def __iter__(self):
+        yield from (self.at(torch.tensor([first, 9])) for first in range(3))
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_heads_on_the_host_are_those_of_the_batch_that_was_served(seed):
+    batches = numbered(heads=[0] * 5 + [1] * 5, seed=seed)
+    for _, _, tasks in batches:
+        assert batches.is_newest(tasks)
+        assert batches.heads_of_newest().equal(tasks)
+        assert not batches.is_newest(tasks.clone())
+
+
+@pytest.mark.parametrize("kind", [Appending, InAnOrderOfItsOwn])
+@pytest.mark.parametrize("seed", [None, 0])
+def test_heads_of_a_batch_that_a_subclass_has_made_are_its_own(kind, seed):
+    batches = numbered(heads=[0] * 9 + [1], seed=seed)
+    batches.__class__ = kind
+    served = list(map(batches.is_newest, (tasks for _, _, tasks in batches)))
+    assert served
+    assert not any(served)

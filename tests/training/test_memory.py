@@ -68,6 +68,18 @@ def test_a_balanced_memory_tells_heads_apart():
     assert held == {(label, head): 2 for label in range(2) for head in range(3)}
 
 
+def test_a_draw_is_on_one_device_although_heads_are_held_on_the_host():
+    """A strategy gives the heads that it drew to its network, with the images."""
+    far, memory = torch.device("meta"), Memory(4, buffer="reservoir", generator=torch.Generator())
+    memory.offer(
+        pixels=torch.ones(3, 1, 2, 2, device=far),
+        labels=torch.ones(3, dtype=torch.int64, device=far),
+        heads=torch.zeros(3, dtype=torch.int64),
+    )
+    assert {rows.device for rows in memory.draw(2).values()} == {far}
+    assert memory.heads.device.type == "cpu"
+
+
 def test_a_draw_has_different_examples_or_all():
     memory = make(6)
     offer(memory, 0, 6)
