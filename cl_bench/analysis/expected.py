@@ -205,10 +205,10 @@ def against_published(
             ambiguous = len({(run.benchmark, _without_device(run)) for run in fitting}) > 1
             if ambiguous:
                 fitting = []
-            devices = sorted({run.device for run in fitting})
-            for device in devices or [""]:
-                ours = [complete[study, run.name] for run in fitting if run.device == device]
-                which = f" ({device})" if device and len(devices) > 1 else ""
+            methods = sorted({run.method for run in fitting})
+            for method in methods or [""]:
+                ours = [complete[study, run.name] for run in fitting if run.method == method]
+                which = method.removeprefix(_without_device(fitting[0])) if len(methods) > 1 else ""
                 rows.append(_compared(one, ours) | {"study": study, "method": _label(one, names) + which})
                 if ambiguous:
                     rows[-1]["verdict"] = AMBIGUOUS
