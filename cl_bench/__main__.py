@@ -24,16 +24,16 @@ def program() -> NoReturn:
         sys.exit(status)
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
     atexit._run_exitfuncs()
-    for file in (sys.stdout, sys.stderr, *_open_files()):
-        with suppress(OSError, ValueError, AttributeError):  # None where it was closed from the start
+    for file in (sys.stdout, sys.stderr, *_files()):
+        with suppress(Exception):  # it may be closed, None, or of any other kind
             file.flush()
     os._exit(status)
 
 
-def _open_files() -> Iterator[Any]:
+def _files() -> Iterator[Any]:
     """All files of Python: of one that a plugin never closes, the last lines wait in memory."""
     kind: Any = IOBase.__base__  # of every file, and asked in a third of the time: it is no abstract class
-    return (each for each in gc.get_objects() if issubclass(type(each), kind) and not each.closed)
+    return (each for each in gc.get_objects() if issubclass(type(each), kind))
 
 
 if __name__ == "__main__":

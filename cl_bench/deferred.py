@@ -231,10 +231,25 @@ class _AsItIs(Loader):
         module.__spec__ = self.spec
 
 
+def is_compiler_read() -> bool:
+    """Whether torch's compiler is there, and no stand-in."""
+    return not isinstance(sys.modules.get(COMPILER), Compiler | None)
+
+
 def _read_compiler() -> ModuleType:
     """The compiler itself, in the place of its stand-in."""
-    if isinstance(sys.modules.get(COMPILER), Compiler | None):
+    if not is_compiler_read():
         sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, _CompilerLater)]
         sys.modules.pop(COMPILER, None)
         importlib.import_module(COMPILER)
+        _tell_what_is_deterministic()
     return sys.modules[COMPILER]
+
+
+def _tell_what_is_deterministic() -> None:
+    """Tell the compiler what was set before it was read; see `training.process`."""
+    import torch
+
+    if torch.are_deterministic_algorithms_enabled():
+        only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+        torch.use_deterministic_algorithms(True, warn_only=only_warns)

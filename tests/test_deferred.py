@@ -225,12 +225,15 @@ def test_the_compiler_is_whole_when_it_is_used():
         calls = []
         optimizer.zero_grad()
         assert type(sys.modules["torch._dynamo"]) is Compiler
+        torch.set_deterministic_debug_mode("warn")
         assert not torch.compiler.disable(lambda: False)()
         assert type(sys.modules["torch._dynamo"]) is Compiler
         apart = torch.nn.Sequential(torch.compiler.disable(torch.nn.Linear(2, 3)))
         assert [each.shape for each in apart.parameters()] == [(3, 2), (3,)]
         twice = torch.compile(lambda x: 2 * x, backend="eager", fullgraph=True)
         assert twice(torch.ones(2)).tolist() == [2, 2]
+        assert sys.modules["torch._inductor.config"].deterministic
+        assert torch.get_deterministic_debug_mode() == 1
         import torch._dynamo.utils as utils
         assert torch._dynamo is sys.modules["torch._dynamo"] and not isinstance(torch._dynamo, Compiler)
         assert torch._dynamo.utils is utils

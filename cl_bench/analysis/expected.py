@@ -182,7 +182,8 @@ def against_published(
     accuracies: Sequence[RunMatrix] | None = None,
     damaged: list[str] | None = None,
 ) -> pd.DataFrame:
-    """A row for each published number of the studies that the runs belong to.
+    """A row for each published number of the studies that the runs belong to; several where the runs were on
+    several kinds of device.
 
     `accuracies` are the frame's `matrices`, where they are known already; `damaged` as in `read_expected`.
 
@@ -201,12 +202,22 @@ def against_published(
         names = short_names(list(dict.fromkeys(key for one in published for key in one.settings)))
         for one in published:
             fitting = [run for run in mine[one.strategy] if _belongs(run, one)]
-            ambiguous = len({(run.benchmark, run.method) for run in fitting}) > 1
-            row = _compared(one, [] if ambiguous else [complete[study, run.name] for run in fitting])
-            rows.append(row | {"study": study, "method": _label(one, names)})
+            ambiguous = len({(run.benchmark, _without_device(run)) for run in fitting}) > 1
             if ambiguous:
-                rows[-1]["verdict"] = AMBIGUOUS
+                fitting = []
+            methods = sorted({run.method for run in fitting})
+            for method in methods or [""]:
+                ours = [complete[study, run.name] for run in fitting if run.method == method]
+                which = method.removeprefix(_without_device(fitting[0])) if len(methods) > 1 else ""
+                rows.append(_compared(one, ours) | {"study": study, "method": _label(one, names) + which})
+                if ambiguous:
+                    rows[-1]["verdict"] = AMBIGUOUS
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _without_device(run: Run) -> str:
+    """The method; runs on several kinds of device are of one, and compared apart."""
+    return run.method.removesuffix(f" ({run.device})")
 
 
 def _belongs(run: Run, one: Expected) -> bool:

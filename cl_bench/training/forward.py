@@ -25,7 +25,6 @@ class Forward:
         self.half = precision == "bfloat16"
         self._call: Callable[..., Tensor] = network
         if compile:
-            _tell_compiler_what_is_deterministic()
             self._call = self._compiled("reduce-overhead" if device.type == "cuda" else None)
 
     def __call__(self, images: Tensor, task: Task) -> Tensor:
@@ -41,10 +40,3 @@ class Forward:
         # the body alone: another head must not compile the network anew
         body, heads = torch.compile(self.network.body, dynamic=False, mode=mode), self.network.heads
         return lambda images, task: heads(body(images), task)
-
-
-def _tell_compiler_what_is_deterministic() -> None:
-    torch.use_deterministic_algorithms(
-        torch.are_deterministic_algorithms_enabled(),
-        warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-    )

@@ -6,6 +6,8 @@ import sys
 
 import torch
 
+from cl_bench.deferred import is_compiler_read
+
 KEEP_BYTES = 2**30
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
@@ -19,8 +21,10 @@ def prepare_process(*, threads: int, precision: str, deterministic: bool = True)
     """
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
-    # `use_deterministic_algorithms` is the same, and reads the compiler to tell it (see `Forward`)
-    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
+    if is_compiler_read():
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    else:  # the same, but for the compiler, which is told when it is read
+        torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # sharp relaxations are full of denormal numbers, which are slow

@@ -217,3 +217,14 @@ def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "study" / "expected.json").write_text("[{")
     with pytest.raises(AnalysisError, match=r"expected\.json"):
         compared(tmp_path)
+
+
+def test_runs_on_a_cpu_and_on_a_gpu_are_compared_apart(tmp_path):
+    row = {"strategy": "ewc", "accuracy": 90.0}
+    groups = [GROUP | {"rows": [row]}]
+    study_of(tmp_path / "here", [89.0, 91.0], groups, hardware={"device": "cpu"})
+    study_of(tmp_path / "there", [79.0, 81.0, 80.0], groups, hardware={"device": "cuda:0"})
+    found = compared(tmp_path).set_index("method")
+    assert found["num_seeds"].to_dict() == {"ewc (cpu)": 2, "ewc (cuda)": 3}
+    assert list(compared(tmp_path / "here")["method"]) == ["ewc"]
+    assert found["mean"].to_dict() == pytest.approx({"ewc (cpu)": 90, "ewc (cuda)": 80})

@@ -12,7 +12,10 @@ def ended(code, **streams):
 def test_a_file_that_nobody_closed_is_whole(tmp_path):
     place = tmp_path / "lines.txt"
     code = f"""
+import io
 file = open({str(place)!r}, "w")
+of_nothing, at_its_end = io.TextIOWrapper(io.BytesIO()), open({str(place)!r})
+of_nothing.detach(), at_its_end.close()
 def main():
     file.write("the last line")
     return 3

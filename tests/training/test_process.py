@@ -62,3 +62,13 @@ def test_deterministic_algorithms_are_a_setting(deterministic):
     assert torch.are_deterministic_algorithms_enabled() is deterministic
     assert not deterministic or torch.is_deterministic_algorithms_warn_only_enabled()
     assert torch.empty(1000).isfinite().any(), "what is not initialised is not filled with nan"
+
+
+def test_a_compiler_that_is_read_already_is_told_what_is_deterministic(monkeypatch):
+    told = []
+    monkeypatch.setattr("cl_bench.training.process.is_compiler_read", lambda: True)
+    monkeypatch.setattr(
+        torch, "use_deterministic_algorithms", lambda *given, **more: told.append((given, more))
+    )
+    prepare_process(threads=1, precision="float32", deterministic=False)
+    assert told == [((False,), {"warn_only": True})]
