@@ -5,13 +5,14 @@ unfinished, and of unfinished ones the longest counts. The same run twice must a
 both have; where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C
 whole.
 
-What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside it.
+What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside it,
+and so is the same run on another kind of device.
 """
 
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,10 +78,11 @@ def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Mer
         places[_place(folder)].append(folder)
     outcomes = dict.fromkeys(OUTCOMES, 0)
     problems = []
-    for place, folders in sorted(places.items()):
-        done = _merge_alone(target / place, folders)
-        outcomes[done.outcome] += 1
-        problems += [(str(place), done.why)] if done.why else []
+    for common, found in sorted(places.items()):
+        for place, folders in _places_by_device(target, common, found):
+            done = _merge_alone(target / place, folders)
+            outcomes[done.outcome] += 1
+            problems += [(str(place), done.why)] if done.why else []
     studies: dict[Path, dict[Path, None]] = defaultdict(dict)
     for place, folders in places.items():
         studies[place.parent].update(dict.fromkeys(_study_of(folder) for folder in folders))
@@ -105,6 +107,23 @@ def _place(folder: Path) -> Path:
     if parts and ".." not in parts and not study.is_absolute() and parent.parts[-len(parts) :] == parts:
         return study / folder.name
     return Path(parent.name, folder.name)
+
+
+def _places_by_device(
+    target: Path, place: Path, folders: Sequence[Path]
+) -> Iterator[tuple[Path, list[Path]]]:
+    """The run's place with what goes there, and one beside it for another kind of device: of one name, a run on
+    a CPU and one on a GPU are two.
+    """
+    device = {folder: read_run(folder).device for folder in folders}
+    here = read_run(target / place).device if (target / place).is_dir() else ""
+    first = here or next(filter(None, device.values()), "")
+    others = [folder for folder in folders if device[folder] not in ("", first)]
+    rest = [folder for folder in folders if folder not in others]
+    if rest:
+        yield place, rest
+    if others:
+        yield place.parent / BESIDE_FOLDER / place.name, others
 
 
 def _study_of(folder: Path) -> Path:

@@ -170,3 +170,35 @@ def test_a_folder_without_runs_is_an_error_of_one_line(places, capsys):
     assert main(["merge", str(a), "-o", str(c)]) == 1
     assert "no runs in" in capsys.readouterr().err
     assert main(["merge", str(a)]) == 2
+
+
+CPU, CUDA = {"device": "cpu"}, {"device": "cuda:0", "gpu": "NVIDIA H200"}
+
+
+def on(hardware, folder):
+    """The same run with the hardware that it ran on."""
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hardware": hardware}))
+    return folder
+
+
+@pytest.mark.parametrize("first", [CPU, CUDA], ids=["cpu", "cuda"])
+def test_runs_of_one_name_on_two_kinds_of_device_are_two(places, capsys, first):
+    a, b, c = places
+    second = CUDA if first is CPU else CPU
+    one, other = on(first, make(a)), on(second, make(b, accuracy=0.6, weights="1" * 64))
+    assert main(["merge", str(a), str(b), "-o", str(c)]) == 0
+    assert capsys.readouterr().out == "2 runs copied\n"
+    assert files(c / "study" / one.name) == files(one)
+    assert files(c / "study" / "beside" / other.name) == files(other)
+    assert set(load(c)["method"]) == {"ewc (cpu)", "ewc (cuda)"}
+    before = files(c)
+    for sources in ([b, a], [b], [c]):  # in whatever order they come
+        assert main(["merge", *map(str, sources), "-o", str(c)]) == 0
+    assert files(c) == before
+
+
+def test_two_that_disagree_on_one_device_are_still_named(places):
+    a, b, c = places
+    on(CUDA, make(a)), on(CUDA, make(b, weights="1" * 64))
+    assert merge(a, b, into=c).outcomes["not merged"] == 1
