@@ -112,9 +112,7 @@ def _place(folder: Path) -> Path:
 def _places_by_device(
     target: Path, place: Path, folders: Sequence[Path]
 ) -> Iterator[tuple[Path, list[Path]]]:
-    """The run's place with what goes there, and one beside it for another kind of device: of one name, a run on
-    a CPU and one on a GPU are two.
-    """
+    """The run's place with what goes there, and a place beside it for runs on another kind of device."""
     device = {folder: read_run(folder).device for folder in folders}
     here = read_run(target / place).device if (target / place).is_dir() else ""
     first = here or next(filter(None, device.values()), "")
