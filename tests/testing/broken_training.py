@@ -49,7 +49,8 @@ class DrawsFromNobodysSeed(Finetune):
         super().backward()
         generator = torch.Generator()
         generator.seed()
-        self.flat.gradients.add_(torch.randn(len(self.flat), generator=generator), alpha=1e-3)
+        noise = torch.randn(len(self.flat), generator=generator)
+        self.flat.gradients.add_(noise.to(self.device, non_blocking=True), alpha=1e-3)
 
 
 @breaks("finetune", caught_by="another_seed_gives_other_bits")
