@@ -35,6 +35,7 @@ class Claims(NamedTuple):
             yet: in `every` task, or in the `second` alone (where a third one has two anchors), or only where
             weights were `unmoved` from the very start (logits that are remembered from each step).
         averages: of weight samples in tests: `probabilities`, `logits`, or nothing known, "".
+        waits: its steps decide by numbers of the device, which leaves a GPU idle meanwhile.
         scenarios: where it runs; in others it raises a ValueError that names the scenario.
     """
 
@@ -54,4 +55,5 @@ class Claims(NamedTuple):
     accumulates: bool = False
     pulls_nowhere_at_start: str = ""
     averages: str = "probabilities"
+    waits: bool = False
     scenarios: tuple[str, ...] = ("task", "domain", "class")

@@ -22,11 +22,13 @@ SETTINGS = (*SPLIT, "training.epochs=1")
     "do its steps and test batches leave a GPU at work, without waiting for its numbers?",
     cause="float(loss), .item(), .cpu(), `if` of a tensor, a boolean mask or nonzero() in a step, where "
     "torch.where would do; a tensor made without device=self.device; a generator of the host for numbers of "
-    "the device; a copy in a step without non_blocking=True",
+    "the device; a copy in a step without non_blocking=True; a method that must decide by a number claims "
+    "`waits`",
     rests_on=ONE_RUN,
 )
 def no_step_waits_for_the_device(subject: Subject) -> str:
     applies(subject.is_learner, "only strategies of the suite's kind say where they draw random numbers")
+    applies(not subject.claims.waits, "it says that its steps decide by numbers (waits)")
     rehearsal = Rehearsal(subject, scenario=_scenario(subject))
     if rehearsal.num_tasks < 2:
         rehearsal.go_on_from_the_host()

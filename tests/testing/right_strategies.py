@@ -36,7 +36,7 @@ def right(*settings: str) -> Any:
 class AveragedGEM(Rehearsal):
     """A-GEM (Chaudhry et al. 2019): a gradient that would raise the loss of old examples is projected."""
 
-    claims = Claims(first_task_is_finetuning=True, rehearses=True)
+    claims = Claims(first_task_is_finetuning=True, rehearses=True, waits=True)
 
     def project_gradients(self) -> None:
         if not len(self.memories[0]):
