@@ -56,7 +56,7 @@ studies: $(VENV)/.installed
 		$(BIN)/cl-bench report results/reference/$$study || exit 1; \
 	done
 
-# results/reference/speed.{csv,json,png,svg} and the tables of docs/speed.md, about 25 minutes on one core
+# results/reference/speed.{csv,json,png,svg} and the tables of docs/speed.md, about 40 minutes
 speed: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m cl_bench.speed --output results/reference --document docs/speed.md
 
