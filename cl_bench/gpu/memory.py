@@ -1,43 +1,30 @@
 """Whether the device's memory stays what it is over a long stream."""
 
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cl_bench.deferred import deferred
 from cl_bench.gpu.correctness import subject
 from cl_bench.gpu.items import AT_MOST, FAIL, NOT_APPLICABLE, PASS, Answer, Asked
 from cl_bench.gpu.runs import methods, run
 from cl_bench.speed.clock import ratio
 from cl_bench.speed.long_stream import flatness
-from cl_bench.speed.task_clock import read_task_starts, resident_bytes
-
-with deferred():
-    from avalanche.core import SupervisedPlugin
+from cl_bench.speed.task_clock import TaskClock, read_task_starts, resident_bytes
 
 MOST = 1.1  # times what it was at tasks 6 to 10
 TASKS, LATE = 50, 10
 TINY_TASKS, TINY_LATE = 13, 2
 
 
-class DeviceMemory(SupervisedPlugin):
-    """Notes the memory of tensors on the device at the start of each task, as a `TaskStart`.
+class DeviceMemory(TaskClock):
+    """Notes the memory of tensors on the device at the start of each task, as a `TaskStart`."""
 
-    Args:
-        path: of the file.
-    """
-
-    def __init__(self, *, path: str) -> None:
-        super().__init__()
-        self._path = Path(path)
-
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        with self._path.open("a") as file:
-            file.write(f"{time.perf_counter()!r},{allocated_bytes(strategy.device)}\n")
+    def bytes_held(self, strategy: Any) -> int:
+        """Of tensors on the device."""
+        return allocated_bytes(strategy.device)
 
 
 def allocated_bytes(device: torch.device) -> int:

@@ -29,7 +29,11 @@ class TaskClock(SupervisedPlugin):
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         with self._path.open("a") as file:
-            file.write(f"{time.perf_counter()!r},{resident_bytes()}\n")
+            file.write(f"{time.perf_counter()!r},{self.bytes_held(strategy)}\n")
+
+    def bytes_held(self, strategy: Any) -> int:
+        """Of the process."""
+        return resident_bytes()
 
 
 def read_task_starts(path: Path) -> list[TaskStart]:
