@@ -28,7 +28,7 @@ class ResidentBatches:
     newest: Tensor  # the positions of the newest batch of a shuffled pass
     _drawn: Tensor | slice  # of the newest batch, as the order has them
     _asked: Tensor | slice | None = None  # the same, as places of examples
-    _served: tuple[Any, Any] = (None, None)  # of the newest answer of `at`: the tasks, and the places
+    _served: Any = None  # the tasks of the newest batch, as `at` made them
     _order: Tensor  # of the pass
     _num_served = 0  # batches of the pass
     _goes_on = False  # the next pass is the one that was begun, from where it stands
@@ -77,6 +77,7 @@ class ResidentBatches:
             for start in range(0, self.num_examples, self.batch_size):
                 self._drawn = self._asked = slice(start, start + self.batch_size)
                 yield self.at(self._asked)
+            self._drawn, self._asked, self._served = slice(0), None, None
             return
         if not self._goes_on:
             self._order, self._num_served = self.order(), 0
@@ -89,6 +90,7 @@ class ResidentBatches:
             self._num_served += 1
             self.newest = self._asked = self._places(positions)
             yield self.at(self.newest)
+        self._drawn, self._asked, self._served = slice(0), None, None
 
     def _places(self, positions: Tensor) -> Tensor:
         """Of the examples at these positions of the order."""
@@ -96,8 +98,7 @@ class ResidentBatches:
 
     def is_newest(self, tasks: Tensor) -> bool:
         """Whether these are the tasks of the newest batch: a subclass may have put others in their place."""
-        served, places = self._served
-        return tasks is served and places is self._asked
+        return tasks is self._served
 
     def heads_of_newest(self) -> Tensor:
         """Of the examples of the newest batch, int64 [B] on the host: no device is waited for."""
@@ -133,7 +134,8 @@ class ResidentBatches:
     def at(self, positions: Tensor | slice) -> Batch:
         """The examples at these positions, as one batch."""
         task = _rows(self.heads, positions) if self.task is None else self.task
-        self._served = task, positions
+        if positions is self._asked:
+            self._served = task
         return [self.images(_rows(self.pixels, positions)), _rows(self.labels, positions), task]
 
     def images(self, pixels: Tensor) -> Tensor:
@@ -147,9 +149,9 @@ class ResidentBatches:
         selected.pixels, selected.labels = self.pixels[positions], self.labels[positions]
         selected.heads = self.heads[positions]
         alike = self.task is not None
-        selected.heads_on_host = (
-            self.heads_on_host[: len(positions)] if alike else self.heads_on_host[positions.cpu()]
-        )
+        # copied: a view would keep the heads of all examples
+        on_host = self.heads_on_host[: len(positions)] if alike else self.heads_on_host[positions.cpu()]
+        selected.heads_on_host = on_host.clone()
         return selected
 
     def without(self, positions: Tensor) -> "ResidentBatches":
@@ -192,6 +194,7 @@ class StackedBatches(ResidentBatches):
         for positions in torch.arange(self.num_examples, device=self.pixels.device).split(self.batch_size):
             self._drawn, self._asked = positions, self._places(positions)
             yield self.at(self._asked)
+        self._drawn, self._asked, self._served = slice(0), None, None
 
     def order(self) -> Tensor:
         """Each seed's, [R, N]."""
