@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 from cl_bench.cli import main
 
+MOST_TOOLS = 6  # of sys.monitoring
+
 
 def program() -> NoReturn:
     """The command, and the end of its process.
@@ -20,7 +22,7 @@ def program() -> NoReturn:
     holds, object by object, takes longer than a short run trains.
     """
     status = main()
-    if sys.getprofile() or sys.gettrace():  # a profiler, or a debugger, has something to say at the end
+    if _is_watched():
         sys.exit(status)
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
     atexit._run_exitfuncs()
@@ -28,6 +30,13 @@ def program() -> NoReturn:
         with suppress(Exception):  # it may be closed, None, or of any other kind
             file.flush()
     os._exit(status)
+
+
+def _is_watched() -> bool:
+    """Whether a profiler or a debugger has something to say at the end."""
+    monitoring = getattr(sys, "monitoring", None)  # of Python 3.12, which cProfile and others use
+    tools = map(monitoring.get_tool, range(MOST_TOOLS)) if monitoring else ()
+    return bool(sys.getprofile() or sys.gettrace() or any(tools))
 
 
 def _files() -> Iterator[Any]:

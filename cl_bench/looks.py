@@ -138,7 +138,7 @@ def for_dark(color: str) -> str:
 
 
 def _shade(color: str, lightness: float) -> str:
-    """From a darker (0) to a lighter (1) shade of a colour, never so light that it is lost on white."""
+    """A shade of a colour, from darker (0) to lighter (1), never so light that it is lost on white."""
     red, green, blue = _rgb(color)
     if lightness < 0.5:
         keep = 1 - 0.45 * (1 - 2 * lightness)
@@ -148,7 +148,7 @@ def _shade(color: str, lightness: float) -> str:
 
 
 def _rgb(color: str) -> tuple[float, float, float]:
-    """From #RRGGBB, in [0, 1]."""
+    """Red, green and blue of #RRGGBB, each in [0, 1]."""
     red, green, blue = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
     return red, green, blue
 

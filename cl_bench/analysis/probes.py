@@ -165,7 +165,7 @@ def continual_evaluation(probes: pd.DataFrame, *, recovered: float = RECOVERED) 
 
 
 def _mean(values: np.ndarray) -> float:
-    """Of what is known; nan where that is nothing."""
+    """The mean of the known values; nan where there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
 

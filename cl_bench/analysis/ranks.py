@@ -68,7 +68,7 @@ def _friedman(ranked: np.ndarray, ties: int) -> float:
 
 
 def _quantile(methods: int, alpha: float) -> float:
-    """Of the studentized range of so many groups, with infinite degrees of freedom."""
+    """The quantile of the studentized range of so many groups, with infinite degrees of freedom."""
     if alpha == LEVEL and methods - 2 < len(_QUANTILES):
         return _QUANTILES[methods - 2]
     from scipy.stats import studentized_range

@@ -63,8 +63,8 @@ def panels(
 
 
 def like_panels(figure: Figure, rows: int, columns: int, *, number: int, each_x: bool = False) -> list[Axes]:
-    """As `panels`, for axes whose limits are all set alike by the caller, the horizontal ones where they are
-    not `each_x`. matplotlib looks at all shared axes for each line that is drawn in one of them.
+    """Panels as `panels` makes them, for a caller who sets the limits of all vertical axes alike, and of the
+    horizontal ones unless `each_x`. They are not shared: matplotlib looks at all shared axes for each line.
     """
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for place, panel in enumerate(axes):
@@ -81,7 +81,7 @@ def _used(axes: np.ndarray, number: int, columns: int) -> list[Axes]:
 
 
 def limits_of_all(panels: Sequence[Axes]) -> tuple[float, float]:
-    """Of the vertical axes, as matplotlib sets them where they are shared."""
+    """The limits of the vertical axes, as matplotlib sets them where they are shared."""
     low = min(axes.dataLim.ymin for axes in panels)
     high = max(axes.dataLim.ymax for axes in panels)
     if not low < high:

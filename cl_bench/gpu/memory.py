@@ -23,12 +23,12 @@ class DeviceMemory(TaskClock):
     """Notes the memory of tensors on the device at the start of each task, as a `TaskStart`."""
 
     def bytes_held(self, strategy: Any) -> int:
-        """Of tensors on the device."""
+        """The bytes of tensors on the device."""
         return allocated_bytes(strategy.device)
 
 
 def allocated_bytes(device: torch.device) -> int:
-    """Of tensors on a GPU; on a CPU of the whole process."""
+    """The bytes of tensors on a GPU; on a CPU those of the whole process."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return torch.cuda.memory_allocated(device)

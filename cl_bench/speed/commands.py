@@ -48,7 +48,7 @@ def commands(bench: Bench) -> dict[str, Measurement]:
 
 
 def _cpu_seconds() -> float:
-    """Of all commands so far, on whatever number of cores they were."""
+    """The CPU-seconds of all commands so far, on however many cores they ran."""
     spent = os.times()
     return spent.children_user + spent.children_system
 

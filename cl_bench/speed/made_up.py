@@ -111,7 +111,9 @@ def _records(seed: int, num_tasks: int) -> list[Record]:
 
 
 def _measured(seed: int, num_tasks: int, place: int) -> Rows:
-    """With noise. The method's place says how much it forgets; every other one has a posterior."""
+    """Fabricated records, with noise. The method's place says how much it forgets; every other one has a
+    posterior.
+    """
     noise = np.random.default_rng([seed, place])
     has_posterior, lost = place % 2 == 0, 0.005 + 0.004 * place
     tests = [

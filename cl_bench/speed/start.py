@@ -1,4 +1,4 @@
-"""From Enter to the end: what a run costs that hardly trains."""
+"""What a run costs that hardly trains, from Enter to the end."""
 
 import json
 import subprocess

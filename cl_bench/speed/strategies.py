@@ -24,7 +24,7 @@ class SecondTask:
         self._state: dict[str, Any] | None = strategy.state() if isinstance(strategy, Resumable) else None
 
     def go_back(self) -> None:
-        """To the end of the first task. A stock strategy of Avalanche's cannot, and goes on."""
+        """Return to the end of the first task. A stock strategy of Avalanche's cannot, and goes on."""
         if self._state is not None:
             self.subject.strategy.restore(self._state, self.subject.experiences[:1])
 
@@ -38,7 +38,7 @@ class SecondTask:
 
 
 def names() -> list[str]:
-    """Of all that can be measured: the choices of conf/strategy, those of installed packages too."""
+    """The names of all that can be measured: choices of conf/strategy, those of installed packages too."""
     return list(choices("strategy"))
 
 

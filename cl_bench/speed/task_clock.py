@@ -32,7 +32,7 @@ class TaskClock(SupervisedPlugin):
             file.write(f"{time.perf_counter()!r},{self.bytes_held(strategy)}\n")
 
     def bytes_held(self, strategy: Any) -> int:
-        """Of the process."""
+        """The resident bytes of the process."""
         return resident_bytes()
 
 

@@ -50,7 +50,7 @@ class _AlsoOnMeta(type(_Generator)):  # type: ignore[misc]
 
 
 class _AnyGenerator(torch.Generator, metaclass=_AlsoOnMeta):
-    """In the place of `torch.Generator`, for strategies that make one of their own."""
+    """What stands in the place of `torch.Generator`, for strategies that make one of their own."""
 
 
 class MetaGenerator(torch.Generator):
@@ -123,7 +123,7 @@ class _Operations(TorchDispatchMode):
 
 
 def _tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
-    """Of an operation's arguments, which are tensors, lists of them, and others."""
+    """The tensors among an operation's arguments, and in lists among them."""
     for value in values:
         if isinstance(value, Tensor):
             yield value

@@ -65,7 +65,7 @@ class ResidentBatches:
         return self.generator is not None and rest == 1 and self.batch_size > 1
 
     def _sizes(self) -> list[int]:
-        """Of the batches of a shuffled pass."""
+        """The sizes of the batches of a shuffled pass."""
         whole, rest = divmod(self.num_examples, self.batch_size)
         sizes = [self.batch_size] * whole
         if whole and self._joins(rest):
@@ -101,7 +101,7 @@ class ResidentBatches:
         return tasks is self._served
 
     def heads_of_newest(self) -> Tensor:
-        """Of the examples of the newest batch, int64 [B] on the host: no device is waited for."""
+        """The heads of the newest batch's examples, int64 [B] on the host: no device is waited for."""
         drawn = self._drawn
         return _rows(self.heads_on_host, drawn if isinstance(drawn, slice) else self._places(drawn.cpu()))
 

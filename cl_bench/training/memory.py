@@ -11,8 +11,10 @@ BUFFERS = ("reservoir", "class_balanced")
 
 
 class Memory:
-    """At most `size` examples, as rows of named tensors on the device that they come from. Which are kept is
-    decided on the host, which waits for no device where heads are there, and labels too for `class_balanced`.
+    """A memory of at most `size` examples, as rows of named tensors on the device that they come from.
+
+    Which are kept is decided on the host, which waits for no device where heads are there, and labels too for
+    `class_balanced`.
 
     Args:
         size: in examples, of all tasks together.
@@ -47,7 +49,7 @@ class Memory:
 
     @property
     def heads(self) -> Tensor:
-        """On the host."""
+        """The head of each example, on the host."""
         return self["heads"]
 
     heads_on_host = heads

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def ended(code, **streams):
     program = f"import cl_bench.__main__ as command\n{code}\ncommand.program()"
@@ -46,8 +48,14 @@ def test_a_stream_that_is_closed_is_no_error():
     assert ended(code).returncode == 0
 
 
-def test_a_profiler_has_the_last_word():
-    code = "import sys; command.main = lambda: 3; sys.setprofile(lambda *_: None)"
+# a profiler of Python 3.11, and the place where those of 3.12 are entered
+PROFILER = "sys.setprofile(lambda *_: None)"
+MONITORING = "from types import SimpleNamespace as Has; sys.monitoring = Has(get_tool={3: 'mine'}.get)"
+
+
+@pytest.mark.parametrize("watching", [PROFILER, MONITORING], ids=["profile", "monitoring"])
+def test_a_profiler_has_the_last_word(watching):
+    code = f"import sys; command.main = lambda: 3; {watching}"
     found = ended(
         f"import atexit; atexit.register(print, 'the end')\n{code}\ntry: command.program()\n"
         "except SystemExit as end: print('goes on', end.code); sys.exit(0)",
