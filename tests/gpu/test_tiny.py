@@ -11,6 +11,7 @@ from cl_bench.gpu import rows
 from cl_bench.gpu.items import DONE, FAIL, LEFT_OUT, MEASURED
 from cl_bench.gpu.page import PAGE
 from cl_bench.gpu.programme import NOT_TINY, RESULTS
+from cl_bench.speed.table import LINES
 
 
 def command(folder, *more):
@@ -49,7 +50,9 @@ def test_its_numbers_are_there_and_nothing_was_wrong(done):
     named = {(row.item, row.result): row for row in found}
     assert named["permuted_mnist", "all methods"].value > 0
     assert named["memory of a long stream", "finetune"].reached == "yes"
-    assert [row for row in found if row.part == "speed" and row.status == MEASURED]
+    (group,) = {row.item for row in found if row.part == "speed" and row.status == DONE}
+    lines = {line.name for line in LINES if line.group == group}
+    assert {row.result for row in found if row.item == group and row.status == MEASURED} == lines
     page = (output / PAGE).read_text()
     assert "Nothing that was done." in page
     assert "| permuted_mnist | all methods |" in page
