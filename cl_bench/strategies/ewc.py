@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cl_bench.learner.quadratic_penalty import Anchored
 from cl_bench.posteriors import fisher, laplace
-from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.checks import check_choice
+from cl_bench.validation import check_choice
 
 MODES = ("separate", "online")
 

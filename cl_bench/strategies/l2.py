@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from cl_bench.learner.experiences import head_of
+from cl_bench.learner.quadratic_penalty import Anchored
 from cl_bench.posteriors import laplace
-from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.experiences import head_of
 
 
 class L2(Anchored):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from cl_bench.learner.quadratic_penalty import Anchored
 from cl_bench.posteriors import laplace, sensitivity
-from cl_bench.strategies.anchored import Anchored
 
 
 class MAS(Anchored):

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.learner.experiences import head_of
+from cl_bench.learner.quadratic_penalty import Anchored
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors import fisher, kronecker, laplace
 from cl_bench.posteriors.gaussian import Gaussian
-from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.checks import check_choice, check_positive
-from cl_bench.strategies.experiences import head_of
+from cl_bench.validation import check_choice, check_positive
 
 STRUCTURES = ("diagonal", "kfac")
 

@@ -25,7 +25,7 @@ def few_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, few_results):
     """An empty folder, but for results, the loose file of add_your_own.md, and my_method, installed."""
-    from cl_bench.new.package import write
+    from cl_bench.cli.package import write
 
     for study in ("default", "permuted_mnist", "split_mnist", "digits"):
         shutil.copytree(few_results, tmp_path / "results" / study)

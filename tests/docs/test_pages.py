@@ -11,7 +11,7 @@ import yaml
 from shown_blocks import ROOT, text_of
 
 from cl_bench import records
-from cl_bench.choices import choices
+from cl_bench.config.choices import choices
 from docs.hooks.docstrings import to_markdown
 from docs.hooks.parts import PARTS, expand, target_of
 
@@ -55,7 +55,7 @@ def test_every_strategy_has_a_section_with_equation_or_source(site):
 def test_a_strategy_s_class_is_found_where_it_is_written():
     assert target_of("ewc") == target_of("online_ewc") == "cl_bench.strategies.ewc.EWC"
     assert target_of("bayesbinn_published_fixed_prior") == "cl_bench.strategies.bayesbinn.BayesBiNN"
-    assert target_of("avalanche") == "cl_bench.strategies.stock.stock"
+    assert target_of("avalanche") == "cl_bench.strategies.avalanche.stock"
 
 
 def test_every_strategy_stands_in_the_tables_of_methods():
@@ -95,7 +95,7 @@ def test_every_key_of_run_json_is_explained(few_results):
 
 
 def test_every_file_of_a_run_and_of_a_report_is_explained(few_results, tmp_path):
-    from cl_bench.report import report
+    from cl_bench.report.build import report
 
     text = (DOCS / "results_format.md").read_text()
     (tmp_path / "few").symlink_to(few_results)
