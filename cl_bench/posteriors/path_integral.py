@@ -14,7 +14,7 @@ published code (ganguli-lab/pathint, protocols.py).
 
 from torch import Tensor
 
-from cl_bench.posteriors.laplace import Quadratic
+from cl_bench.posteriors.quadratic_penalty import Quadratic
 
 
 def follow(share: Tensor, gradient: Tensor, change: Tensor) -> Tensor:
