@@ -36,7 +36,18 @@ SMALL_LATENT = {False: 1e-6, True: 1e-3}  # by whether the weights are fully bin
 
 
 def sharpness(progress: float, *, initial: float, final: float) -> float:
-    """b at `progress` in [0, 1] of a training: geometric from `initial` to `final`."""
+    """The sharpness b of the weight map, which grows geometrically from `initial` to `final` in a training.
+
+        b = initial (final / initial)^progress
+
+    The schedule is ours: Le et al. 2022 multiply b by a constant every so many steps.
+
+    Args:
+        progress: the share of the training that is done, in [0, 1].
+
+    >>> [adaste.sharpness(progress, initial=1, final=100) for progress in (0, 0.5, 1)]
+    [1.0, 10.0, 100.0]
+    """
     return initial * (final / initial) ** progress
 
 
@@ -45,15 +56,44 @@ def _sign(latent: Tensor) -> Tensor:
 
 
 def weight(latent: Tensor, *, a: float, b: float) -> Tensor:
-    """w of theta, [P] in [-1, 1]; sign(0) is +1 (ours)."""
+    """The network's weight for each latent weight: nearly linear where b is small, a sign where a b >= 1.
+
+        w = clip((theta + b (1 + a) sign(theta)) / (1 + b), -1, 1)
+
+    Source: Le et al. 2022; that sign(0) is +1 is ours.
+
+    Args:
+        latent: theta [P].
+
+    Returns:
+        w [P], in [-1, 1].
+
+    >>> latent = torch.tensor([-0.5, 0.1, 0.2])
+    >>> adaste.weight(latent, a=0.1, b=0.0)  # the latent weights themselves
+    tensor([-0.5000,  0.1000,  0.2000])
+    >>> adaste.weight(latent, a=0.1, b=10.0)  # their signs
+    tensor([-1.,  1.,  1.])
+    """
     return latent.add(_sign(latent), alpha=b * (1 + a)).div_(1 + b).clamp_(-1, 1)
 
 
 def gradient_factor(latent: Tensor, gradient: Tensor, *, a: float, b: float, small_gradient: float) -> Tensor:
-    """The factor of the gradient g at `weight(theta)`, [P] in [0, 1].
+    """The factor that the gradient at a weight is multiplied by before it moves the latent weight.
+
+    The cases are at the top of this file. A gradient that pushes a binary weight further out has no effect.
+    Source: Le et al. 2022, with the constants of the authors' code.
 
     Args:
+        latent: theta [P].
+        gradient: g [P], at `weight(theta)`.
         small_gradient: a gradient of this magnitude or less is about 0.
+
+    Returns:
+        The factor [P], in [0, 1].
+
+    >>> latent, gradient = torch.tensor([4.0, 4.0, 0.0]), torch.tensor([1.0, -1.0, 1.0])
+    >>> adaste.gradient_factor(latent, gradient, a=0.1, b=10.0, small_gradient=1e-3)
+    tensor([0.2500, 0.0000, 1.0000])
     """
     binary = a * b >= 1
     magnitude = latent.abs()
