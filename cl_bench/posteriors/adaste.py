@@ -9,16 +9,18 @@ the weight
 which is +-1 for every theta where a b >= 1. The gradient g at w is multiplied by a factor before it moves
 theta. Fully binary, a b >= 1:
 
-    0                                            where theta and g have opposite signs,
-    clip(1 / |theta|, 0, 1/2)                    where they have the same sign,
-    1                                            where either is about 0.
+    0                            where theta and g have opposite signs,
+    clip(1 / |theta|, 0, 1/2)    where they have the same sign,
+    1                            where either is about 0.
 
 Else, a b < 1:
 
-    0                                            opposite signs, |theta| > 1 - a b,
-    clip((1 + 2b + ab) / ((1 + b) |theta|), 0, 1/2)           same sign, |theta| > 1 - a b,
-    clip((2b (1 + a) - theta) / ((1 + b) |theta|), 0, 1/2)    same sign, nearer to 0,
-    1 / (1 + b)                                  elsewhere.
+    0                     opposite signs, |theta| > 1 - a b,
+    clip(f, 0, 1/2)       same sign, |theta| > 1 - a b,
+                          f = (1 + 2b + a b) / ((1 + b) |theta|),
+    clip(f, 0, 1/2)       same sign, nearer to 0,
+                          f = (2b (1 + a) - theta) / ((1 + b) |theta|),
+    1 / (1 + b)           elsewhere.
 
 The first numerator is the fall of w from theta to the far side of 0. (So derived, the second were
 2b (1 + a) + |theta|; the authors' code has - theta, and so have we.) b grows in training: the map is nearly
@@ -45,8 +47,8 @@ def sharpness(progress: float, *, initial: float, final: float) -> float:
     Args:
         progress: the share of the training that is done, in [0, 1].
 
-    >>> [adaste.sharpness(progress, initial=1, final=100) for progress in (0, 0.5, 1)]
-    [1.0, 10.0, 100.0]
+    >>> adaste.sharpness(0.5, initial=1.0, final=100.0)  # half-way
+    10.0
     """
     return initial * (final / initial) ** progress
 
@@ -91,7 +93,8 @@ def gradient_factor(latent: Tensor, gradient: Tensor, *, a: float, b: float, sma
     Returns:
         The factor [P], in [0, 1].
 
-    >>> latent, gradient = torch.tensor([4.0, 4.0, 0.0]), torch.tensor([1.0, -1.0, 1.0])
+    >>> latent = torch.tensor([4.0, 4.0, 0.0])
+    >>> gradient = torch.tensor([1.0, -1.0, 1.0])
     >>> adaste.gradient_factor(latent, gradient, a=0.1, b=10.0, small_gradient=1e-3)
     tensor([0.2500, 0.0000, 1.0000])
     """

@@ -21,13 +21,15 @@ FROZEN_RATIO = 0.1
 class BinaryWeights(NamedTuple):
     """Independent weights of -1 and +1, each by its natural parameter lambda.
 
-        P(w = +1) = sigmoid(2 lambda),   mean tanh(lambda),   variance 1 - tanh^2(lambda)
+        P(w = +1) = sigmoid(2 lambda)
+        mean tanh(lambda),   variance 1 - tanh^2(lambda)
 
     Attributes:
         natural: lambda [..., P].
 
     >>> belief = beliefs.BinaryWeights(torch.tensor([0.0, 3.0]))
-    >>> belief.natural.tanh()  # the mean weights: one undecided, one nearly sure of +1
+    >>> # the mean weights: one undecided, one nearly sure of +1
+    >>> belief.natural.tanh()
     tensor([0.0000, 0.9951])
     """
 
@@ -64,7 +66,9 @@ def frozen_share(belief: Belief, first_prior: Belief) -> Tensor:
         [...], in [0, 1].
 
     >>> first_prior = beliefs.BinaryWeights(torch.zeros(4))
-    >>> beliefs.frozen_share(beliefs.BinaryWeights(torch.tensor([0.0, 1.0, 5.0, -5.0])), first_prior)
+    >>> beliefs.frozen_share(
+    ...     beliefs.BinaryWeights(torch.tensor([0.0, 1.0, 5.0, -5.0])), first_prior
+    ... )
     tensor(0.5000, dtype=torch.float64)
     """
     return (deviation(belief) < FROZEN_RATIO * deviation(first_prior)).double().mean(dim=-1)
@@ -83,10 +87,13 @@ def divergence(belief: Belief, before: Belief) -> Tensor:
     Raises:
         TypeError: for a Gaussian posterior and a binary one.
 
-    >>> undecided, sure = (beliefs.BinaryWeights(torch.tensor([x, 0.0])) for x in (0.0, 20.0))
+    >>> undecided, sure = (
+    ...     beliefs.BinaryWeights(torch.tensor([x, 0.0])) for x in (0.0, 20.0)
+    ... )
     >>> beliefs.divergence(undecided, undecided)  # nothing was learned
     tensor(0.)
-    >>> beliefs.divergence(sure, undecided)  # one weight was decided, which is worth log 2
+    >>> # one weight was decided, which is worth log 2
+    >>> beliefs.divergence(sure, undecided)
     tensor(0.6931)
     """
     if isinstance(belief, Gaussian) and isinstance(before, Gaussian):
@@ -118,8 +125,11 @@ def where_moved(belief: Belief, start: Belief, prior: Belief) -> Belief:
     Args:
         belief, start, prior: posteriors of one kind over the same weights, [..., P].
 
-    >>> start, prior = beliefs.BinaryWeights(torch.full((2,), 10.0)), beliefs.BinaryWeights(torch.zeros(2))
-    >>> beliefs.where_moved(beliefs.BinaryWeights(torch.tensor([9.0, 10.0])), start, prior)
+    >>> start = beliefs.BinaryWeights(torch.full((2,), 10.0))
+    >>> prior = beliefs.BinaryWeights(torch.zeros(2))
+    >>> beliefs.where_moved(
+    ...     beliefs.BinaryWeights(torch.tensor([9.0, 10.0])), start, prior
+    ... )
     BinaryWeights(natural=tensor([9., 0.]))
     """
     moved = torch.stack([now != before for now, before in zip(belief, start, strict=True)]).any(dim=0)

@@ -6,7 +6,8 @@ sections 3.1 to 3.3 and the authors' optimizer.
 A weight w in {-1, +1} has natural parameter lambda and mean mu = tanh(lambda); P(w = +1) = sigmoid(2 lambda).
 The gradient g of the mean loss is taken at the relaxed weight (Gumbel-softmax trick, equation 8)
 
-    w_r = tanh((lambda + delta) / tau),   delta = logit(u) / 2,   u uniform on (0, 1),
+    w_r = tanh((lambda + delta) / tau),
+    delta = logit(u) / 2,   u uniform on (0, 1),
 
 and the natural parameter moves by (equations 9 and 10)
 
@@ -37,7 +38,9 @@ class Bernoulli(NamedTuple):
         num_steps: how many steps the average is of.
 
     >>> natural = torch.tensor([0.0, -1.0])
-    >>> state = bernoulli.Bernoulli(natural, previous=natural, momentum=torch.zeros(2))
+    >>> state = bernoulli.Bernoulli(
+    ...     natural, previous=natural, momentum=torch.zeros(2)
+    ... )
     >>> state.natural.tanh(), state.num_steps
     (tensor([ 0.0000, -0.7616]), 0)
     """
@@ -175,10 +178,14 @@ def sound_scale(
 
     >>> natural, noise = torch.tensor([0.5, 20.0]), torch.tensor([0.25, 0.25])
     >>> relaxed = bernoulli.relax(natural, noise, temperature=1.0)
-    >>> bernoulli.sound_scale(natural, noise, relaxed, num_examples=100, temperature=1.0).round()
+    >>> bernoulli.sound_scale(
+    ...     natural, noise, relaxed, num_examples=100, temperature=1.0
+    ... ).round()
     tensor([76., 61.])
     >>> mean = natural.tanh()  # rounds to 1 in the second
-    >>> bernoulli.published_scale(relaxed, mean, num_examples=100, temperature=1.0).round()
+    >>> bernoulli.published_scale(
+    ...     relaxed, mean, num_examples=100, temperature=1.0
+    ... ).round()
     tensor([ 76., 100.])
     """
     magnitude = natural.abs()
@@ -217,7 +224,9 @@ def step(
 
     >>> state = bernoulli.init(torch.tensor([1.0, 1.0]))
     >>> gradient, prior = torch.tensor([0.0, 2.0]), torch.zeros(2)
-    >>> state = bernoulli.step(state, gradient, prior, step_size=0.1, kl_weight=1.0, momentum=0.0)
+    >>> state = bernoulli.step(
+    ...     state, gradient, prior, step_size=0.1, kl_weight=1.0, momentum=0.0
+    ... )
     >>> state.natural  # the prior draws both weights to 0, the loss the second one
     tensor([0.9000, 0.7000])
     """
@@ -283,12 +292,15 @@ def mode(natural: Tensor) -> Tensor:
 def kl_by_weight(natural: Tensor, prior: Tensor) -> Tensor:
     """The Kullback-Leibler divergence of each binary weight from its prior, in nats.
 
-        KL(q || p) = mu (lambda - lambda0) - log cosh(lambda) + log cosh(lambda0),   mu = tanh(lambda)
+        KL(q || p) = mu (lambda - lambda0) - log cosh(lambda) + log cosh(lambda0)
+        mu = tanh(lambda)
 
     Args:
         natural, prior: lambda and lambda0, [P].
 
-    >>> bernoulli.kl_by_weight(torch.tensor([1.0, 1.0]), prior=torch.tensor([1.0, 0.0]))
+    >>> bernoulli.kl_by_weight(
+    ...     torch.tensor([1.0, 1.0]), prior=torch.tensor([1.0, 0.0])
+    ... )
     tensor([0.0000, 0.3278])
     """
     difference = torch.tanh(natural) * (natural - prior)

@@ -4,7 +4,8 @@ Source: "BiMU", arXiv 2605.30198 (ICML 2026). The posterior is BayesBiNN's (post
 per weight, P(w = +1) = sigmoid(2 lambda), relaxed weight w = tanh((lambda + logit(u) / 2) / tau). The loss is
 differentiated through the relaxation, and lambda moves against its gradient g by (G = a g, mu = tanh(lambda))
 
-    lambda <- lambda - (eta G + lambda c / N) / (c + 2 G mu + 2 |G| + 1 / eta_max),   c = k (1 - mu^2).
+    lambda <- lambda - (eta G + lambda c / N) / (c + 2 G mu + 2 |G| + 1 / eta_max),
+    c = k (1 - mu^2).
 
 c is the curvature of the KL divergence. The terms in G brake a step towards lambda = 0 by 2 |G| (1 + |mu|),
 one away from it by 2 |G| (1 - |mu|) only: certainty, once gained, resists. The pull lambda c / N to
@@ -29,7 +30,9 @@ def gradient_of_natural(gradient: Tensor, relaxed: Tensor, *, temperature: float
         relaxed: w [P].
         temperature: tau.
 
-    >>> bimu.gradient_of_natural(torch.ones(2), relaxed=torch.tensor([0.0, 0.9]), temperature=1.0)
+    >>> bimu.gradient_of_natural(
+    ...     torch.ones(2), relaxed=torch.tensor([0.0, 0.9]), temperature=1.0
+    ... )
     tensor([1.0000, 0.1900])
     """
     return (1 - relaxed * relaxed).mul_(gradient).div_(temperature)
@@ -68,7 +71,13 @@ def step(
 
     >>> natural = torch.tensor([3.0, 3.0, 3.0])
     >>> gradient = torch.tensor([1.0, -1.0, 0.0])  # towards 0, away from it, none
-    >>> settings = dict(step_size=1.0, likelihood_weight=1.0, kl_weight=1.0, memory_window=1e6, max_step=1.0)
+    >>> settings = dict(
+    ...     step_size=1.0,
+    ...     likelihood_weight=1.0,
+    ...     kl_weight=1.0,
+    ...     memory_window=1e6,
+    ...     max_step=1.0,
+    ... )
     >>> bimu.step(natural, gradient, **settings) - natural
     tensor([-0.2000,  0.9806,  0.0000])
     """

@@ -3,7 +3,8 @@
 Source: Helwegen, Widdicombe, Geiger, Liu, Cheng, Nusselder, "Latent weights do not exist: rethinking
 binarized neural network optimization", NeurIPS 2019, algorithm 1. For a weight w of -1 or +1 with gradient g
 
-    m <- (1 - gamma) m + gamma g;   w <- -w where |m| >= threshold and sign(m) = sign(w).
+    m <- (1 - gamma) m + gamma g,
+    w <- -w where |m| >= threshold and sign(m) = sign(w).
 
 The paper's: all of it. Ours: `active`, and that m goes on from task to task, as the paper has one task.
 """
@@ -21,7 +22,9 @@ class Flips(NamedTuple):
         weights: w [P], -1 or +1.
         momentum: m [P], in units of the gradient.
 
-    >>> bop.Flips(weights=torch.tensor([1.0, -1.0]), momentum=torch.zeros(2)).weights
+    >>> bop.Flips(
+    ...     weights=torch.tensor([1.0, -1.0]), momentum=torch.zeros(2)
+    ... ).weights
     tensor([ 1., -1.])
     """
 
@@ -43,7 +46,8 @@ def step(
 ) -> Flips:
     """One step of Bop: a weight flips where the average gradient has long spoken against it.
 
-        m <- (1 - gamma) m + gamma g;   w <- -w where |m| >= threshold and sign(m) = sign(w)
+        m <- (1 - gamma) m + gamma g
+        w <- -w where |m| >= threshold and sign(m) = sign(w)
 
     Source: Helwegen et al. 2019, algorithm 1.
 

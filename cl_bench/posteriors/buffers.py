@@ -21,7 +21,9 @@ class Placement(NamedTuple):
         positions: the new example that each of them gets, int64 [k].
 
     >>> memory, new = torch.tensor([10, 11, 12]), torch.tensor([20, 21])
-    >>> placement = buffers.Placement(slots=torch.tensor([1]), positions=torch.tensor([0]))
+    >>> placement = buffers.Placement(
+    ...     slots=torch.tensor([1]), positions=torch.tensor([0])
+    ... )
     >>> memory[placement.slots] = new[placement.positions]
     >>> memory
     tensor([10, 20, 12])
@@ -40,7 +42,10 @@ def ranks(keys: Tensor, groups: Tensor) -> Tensor:
     Returns:
         int64 [N].
 
-    >>> buffers.ranks(keys=torch.tensor([0.5, 0.1, 0.9, 0.3]), groups=torch.tensor([0, 0, 1, 1]))
+    >>> buffers.ranks(
+    ...     keys=torch.tensor([0.5, 0.1, 0.9, 0.3]),
+    ...     groups=torch.tensor([0, 0, 1, 1]),
+    ... )
     tensor([1, 0, 1, 0])
     """
     by_key = keys.argsort(stable=True)
@@ -65,7 +70,8 @@ def lowest(keys: Tensor, groups: Tensor, size: int) -> Tensor:
     Returns:
         int64 [min(size, N)].
 
-    >>> keys, groups = torch.tensor([0.1, 0.2, 0.3, 0.9]), torch.tensor([0, 0, 0, 1])
+    >>> keys = torch.tensor([0.1, 0.2, 0.3, 0.9])
+    >>> groups = torch.tensor([0, 0, 0, 1])
     >>> buffers.lowest(keys, groups, size=2)  # one of each group
     tensor([0, 3])
     >>> buffers.lowest(keys, torch.zeros(4), size=2)
@@ -86,9 +92,11 @@ def place(keys: Tensor, groups: Tensor, new_keys: Tensor, new_groups: Tensor, *,
 
     >>> one_group = torch.zeros(2)
     >>> memory, new = torch.tensor([0.5, 0.6]), torch.tensor([0.1, 0.9])
-    >>> buffers.place(memory, one_group, new, one_group, size=3)  # there is room for one
+    >>> # there is room for one
+    >>> buffers.place(memory, one_group, new, one_group, size=3)
     Placement(slots=tensor([2]), positions=tensor([0]))
-    >>> buffers.place(memory, one_group, new, one_group, size=2)  # the key of 0.6 makes room
+    >>> # the highest key, 0.6, makes room
+    >>> buffers.place(memory, one_group, new, one_group, size=2)
     Placement(slots=tensor([1]), positions=tensor([0]))
     """
     num_held = len(keys)

@@ -19,7 +19,9 @@ def random(features: Tensor, num_examples: int, *, generator: torch.Generator) -
     Returns:
         int64 [min(num_examples, N)].
 
-    >>> positions = coresets.random(torch.zeros(5, 2), 5, generator=torch.Generator())
+    >>> positions = coresets.random(
+    ...     torch.zeros(5, 2), 5, generator=torch.Generator()
+    ... )
     >>> positions.sort().values  # each once
     tensor([0, 1, 2, 3, 4])
     """
@@ -39,7 +41,8 @@ def k_center(features: Tensor, num_examples: int, *, generator: torch.Generator)
     Returns:
         int64 [num_examples].
 
-    >>> features = torch.tensor([[0.0], [0.1], [0.2], [9.0]])  # three examples alike and one far away
+    >>> # three examples alike and one far away
+    >>> features = torch.tensor([[0.0], [0.1], [0.2], [9.0]])
     >>> positions = coresets.k_center(features, 2, generator=torch.Generator())
     >>> 3 in positions.tolist()
     True

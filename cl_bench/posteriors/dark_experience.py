@@ -43,7 +43,8 @@ def rehearsal(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         A scalar.
 
-    >>> dark_experience.rehearsal(torch.zeros(1, 2), torch.tensor([1]))  # undecided between two classes
+    >>> # undecided between two classes
+    >>> dark_experience.rehearsal(torch.zeros(1, 2), torch.tensor([1]))
     tensor(0.6931)
     """
     return F.cross_entropy(logits, labels)

@@ -1,6 +1,8 @@
 """Distillation: a network is held to what an earlier copy of it says of the same images.
 
-    T^2 KL(p || q),    p = softmax(teacher / T), q = softmax(student / T), over the classes the teacher knows
+    T^2 KL(p || q),   p = softmax(teacher / T),   q = softmax(student / T)
+
+Both softmaxes are over the classes that the teacher knows.
 
 Sources: Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015 (T, and T^2, which keeps
 the size of the gradient); Li, Hoiem, "Learning without forgetting", ECCV 2016 (T = 2, on the new task's
@@ -31,8 +33,10 @@ def divergence(student: Tensor, teacher: Tensor, known: Tensor, *, temperature: 
     Returns:
         A scalar.
 
-    >>> teacher, student = torch.tensor([[2.0, 0.0, 5.0]]), torch.tensor([[0.0, 0.0, 9.0]])
-    >>> known = torch.tensor([True, True, False])  # the third class came after the teacher
+    >>> teacher = torch.tensor([[2.0, 0.0, 5.0]])
+    >>> student = torch.tensor([[0.0, 0.0, 9.0]])
+    >>> # the third class came after the teacher
+    >>> known = torch.tensor([True, True, False])
     >>> distillation.divergence(student, teacher, known, temperature=1.0)
     tensor(0.3278)
     >>> distillation.divergence(teacher, teacher, known, temperature=2.0)

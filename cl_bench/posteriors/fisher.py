@@ -26,7 +26,10 @@ BATCHED = "batched"
 def label_weights(logits: Tensor, labels: Tensor, estimator: str, generator: torch.Generator) -> Tensor:
     """The weight of each class in the expectation over labels that makes a Fisher information.
 
-        exact: p(y | x);   sampled, empirical, predicted: 1 for a draw from it, the data's label, its mode
+        exact       p(y | x)
+        sampled     one-hot of a draw from p(y | x)
+        empirical   one-hot of the data's label
+        predicted   one-hot of the most probable class
 
     Source: Kunstner, Hennig, Balles 2019, on which of these is the Fisher information.
 
@@ -44,7 +47,7 @@ def label_weights(logits: Tensor, labels: Tensor, estimator: str, generator: tor
 
     >>> logits, labels = torch.tensor([[0.25, 0.75]]).log(), torch.tensor([0])
     >>> for estimator in ("exact", "empirical", "predicted"):
-    ...     print(fisher.label_weights(logits, labels, estimator, torch.Generator()))
+    ...     fisher.label_weights(logits, labels, estimator, torch.Generator())
     tensor([[0.2500, 0.7500]])
     tensor([[1., 0.]])
     tensor([[0., 1.]])
@@ -88,9 +91,15 @@ def diagonal(
 
     >>> from cl_bench.models import Heads
     >>> network = Heads(in_features=1, num_classes=2, num_heads=1, bias=False)
-    >>> _ = torch.nn.init.zeros_(network.linear.weight)  # so that p = 1/2 for both classes
+    >>> # so that p = 1/2 for both classes
+    >>> _ = torch.nn.init.zeros_(network.linear.weight)
     >>> images, labels = torch.tensor([[1.0], [3.0]]), torch.tensor([0, 1])
-    >>> fisher.diagonal(network, [(images, labels, 0)], estimator="exact", generator=torch.Generator())
+    >>> fisher.diagonal(
+    ...     network,
+    ...     [(images, labels, 0)],
+    ...     estimator="exact",
+    ...     generator=torch.Generator(),
+    ... )
     tensor([1.2500, 1.2500])
     """
 
@@ -120,11 +129,15 @@ def of_batch_means(model: nn.Module, batches: Iterable[Sequence]) -> Tensor:
 
     >>> from cl_bench.models import Heads
     >>> network = Heads(in_features=1, num_classes=2, num_heads=1, bias=False)
-    >>> _ = torch.nn.init.zeros_(network.linear.weight)  # so that p = 1/2 for both classes
+    >>> # so that p = 1/2 for both classes
+    >>> _ = torch.nn.init.zeros_(network.linear.weight)
     >>> images, labels = torch.tensor([[1.0], [3.0]]), torch.tensor([0, 1])
-    >>> fisher.of_batch_means(network, [(images[:1], labels[:1], 0), (images[1:], labels[1:], 0)])
+    >>> fisher.of_batch_means(
+    ...     network, [(images[:1], labels[:1], 0), (images[1:], labels[1:], 0)]
+    ... )
     tensor([1.2500, 1.2500])
-    >>> fisher.of_batch_means(network, [(images, labels, 0)])  # one batch: the gradients cancel
+    >>> # one batch: the gradients cancel
+    >>> fisher.of_batch_means(network, [(images, labels, 0)])
     tensor([0.2500, 0.2500])
     """
     parameters = list(trainable(model).values())

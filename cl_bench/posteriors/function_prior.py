@@ -1,7 +1,8 @@
 """A prior on a network's probabilities at a few remembered points of old tasks (FROMP).
 
     1/2 sum_c (m_c - m_old,c)^T (K_c + jitter I)^-1 (m_c - m_old,c)
-    m_c = p_c(X),  K_c = G_c Sigma G_c^T,  row i of G_c = d p_c(x_i) / d theta = (Lambda(x_i) J(x_i))_c
+    m_c = p_c(X),   K_c = G_c Sigma G_c^T
+    row i of G_c = d p_c(x_i) / d theta = (Lambda(x_i) J(x_i))_c
 
 for the M points X that are remembered of one task. m_old and K are those of the old weights; p is the
 softmax of the task's head, J the Jacobian of its logits, Lambda = diag(p) - p p^T, and Sigma the diagonal
@@ -37,7 +38,9 @@ class FunctionPrior(NamedTuple):
 
     >>> kernel = torch.tensor([[[3.0]]])  # one point, one class
     >>> whitening = function_prior.whitening(kernel, jitter=1.0)
-    >>> function_prior.FunctionPrior(mean=torch.tensor([[0.5]]), whitening=whitening).whitening
+    >>> function_prior.FunctionPrior(
+    ...     mean=torch.tensor([[0.5]]), whitening=whitening
+    ... ).whitening
     tensor([[[0.5000]]])
     """
 
@@ -78,7 +81,8 @@ def most_memorable(scores: Tensor, labels: Tensor, size: int) -> Tensor:
     Returns:
         int64 [min(size, N)].
 
-    >>> scores, labels = torch.tensor([0.1, 0.5, 0.4, 0.2]), torch.tensor([0, 0, 1, 1])
+    >>> scores = torch.tensor([0.1, 0.5, 0.4, 0.2])
+    >>> labels = torch.tensor([0, 0, 1, 1])
     >>> function_prior.most_memorable(scores, labels, size=2)  # one of each class
     tensor([1, 2])
     """
@@ -103,7 +107,8 @@ def kernels(model: nn.Module, images: Tensor, task: int, variance: Tensor) -> Te
 
     >>> from cl_bench.models import Heads
     >>> network = Heads(in_features=1, num_classes=2, num_heads=1, bias=False)
-    >>> _ = torch.nn.init.zeros_(network.linear.weight)  # so that d p_0 / d theta = (x / 4, -x / 4)
+    >>> # so that d p_0 / d theta = (x / 4, -x / 4)
+    >>> _ = torch.nn.init.zeros_(network.linear.weight)
     >>> images = torch.tensor([[1.0], [2.0]])
     >>> function_prior.kernels(network, images, task=0, variance=torch.ones(2))[0]
     tensor([[0.1250, 0.2500],
@@ -147,7 +152,8 @@ def whitening(kernel: Tensor, *, jitter: float) -> Tensor:
     Raises:
         ValueError: where kernel + jitter I is not positive definite.
 
-    >>> function_prior.whitening(torch.tensor([[3.0]]), jitter=1.0)  # 1 / sqrt(3 + 1)
+    >>> # 1 / sqrt(3 + 1)
+    >>> function_prior.whitening(torch.tensor([[3.0]]), jitter=1.0)
     tensor([[0.5000]])
     """
     identity = torch.eye(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device)
@@ -163,7 +169,8 @@ def whitening(kernel: Tensor, *, jitter: float) -> Tensor:
 def penalty(prior: FunctionPrior, mean: Tensor) -> Tensor:
     """The penalty on probabilities that have moved at the remembered points of one task.
 
-        1/2 sum_c (m_c - m_old,c)^T (K_c + jitter I)^-1 (m_c - m_old,c) = 1/2 sum_c |L_c^-1 (m_c - m_old,c)|^2
+        1/2 sum_c (m_c - m_old,c)^T (K_c + jitter I)^-1 (m_c - m_old,c)
+        = 1/2 sum_c |L_c^-1 (m_c - m_old,c)|^2
 
     Source: Pan et al. 2020; the whitened form is ours.
 
@@ -173,10 +180,13 @@ def penalty(prior: FunctionPrior, mean: Tensor) -> Tensor:
     Returns:
         A scalar; the sum over stacked seeds.
 
-    >>> old, whitening = torch.tensor([[0.5]]), torch.tensor([[[10.0]]])  # a deviation of 0.1
+    >>> # a deviation of 0.1
+    >>> old, whitening = torch.tensor([[0.5]]), torch.tensor([[[10.0]]])
     >>> prior = function_prior.FunctionPrior(old, whitening)
-    >>> function_prior.penalty(prior, old), function_prior.penalty(prior, torch.tensor([[0.7]]))
-    (tensor(0.), tensor(2.0000))
+    >>> function_prior.penalty(prior, old)
+    tensor(0.)
+    >>> function_prior.penalty(prior, torch.tensor([[0.7]]))  # 2^2 / 2
+    tensor(2.0000)
     """
     difference = (mean - prior.mean).transpose(-2, -1).unsqueeze(-1)  # [C, M, 1]
     return (prior.whitening @ difference).square().sum() / 2

@@ -21,7 +21,9 @@ class Gaussian(NamedTuple):
         mean: m [P].
         log_variance: log v [P], natural logarithm.
 
-    >>> gaussian.Gaussian(mean=torch.zeros(2), log_variance=torch.full((2,), 0.25).log())
+    >>> gaussian.Gaussian(
+    ...     mean=torch.zeros(2), log_variance=torch.full((2,), 0.25).log()
+    ... )
     Gaussian(mean=tensor([0., 0.]), log_variance=tensor([-1.3863, -1.3863]))
     """
 
@@ -63,7 +65,9 @@ def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Tensor:
         [P]; the sum is the divergence of all weights.
 
     >>> prior = gaussian.Gaussian(mean=torch.zeros(2), log_variance=torch.zeros(2))
-    >>> posterior = gaussian.Gaussian(mean=torch.tensor([0.0, 1.0]), log_variance=torch.zeros(2))
+    >>> posterior = gaussian.Gaussian(
+    ...     mean=torch.tensor([0.0, 1.0]), log_variance=torch.zeros(2)
+    ... )
     >>> gaussian.kl_divergence(posterior, prior)
     tensor([0.0000, 0.5000])
     """
@@ -80,7 +84,9 @@ def precision(prior: Gaussian) -> Tensor:
     Returns:
         [P].
 
-    >>> gaussian.precision(gaussian.Gaussian(torch.zeros(1), torch.tensor([0.25]).log()))
+    >>> gaussian.precision(
+    ...     gaussian.Gaussian(torch.zeros(1), torch.tensor([0.25]).log())
+    ... )
     tensor([4.])
     """
     return torch.exp(-prior.log_variance)
@@ -99,8 +105,11 @@ def kl_gradient(posterior: Gaussian, prior: Gaussian, prior_precision: Tensor | 
         The two gradients in the places of what they are by, [P] each.
 
     >>> prior = gaussian.Gaussian(mean=torch.zeros(2), log_variance=torch.zeros(2))
-    >>> posterior = gaussian.Gaussian(torch.tensor([0.0, 1.0]), torch.tensor([0.25, 1.0]).log())
-    >>> gaussian.kl_gradient(posterior, prior)  # widen the first weight, pull back the second
+    >>> posterior = gaussian.Gaussian(
+    ...     torch.tensor([0.0, 1.0]), torch.tensor([0.25, 1.0]).log()
+    ... )
+    >>> # widen the first weight, pull back the second
+    >>> gaussian.kl_gradient(posterior, prior)
     Gaussian(mean=tensor([0., 1.]), log_variance=tensor([-0.3750,  0.0000]))
     """
     if prior_precision is None:
@@ -119,7 +128,9 @@ def deviation(posterior: Gaussian) -> Tensor:
     Returns:
         [P].
 
-    >>> gaussian.deviation(gaussian.Gaussian(torch.zeros(1), torch.tensor([0.25]).log()))
+    >>> gaussian.deviation(
+    ...     gaussian.Gaussian(torch.zeros(1), torch.tensor([0.25]).log())
+    ... )
     tensor([0.5000])
     """
     return torch.exp(posterior.log_variance / 2)
@@ -166,11 +177,18 @@ def local_reparameterisation(
     Returns:
         What f returns, such as [B, O].
 
-    >>> inputs, mean, variance = torch.tensor([[3.0, 4.0]]), torch.ones(1, 2), torch.full((1, 2), 0.25)
+    >>> inputs = torch.tensor([[3.0, 4.0]])
+    >>> mean = torch.ones(1, 2)
+    >>> variance = torch.full((1, 2), 0.25)
     >>> linear = torch.nn.functional.linear
-    >>> gaussian.local_reparameterisation(linear, inputs, mean, variance, draw=torch.zeros_like)
+    >>> gaussian.local_reparameterisation(
+    ...     linear, inputs, mean, variance, draw=torch.zeros_like
+    ... )
     tensor([[7.]])
-    >>> gaussian.local_reparameterisation(linear, inputs, mean, variance, draw=torch.ones_like)  # + 5 / 2
+    >>> # one deviation more, which is sqrt((9 + 16) / 4)
+    >>> gaussian.local_reparameterisation(
+    ...     linear, inputs, mean, variance, draw=torch.ones_like
+    ... )
     tensor([[9.5000]])
     """
     centre = linear_map(inputs, mean)

@@ -53,8 +53,11 @@ class Factors(NamedTuple):
         outputs: G [O, O]; [R, O, O].
         num_examples: N.
 
-    >>> one = kronecker.Factors(inputs=torch.tensor([[5.0]]), outputs=torch.eye(2), num_examples=2)
-    >>> one.num_examples * torch.kron(one.outputs, one.inputs)  # the curvature as a matrix [P, P]
+    >>> one = kronecker.Factors(
+    ...     inputs=torch.tensor([[5.0]]), outputs=torch.eye(2), num_examples=2
+    ... )
+    >>> # the curvature as a matrix [P, P]
+    >>> one.num_examples * torch.kron(one.outputs, one.inputs)
     tensor([[10.,  0.],
             [ 0., 10.]])
     """
@@ -76,7 +79,9 @@ def layers_of(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
     Raises:
         TypeError: for a grouped convolution, or one that is not padded with zeros.
 
-    >>> network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)
+    ... )
     >>> kronecker.layers_of(network)
     [Linear(in_features=2, out_features=3, bias=True)]
     """
@@ -96,7 +101,9 @@ def layers_of(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
 def blocks_of(network: nn.Module) -> list[Block]:
     """The block of each of `layers_of`, in the flat vector, which has the order of `trainable(network)`.
 
-    >>> network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)
+    ... )
     >>> kronecker.blocks_of(network)
     [Block(weight=slice(0, 6, None), bias=slice(6, 9, None), num_outputs=3)]
     """
@@ -114,8 +121,11 @@ def blocks_of(network: nn.Module) -> list[Block]:
 def num_inside(blocks: Sequence[Block]) -> int:
     """The number of weights that are in a block.
 
-    >>> network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
-    >>> kronecker.num_inside(kronecker.blocks_of(network))  # 3 * 2 weights and 3 biases
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)
+    ... )
+    >>> # 3 * 2 weights and 3 biases
+    >>> kronecker.num_inside(kronecker.blocks_of(network))
     9
     """
     parts = [part for block in blocks for part in (block.weight, block.bias) if part is not None]
@@ -131,7 +141,9 @@ def outside(blocks: Sequence[Block], like: Tensor) -> Tensor:
     Returns:
         [..., P].
 
-    >>> network = torch.nn.Sequential(torch.nn.Linear(1, 2), torch.nn.BatchNorm1d(2))
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(1, 2), torch.nn.BatchNorm1d(2)
+    ... )
     >>> kronecker.outside(kronecker.blocks_of(network), like=torch.zeros(8))
     tensor([0., 0., 0., 0., 1., 1., 1., 1.])
     """
@@ -160,10 +172,14 @@ def factors(
 
     >>> from cl_bench.models import Heads
     >>> network = Heads(in_features=1, num_classes=2, num_heads=1, bias=False)
-    >>> _ = torch.nn.init.zeros_(network.linear.weight)  # so that p = 1/2 for both classes
+    >>> # so that p = 1/2 for both classes
+    >>> _ = torch.nn.init.zeros_(network.linear.weight)
     >>> images, labels = torch.tensor([[1.0], [3.0]]), torch.tensor([0, 1])
     >>> (one,) = kronecker.factors(
-    ...     network, [(images, labels, 0)], estimator="exact", generator=torch.Generator()
+    ...     network,
+    ...     [(images, labels, 0)],
+    ...     estimator="exact",
+    ...     generator=torch.Generator(),
     ... )
     >>> one.inputs, one.outputs
     (tensor([[5.]]), tensor([[ 0.2500, -0.2500],
@@ -245,11 +261,11 @@ def add(terms: tuple[Term, ...], new: Term, *, memory: str) -> tuple[Term, ...]:
         new: that of the new task.
         memory: `separate` or `merged`.
 
-    >>> old = (kronecker.Factors(torch.tensor([[1.0]]), torch.eye(2), num_examples=10),)
-    >>> new = (kronecker.Factors(torch.tensor([[5.0]]), torch.eye(2), num_examples=30),)
-    >>> len(kronecker.add((old,), new, memory="separate"))
+    >>> old = kronecker.Factors(torch.ones(1, 1), torch.eye(2), num_examples=10)
+    >>> new = kronecker.Factors(torch.ones(1, 1) * 5, torch.eye(2), num_examples=30)
+    >>> len(kronecker.add(((old,),), (new,), memory="separate"))
     2
-    >>> ((merged,),) = kronecker.add((old,), new, memory="merged")
+    >>> ((merged,),) = kronecker.add(((old,),), (new,), memory="merged")
     >>> merged.inputs, merged.num_examples  # nearer to the task of more examples
     (tensor([[4.]]), 40)
     """
@@ -285,7 +301,8 @@ def product(terms: Sequence[Term], blocks: Sequence[Block], vector: Tensor) -> T
     >>> term = (kronecker.Factors(torch.tensor([[5.0]]), outputs, num_examples=2),)
     >>> kronecker.product([term], [block], torch.tensor([1.0, -1.0]))
     tensor([ 5., -5.])
-    >>> kronecker.product([term], [block], torch.ones(2))  # equal logits change no prediction
+    >>> # equal logits change no prediction
+    >>> kronecker.product([term], [block], torch.ones(2))
     tensor([0., 0.])
     """
     result = torch.zeros_like(vector)

@@ -29,7 +29,9 @@ class Synapses(NamedTuple):
         mean: m [P], in units of the weights.
         deviation: s [P], positive, in units of the weights.
 
-    >>> mesu.Synapses(mean=torch.zeros(2), deviation=torch.full((2,), 0.5)).deviation
+    >>> mesu.Synapses(
+    ...     mean=torch.zeros(2), deviation=torch.full((2,), 0.5)
+    ... ).deviation
     tensor([0.5000, 0.5000])
     """
 
@@ -48,8 +50,11 @@ def sample(state: Synapses, noise: Tensor) -> Tensor:
     Returns:
         w [P].
 
-    >>> state = mesu.Synapses(mean=torch.ones(2), deviation=torch.tensor([0.5, 0.0]))
-    >>> mesu.sample(state, noise=torch.tensor([2.0, 2.0]))  # the second weight is certain
+    >>> state = mesu.Synapses(
+    ...     mean=torch.ones(2), deviation=torch.tensor([0.5, 0.0])
+    ... )
+    >>> # the second weight is certain
+    >>> mesu.sample(state, noise=torch.tensor([2.0, 2.0]))
     tensor([2., 1.])
     """
     return torch.addcmul(state.mean, state.deviation, noise)
@@ -102,12 +107,22 @@ def step(
         clip: gradients are cut to +-clip / s; None does not cut.
         active: 1 for the weights that may move, 0 for those that stay as they are; None for all.
 
-    >>> state = mesu.Synapses(mean=torch.ones(2), deviation=torch.tensor([1.0, 0.5]))
-    >>> settings = dict(mean_rate=1.0, deviation_rate=1.0, prior_mean=0.0, prior_deviation=1.0, clip=None)
+    >>> state = mesu.Synapses(
+    ...     mean=torch.ones(2), deviation=torch.tensor([1.0, 0.5])
+    ... )
+    >>> settings = dict(
+    ...     mean_rate=1.0,
+    ...     deviation_rate=1.0,
+    ...     prior_mean=0.0,
+    ...     prior_deviation=1.0,
+    ...     clip=None,
+    ... )
     >>> gradient, none = torch.full((2,), 0.5), torch.zeros(2)
-    >>> mesu.step(state, gradient, none, memory_window=1e9, **settings).mean  # the surer one moves less
+    >>> # the surer one moves less
+    >>> mesu.step(state, gradient, none, memory_window=1e9, **settings).mean
     tensor([0.5000, 0.8750])
-    >>> mesu.step(state, none, none, memory_window=1, **settings).deviation  # and is forgotten slowly
+    >>> # without data, a deviation grows back to the prior's
+    >>> mesu.step(state, none, none, memory_window=1, **settings).deviation
     tensor([1.0000, 0.6875])
     """
     mean, deviation = state

@@ -3,9 +3,9 @@ intelligence, SI).
 
 Source: Zenke, Poole, Ganguli, "Continual Learning Through Synaptic Intelligence", ICML 2017, section 3:
 
-    omega_k = - sum over steps of g_k (change of theta_k)                                    (equation 3)
-    penalty = c sum_k Omega_k (theta_k - theta~_k)^2                                         (equation 4)
-    Omega_k = sum over tasks of omega_k / (Delta_k^2 + xi)                                   (equation 5)
+    omega_k = - sum over steps of g_k (change of theta_k)     (equation 3)
+    penalty = c sum_k Omega_k (theta_k - theta~_k)^2          (equation 4)
+    Omega_k = sum over tasks of omega_k / (Delta_k^2 + xi)    (equation 5)
 
 g is the gradient of the task's loss without the penalty, Delta_k the weight's whole way in the task. There is
 no 1/2 in the penalty. The sum Omega is cut off at 0 after each task: not in the paper, but in the authors'
@@ -59,7 +59,9 @@ def consolidate(
     >>> from cl_bench.posteriors import quadratic_penalty
     >>> start = quadratic_penalty.init(torch.zeros(2))
     >>> weights, share = torch.tensor([2.0, 2.0]), torch.tensor([2.0, -2.0])
-    >>> path_integral.consolidate(start, weights, share, damping=1.0, cut_off=True).precision
+    >>> path_integral.consolidate(
+    ...     start, weights, share, damping=1.0, cut_off=True
+    ... ).precision
     tensor([0.4000, 0.0000])
     """
     gained = share / ((weights - state.centre).square() + damping)

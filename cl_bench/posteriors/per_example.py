@@ -1,6 +1,7 @@
 """Sums over examples of what becomes of each example's own gradient: of squares, or of magnitudes.
 
-    sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta),    m the square or the absolute value
+    sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta)
+    m the square or the absolute value
 
 For a network of Linear layers no gradient need be formed: that of example n by a weight matrix is the outer
 product d_n a_n of what flows back and what came in, and m(x y) = m(x) m(y), so that the sum is the matrix
@@ -34,7 +35,8 @@ def mean(
 ) -> Tensor:
     """The mean over examples of squares or magnitudes of each example's own gradient.
 
-        1/N sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta),   m the square or the absolute value
+        1/N sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta)
+        m the square or the absolute value
 
     Args:
         model: called as model(images, task), in eval mode, so that examples do not see each other.
@@ -84,8 +86,10 @@ def is_dense(model: nn.Module, arguments: tuple) -> bool:
 
     >>> images = torch.zeros(1, 1, 4, 4)
     >>> dense = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2))
-    >>> per_example.is_dense(dense, (images,)), per_example.is_dense(torch.nn.Conv2d(1, 2, 3), (images,))
-    (True, False)
+    >>> per_example.is_dense(dense, (images,))
+    True
+    >>> per_example.is_dense(torch.nn.Conv2d(1, 2, 3), (images,))
+    False
     """
     owners = _owners(model)
     shared = tied(model)
@@ -112,7 +116,8 @@ def dense_sums(
 ) -> list[Tensor]:
     """The sums of `mean` for a network of Linear layers, without forming any example's gradient.
 
-        sum_n m(d_n a_n) = m(d)^T m(a),   d what flows back [B, O], a what came in [B, I]
+        sum_n m(d_n a_n) = m(d)^T m(a)
+        d what flows back [B, O],   a what came in [B, I]
 
     Args:
         arguments: those that the model is called with, the images first.
@@ -122,7 +127,9 @@ def dense_sums(
 
     >>> layer = torch.nn.Linear(2, 1, bias=False)
     >>> images = torch.tensor([[1.0, 2.0], [-1.0, 2.0]])
-    >>> per_example.dense_sums(layer, (images,), lambda f: f, torch.ones_like, torch.square)
+    >>> per_example.dense_sums(
+    ...     layer, (images,), lambda f: f, torch.ones_like, torch.square
+    ... )
     [tensor([[2., 8.]])]
     """
     layers = _owners(model)
@@ -169,11 +176,17 @@ def recorded(
     Raises:
         TypeError: for a layer that is not called exactly once.
 
-    >>> network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1)
+    ... )
     >>> layers = [network[0], network[2]]
-    >>> logits, inputs, outputs = per_example.recorded(network, (torch.zeros(5, 2),), layers)
-    >>> [tuple(each.shape) for each in inputs], [tuple(each.shape) for each in outputs]
-    ([(5, 2), (5, 3)], [(5, 3), (5, 1)])
+    >>> logits, inputs, outputs = per_example.recorded(
+    ...     network, (torch.zeros(5, 2),), layers
+    ... )
+    >>> [tuple(each.shape) for each in inputs]
+    [(5, 2), (5, 3)]
+    >>> [tuple(each.shape) for each in outputs]
+    [(5, 3), (5, 1)]
     """
     calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in layers}
     hooks = [
@@ -207,7 +220,9 @@ def vmap_sums(
 
     >>> layer = torch.nn.Linear(2, 1, bias=False)
     >>> images = torch.tensor([[1.0, 2.0], [-1.0, 2.0]])
-    >>> per_example.vmap_sums(layer, (images,), lambda f: f, torch.ones_like, torch.square)
+    >>> per_example.vmap_sums(
+    ...     layer, (images,), lambda f: f, torch.ones_like, torch.square
+    ... )
     [tensor([[2., 8.]])]
     """
     images, *rest = arguments
@@ -242,8 +257,11 @@ def single_gradients(
         (images, index) -> the gradients of scalar `index` by every trained parameter, by name, [B, ...].
 
     >>> layer = torch.nn.Linear(2, 1, bias=False)
-    >>> gradients = per_example.single_gradients(layer, (), scalars=lambda logits: logits)
-    >>> gradients(torch.tensor([[1.0, 2.0], [-1.0, 2.0]]), 0)["weight"]  # of w x by w: x itself
+    >>> gradients = per_example.single_gradients(
+    ...     layer, (), scalars=lambda logits: logits
+    ... )
+    >>> # the gradient of w x by w is x
+    >>> gradients(torch.tensor([[1.0, 2.0], [-1.0, 2.0]]), 0)["weight"]
     tensor([[[ 1.,  2.]],
     <BLANKLINE>
             [[-1.,  2.]]])

@@ -18,8 +18,10 @@ class Prediction(NamedTuple):
         expected_entropy: the mean over members of the entropy of each one's own prediction, nats [B]; None
             where the prediction is no average of probabilities.
 
-    >>> prediction.Prediction(torch.tensor([[0.5, 0.5]]).log(), expected_entropy=None)
-    Prediction(log_probabilities=tensor([[-0.6931, -0.6931]]), expected_entropy=None)
+    >>> logs = torch.tensor([[0.5, 0.5]]).log()
+    >>> one = prediction.Prediction(logs, expected_entropy=torch.zeros(1))
+    >>> one.log_probabilities.exp()  # of members that are sure, of either class
+    tensor([[0.5000, 0.5000]])
     """
 
     log_probabilities: Tensor
@@ -63,9 +65,13 @@ def average_prediction(samples: Iterable[Tensor]) -> Prediction:
     Raises:
         ValueError: without any sample.
 
-    >>> samples = [torch.tensor([[0.9, 0.1]]).log(), torch.tensor([[0.1, 0.9]]).log()]
+    >>> samples = [
+    ...     torch.tensor([[0.9, 0.1]]).log(),
+    ...     torch.tensor([[0.1, 0.9]]).log(),
+    ... ]
     >>> average = prediction.average_prediction(samples)
-    >>> average.log_probabilities.exp()  # each member is sure, together they are not
+    >>> # each member is sure, together they are not
+    >>> average.log_probabilities.exp()
     tensor([[0.5000, 0.5000]])
     >>> average.expected_entropy  # below log 2 = 0.6931, the entropy of the mean
     tensor([0.3251], dtype=torch.float64)

@@ -22,7 +22,9 @@ class Quadratic(NamedTuple):
         centre: [P].
         precision: [P], >= 0; 0 leaves a weight free.
 
-    >>> quadratic_penalty.Quadratic(centre=torch.tensor([1.0]), precision=torch.tensor([4.0])).centre
+    >>> quadratic_penalty.Quadratic(
+    ...     centre=torch.tensor([1.0]), precision=torch.tensor([4.0])
+    ... ).centre
     tensor([1.])
     """
 
@@ -68,8 +70,11 @@ def add_likelihood(state: Quadratic, weights: Tensor, curvature: Tensor, trained
         trained: 1 for the weights that the task trained, 0 for the others, [P].
 
     >>> state = quadratic_penalty.prior(torch.zeros(2), precision=1.0)
-    >>> curvature = torch.tensor([9.0, 0.0])  # the task said nothing of the second weight
-    >>> quadratic_penalty.add_likelihood(state, torch.ones(2), curvature, trained=torch.tensor([1.0, 0.0]))
+    >>> # the task said nothing of the second weight
+    >>> curvature = torch.tensor([9.0, 0.0])
+    >>> quadratic_penalty.add_likelihood(
+    ...     state, torch.ones(2), curvature, trained=torch.tensor([1.0, 0.0])
+    ... )
     Quadratic(centre=tensor([1., 0.]), precision=tensor([10.,  1.]))
     """
     return Quadratic(torch.where(trained > 0, weights, state.centre), state.precision + curvature)
@@ -78,7 +83,8 @@ def add_likelihood(state: Quadratic, weights: Tensor, curvature: Tensor, trained
 def add_separate(state: Quadratic, weights: Tensor, fisher: Tensor) -> Quadratic:
     """The penalty with one more term for one more task, exactly, up to a constant that has no gradient.
 
-        precision <- precision + fisher,   centre <- the mean of both centres, weighted by their precisions
+        precision' = precision + fisher
+        centre' = (precision centre + fisher weights) / precision'
 
     Source: Kirkpatrick et al. 2017, equation 3, with its sum over tasks as one quadratic.
 
@@ -87,8 +93,12 @@ def add_separate(state: Quadratic, weights: Tensor, fisher: Tensor) -> Quadratic
         fisher: its diagonal Fisher information, [P].
 
     >>> state = quadratic_penalty.init(torch.zeros(1))
-    >>> state = quadratic_penalty.add_separate(state, torch.tensor([0.0]), fisher=torch.tensor([1.0]))
-    >>> quadratic_penalty.add_separate(state, torch.tensor([4.0]), fisher=torch.tensor([3.0]))
+    >>> state = quadratic_penalty.add_separate(
+    ...     state, torch.tensor([0.0]), fisher=torch.tensor([1.0])
+    ... )
+    >>> quadratic_penalty.add_separate(
+    ...     state, torch.tensor([4.0]), fisher=torch.tensor([3.0])
+    ... )
     Quadratic(centre=tensor([3.]), precision=tensor([4.]))
     """
     precision = state.precision + fisher
@@ -108,8 +118,12 @@ def add_online(state: Quadratic, weights: Tensor, fisher: Tensor, *, decay: floa
         fisher: its diagonal Fisher information, [P].
         decay: gamma, in [0, 1].
 
-    >>> state = quadratic_penalty.Quadratic(centre=torch.tensor([0.0]), precision=torch.tensor([2.0]))
-    >>> quadratic_penalty.add_online(state, torch.tensor([4.0]), fisher=torch.tensor([3.0]), decay=0.5)
+    >>> state = quadratic_penalty.Quadratic(
+    ...     centre=torch.tensor([0.0]), precision=torch.tensor([2.0])
+    ... )
+    >>> quadratic_penalty.add_online(
+    ...     state, torch.tensor([4.0]), fisher=torch.tensor([3.0]), decay=0.5
+    ... )
     Quadratic(centre=tensor([4.]), precision=tensor([4.]))
     """
     return Quadratic(weights.clone(), decay * state.precision + fisher)
@@ -125,7 +139,9 @@ def add_anchor(state: Quadratic, weights: Tensor, trained: Tensor) -> Quadratic:
         trained: 1 for the weights that the task just learnt has trained, 0 for those it could not use.
 
     >>> state = quadratic_penalty.init(torch.zeros(2))
-    >>> quadratic_penalty.add_anchor(state, torch.ones(2), trained=torch.tensor([1.0, 0.0]))
+    >>> quadratic_penalty.add_anchor(
+    ...     state, torch.ones(2), trained=torch.tensor([1.0, 0.0])
+    ... )
     Quadratic(centre=tensor([1., 1.]), precision=tensor([1., 0.]))
     """
     return Quadratic(weights.clone(), torch.maximum(state.precision, trained))
@@ -142,8 +158,11 @@ def penalty(state: Quadratic, weights: Tensor, *, strength: float) -> Tensor:
     Returns:
         A scalar, in units of the loss.
 
-    >>> state = quadratic_penalty.Quadratic(centre=torch.zeros(2), precision=torch.tensor([4.0, 0.0]))
-    >>> quadratic_penalty.penalty(state, torch.tensor([1.0, 100.0]), strength=3.0)  # the second is free
+    >>> state = quadratic_penalty.Quadratic(
+    ...     centre=torch.zeros(2), precision=torch.tensor([4.0, 0.0])
+    ... )
+    >>> # the second is free
+    >>> quadratic_penalty.penalty(state, torch.tensor([1.0, 100.0]), strength=3.0)
     tensor(6.)
     """
     return strength / 2 * (state.precision * (weights - state.centre) ** 2).sum()
@@ -160,8 +179,12 @@ def penalty_gradient(state: Quadratic, weights: Tensor, *, strength: float) -> T
     Returns:
         [P].
 
-    >>> state = quadratic_penalty.Quadratic(centre=torch.zeros(2), precision=torch.tensor([4.0, 0.0]))
-    >>> quadratic_penalty.penalty_gradient(state, torch.tensor([1.0, 100.0]), strength=3.0)
+    >>> state = quadratic_penalty.Quadratic(
+    ...     centre=torch.zeros(2), precision=torch.tensor([4.0, 0.0])
+    ... )
+    >>> quadratic_penalty.penalty_gradient(
+    ...     state, torch.tensor([1.0, 100.0]), strength=3.0
+    ... )
     tensor([12.,  0.])
     """
     return (weights - state.centre).mul_(state.precision).mul_(strength)

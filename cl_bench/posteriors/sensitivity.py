@@ -35,9 +35,11 @@ def importance(model: nn.Module, batches: Iterable[Sequence]) -> Tensor:
 
     >>> from cl_bench.models import Heads
     >>> network = Heads(in_features=1, num_classes=2, num_heads=1, bias=False)
-    >>> _ = network.linear.weight.data.copy_(torch.tensor([[1.0], [0.0]]))  # the second output is 0
+    >>> # the second output is 0
+    >>> _ = network.linear.weight.data.copy_(torch.tensor([[1.0], [0.0]]))
     >>> images, labels = torch.tensor([[1.0], [3.0]]), torch.tensor([0, 1])
-    >>> sensitivity.importance(network, [(images, labels, 0)])  # the mean of 2 w x^2
+    >>> # the mean of 2 w x^2
+    >>> sensitivity.importance(network, [(images, labels, 0)])
     tensor([10.,  0.])
     """
     return per_example.mean(

@@ -40,7 +40,9 @@ def latent_gradient(latent: Tensor, gradient: Tensor) -> Tensor:
     Returns:
         [P].
 
-    >>> straight_through.latent_gradient(torch.tensor([0.5, 1.5]), gradient=torch.tensor([3.0, 3.0]))
+    >>> straight_through.latent_gradient(
+    ...     torch.tensor([0.5, 1.5]), gradient=torch.tensor([3.0, 3.0])
+    ... )
     tensor([3., 0.])
     """
     return gradient * (latent.abs() <= 1)

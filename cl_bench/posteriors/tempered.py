@@ -1,6 +1,9 @@
 """The prior of generalised variational continual learning (GVCL): its precision counts more in the quadratic.
 
-    beta KL_lambda(q_t || q_{t-1}): the KL divergence of Gaussians with (m - m0)^2 / v0 replaced by
+    beta KL_lambda(q_t || q_{t-1})
+
+KL_lambda is the KL divergence of Gaussians in which the quadratic (m - m0)^2 / v0 is replaced by
+
     (m - m0)^2 (lambda (1/v0 - 1/v_first) + 1/v_first)
 
 Source: Loo, Swaroop, Turner, "Generalized Variational Continual Learning", ICLR 2021, section 2: beta tempers
@@ -34,7 +37,8 @@ def added_precision(prior: Gaussian, *, first_log_variance: float, strength: flo
         [P].
 
     >>> prior = tempered.Gaussian(torch.zeros(2), torch.tensor([1.0, 0.25]).log())
-    >>> tempered.added_precision(prior, first_log_variance=0.0, strength=10.0)  # 9 (4 - 1)
+    >>> # 9 (4 - 1)
+    >>> tempered.added_precision(prior, first_log_variance=0.0, strength=10.0)
     tensor([ 0., 27.])
     """
     gained = (-prior.log_variance).exp() - math.exp(-first_log_variance)
@@ -55,9 +59,13 @@ def kl_divergence(posterior: Gaussian, prior: Gaussian, added: Tensor) -> Tensor
     Returns:
         [P].
 
-    >>> posterior, prior = (tempered.Gaussian(torch.tensor([m]), torch.zeros(1)) for m in (1.0, 0.0))
-    >>> [tempered.kl_divergence(posterior, prior, added=torch.tensor([a])) for a in (0.0, 9.0)]
-    [tensor([0.5000]), tensor([5.])]
+    >>> posterior, prior = (
+    ...     tempered.Gaussian(torch.tensor([m]), torch.zeros(1)) for m in (1.0, 0.0)
+    ... )
+    >>> tempered.kl_divergence(posterior, prior, added=torch.tensor([0.0]))
+    tensor([0.5000])
+    >>> tempered.kl_divergence(posterior, prior, added=torch.tensor([9.0]))
+    tensor([5.])
     """
     return gaussian.kl_divergence(posterior, prior) + added * (posterior.mean - prior.mean).square() / 2
 
@@ -74,7 +82,9 @@ def kl_gradient(posterior: Gaussian, prior: Gaussian, added: Tensor) -> Gaussian
     Returns:
         The two gradients in the places of what they are by, [P] each.
 
-    >>> posterior, prior = (tempered.Gaussian(torch.tensor([m]), torch.zeros(1)) for m in (1.0, 0.0))
+    >>> posterior, prior = (
+    ...     tempered.Gaussian(torch.tensor([m]), torch.zeros(1)) for m in (1.0, 0.0)
+    ... )
     >>> tempered.kl_gradient(posterior, prior, added=torch.tensor([9.0]))
     Gaussian(mean=tensor([10.]), log_variance=tensor([0.]))
     """

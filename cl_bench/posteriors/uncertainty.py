@@ -31,7 +31,8 @@ def entropy(log_probabilities: Tensor, probabilities: Tensor | None = None) -> T
     Returns:
         [...], in [0, log K].
 
-    >>> uncertainty.entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]]).log()).abs()  # 0 and log 2
+    >>> # 0 and log 2
+    >>> uncertainty.entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]]).log()).abs()
     tensor([0.0000, 0.6931])
     """
     lowest = torch.finfo(log_probabilities.dtype).min  # 0 * -inf would be nan
@@ -51,9 +52,12 @@ def mutual_information(mean_entropy: Tensor, expected_entropy: Tensor) -> Tensor
         mean_entropy: the entropy of the mean prediction, [...].
         expected_entropy: the mean of the members' entropies, [...].
 
-    >>> members = torch.tensor([[0.9, 0.1], [0.1, 0.9]])  # two weight samples that disagree
+    >>> # two weight samples that disagree
+    >>> members = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
     >>> mean_entropy = uncertainty.entropy(members.mean(dim=0).log())
-    >>> uncertainty.mutual_information(mean_entropy, uncertainty.entropy(members.log()).mean())
+    >>> uncertainty.mutual_information(
+    ...     mean_entropy, uncertainty.entropy(members.log()).mean()
+    ... )
     tensor(0.3681)
     """
     return (mean_entropy - expected_entropy).clamp_min(0)
@@ -90,7 +94,9 @@ class ConfidenceBins(NamedTuple):
         confidence: the sum over its examples [..., M], not the mean: a bin may be empty.
         correct: how many of them were predicted right, [..., M].
 
-    >>> bins = uncertainty.ConfidenceBins(*torch.tensor([[0.0, 2.0], [0.0, 1.5], [0.0, 1.0]]))
+    >>> bins = uncertainty.ConfidenceBins(
+    ...     *torch.tensor([[0.0, 2.0], [0.0, 1.5], [0.0, 1.0]])
+    ... )
     >>> (bins.correct.sum() / bins.num_examples.sum()).item()  # the accuracy
     0.5
     """
@@ -112,7 +118,8 @@ def confidence_bins(confidence: Tensor, correct: Tensor, *, num_bins: int) -> Co
         correct: 1 where the prediction was right and 0 where not, like `confidence`.
         num_bins: M.
 
-    >>> confidence, correct = torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0.0, 1.0, 1.0])
+    >>> confidence = torch.tensor([0.25, 0.75, 1.0])
+    >>> correct = torch.tensor([0.0, 1.0, 1.0])
     >>> uncertainty.confidence_bins(confidence, correct, num_bins=2).num_examples
     tensor([1., 2.])
     """
@@ -132,7 +139,9 @@ def sums_by_bin(values: Tensor, bins: Tensor, *, num_bins: int) -> Tensor:
     Returns:
         [..., M].
 
-    >>> uncertainty.sums_by_bin(torch.tensor([1.0, 2.0, 4.0]), bins=torch.tensor([0, 2, 2]), num_bins=3)
+    >>> uncertainty.sums_by_bin(
+    ...     torch.tensor([1.0, 2.0, 4.0]), bins=torch.tensor([0, 2, 2]), num_bins=3
+    ... )
     tensor([1., 0., 6.])
     """
     if values.is_cuda:  # scattered sums would come in another order, and to other last digits, each time
@@ -144,18 +153,23 @@ def sums_by_bin(values: Tensor, bins: Tensor, *, num_bins: int) -> Tensor:
 def expected_calibration_error(bins: ConfidenceBins) -> Tensor:
     """The expected calibration error (ECE): how far confidence is from accuracy, on average over bins.
 
-        ECE = sum_m n_m / N |accuracy_m - confidence_m| = 1/N sum_m |correct_m - sum of confidences_m|
+        ECE = sum_m n_m / N |accuracy_m - confidence_m|
+            = 1/N sum_m |correct_m - sum of confidences_m|
 
     The second form needs no division by n_m. Sources: Naeini et al. 2015; Guo et al. 2017.
 
     Returns:
         [...], in [0, 1].
 
-    >>> confidence, correct = torch.full((4,), 0.75), torch.tensor([1.0, 1.0, 1.0, 0.0])
+    >>> confidence = torch.full((4,), 0.75)
+    >>> correct = torch.tensor([1.0, 1.0, 1.0, 0.0])
     >>> bins = uncertainty.confidence_bins(confidence, correct, num_bins=15)
-    >>> uncertainty.expected_calibration_error(bins)  # three of four right, as it said
+    >>> # three of four right, as it said
+    >>> uncertainty.expected_calibration_error(bins)
     tensor(0.)
-    >>> overconfident = uncertainty.confidence_bins(torch.ones(4), correct, num_bins=15)
+    >>> overconfident = uncertainty.confidence_bins(
+    ...     torch.ones(4), correct, num_bins=15
+    ... )
     >>> uncertainty.expected_calibration_error(overconfident)
     tensor(0.2500)
     """
@@ -176,7 +190,8 @@ def auroc(positive: Tensor, negative: Tensor) -> Tensor:
     Returns:
         [...], in [0, 1]; 1/2 where the score tells nothing.
 
-    >>> uncertainty.auroc(torch.tensor([0.9, 0.6]), torch.tensor([0.6, 0.1]))  # 3.5 of 4 pairs
+    >>> # 3.5 of 4 pairs
+    >>> uncertainty.auroc(torch.tensor([0.9, 0.6]), torch.tensor([0.6, 0.1]))
     tensor(0.8750, dtype=torch.float64)
     """
     ranked, positive = negative.sort(dim=-1).values, positive.contiguous()
