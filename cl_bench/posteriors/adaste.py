@@ -22,13 +22,13 @@ Else, a b < 1:
                           f = (2b (1 + a) - theta) / ((1 + b) |theta|),
     1 / (1 + b)           elsewhere.
 
-The first numerator is the fall of w from theta to the far side of 0. (So derived, the second were
-2b (1 + a) + |theta|; the authors' code has - theta, and so have we.) b grows in training: the map is nearly
-linear at first and binary at last.
+The first numerator is the fall of w from theta to the far side of 0. The second, derived in the same way,
+would be 2b (1 + a) + |theta|. The authors' code has - theta in its place, and so have we. In a training b
+grows, so that the map is nearly linear at first and binary at last.
 
 The paper's: the weight and the factors, `SMALL_LATENT` and the authors' 1e-3 for `small_gradient`. Ours: the
-schedule of b (the authors multiply it by 1.05 every so many steps, up to 1/a + 100), and that an optimizer
-takes the scaled gradient (theirs: gradient descent on theta with decay).
+schedule of b, which the authors multiply by 1.05 every so many steps, up to 1/a + 100. Ours as well: an
+optimizer takes the scaled gradient; theirs is gradient descent on theta with decay.
 """
 
 import torch

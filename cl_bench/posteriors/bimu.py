@@ -8,7 +8,7 @@ differentiated through the relaxation, and lambda moves against its gradient g b
     c = k (1 - mu^2).
 
 c is the curvature of the KL divergence. The terms in G brake a step towards lambda = 0 by 2 |G| (1 + |mu|),
-one away from it by 2 |G| (1 - |mu|) only: certainty, once gained, resists. The pull lambda c / N to
+and one away from it by 2 |G| (1 - |mu|) only. So certainty, once gained, resists. The pull lambda c / N to
 lambda = 0 forgets slowly, which keeps synapses plastic: there are no task boundaries and no prior to carry.
 
 The paper's: all of the rule, for one example a step. Ours: nothing here; see strategies/bimu.py for batches.

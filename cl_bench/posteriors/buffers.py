@@ -1,8 +1,8 @@
 """Which examples of a stream a memory of fixed size keeps.
 
-Every example gets a random key when it comes, and the memory keeps those with the lowest keys: at any time
-each example so far is in it with the same probability, as in a reservoir (Vitter, "Random Sampling with a
-Reservoir", ACM TOMS 1985). The memory follows the law of his algorithm R, example by example: the n-th one
+Every example gets a random key when it comes, and the memory keeps those with the lowest keys. So at any time
+each example so far is in it with the same probability. It is the reservoir of Vitter, "Random Sampling with a
+Reservoir", ACM TOMS 1985. Example by example the memory follows the law of his algorithm R. The n-th example
 gets in with probability size / n, and takes the place of each one held with the same probability. With keys a
 batch of any size is one operation, and a memory that is balanced needs no other rule.
 """

@@ -48,8 +48,8 @@ def divergence(student: Tensor, teacher: Tensor, known: Tensor, *, temperature: 
 class _Divergence(torch.autograd.Function):
     """The divergence with the gradient T (q - p) / B, exactly 0 where the student has not moved yet.
 
-    Autograd's would be of rounding errors there, q sum(p) - p, which Adam divides by their own size: the
-    first step of a task would move the old heads at random.
+    Autograd's would be rounding errors there, q sum(p) - p, which Adam divides by their own size. The first
+    step of a task would move the old heads at random.
     """
 
     @staticmethod

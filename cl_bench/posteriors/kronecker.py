@@ -1,7 +1,7 @@
 """Kronecker-factored curvature of Linear and Conv2d layers (KFAC), one term a task.
 
-A layer's weights and biases side by side are the matrix W [O, I]; with the mean A [I, I] of a a^T over what
-comes in (1 for the bias) and the mean G [O, O] of g g^T over what flows back, the Hessian of N examples is
+A layer's weights and biases side by side are the matrix W [O, I]. A [I, I] is the mean of a a^T over what
+comes in (1 for the bias), and G [O, O] the mean of g g^T over what flows back. The Hessian of N examples is
 about N A (x) G, whose product with a matrix V is N G V A. Blocks of different layers are independent.
 
 Sources: Martens, Grosse, ICML 2015 (dense layers); Grosse, Martens, ICML 2016 (convolutions: A sums over the

@@ -3,9 +3,9 @@
     sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta)
     m the square or the absolute value
 
-For a network of Linear layers no gradient need be formed: that of example n by a weight matrix is the outer
-product d_n a_n of what flows back and what came in, and m(x y) = m(x) m(y), so that the sum is the matrix
-product m(d)^T m(a): about as cheap as one backward pass. Any other network goes by vmap(grad).
+For a network of Linear layers no gradient need be formed. The gradient of example n by a weight matrix is the
+outer product d_n a_n of what flows back and what came in. As m(x y) = m(x) m(y), the sum is the matrix
+product m(d)^T m(a), about as cheap as one backward pass. Any other network goes by vmap(grad).
 """
 
 from collections.abc import Callable, Iterable, Sequence

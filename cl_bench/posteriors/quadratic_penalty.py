@@ -3,8 +3,8 @@
 Sources: Kirkpatrick et al., PNAS 2017, equation 3 (one penalty a task, `separate`); Schwarz et al., "Progress
 and Compress", ICML 2018, section 4 (one running penalty at the newest solution, `online`, decay gamma).
 
-A sum of quadratics sum_k F_k (theta - theta_k)^2 is one quadratic with precision sum_k F_k around the
-precision-weighted mean, plus a constant: so both forms cost two vectors, however many tasks there are.
+A sum of quadratics sum_k F_k (theta - theta_k)^2 is one quadratic plus a constant. Its precision is
+sum_k F_k, and its centre the precision-weighted mean. So both forms cost two vectors for any number of tasks.
 """
 
 from typing import NamedTuple

@@ -1,14 +1,19 @@
 """How sure predictions are, and how far that can be trusted. Entropies are in nats.
 
-For an example with label y and predicted probabilities p [K]: confidence max_k p_k; Brier score
-sum_k (p_k - [k = y])^2 (Brier 1950, the form for several classes, in [0, 2]); entropy
-H(p) = -sum_k p_k log p_k. Where p is the mean of the predictions p_s of weight samples s,
-H(p) = mean_s H(p_s) + mutual information: the first part is what the data leave open, the second, epistemic
-one what is not known of the weights (Houlsby et al. 2011; Depeweg et al. 2018).
+An example has the label y and predicted probabilities p [K]. Its confidence is max_k p_k.
 
-Calibration: the expected calibration error over M bins of equal width of the confidence, bin m being
-((m - 1) / M, m / M], is ECE = sum_m n_m / N |accuracy_m - confidence_m| (Naeini et al. 2015; Guo et al.
-2017).
+    Brier = sum_k (p_k - [k = y])^2     in [0, 2] (Brier 1950)
+    H(p) = -sum_k p_k log p_k           the entropy
+
+Where p is the mean of the predictions p_s of weight samples s, its entropy has two parts: what the data leave
+open, and what is not known of the weights (Houlsby et al. 2011; Depeweg et al. 2018).
+
+    H(p) = mean_s H(p_s) + mutual information
+
+The expected calibration error is over M bins of equal width of the confidence; bin m is ((m - 1) / M, m / M]
+(Naeini et al. 2015; Guo et al. 2017).
+
+    ECE = sum_m n_m / N |accuracy_m - confidence_m|
 """
 
 from typing import NamedTuple
