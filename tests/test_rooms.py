@@ -1,4 +1,4 @@
-"""What each room of the package may import: no arrow runs back up, and what judges never imports what trains."""
+"""What each room of the package may import: no arrow runs up, and what judges imports nothing that trains."""
 
 import ast
 from collections.abc import Iterator

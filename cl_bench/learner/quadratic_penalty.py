@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.second_pass import Measured
-from cl_bench.posteriors import laplace
+from cl_bench.posteriors import quadratic_penalty
 from cl_bench.validation import check_not_negative
 
 
@@ -31,7 +31,7 @@ class Anchored(Measured):
         check_not_negative(strength=strength)
         super().__init__(**learner)
         self.strength = strength
-        self.penalty = laplace.init(self.flat.values.data)
+        self.penalty = quadratic_penalty.init(self.flat.values.data)
 
     @property
     def curvature(self) -> float:
@@ -44,10 +44,10 @@ class Anchored(Measured):
 
     def add_penalty_gradient(self) -> None:
         """To that of the loss, in `flat.gradients`."""
-        self.flat.gradients += laplace.penalty_gradient(
+        self.flat.gradients += quadratic_penalty.penalty_gradient(
             self.penalty, self.flat.values.data, strength=self.curvature
         )
 
     def added_loss(self) -> Tensor:
         """What `add_penalty_gradient` adds the gradient of, a scalar."""
-        return laplace.penalty(self.penalty, self.flat.values.data, strength=self.curvature)
+        return quadratic_penalty.penalty(self.penalty, self.flat.values.data, strength=self.curvature)

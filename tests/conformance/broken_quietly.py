@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from cl_bench.learner.batches import ResidentBatches, batches_of
 from cl_bench.learner.experiences import head_of, resident_tasks
 from cl_bench.learner.rehearsal import Rehearsal
-from cl_bench.posteriors import bernoulli, laplace
+from cl_bench.posteriors import bernoulli, quadratic_penalty
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.strategies import DER, EWC, VCL, BayesBiNN, Finetune, LwF, Replay
 from cl_bench.testing import Claims
@@ -88,7 +88,7 @@ class AveragesAnchors(EWC):
         super()._after_training_exp(**kwargs)
         self.number += 1
         centre = before + (self.flat.values.data - before) / self.number
-        self.penalty = laplace.Quadratic(centre, self.penalty.precision)
+        self.penalty = quadratic_penalty.Quadratic(centre, self.penalty.precision)
 
 
 @breaks("replay", caught_by="heads_of_other_tasks_stand_still")

@@ -7,7 +7,7 @@ import torch
 from broken_strategies import breaks
 from torch import Tensor
 
-from cl_bench.posteriors import laplace
+from cl_bench.posteriors import quadratic_penalty
 from cl_bench.strategies import EWC, L2, MAS, SI, VCL, LwF, Replay
 
 FROZEN = "frozen_copies_are_in_eval_mode"
@@ -62,7 +62,7 @@ class PenaltyForOneTask(L2):
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
         if self.clock.train_exp_counter == 2:
-            self.penalty = laplace.init(self.flat.values.data)
+            self.penalty = quadratic_penalty.init(self.flat.values.data)
 
 
 @breaks("lwf", caught_by=DIFFERS)
@@ -88,7 +88,7 @@ class ReplaysInTheSecondTaskAlone(Replay):
 @breaks("ewc", caught_by=ADDS_UP)
 class FisherIsOverwritten(EWC):
     def _after_training_exp(self, **kwargs: Any) -> None:
-        self.penalty = laplace.init(self.flat.values.data)
+        self.penalty = quadratic_penalty.init(self.flat.values.data)
         super()._after_training_exp(**kwargs)
 
 

@@ -157,6 +157,10 @@ def test_docstrings_keep_their_signs():
     )
 
 
+def test_examples_of_docstrings_are_shown_as_python():
+    assert to_markdown("One.\n\n>>> 1 + 1\n2\n\nTwo.") == "One.\n\n```pycon\n>>> 1 + 1\n2\n```\n\nTwo."
+
+
 def test_citation_names_this_version():
     import cl_bench
 

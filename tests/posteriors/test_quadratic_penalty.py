@@ -2,7 +2,7 @@
 
 import torch
 
-from cl_bench.posteriors import laplace
+from cl_bench.posteriors import quadratic_penalty
 
 
 def solutions(num_tasks: int = 3, size: int = 6) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -17,25 +17,25 @@ def solutions(num_tasks: int = 3, size: int = 6) -> list[tuple[torch.Tensor, tor
 
 
 def test_one_quadratic_has_the_gradient_of_one_penalty_for_each_task():
-    state = laplace.init(torch.zeros(6, dtype=torch.float64))
+    state = quadratic_penalty.init(torch.zeros(6, dtype=torch.float64))
     for weights, fisher in solutions():
-        state = laplace.add_separate(state, weights, fisher)
+        state = quadratic_penalty.add_separate(state, weights, fisher)
     at = torch.randn(6, generator=torch.Generator().manual_seed(1), dtype=torch.float64).requires_grad_()
     by_task = sum(3.0 / 2 * (fisher * (at - weights) ** 2).sum() for weights, fisher in solutions())
     (expected,) = torch.autograd.grad(by_task, at)
-    found = laplace.penalty_gradient(state, at.detach(), strength=3.0)
+    found = quadratic_penalty.penalty_gradient(state, at.detach(), strength=3.0)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_penalty_gradient_equals_finite_differences():
     weights, fisher = solutions(1)[0]
-    state = laplace.add_online(laplace.init(weights), weights, fisher, decay=0.9)
+    state = quadratic_penalty.add_online(quadratic_penalty.init(weights), weights, fisher, decay=0.9)
     at, width = weights + 0.3, 1e-6
-    gradient = laplace.penalty_gradient(state, at, strength=2.0)
+    gradient = quadratic_penalty.penalty_gradient(state, at, strength=2.0)
     for index in range(6):
         shift = torch.zeros_like(at)
         shift[index] = width
-        slope = laplace.penalty(state, at + shift, strength=2.0) - laplace.penalty(
+        slope = quadratic_penalty.penalty(state, at + shift, strength=2.0) - quadratic_penalty.penalty(
             state, at - shift, strength=2.0
         )
         torch.testing.assert_close(slope / (2 * width), gradient[index], rtol=1e-6, atol=1e-8)
@@ -43,8 +43,8 @@ def test_the_penalty_gradient_equals_finite_differences():
 
 def test_online_decays_the_old_precision_and_moves_to_the_newest_weights():
     (first, first_fisher), (second, second_fisher) = solutions(2)
-    state = laplace.add_online(laplace.init(first), first, first_fisher, decay=0.5)
-    state = laplace.add_online(state, second, second_fisher, decay=0.5)
+    state = quadratic_penalty.add_online(quadratic_penalty.init(first), first, first_fisher, decay=0.5)
+    state = quadratic_penalty.add_online(state, second, second_fisher, decay=0.5)
     torch.testing.assert_close(state.precision, 0.5 * first_fisher + second_fisher)
     torch.testing.assert_close(state.centre, second)
 
@@ -54,23 +54,25 @@ def test_separate_penalties_of_a_linear_regression_sum_to_the_batch_posterior():
     tasks is the least-squares solution on all data."""
     slopes = [torch.tensor(s, dtype=torch.float64) for s in ([1.0, 2.0], [3.0, 0.5])]
     targets = [torch.tensor(t, dtype=torch.float64) for t in ([1.0, 2.0], [-1.0, 4.0])]
-    state = laplace.init(torch.zeros(2, dtype=torch.float64))
+    state = quadratic_penalty.init(torch.zeros(2, dtype=torch.float64))
     for slope, target in zip(slopes, targets, strict=True):
         own_solution, hessian = target / slope, slope.square()
-        state = laplace.add_separate(state, own_solution, hessian)
+        state = quadratic_penalty.add_separate(state, own_solution, hessian)
     batch = sum(s * t for s, t in zip(slopes, targets, strict=True)) / sum(s.square() for s in slopes)
     torch.testing.assert_close(state.centre, batch, rtol=1e-12, atol=1e-12)
 
 
 def test_no_task_seen_means_no_penalty():
-    state = laplace.init(torch.ones(3))
-    assert laplace.penalty(state, torch.zeros(3), strength=1e9) == 0
+    state = quadratic_penalty.init(torch.ones(3))
+    assert quadratic_penalty.penalty(state, torch.zeros(3), strength=1e9) == 0
 
 
 def test_an_anchor_counts_every_weight_that_any_task_has_trained_once():
     weights = torch.tensor([1.0, 2.0, 3.0])
-    state = laplace.add_anchor(laplace.init(torch.zeros(3)), weights, torch.tensor([1.0, 1.0, 0.0]))
-    assert laplace.penalty(state, torch.zeros(3), strength=2.0) == 1 + 4
-    state = laplace.add_anchor(state, weights + 1, torch.tensor([1.0, 0.0, 1.0]))
+    state = quadratic_penalty.add_anchor(
+        quadratic_penalty.init(torch.zeros(3)), weights, torch.tensor([1.0, 1.0, 0.0])
+    )
+    assert quadratic_penalty.penalty(state, torch.zeros(3), strength=2.0) == 1 + 4
+    state = quadratic_penalty.add_anchor(state, weights + 1, torch.tensor([1.0, 0.0, 1.0]))
     assert torch.equal(state.precision, torch.ones(3))
     assert torch.equal(state.centre, weights + 1)
