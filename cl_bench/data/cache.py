@@ -25,12 +25,12 @@ TENSORS = (*TRAIN, "test_images", "test_labels")
 
 
 def stored(source: Source, *, with_test: bool = True) -> ImageData:
-    """The data set of `source`: from the cache where it was read before, else read, checked and saved.
+    """Return the data set of `source`: from the cache where it was read before, else read, checked and saved.
 
-    Without `with_test` the saved test images are not read and none are returned; a source that was never
-    read before is, as a whole, to be saved.
+    Without `with_test` the saved test images are not read and none are returned. A source that was never read
+    before is saved as a whole all the same.
 
-    The cache is a convenience: a damaged file is rebuilt and an unwritable folder is done without, each with
+    The cache is a convenience. A damaged file is rebuilt, and an unwritable folder is done without, each with
     a warning. Raises DataError if the source itself is damaged.
     """
     path = cache_folder() / "tensors" / f"{source.name}-{fingerprint(source)}.pt"
@@ -44,7 +44,7 @@ def stored(source: Source, *, with_test: bool = True) -> ImageData:
 
 
 def fingerprint(source: Source) -> str:
-    """Hash of what the tensors depend on: the files' absolute paths and contents, and the reader."""
+    """Hash what the tensors depend on: the files' absolute paths and contents, and the reader."""
     try:
         contents = stamp(source.files)
     except OSError as error:
@@ -55,7 +55,7 @@ def fingerprint(source: Source) -> str:
 
 
 def _load(path: Path, *, with_test: bool) -> ImageData | None:
-    """What was saved at `path`, mapped into memory (writes stay private); None if there is nothing whole."""
+    """Map what was saved at `path` into memory (writes stay private); None if there is nothing whole."""
     try:
         if not path.exists():
             return None
@@ -83,14 +83,14 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
 
 
 def _check_claims(path: Path) -> None:
-    """Before torch maps it: it would wait for a pipe."""
+    """Check the file before torch maps it: torch would wait for a pipe."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise DataError("it is no regular file")
     check_claims(path)
 
 
 def _save(data: ImageData, path: Path) -> None:
-    """Write all of `data` at `path` or nothing; a warning and no error where that cannot be done."""
+    """Write all of `data` at `path` or nothing; warn, and raise no error, where that is impossible."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     content = {
         **{name: value for name, value in data._asdict().items() if name != "files"},

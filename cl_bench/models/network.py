@@ -14,7 +14,7 @@ class Network(nn.Module):
         self.heads = heads
 
     def forward(self, images: Tensor, task: Task | None = None) -> Tensor:
-        """Logits [B, num_classes] of images [B, C, H, W]; task as in `Heads`, and needed with several.
+        """Return logits [B, num_classes] of images [B, C, H, W]; task as in `Heads`, and needed with several.
 
         Raises:
             ValueError: without a task where there are several heads.

@@ -16,7 +16,7 @@ def class_groups(
     class_order: str | Sequence[int],
     generator: torch.Generator,
 ) -> tuple[Tensor, ...]:
-    """The classes of each task, int64; every class is in one of them. The generator draws a seeded order.
+    """Return the classes of each task, int64; every class is in one. The generator draws a seeded order.
 
     Raises:
         ValueError: that names the setting, its value and the rule.

@@ -9,7 +9,7 @@ from cl_bench.validation import check_number
 
 
 class Parts(NamedTuple):
-    """Positions among the training images of a data set, sorted, int64; no position is in both."""
+    """Positions among the training images of a data set, sorted, int64; no position is in both parts."""
 
     train: Tensor | None  # None for all images
     validation: Tensor | None  # None where there is no validation
