@@ -62,7 +62,10 @@ def plain_files(
             elif not member.isdir():
                 other(member)
         else:
-            raise DataError(f"{archive} must have at most {most_members:,} members; unpack it")
+            raise DataError(
+                f"{archive} must have at most {most_members:,} members, got more; unpack it and give the "
+                "folder's path"
+            )
         # tarfile takes an archive cut between two files for a whole one: it has read nothing after the last.
         if stream.tell() <= members.offset:
             raise tarfile.ReadError("no end-of-archive mark")
@@ -78,17 +81,23 @@ class _Bounded:
 
     def read(self, size: int) -> bytes:
         if size < 0 or size > self.allowed:
-            raise DataError(f"{self._archive} must have headers of at most {MOST_HEADER:,} bytes, got more")
+            raise DataError(
+                f"{self._archive} must have headers of at most {MOST_HEADER:,} bytes, got more; unpack it "
+                "and give the folder's path"
+            )
         self._check(self._file.tell() + size)
         self.allowed -= size
         content = self._file.read(size)
         if self.in_header and _NUMBER.search(content):
-            raise DataError(f"{self._archive} must have headers of names and sizes, got another one")
+            raise DataError(
+                f"{self._archive} must have headers that give names and sizes alone, got one with a number "
+                "of another kind; unpack it and give the folder's path"
+            )
         return content
 
     def seek(self, place: int) -> int:
         if place < 0:
-            raise tarfile.ReadError("a place before the beginning")
+            raise tarfile.ReadError("a position before the beginning")
         self._check(place)
         return self._file.seek(place)
 

@@ -104,7 +104,7 @@ def image_folder(
         raise ValueError(f"size must be positive, got {size=}")
     wanted = expanded(path)
     if wanted.is_absolute() and not is_folder(wanted) and not is_file(wanted):
-        raise DataError(f"path must be an existing folder or archive, got {path}; correct it")
+        raise DataError(f"path must be a folder or archive that exists, got {path}; correct it")
 
     def look(place: Path) -> Iterator[Source | DataError]:
         where = place / wanted  # `place` has no part in an absolute path

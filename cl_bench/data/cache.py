@@ -65,7 +65,7 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
         checksums = saved.pop("checksums")
         texts = {name: tuple(saved.get(name, ())) for name in ("class_names", "notes")}
         if not all(isinstance(text, str) for text in (*texts["class_names"], *texts["notes"])):
-            raise DataError("names must be texts")
+            raise DataError("its class names and notes must be texts, got others")
         data = ImageData(**{**saved, **texts, "channels_last": False})
         if not with_test:
             data = data.without_test()
@@ -73,11 +73,11 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
         # Mapping skips the archive's own checksums.
         read = TENSORS if with_test else TRAIN
         if {name: checksums[name] for name in read} != _checksums(data, read):
-            raise DataError("the checksums differ")
+            raise DataError("its images and labels have other checksums than when they were saved")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except Exception as error:  # torch.load raises many kinds on a damaged file
-        log.warning("rebuilding the damaged cache file %s: %s", path, one_line(error))
+        log.warning("the cache file %s is damaged and is made anew: %s", path, one_line(error))
         return None
     return data
 
@@ -109,7 +109,9 @@ def _save(data: ImageData, path: Path) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError when the disk is full
-        log.warning("going on without the cache: %s cannot be written: %s", path, one_line(error))
+        log.warning(
+            "cannot write the cache file %s, so the data are read anew each time: %s", path, one_line(error)
+        )
 
 
 def _checksums(data: ImageData, names: Iterable[str]) -> dict[str, int]:

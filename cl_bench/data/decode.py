@@ -80,7 +80,7 @@ def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title
             array = array.repeat(3, axis=1)
         array[index] = pixels  # a grey image fills all three channels
     if array is None:
-        raise DataError(f"{title} must find at least one image, got none; add images")
+        raise DataError(f"cannot read {title}: there is no image; add images")
     return Decoded(torch.from_numpy(array), told)
 
 
@@ -204,4 +204,4 @@ def _empty(shape: tuple[int, ...], title: str) -> np.ndarray:
     try:
         return np.empty(shape, dtype=np.uint8)
     except (MemoryError, ValueError) as error:
-        raise DataError(f"{what} must fit into memory, got too many; give a smaller size") from error
+        raise DataError(f"{what} do not fit into memory; give a smaller size") from error

@@ -107,11 +107,11 @@ def checked(data: ImageData, *, with_test: bool = True, remedy: str = "replace t
             )
         if len(images) != len(labels) or len(images) == 0:
             raise DataError(
-                f"images and labels must be equal in number and not none in {where}, got {len(images)} "
-                f"images, {len(labels)} labels; {remedy}"
+                f"there must be a label for each image, and at least one image, in {where}, got "
+                f"{len(images)} images, {len(labels)} labels; {remedy}"
             )
         if images[0].numel() == 0:
-            raise DataError(f"images must have pixels in {where}, got {list(images.shape)}; {remedy}")
+            raise DataError(f"images must have pixels in {where}, got none in {list(images.shape)}; {remedy}")
         lowest, highest = int(labels.min()), int(labels.max())
         if lowest < 0 or highest >= len(data.class_names):
             raise DataError(

@@ -65,7 +65,7 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
         return _download(name=name, fetch=fetch, look=look, wanted=f"{wanted}: {looked}")
     if in_part is not None:
         raise in_part
-    raise DataError(f"{name} must be in one of the places looked at, got nothing in {looked}; {wanted}")
+    raise DataError(f"cannot find {name}: nothing of it is in {looked}; {wanted}")
 
 
 def absolute(text: str) -> Path:
@@ -78,7 +78,7 @@ def expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise DataError(f"the home folder must be known, got {text} and no home; give a full path") from error
+        raise DataError(f"cannot expand {text}: the system tells no home folder; give a full path") from error
 
 
 def is_file(path: Path) -> bool:
@@ -113,7 +113,7 @@ def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
                 path.replace(target)
     except (*UNREADABLE, RuntimeError, ImportError, http.client.HTTPException) as error:
         raise DataError(
-            f"{name} must be on disk or within reach of a download, got {one_line(error)}; "
+            f"cannot download {name}, which is not on disk either: {one_line(error)}; "
             f"check the network, or {wanted}"
         ) from error
     return _first(look, cache, name)
@@ -123,4 +123,4 @@ def _first(look: Look, place: Path, name: str) -> Source:
     for found in look(place):
         if isinstance(found, Source):
             return found
-    raise DataError(f"the download of {name} must be whole, got a part of it in {place}; try again")
+    raise DataError(f"cannot use the download of {name}: {place} has only a part of it; try again")

@@ -40,8 +40,8 @@ class StackedNetwork(nn.Module):
         """
         if self.training and isinstance(task, Tensor) and self._normalises_by_head:
             raise ValueError(
-                "batches of several heads with normalisation=batch and weights=binary cannot be stacked: set "
-                "training.stacked=false, got a head for each example"
+                "cannot train the seeds at once: with normalisation=batch and weights=binary a batch must be "
+                "of one head, got a head for each example; set training.stacked=false"
             )
         tensors = dict(self.template.named_parameters()) | dict(self.template.named_buffers())
         by_seed = images.unflatten(0, (self.num_seeds, -1))
@@ -86,5 +86,7 @@ def _tensors_by_name(networks: Sequence[nn.Module]) -> dict[str, list[Tensor]]:
     states = [_tensors(network) for network in networks]
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in states]
     if not states or any(each != shapes[0] for each in shapes):
-        raise ValueError(f"stacked networks must have one structure, got {len(states)} networks that differ")
+        raise ValueError(
+            f"cannot stack {len(states)} networks: they must have the same structure, got others"
+        )
     return {name: [state[name] for state in states] for name in states[0]}

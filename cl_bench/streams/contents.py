@@ -21,7 +21,7 @@ def check_stream(stream: TaskStream) -> None:
             would be right in 100 % of tests.
     """
     if not stream.train:
-        raise ValueError("a stream must have a task to train on, got none")
+        raise ValueError("a stream must have a task to train on, got none; return one from its builder")
     for part in ("train", "validation", "test"):
         tasks = getattr(stream, part)
         if empty := _empty(tasks):

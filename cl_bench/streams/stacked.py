@@ -38,8 +38,8 @@ def stack_streams(streams: Sequence[TaskStream]) -> TaskStream:
             sizes = sorted({len(task) for task in same})
             if len(sizes) > 1:
                 raise ValueError(
-                    f"seeds that are trained at once need tasks of one size, got {sizes} {parts} examples in "
-                    f"task {number}: set training.stacked=false"
+                    f"seeds that are trained at once must have tasks of one size, got {sizes} {parts} "
+                    f"examples in task {number}; set training.stacked=false"
                 )
         return tuple(StackedTask(same) for same in tasks)
 
