@@ -27,10 +27,21 @@ HANDED = {
     "tracking": ("run", "about"),
 }
 
-NEEDED = (
-    *("strategy", "benchmark", "model", "training", "tracking", "plugins", "loggers"),
-    *("seed", "seeds", "seed_for", "study", "results_dir", "resume"),
-)
+NEEDED = [
+    "strategy",
+    "benchmark",
+    "model",
+    "training",
+    "tracking",
+    "plugins",
+    "loggers",
+    "seed",
+    "seeds",
+    "seed_for",
+    "study",
+    "results_dir",
+    "resume",
+]
 
 
 class Problem(NamedTuple):
@@ -75,7 +86,7 @@ class Checker:
         """Yield the problems of settings, given as resolved dictionaries and lists."""
         deleted = [name for name in NEEDED if name not in settings]
         if deleted:
-            yield Problem((deleted[0],), f"a run needs {deleted[0]}, which is not there")
+            yield Problem((deleted[0],), f"a run needs {deleted[0]}, which was deleted: leave it in")
             return
         yield from self._of_targets(settings)
         yield from _of_the_run(settings)
@@ -130,7 +141,9 @@ class Checker:
         except NotThereError as error:
             near = _near(error.wrong, error.near)
             hint = f"; did you mean {str(target).rpartition('.')[0]}.{near}?" if near else ""
-            yield Problem((f"{prefix}.{TARGET}",), f"{prefix}.{TARGET}={target} is not there: {error}{hint}")
+            yield Problem(
+                (f"{prefix}.{TARGET}",), f"{prefix}.{TARGET}={target} does not exist: {error}{hint}"
+            )
             return
         if signature is None:
             return
@@ -171,7 +184,7 @@ def _of_names(
 ) -> Iterator[Problem]:
     """Yield settings that are not taken, such as those that the run itself gives, and missing settings."""
     for name in (each for each in also if each in handed):
-        yield Problem((f"training.{name}",), f"training.{name} is what the run itself gives: leave it out")
+        yield Problem((f"training.{name}",), f"training.{name} is given by the run itself: leave it out")
     for name in () if signature.open else (*own, *also):
         if name not in signature.parameters:
             full = f"{prefix}.{name}" if name in own else f"training.{name}"

@@ -60,7 +60,11 @@ def _places(module: str, package: str) -> list[str]:
 @cache
 def _say_missing(module: str, package: str) -> None:
     """Warn, once for each, about an entry point whose package is not there."""
-    print(f"cl-bench: the entry point of {package} names {module}, which is not there", file=sys.stderr)
+    print(
+        f"cl-bench: cannot read the configurations of {package}: its entry point cl_bench.conf names "
+        f"{module}, which is not installed; install the package again, or correct its pyproject.toml",
+        file=sys.stderr,
+    )
 
 
 def choices(group: str) -> dict[str, Path]:

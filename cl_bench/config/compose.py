@@ -142,7 +142,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
         written = flatten(_container(config, resolve=False))
         missing = sorted(name for name, value in written.items() if value == "???") or [str(error.full_key)]
         have = "has" if len(missing) == 1 else "have"
-        raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got none") from error
+        raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got no value") from error
 
 
 def settings(config: DictConfig) -> dict[str, Any]:

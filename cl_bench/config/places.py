@@ -34,8 +34,8 @@ def expanded(path: str) -> str:
         return str(Path(path).expanduser())
     except RuntimeError as error:
         raise ValueError(
-            f"{path} must begin with a home folder, got {path.partition('/')[0]}, which is none; a folder of "
-            f"that name is written ./{path}"
+            f"cannot expand {path}: {path.partition('/')[0]} is no home folder; a folder of that name is "
+            f"written ./{path}"
         ) from error
 
 

@@ -186,12 +186,12 @@ def _refused(
     for problem in problems:
         if not any(_touches(name, key.lstrip("+")) for name in problem.settings for key in taken):
             yield "", problem.message
-    settled = None if problems and not problems[0].settings else plain(base)
+    resolved = None if problems and not problems[0].settings else plain(base)
     for key, overrides in taken.items():
         for each in overrides:
             found = problems
             if each not in first:
-                quick = settled and _with_value(settled, each)
+                quick = resolved and _with_value(resolved, each)
                 found = list(
                     checker.problems_of(quick) if quick else checker.problems(with_overrides(base, [each]))
                 )

@@ -31,7 +31,9 @@ def test_data(config: DictConfig) -> str:
 def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
     """Return the configuration without Hydra's part, and with all that is known of its tuning under `tuning`.
 
-    That is: the choices of benchmark and strategy, the files of tuned settings and those of their Defaults, and what they tell of the search. What was given to compose the configuration is there, too."""
+    That is: the choices of benchmark and strategy, the files of tuned settings and those of their Defaults,
+    and what they tell of the search. What was given to compose the configuration is there, too.
+    """
     found = found_by(read_files(hydra))
     with open_dict(config):
         search = config.get(TUNING)

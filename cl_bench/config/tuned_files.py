@@ -19,10 +19,17 @@ from cl_bench.records.identity import is_incidental
 TUNING = "tuning"  # the key in a file and in a composed configuration
 GROUPS = ("tuning", "tuned")  # what `cl-bench tune` wrote comes before our own
 NOT_SEARCHED = "none"
-_NO_PROTOCOL = (  # what a search sets in its own way, and what trains nothing
-    *("seed", "seeds", "seed_for", "benchmark.validation_share", "benchmark.class_order"),
-    *("training.test_on", "training.test_last", "training.test_batch_size", "expected"),
-)
+_NO_PROTOCOL = [  # what a search sets in its own way, and what trains nothing
+    "seed",
+    "seeds",
+    "seed_for",
+    "benchmark.validation_share",
+    "benchmark.class_order",
+    "training.test_on",
+    "training.test_last",
+    "training.test_batch_size",
+    "expected",
+]
 
 
 class TunedFile(NamedTuple):

@@ -85,7 +85,7 @@ def read(
 def _folder(option: str, value: str) -> str:
     folder = Path(expanded(value)).resolve()
     if not folder.is_dir():
-        raise WordError(f"{option} must be given a folder of YAML files, got {value!r}, which is none")
+        raise WordError(f"{option} must be given a folder of YAML files, got {value!r}, which is no folder")
     return str(folder)
 
 
@@ -161,8 +161,12 @@ def one_run(overrides: Sequence[str]) -> list[str]:
             name, _, value = word.partition("=")
             listed = shell_word(f"{'seeds' if name == 'seed' else name}=[{value}]")
             raise WordError(
-                f"{word} gives one run several values: `cl-bench run -m {shell_word(word)}` sweeps, "
-                + (f"{listed} trains them in one job" if name == "seed" else f"a list is written {listed}")
+                f"{word} gives one run several values: `cl-bench run -m {shell_word(word)}` makes a run of "
+                + (
+                    f"each; {listed} trains them in one job"
+                    if name == "seed"
+                    else f"each; one list is {listed}"
+                )
             )
     return list(overrides)
 
