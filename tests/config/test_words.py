@@ -189,7 +189,10 @@ def command(tmp_path, capsys, monkeypatch, process_as_before):
         (["optimizer=adamw"], "There is training.optimizer: optimizer must be one of adam, sgd, got"),
         (["training.optimizer=adamw"], "optimizer must be one of adam, sgd"),
         (["training.weight_decay=1e-4"], "there is no setting training.weight_decay, nor one like it"),
-        (["seed=0,1"], "seed=0,1 gives one run several values: `cl-bench run -m seed=0,1` makes a run of each"),
+        (
+            ["seed=0,1"],
+            "seed=0,1 gives one run several values: `cl-bench run -m seed=0,1` makes a run of each",
+        ),
         (["training.epochs=range(1,3)"], "gives one run several values"),
         (["tuned=null"], "tuned=null is no choice: type tuned=none"),
         (["strategy=finetune", "strategy.temperature=3"], "choices that have it: strategy=bayesbinn"),

@@ -212,7 +212,10 @@ def test_no_report_takes_trials_for_results(tune, tmp_path, capsys):
         (["strategy=finetune", "benchmark=permuted_digits", "training.learning_rate=1"], "nothing to search"),
         ([*EWC, "strategy.strength=interval(3,1)"], "start < end"),
         ([*EWC, "training.epochs=abc", "tune.trials=1"], "epochs"),
-        ([*EWC, "training.learning_rate=1e30", "strategy.strength=1,2"], "cannot choose settings: all 2 trials failed"),
+        (
+            [*EWC, "training.learning_rate=1e30", "strategy.strength=1,2"],
+            "cannot choose settings: all 2 trials failed",
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_one_line_and_nothing_is_written(tune, tmp_path, arguments, expected):
