@@ -9,7 +9,13 @@ from pathlib import Path
 from cl_bench.config.places import conf_folder
 
 GROUPS = (
-    *("experiment", "benchmark", "benchmark/dataset", "strategy", "model", "training", "tracking"),
+    "experiment",
+    "benchmark",
+    "benchmark/dataset",
+    "strategy",
+    "model",
+    "training",
+    "tracking",
     "hydra/launcher",
 )
 

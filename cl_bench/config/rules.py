@@ -7,7 +7,6 @@ to the base class, is followed there. What cannot be decided so is left to the c
 """
 
 import ast
-import builtins
 import importlib
 from collections.abc import Iterator, Mapping
 from types import CodeType
@@ -19,14 +18,9 @@ from cl_bench.config.sources import Found, NotThereError, Source, look_up
 
 MOST_CALLS = 5  # from function to function
 # what a rule may call besides the checks: none of them does anything
-SAFE = {
-    name: getattr(builtins, name)
-    for name in (
-        *("abs", "all", "any", "bool", "dict", "enumerate", "float", "int", "isinstance", "len", "list"),
-        *("map", "max", "min", "range", "repr", "round", "set", "sorted", "str", "sum", "tuple", "type"),
-        *("zip", "filter", "ValueError", "TypeError"),
-    )
-}
+TYPES = [bool, dict, float, int, list, range, set, str, tuple, type]
+FUNCTIONS = [abs, all, any, enumerate, filter, isinstance, len, map, max, min, repr, round, sorted, sum, zip]
+SAFE: dict[str, Any] = {each.__name__: each for each in [*TYPES, *FUNCTIONS, ValueError, TypeError]}
 LIBRARY = ("math", "numbers", "collections.abc", "typing")  # whose names rules may use
 
 

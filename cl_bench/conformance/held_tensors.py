@@ -15,17 +15,25 @@ from torch import Tensor, nn
 from cl_bench.streams.tasks import TaskData
 
 # of the batch, the task or the test at hand, and no memory of earlier ones
-OF_THE_MOMENT = frozenset(
-    {
-        *("experience", "dataloader", "adapted_dataset", "mbatch", "mb_output", "loss", "clock", "evaluator"),
-        *("current_eval_stream", "_eval_streams", "optimizer", "is_training", "_own_dataset", "_fits"),
-    }
-)
-KIT = "cl_bench.testing."
-PLAIN = (
-    *(str, bytes, int, float, complex, bool, type(None)),
-    *(type, ModuleType, BuiltinFunctionType, torch.dtype),
-)
+OF_THE_MOMENT = {
+    "experience",
+    "dataloader",
+    "adapted_dataset",
+    "mbatch",
+    "mb_output",
+    "loss",
+    "clock",
+    "evaluator",
+    "current_eval_stream",
+    "_eval_streams",
+    "optimizer",
+    "is_training",
+    "_own_dataset",
+    "_fits",
+}
+KIT = __name__.rpartition(".")[0]
+NUMBERS_AND_TEXTS = (str, bytes, int, float, complex, bool, type(None))
+PLAIN = (*NUMBERS_AND_TEXTS, type, ModuleType, BuiltinFunctionType, torch.dtype)
 
 
 def reachable(strategy: Any) -> Iterator[Any]:
@@ -49,7 +57,7 @@ def reachable(strategy: Any) -> Iterator[Any]:
 def _parts(found: Any) -> Iterator[Any]:
     if isinstance(found, Tensor | TaskData | torch.Generator) or hasattr(found, "origin_stream"):
         return
-    if type(found).__module__.startswith(KIT):  # a plugin that watches the strategy
+    if type(found).__module__.startswith(f"{KIT}."):  # a plugin that watches the strategy
         return
     if isinstance(found, dict):
         yield from found.values()

@@ -14,8 +14,12 @@ from cl_bench.learner.seeds import global_generators_restored
 PARTS = {"train": "training", "validation": "validation", "test": "test"}  # of a stream, and their adjectives
 # nothing is copied on its way: all images in every task, in the first as they lie in memory
 WHOLE = (
-    *("benchmark=permuted_digits", "benchmark.num_tasks=2", "benchmark.permute_first=false"),
-    *("benchmark.validation_share=0.0", "training.batch_size=256", "training.epochs=1"),
+    "benchmark=permuted_digits",
+    "benchmark.num_tasks=2",
+    "benchmark.permute_first=false",
+    "benchmark.validation_share=0.0",
+    "training.batch_size=256",
+    "training.epochs=1",
 )
 
 

@@ -17,8 +17,24 @@ from cl_bench.data.peculiar import listed
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz")
 IMAGES = (
-    *(".apng", ".bmp", ".dib", ".gif", ".jfi", ".jfif", ".jif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"),
-    *(".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+    ".apng",
+    ".bmp",
+    ".dib",
+    ".gif",
+    ".jfi",
+    ".jfif",
+    ".jif",
+    ".jpe",
+    ".jpeg",
+    ".jpg",
+    ".pbm",
+    ".pgm",
+    ".png",
+    ".pnm",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
 )
 SPLITS = ("train", "test")
 MAX_IMAGE_BYTES = 2**26  # of one file in an archive

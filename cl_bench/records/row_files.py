@@ -30,7 +30,7 @@ class Limit(NamedTuple):
     or_nan: bool = False
 
     def holds(self, value: float) -> bool:
-        return self.low <= value <= self.high or (self.or_nan and value != value)
+        return self.low <= value <= self.high or (self.or_nan and math.isnan(value))
 
     def rule(self) -> str:
         if self.high not in (MOST, math.inf):
@@ -174,7 +174,7 @@ def _parse(kind: Any, lines: Sequence[bytes], num_columns: int) -> list[Any]:
         if name in limits and not _all_hold(limits[name], values):
             raise ValueError
         if "nan" in column:  # always the same object, so that rows with equal lines are equal
-            values = [math.nan if value != value else value for value in values]
+            values = [math.nan if math.isnan(value) else value for value in values]
         columns.append(values)
     return list(map(kind, *columns))
 
