@@ -81,8 +81,8 @@ def answer(verb: str, *rest: str) -> int:
 
 def overview() -> str:
     """List the names of every group's choices, a line a group."""
-    found = {group: choices(group) for group in GROUPS if choices(group)}
-    width = max(len(group) for group in found)
+    by_group = {group: choices(group) for group in GROUPS if choices(group)}
+    width = max(len(group) for group in by_group)
     return "Choices\n" + "\n".join(
-        f"  {group:<{width}} = {', '.join(names)}" for group, names in found.items()
+        f"  {group:<{width}} = {', '.join(names)}" for group, names in by_group.items()
     )

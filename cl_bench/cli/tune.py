@@ -108,7 +108,7 @@ def read(arguments: Sequence[str]) -> Request:
 
 def _overrides(arguments: Sequence[str]) -> list[Override]:
     """Parse the words as overrides; --config-dir becomes Hydra's setting for it."""
-    left, found = list(arguments), []
+    left, words = list(arguments), []
     while left:
         argument = left.pop(0)
         if argument in ("--config-dir", "-cd") and left:
@@ -122,5 +122,5 @@ def _overrides(arguments: Sequence[str]) -> list[Override]:
             raise ValueError(f"cl-bench tune takes settings as name=value, got {argument}")
         else:
             argument = override(argument, several=True)
-        found.append(argument)
-    return OverridesParser.create().parse_overrides(found)
+        words.append(argument)
+    return OverridesParser.create().parse_overrides(words)

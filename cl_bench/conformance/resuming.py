@@ -120,7 +120,7 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
     Args:
         generators: seed of the global ones; where they stand must not matter to what continues.
     """
-    run, found = _run(subject), list[Any]()
+    run, measured = _run(subject), list[Any]()
     strategy = run.strategy
 
     def step() -> None:
@@ -131,7 +131,7 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
     with global_generators_restored(generators):
         try:
             for each in _measured(run, start if start != Start() else None):
-                found.append(each)
+                measured.append(each)
                 if isinstance(each, Record):
                     continue
                 start = Start(each.state.after_task, _through_a_file(strategy.state()))
@@ -139,7 +139,7 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
                     break
         except StoppedError:
             start = start._replace(in_task=_through_a_file(strategy.state()))
-        rows = [_row(each) for each in found]
+        rows = [_row(each) for each in measured]
         return Part(rows, start, weights_sha256(strategy), strategy.steps_taken)
 
 
@@ -147,10 +147,10 @@ def _measured(run: Run, start: Start | None) -> Iterator[Any]:
     return measurements(run.strategy, run.benchmark, seed=0, test_on="test", test_last=None, start=start)
 
 
-def _row(found: Any) -> tuple[str, ...]:
+def _row(record: Any) -> tuple[str, ...]:
     """Return a record or a state as texts, without seconds; nan equals nan."""
     return tuple(
-        map(repr, found if isinstance(found, Record) else found.state._replace(training_seconds=0.0))
+        map(repr, record if isinstance(record, Record) else record.state._replace(training_seconds=0.0))
     )
 
 

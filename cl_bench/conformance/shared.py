@@ -52,7 +52,7 @@ def _contents(run: Run) -> Iterator[tuple[str, Any]]:
             zip(getattr(run.stream, part), experiences, strict=True), start=1
         ):
             of_task = f"of {adjective} task {number}"
-            found: list[tuple[str, Any]] = [
+            contents: list[tuple[str, Any]] = [
                 (f"the {adjective} images", task.shared.images),
                 (f"the labels {of_task}", task.labels),
                 (f"the targets {of_task}", list(experience.dataset.targets)),
@@ -60,7 +60,7 @@ def _contents(run: Run) -> Iterator[tuple[str, Any]]:
                 *((f"the {name} of the view {of_task}", each) for name, each in _tensors(task.view)),
                 *((f"the {name} of the scaling {of_task}", each) for name, each in _tensors(task.to_float)),
             ]
-            for name, value in found:
+            for name, value in contents:
                 if value is not None and (isinstance(value, list) or id(value) not in seen):
                     seen.add(id(value))
                     yield name, value

@@ -92,7 +92,7 @@ def read_tree(tree: Tree, *, path: Path, name: str, size: int | None, described:
     labels = torch.tensor([number[key[1]] for key in keys], dtype=torch.int64)
     num_train = sum(key[0] == "train" for key in keys)
     images = decoded.images
-    told = [f"{count:,} of {len(keys):,} images: {what}" for what, count in decoded.told.items()]
+    notes = [f"{count:,} of {len(keys):,} images: {what}" for what, count in decoded.told.items()]
     return ImageData(
         name=name,
         train_images=images[:num_train],
@@ -101,7 +101,7 @@ def read_tree(tree: Tree, *, path: Path, name: str, size: int | None, described:
         test_labels=labels[num_train:],
         class_names=class_names,
         source=described,
-        notes=tuple(f"{path.name}: {note}" for note in (*tree.left_out.notes(), *told)),
+        notes=tuple(f"{path.name}: {note}" for note in (*tree.left_out.notes(), *notes)),
         channels_last=False,
     )
 
