@@ -48,7 +48,8 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     others: dict[int, str] = {}
     all_swept: set[str] = set()
     for (study, benchmark, _), group in groups.items():
-        swept = swept_settings([run.settings for run in group if run.records])
+        recorded = [run for run in group if run.records]
+        swept = swept_settings([run.settings for run in recorded], neutral=_neutral(recorded))
         if len(protocols[study, benchmark]) > 1:
             swept = list(dict.fromkeys([*swept, TEST_LAST]))
         names = short_names(swept)
@@ -84,15 +85,31 @@ def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:
     return found
 
 
-def swept_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The dotted keys with more than one value, in the order of the configuration."""
+def _neutral(runs: Iterable[Run]) -> dict[str, Any]:
+    """The value that a setting which came later has in runs that lack it, by its dotted key."""
+    found = dict(LATER)
+    for run in runs:
+        told = run.about.get("neutral")
+        found |= told if isinstance(told, dict) else {}
+    return found
+
+
+def swept_settings(
+    settings: Sequence[Mapping[str, Any]], *, neutral: Mapping[str, Any] | None = None
+) -> list[str]:
+    """The dotted keys with more than one value, in the order of the configuration.
+
+    Args:
+        neutral: the values of settings in runs that lack them; None: of those that have always been known.
+    """
+    neutral = LATER if neutral is None else neutral
     values: dict[str, set[str]] = defaultdict(set)
     for one in settings:
         for key, value in one.items():
             values[key].add(shown(value))
-    for key in values.keys() & LATER.keys():
+    for key in values.keys() & neutral.keys():
         if any(key not in one for one in settings):
-            values[key].add(shown(LATER[key]))
+            values[key].add(shown(neutral[key]))
     return [key for key, found in values.items() if len(found) > 1 and not _names_no_method(key)]
 
 
