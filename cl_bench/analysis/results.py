@@ -21,6 +21,10 @@ class Results:
     """Runs with their methods, and what follows from them, made when it is first asked for.
 
     No table in it has columns of settings: none can pass for a measurement.
+
+    >>> results = Results.read("results/reference/digits")
+    >>> results.summary["num_seeds"].unique().tolist(), len(results.left_out())
+    ([5], 0)
     """
 
     def __init__(self, found: Sequence[Run]) -> None:
