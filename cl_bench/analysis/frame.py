@@ -75,7 +75,7 @@ def matrix_frame(
     4    ewc     0           2        1       0.7
     5    ewc     0           2        2       0.8
     """
-    matrix = np.ma.filled(np.ma.asarray(accuracy, dtype=float), np.nan)
+    matrix: np.ndarray = np.ma.filled(np.ma.asarray(accuracy, dtype=float), np.nan)
     if matrix.ndim != 2 or matrix.shape[1] == 0 or matrix.shape[0] != 1 + matrix.shape[1]:
         raise ValueError(f"accuracy must have shape [1 + num_tasks, num_tasks], got {matrix.shape}")
     tests = tuple(
