@@ -46,7 +46,8 @@ def comparison(
         values: a row a run, as `run_metrics` gives them.
         margin: of what counts as equivalent, in the unit of the metrics.
 
-    >>> values = pd.DataFrame({"method": ["ewc"] * 3 + ["si"] * 3, "seed": [0, 1, 2] * 2})
+    >>> values = pd.DataFrame({"seed": [0, 1, 2] * 2})
+    >>> values["method"] = ["ewc"] * 3 + ["si"] * 3
     >>> values["average_accuracy"] = [0.90, 0.92, 0.91, 0.80, 0.81, 0.83]
     >>> values = values.assign(study="few", benchmark="digits")
     >>> table = comparison(values, metrics=["average_accuracy"])

@@ -41,7 +41,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     >>> from cl_bench.records.rows import Record
     >>> from cl_bench.records.runs import Run
     >>> tests = [Record(0, 1, 1, 0.9, 0.4, 100)]
-    >>> run = Run(Path("few/a"), "few", "digits", "ewc", 0, num_tasks=1, records=tests)
+    >>> run = Run(Path("few/a"), "few", strategy="ewc", seed=0, records=tests)
     >>> weak, strong = ({"strategy.strength": strength} for strength in (1, 100))
     >>> found = [run._replace(settings=settings) for settings in (weak, strong)]
     >>> labelled, swept = with_methods(found)

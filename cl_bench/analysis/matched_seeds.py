@@ -95,8 +95,9 @@ def moving_together(parts: pd.DataFrame) -> dict[str, np.ndarray]:
     Returns:
         Factor -> the level of each run, [n], from 0.
 
-    >>> parts = pd.DataFrame({"init": [0, 1, 1], "order": [5, 6, 6], "noise": [0, 0, 1]})
-    >>> {name: levels.tolist() for name, levels in moving_together(parts).items()}
+    >>> levels = {"init": [0, 1, 1], "order": [5, 6, 6], "noise": [0, 0, 1]}
+    >>> factors = moving_together(pd.DataFrame(levels))
+    >>> {name: factor.tolist() for name, factor in factors.items()}
     {'init + order': [0, 1, 1], 'noise': [0, 0, 1]}
     """
     factors: dict[tuple[int, ...], list[str]] = {}

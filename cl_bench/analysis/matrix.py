@@ -106,8 +106,9 @@ class Measures(NamedTuple):
         learned: the accuracy on each task when it was learned, [T].
         seen: the mean accuracy on the tasks seen so far, [T].
 
-    >>> (run,) = matrices(matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc"))
-    >>> isinstance(run.measures, Measures), round(run.measures.metrics["forgetting"], 4)
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> measures = matrices(frame)[0].measures
+    >>> isinstance(measures, Measures), round(measures.metrics["forgetting"], 4)
     (True, 0.2)
     """
 

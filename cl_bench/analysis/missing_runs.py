@@ -29,10 +29,10 @@ def missing(runs: Sequence[Run]) -> list[str]:
     >>> from cl_bench.records.runs import Run
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "sweep.json").write_text('{"strategy": ["ewc", "si"]}')
+    ...     path = Path(folder)
+    ...     _ = (path / "sweep.json").write_text('{"strategy": ["ewc", "si"]}')
     ...     settings = {"strategy.name": "ewc"}
-    ...     run = Run(Path(folder) / "a", "few", status="finished", settings=settings)
-    ...     missing([run])
+    ...     missing([Run(path / "a", "few", status="failed", settings=settings)])
     ['few: 1 of 2 runs of the last sweep have not begun: strategy=si.']
     """
     notes = []
@@ -126,8 +126,9 @@ def read_plan(folder: Path) -> dict[str, list[str]]:
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "sweep.json").write_text('{"strategy": ["ewc", "si"]}')
-    ...     read_plan(Path(folder))
+    ...     path = Path(folder)
+    ...     _ = (path / "sweep.json").write_text('{"strategy": ["ewc", "si"]}')
+    ...     read_plan(path)
     {'strategy': ['ewc', 'si']}
     """
     try:
@@ -158,11 +159,11 @@ def read_left_out(folder: Path) -> list[dict[str, list[str]]]:
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> text = '{"strategy": ["joint", "si"], "left_out": [{"strategy": ["joint"]}]}'
+    >>> text = '{"strategy": ["mas", "si"], "left_out": [{"strategy": ["mas"]}]}'
     >>> with TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "sweep.json").write_text(text)
     ...     read_left_out(Path(folder))
-    [{'strategy': ['joint']}]
+    [{'strategy': ['mas']}]
     """
     try:
         entries = read_json(folder / FILE).get(LEFT_OUT, [])

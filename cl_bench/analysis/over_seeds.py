@@ -24,7 +24,8 @@ def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: f
         by: the columns that name the place.
 
     >>> drifts = {"after_task": [1, 1, 2, 2], "drift": [1.0, 3.0, 5.0, np.inf]}
-    >>> values = pd.DataFrame(drifts).assign(study="few", benchmark="digits", method="vcl")
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl"}
+    >>> values = pd.DataFrame(drifts).assign(**about)
     >>> table = over_seeds(values, "drift", by=["after_task"])
     >>> table[["after_task", "mean", "num_seeds"]]
        after_task  mean  num_seeds
@@ -51,8 +52,9 @@ def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
         states: as `states` gives them.
         column: one of `State`.
 
-    >>> values = {"after_task": [0, 1, 0, 1], "frozen": [0.0, 0.2, 0.0, 0.4]}
-    >>> table = pd.DataFrame(values).assign(study="few", benchmark="digits", method="vcl")
+    >>> frozen = {"after_task": [0, 1, 0, 1], "frozen": [0.0, 0.2, 0.0, 0.4]}
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl"}
+    >>> table = pd.DataFrame(frozen).assign(**about)
     >>> state_curves(table, "frozen")[["after_task", "mean", "num_seeds"]].round(4)
        after_task  mean  num_seeds
     0           0   0.0          2
@@ -64,7 +66,8 @@ def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
 def seen_and_unseen(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """A column of the records (entropy, ...) on tasks learned already, and on those still to come.
 
-        1/t sum_{j<=t} U[t, j] (seen),   1/(T-t) sum_{j>t} U[t, j] (unseen)   for t = 0..T
+        seen:   1/t sum_{j<=t} U[t, j]
+        unseen: 1/(T-t) sum_{j>t} U[t, j]   for t = 0..T
 
     These are of each run and of the tasks tested; then over seeds. Columns: those of `over_seeds`, by seen
     and after_task.

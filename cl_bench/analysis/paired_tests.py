@@ -120,11 +120,12 @@ def paired(values: ArrayLike, *, level: float = 0.95) -> Paired:
 def wilcoxon(values: ArrayLike) -> float:
     """The two-sided p of Wilcoxon's signed-rank test, exact, with ties and zeros.
 
-        W = sum of the ranks of |difference| over the positive differences; of ties the mean rank
+        W = sum of the ranks of |difference| over the positive differences
         p = 2 min(P(W <= w), P(W >= w))
 
-    Each nonzero difference has either sign with the same chance; zeros are ranked and then dropped (Pratt
-    1959). All zero: 1. (Own code: scipy's takes a second to import, and is not exact with ties.)
+    Ties have their mean rank. Each nonzero difference has either sign with the same chance; zeros are ranked
+    and then dropped (Pratt 1959). All zero: 1. (Own code: scipy's takes a second to import, and is not exact
+    with ties.)
 
     Args:
         values: differences [n].

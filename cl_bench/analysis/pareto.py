@@ -17,10 +17,11 @@ def pareto(summary: pd.DataFrame, cost: str, *, gain: str = "average_accuracy") 
     Args:
         summary: one benchmark's rows of `summary`.
 
-    >>> table = pd.DataFrame({"method": ["ewc", "vcl", "si"], "study": "few", "benchmark": "b"})
-    >>> table = table.assign(bits_mean=[2, 4, 3], accuracy_mean=[0.8, 0.9, 0.7])
-    >>> table = table.assign(bits_low=0, bits_high=9, accuracy_low=0, accuracy_high=1)
-    >>> found = pareto(table, "bits", gain="accuracy")
+    >>> table = pd.DataFrame({"method": ["ewc", "vcl", "si"]})
+    >>> table = table.assign(study="few", benchmark="digits")
+    >>> table = table.assign(bits_mean=[2, 4, 3], bits_low=0, bits_high=9)
+    >>> table = table.assign(gain_mean=[0.8, 0.9, 0.7], gain_low=0, gain_high=1)
+    >>> found = pareto(table, "bits", gain="gain")
     >>> found[["method", "cost_mean", "gain_mean", "front"]]  # ewc beats si in both
       method  cost_mean  gain_mean  front
     0    ewc          2        0.8   True

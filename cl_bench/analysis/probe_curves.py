@@ -19,7 +19,8 @@ def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
     >>> columns = ["training_on", "on_task", "step", "accuracy"]
     >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
     >>> probes = pd.DataFrame(tests, columns=columns)
-    >>> probes = probes.assign(study="few", benchmark="digits", method="ewc", run="a")
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
     >>> probe_curves(probes)[["on_task", "training_on", "step", "mean"]]
        on_task  training_on  step  mean
     0        1            1    10   0.9
@@ -35,10 +36,10 @@ def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
 def gap_curves(probes: pd.DataFrame) -> pd.DataFrame:
     """What the training of a task does to the tasks before it, step by step: the stability gap on average.
 
-        mean over t > 1 and j < t of A(j, e_{t-1} + n) - A(j, e_{t-1}),   n steps into task t
+        mean over t > 1 and j < t of A(j, e_{t-1} + n) - A(j, e_{t-1})
 
-    It is for those n at which all of these are tested; then over seeds. Source: De Lange et al. 2023, for
-    A(j, n) and e_t. Columns: those of `over_seeds`, by steps_since.
+    n counts the steps into task t. It is for those n at which all of these are tested; then over seeds.
+    Source: De Lange et al. 2023, for A(j, n) and e_t. Columns: those of `over_seeds`, by steps_since.
 
     Args:
         probes: as `read_probes` gives them.
@@ -46,7 +47,8 @@ def gap_curves(probes: pd.DataFrame) -> pd.DataFrame:
     >>> columns = ["training_on", "on_task", "step", "accuracy"]
     >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
     >>> probes = pd.DataFrame(tests, columns=columns)
-    >>> probes = probes.assign(study="few", benchmark="digits", method="ewc", run="a")
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
     >>> gap_curves(probes)[["steps_since", "mean"]].round(4)
        steps_since  mean
     0            5  -0.4

@@ -89,10 +89,12 @@ def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
     Raises:
         AnalysisError: for a row that says too little, or what it should not; names the row.
 
-    >>> rows = [{"strategy": "vcl", "accuracy": 90.0}, {"strategy": "ewc", "accuracy": 84.0}]
-    >>> common = {"source": "Nguyen et al. 2018", "evidence": "plot", "margin": 1.0}
-    >>> [(one.strategy, one.accuracy) for one in expected_numbers([common | {"rows": rows}])]
-    [('vcl', 90.0), ('ewc', 84.0)]
+    >>> numbers = {"vcl": 90.0, "ewc": 84.0}
+    >>> rows = [{"strategy": name, "accuracy": numbers[name]} for name in numbers]
+    >>> group = {"source": "Nguyen et al. 2018", "evidence": "plot", "margin": 1.0}
+    >>> found = expected_numbers([group | {"rows": rows}])
+    >>> [(one.strategy, one.accuracy, one.margin) for one in found]
+    [('vcl', 90.0, 1.0), ('ewc', 84.0, 1.0)]
     """
     found = []
     for group in _listed(groups, "groups"):
@@ -285,7 +287,7 @@ def against_published(
     >>> with TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "expected.json").write_text(json.dumps(published))
     ...     paths = [Path(folder) / run for run in frame["run"].unique()]
-    ...     runs = [Run(path, "few", strategy="vcl", method="vcl") for path in paths]
+    ...     runs = [Run(at, "few", strategy="vcl", method="vcl") for at in paths]
     ...     table = against_published(runs, frame)
     >>> table[["method", "published", "mean", "verdict"]].round(2)
       method  published   mean verdict

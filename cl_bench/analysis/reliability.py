@@ -16,8 +16,9 @@ def before_and_after(calibration: pd.DataFrame) -> pd.DataFrame:
     Args:
         calibration: as `calibration` gives them.
 
-    >>> bins = pd.DataFrame({"after_task": [1, 2], "on_task": 1, "accuracy": [0.9, 0.5]})
-    >>> bins = bins.assign(num_tasks=2, bin=14, confidence=0.9, num_examples=100)
+    >>> bins = pd.DataFrame({"after_task": [1, 2], "accuracy": [0.9, 0.5]})
+    >>> bins = bins.assign(on_task=1, num_tasks=2, num_examples=100)
+    >>> bins = bins.assign(bin=14, confidence=0.9)
     >>> bins = bins.assign(study="few", benchmark="digits", method="ewc", run="a")
     >>> before_and_after(bins)[["when", "confidence", "accuracy"]]
           when  confidence  accuracy
@@ -47,8 +48,9 @@ def reliability(calibration: pd.DataFrame) -> pd.DataFrame:
     Args:
         calibration: as `calibration` gives them.
 
-    >>> bins = pd.DataFrame({"after_task": [1, 2], "on_task": 1, "accuracy": [0.9, 0.5]})
-    >>> bins = bins.assign(num_tasks=2, bin=14, confidence=0.9, num_examples=100)
+    >>> bins = pd.DataFrame({"after_task": [1, 2], "accuracy": [0.9, 0.5]})
+    >>> bins = bins.assign(on_task=1, num_tasks=2, num_examples=100)
+    >>> bins = bins.assign(bin=14, confidence=0.9)
     >>> bins = bins.assign(study="few", benchmark="digits", method="ewc", run="a")
     >>> reliability(bins)[["when", "confidence", "mean", "share"]]
           when  confidence  mean  share
@@ -76,10 +78,11 @@ def calibration_errors(calibration: pd.DataFrame) -> pd.DataFrame:
     Args:
         calibration: as `calibration` gives them.
 
-    >>> bins = pd.DataFrame({"after_task": [1, 2], "on_task": 1, "accuracy": [0.9, 0.5]})
-    >>> bins = bins.assign(num_tasks=2, bin=14, confidence=0.9, num_examples=100)
+    >>> bins = pd.DataFrame({"after_task": [1, 2], "accuracy": [0.9, 0.5]})
+    >>> bins = bins.assign(on_task=1, num_tasks=2, num_examples=100)
+    >>> bins = bins.assign(bin=14, confidence=0.9)
     >>> bins = bins.assign(study="few", benchmark="digits", method="ewc", run="a")
-    >>> calibration_errors(bins)[["when", "mean"]].round(4)  # forgotten, and as sure
+    >>> calibration_errors(bins)[["when", "mean"]].round(4)  # forgot, still sure
           when  mean
     0      end   0.4
     1  learned   0.0

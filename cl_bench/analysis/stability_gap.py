@@ -35,7 +35,9 @@ class Gap(NamedTuple):
         steps_to_lowest: steps until the lowest.
         steps_to_recovery: until A >= recovered * before, from the lowest on; nan: not in this task.
 
-    >>> gap = Gap(2, 1, 0.9, 0.5, 0.8, 0.4, 0.3, steps_to_lowest=5, steps_to_recovery=10)
+    >>> tests = {"before": 0.9, "lowest": 0.5, "after": 0.8}
+    >>> lost = {"depth": 0.4, "rebound": 0.3}
+    >>> gap = Gap(2, 1, **tests, **lost, steps_to_lowest=5, steps_to_recovery=10)
     >>> round(gap.before - gap.after, 4)  # what was lost for good
     0.1
     """
@@ -215,7 +217,8 @@ def continual_evaluation(probes: pd.DataFrame, *, recovered: float = RECOVERED) 
     >>> columns = ["training_on", "on_task", "step", "accuracy"]
     >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
     >>> probes = pd.DataFrame(tests, columns=columns)
-    >>> probes = probes.assign(study="few", benchmark="digits", method="ewc", run="a")
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
     >>> probes = probes.assign(strategy="ewc", seed=0, probe_seconds=1.0)
     >>> table = continual_evaluation(probes)
     >>> table[["minimum_accuracy", "worst_case_accuracy", "gap_depth"]].round(4)

@@ -49,10 +49,13 @@ def summary(
         states: as `states` gives them.
         found: the `matrices` of the frame, where they are known already; so in the other functions here.
 
-    >>> one = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc", seed=0)
-    >>> other = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.5, 0.8]], method="ewc", seed=1)
-    >>> table = summary(pd.concat([one, other]))
-    >>> table[["method", "num_seeds", "average_accuracy_mean", "forgetting_mean"]].round(4)
+    >>> R = [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]]
+    >>> other = [[0.1, 0.1], [0.9, 0.2], [0.5, 0.8]]
+    >>> one = matrix_frame(R, method="ewc", seed=0)
+    >>> two = matrix_frame(other, method="ewc", seed=1)
+    >>> table = summary(pd.concat([one, two]))
+    >>> means = ["average_accuracy_mean", "forgetting_mean"]
+    >>> table[["method", "num_seeds", *means]].round(4)
       method  num_seeds  average_accuracy_mean  forgetting_mean
     0    ewc          2                    0.7              0.3
     """

@@ -4,7 +4,7 @@ The model: y = mean + sum over factors f of effect_f(level of f) + interaction, 
 level, independent, with mean 0 and variance sigma_f^2; the interaction is drawn once a combination of levels,
 with variance sigma_0^2. Then for two runs, half the squared difference has the expectation
 
-    E (y - y')^2 / 2 = sum over the factors in which they differ of sigma_f^2, plus sigma_0^2
+    E (y - y')^2 / 2 = sigma_0^2 + sum over the factors that differ of sigma_f^2
 
 so that averages over the pairs that differ in the same factors give linear equations for the variances (the
 symmetric sums of Koch 1967). They are solved by least squares, each weighted by its number of pairs. The
@@ -31,7 +31,7 @@ COLUMNS = ("study", "benchmark", "method", "metric", "part", "num_levels", "num_
 def variance_components(values: ArrayLike, factors: Mapping[str, ArrayLike]) -> dict[str, float]:
     """The variance of a metric that each part of the randomness is due to.
 
-        E (y - y')^2 / 2 = sum over the factors in which two runs differ of sigma_f^2, plus sigma_0^2
+        E (y - y')^2 / 2 = sigma_0^2 + sum over the factors that differ of sigma_f^2
 
     The equations are solved by least squares; see the top of this file for the model. Source: the symmetric
     sums of Koch 1967.
