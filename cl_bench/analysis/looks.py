@@ -1,8 +1,8 @@
 """What a method looks like, and which tasks are shown, in figures and on the page alike.
 
-The colours are Okabe and Ito's, told apart by all common kinds of colour vision; markers and dashes tell the
-methods apart where a figure is printed in grey. matplotlib, which takes longer to import than most reports to
-write, is not needed here.
+The colours are Okabe and Ito's, told apart by all common kinds of colour vision. Markers and dashes tell the
+methods apart where a figure is printed in grey. Nothing here needs matplotlib, which takes longer to import
+than most reports to write.
 """
 
 import re

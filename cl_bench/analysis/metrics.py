@@ -5,11 +5,11 @@ after training on tasks 1..t; row 0 is the untrained network. Tasks count from 1
 no task (the transfer and the forgetting of a stream of one task) is nan: there is nothing to measure, which
 is not the same as 0. A nan in the matrix (a run cut short) makes every metric that needs the entry nan.
 
-Where only the last k tasks were tested after each task (`training.test_last`), `accuracy` is a masked array,
-and every mean and maximum is over the entries that are not masked: average accuracy is the mean of R[T, j]
-over the last k tasks; forgetting and backward transfer are means over those of them that came before the last
-task, the best earlier accuracy being over those t at which the task was tested; learning accuracy is the same
-as ever; forward transfer, which needs tests before a task is learned, is nan.
+Where only the last k tasks were tested after each task (`training.test_last`), `accuracy` is a masked array.
+Every mean and maximum is then over the entries that are not masked. Average accuracy is the mean of R[T, j]
+over the last k tasks. Forgetting and backward transfer are means over those of them that came before the last
+task; the best earlier accuracy is over those t at which the task was tested. Learning accuracy is the same as
+ever. Forward transfer, which needs tests before a task is learned, is nan.
 
 What other libraries compute under the same names is in `others`; the same metrics of a loss are in `losses`.
 """
@@ -274,6 +274,6 @@ def _known(values: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Of what is not masked; nan where that is nothing."""
+    """The mean of what is not masked; nan where that is nothing."""
     known = _known(values)
     return float(known.mean()) if known.size else float("nan")

@@ -59,7 +59,7 @@ def mammoth_forward_transfer(accuracy: ArrayLike, *, class_incremental: bool) ->
         1/(T-1) sum_{j>1} (R[j-1, j] - R[0, j])
 
     On class-incremental streams (one head that grows in use) a class that was never trained on is never
-    predicted, so it is 0 minus chance: it says nothing of the method. We give nan.
+    predicted. So it is 0 minus chance, which says nothing of the method. We give nan.
 
     Args:
         accuracy: R [1 + T, T].

@@ -1,8 +1,8 @@
 """Two methods on the same seeds: difference, tests, equivalence, and how many seeds more it would take.
 
 A seed fixes the stream, the first weights and the batches of all methods alike, so that differences on
-matched seeds vary less than the scores. Few seeds are the rule: tests that assume normal differences
-(Student's t) stand beside Wilcoxon's, which does not, and which with fewer than six seeds cannot reach 5 %
+matched seeds vary less than the scores. Few seeds are the rule. So Student's t test, which assumes normal
+differences, stands beside Wilcoxon's, which does not. With fewer than six seeds Wilcoxon's cannot reach 5 %,
 whatever it sees.
 """
 

@@ -1,8 +1,8 @@
 """A study beside the numbers that were published: does it reach them?
 
-A published accuracy p (percent, taken as it stands) and the accuracies x_1..x_n of our seeds, with mean m and
-standard error e = s / sqrt(n), agree within a margin d if both one-sided tests of |E x - p| >= d are refused
-(two one-sided tests, TOST: Schuirmann, J. Pharmacokinet. Biopharm. 1987):
+A published accuracy p (percent) is taken as it stands. The accuracies x_1..x_n of our seeds have the mean m
+and the standard error e = s / sqrt(n). They agree with p within a margin d if both one-sided tests of
+|E x - p| >= d are refused (two one-sided tests, TOST: Schuirmann, J. Pharmacokinet. Biopharm. 1987).
 
     p-value = 1 - F(min(m - (p - d), (p + d) - m) / e) = 1 - F((d - |m - p|) / e)
 

@@ -72,7 +72,7 @@ def calibration_errors(calibration: pd.DataFrame) -> pd.DataFrame:
         ECE = sum_m n_m / N |accuracy_m - confidence_m|
 
     The bins are those of all tasks of a run together, so that tasks that err to either side make up for each
-    other: it is at most the mean of their own errors. Source: Guo et al. 2017. Columns: those of
+    other. So it is at most the mean of their own errors. Source: Guo et al. 2017. Columns: those of
     `over_seeds`, by when.
 
     Args:

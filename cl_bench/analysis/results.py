@@ -58,7 +58,7 @@ class Results:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """As `run_metrics`, with the columns of `seed_parts`."""
+        """The rows of `run_metrics`, with the columns of `seed_parts`."""
         parts = seed_parts([run for run in self.found if run.records])
         return run_metrics(self.frame, accuracies=self.matrices).merge(parts, on=["study", "run"])
 
@@ -77,7 +77,7 @@ class Results:
 
     @cached_property
     def states(self) -> pd.DataFrame:
-        """As `analysis.states`, of complete runs."""
+        """The rows of `analysis.states` for complete runs."""
         return frames.states_frame(self.complete)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 A run with `training.probe_every` leaves probes.csv: tests of fixed samples of the tasks seen, every so many
 steps. A(j, n) is the accuracy on task j after n steps of the run, e_t the last step of task t, T the number
-of tasks. Accuracies are of samples: with m examples their standard error is at most 0.5 / sqrt(m), and a
+of tasks. Accuracies are of samples: with m examples their standard error is at most 0.5 / sqrt(m). A
 minimum over many tests is lower than the minimum of the true accuracies. Source: De Lange et al. 2023,
 "Continual evaluation for lifelong learning: Identifying the stability gap".
 """

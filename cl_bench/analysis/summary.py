@@ -37,12 +37,12 @@ def summary(
 
     The same for ece, brier, entropy and mutual_information (`Record`), after the last task and as means over
     the tasks tested. With a frame of `states` there are stored_bits, deployed_bits and frozen after the last
-    task, ood_auroc as a mean over the tasks after which it is defined, and training_seconds of all tasks. nan
-    where a run of the method did not measure it.
+    task. There are also ood_auroc as a mean over the tasks after which it is defined, and training_seconds of
+    all tasks. What a run of the method did not measure is nan.
 
-    Intransigence is measured against the runs of the strategy `joint` in the same study and benchmark with
-    the same seed, over the seeds where there is one; when `joint` was swept, against its variant of the best
-    average accuracy.
+    Intransigence is measured against the run of the strategy `joint` in the same study and benchmark with the
+    same seed, over the seeds where there is one. When `joint` was swept, its variant of the best average
+    accuracy is the reference.
 
     Args:
         frame: records, as `load` gives them.

@@ -1,8 +1,12 @@
 """Which part of the randomness (first weights, task order, batches, noise) the spread of a metric is due to.
 
-The model: y = mean + sum over factors f of effect_f(level of f) + interaction, each effect drawn once a
-level, independent, with mean 0 and variance sigma_f^2; the interaction is drawn once a combination of levels,
-with variance sigma_0^2. Then for two runs, half the squared difference has the expectation
+The model:
+
+    y = mean + sum over factors f of effect_f(level of f) + interaction
+
+Each effect is drawn once a level, independent, with mean 0 and variance sigma_f^2. The interaction is drawn
+once a combination of levels, with variance sigma_0^2. Then for two runs, half the squared difference has the
+expectation
 
     E (y - y')^2 / 2 = sigma_0^2 + sum over the factors that differ of sigma_f^2
 
