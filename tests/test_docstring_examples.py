@@ -1,4 +1,4 @@
-"""Every example in a docstring of the mathematics is executed, and every public function there has one."""
+"""Examples in docstrings of posteriors and analysis are executed; every public function and class has one."""
 
 import doctest
 import re
