@@ -4,11 +4,12 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cl_bench import records
 from cl_bench.records.lock import RunInUseError
+from cl_bench.records.rows import Record
 from cl_bench.runner.assembly import Parts
 from cl_bench.runner.device_memory import is_memory
 from cl_bench.runner.run_folder import RunFolder
@@ -38,13 +39,16 @@ class Equipment(NamedTuple):
 
     def keep(self, rows: Sequence[Any]) -> None:
         """Write what was measured after a task into each seed's folder, and then a checkpoint."""
-        for folder in self.folders:
-            own = [row for row in rows if row.seed == folder.config.seed]
-            for kind in records.FILES:
-                of_kind: list[Any] = [row for row in own if type(row) is kind]
-                folder.append(*of_kind)
+        by_seed = {folder.config.seed: folder for folder in self.folders}
+        # each record by itself, which costs a moment: a full disk leaves those before it
+        for (seed, _), group in groupby(rows, key=lambda row: (row.seed, _appended_with(row))):
+            by_seed[seed].append(*group)
         self.checkpoints.after_task(rows[-1].after_task)
         self.progress.measured(rows)
+
+
+def _appended_with(row: Any) -> Any:
+    return row if isinstance(row, Record) else type(row)
 
 
 @contextmanager
