@@ -27,6 +27,7 @@ NOT_EXECUTED = {
     "python": "python -m pytest: the tests of a generated package are run by tests/new; "
     "python -m cl_bench.gpu: by tests/gpu",
     "data": "reads MNIST or CIFAR, or takes hours: every job of the sweep is composed",
+    "cluster": "sends jobs to a cluster: each one is composed; tests/running has the launchers",
     "all": "sweeps every strategy: each one is composed; tests/new runs such a sweep",
 }
 OTHERS = ("quadprog",)  # packages that are named, and not ours
@@ -98,6 +99,9 @@ def _run(arguments: list[str]) -> tuple[str, Callable[[], None]]:
     if "glob(" in settings.get("strategy", ""):
         each = [_put(arguments, "strategy", name) for name in choices("strategy")]
         return NOT_EXECUTED["all"], lambda: [_compose(one) for one in each] and None
+    if settings.get("hydra/launcher") in ("slurm", "ray"):
+        ours = [argument for argument in arguments if not argument.startswith("hydra")]
+        return NOT_EXECUTED["cluster"], lambda: _compose(ours)
     if study or not all(name.endswith("_digits") for name in benchmark.split(",")):
         return NOT_EXECUTED["data"], lambda: _compose(arguments)
     few = [_few(argument) for argument in arguments]
