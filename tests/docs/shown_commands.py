@@ -30,6 +30,7 @@ NOT_EXECUTED = {
     "cluster": "sends jobs to a cluster: each one is composed; tests/running has the launchers",
     "all": "sweeps every strategy: each one is composed; tests/new runs such a sweep",
 }
+MADE_UP = ("stripes",)  # data sets that a page makes up
 OTHERS = ("quadprog",)  # packages that are named, and not ours
 # what a study's command is executed with, so that it takes seconds
 FEW_JOBS = ("benchmark=split_digits", "strategy=finetune,ewc", "seed=0", "hydra/launcher=basic")
@@ -94,6 +95,8 @@ def _merge(arguments: list[str]) -> None:
 def _run(arguments: list[str]) -> tuple[str, Callable[[], None]]:
     settings = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     study, benchmark = settings.get("experiment", ""), settings.get("benchmark", "permuted_digits")
+    if settings.get("benchmark/dataset") in MADE_UP:
+        benchmark = "made_up_digits"
     if study == "digits":
         return "", lambda: _answers(["run", *arguments, *FEW_JOBS, *SMALL])
     if "glob(" in settings.get("strategy", ""):
@@ -105,7 +108,8 @@ def _run(arguments: list[str]) -> tuple[str, Callable[[], None]]:
     if study or not all(name.endswith("_digits") for name in benchmark.split(",")):
         return NOT_EXECUTED["data"], lambda: _compose(arguments)
     few = [_few(argument) for argument in arguments]
-    small = [setting for setting in SMALL if setting.split("=")[0] not in settings]
+    given = {*settings, *(["model.hidden"] if "model" in settings else [])}  # another model has others
+    small = [setting for setting in SMALL if setting.split("=")[0] not in given]
     return "", lambda: _answers(["run", *few, *small])
 
 
