@@ -17,7 +17,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 AVERAGE, LONGEST, MARKS = 16, 30, 1  # words; colons and semicolons of one sentence
 
 NO_PROSE = re.compile(
-    r"^```[\s\S]*?^```$"  # a block
+    r"\A---[\s\S]*?^---$"  # what the site wants to know of the page
+    r"|^```[\s\S]*?^```$"  # a block
     r"|<!--[\s\S]*?-->|^:::.*$"  # what a hook puts in
     r"|^#.*$|^!\[.*$"  # headings, images
     r"|^ {4,}.*$",  # a block by its indentation
