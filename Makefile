@@ -58,16 +58,16 @@ studies: $(VENV)/.installed
 
 # results/reference/speed.{csv,json,png,svg} and the tables of docs/speed.md, about 40 minutes
 speed: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m cl_bench.speed --output results/reference --document docs/speed.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m speed --output results/reference --document docs/speed.md
 
 # results/gpu: eight minutes of a GPU, what matters most first; the same again goes on; see docs/gpu.md
 gpu: $(VENV)/.installed
-	$(BIN)/python -m cl_bench.gpu --minutes 8 --output results/gpu $(GPU)
+	$(BIN)/python -m gpu --minutes 8 --output results/gpu $(GPU)
 
 # results/torture.md: a kill at every call that changes the disk, and every strategy killed 200 times in all; about
 # 45 minutes
 torture: $(VENV)/.installed-tests
-	OMP_NUM_THREADS=1 $(BIN)/python tests/running/torture.py > results/torture.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/runner/torture.py > results/torture.md
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -6,10 +6,13 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cl_bench.moved import keep_old_names
+
 if TYPE_CHECKING:
     import pandas as pd
 
 __version__ = "0.1.0"
+keep_old_names()
 
 
 def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
@@ -27,10 +30,10 @@ def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
         cl_bench.data.DataError: for a data set that is missing or damaged.
     """
     from cl_bench.analysis.results import Results
-    from cl_bench.outcomes import provenance_notes
-    from cl_bench.running.checked import checked
-    from cl_bench.running.compose import compose
-    from cl_bench.running.job import execute
+    from cl_bench.config.checked import checked
+    from cl_bench.config.compose import compose
+    from cl_bench.report.outcomes import provenance_notes
+    from cl_bench.runner.run import execute
 
     results = Results.read(*execute(checked(compose(overrides))))
     for note in provenance_notes(results.found):

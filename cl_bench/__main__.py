@@ -10,7 +10,7 @@ from contextlib import suppress
 from io import IOBase
 from typing import Any, NoReturn
 
-from cl_bench.cli import main
+from cl_bench.cli.main import main
 
 MOST_TOOLS = 6  # of sys.monitoring
 

@@ -10,6 +10,6 @@ class SteadyJoblibLauncher(JoblibLauncher):
     """Joblib's, and a worker that is killed costs its own job and no other."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from cl_bench.running.workers import launch
+        from cl_bench.runner.workers import launch
 
         return launch(self, super().launch, job_overrides, initial_job_idx)

@@ -10,7 +10,7 @@ class CheckedSweeper(BasicSweeper):
     """Hydra's product of all choices, less the combinations that make no sense."""
 
     def split_arguments(self, overrides: Any, max_batch_size: int | None) -> list[list[list[str]]]:  # type: ignore[override]
-        from cl_bench.running.sweep import jobs
+        from cl_bench.config.sweep import jobs
 
         assert self.config is not None
         return list(self.split_overrides_to_chunks(jobs(self.config).run, max_batch_size))

@@ -54,7 +54,7 @@ def process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts back what a run in this process sets: Hydra's logging, arguments, environment; torch's threads."""
     import torch
 
-    from cl_bench.running.progress import SweepProgress
+    from cl_bench.runner.sweep_progress import SweepProgress
 
     root, threads = logging.getLogger(), torch.get_num_threads()
     handlers, level = root.handlers[:], root.level

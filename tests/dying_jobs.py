@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from cl_bench.running.endings import ends_alone
+from cl_bench.runner.endings import ends_alone
 
 
 def task(number):

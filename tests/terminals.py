@@ -18,14 +18,14 @@ import pexpect
 import pexpect.fdpexpect
 import pyte
 
-from cl_bench.cli import main
+from cl_bench.cli.main import main
 
 ROWS = 50
 READ = 16  # characters at a time: the screen is looked at after each
 TAKES_SECONDS = (
     *("avalanche.training", "pandas", "sklearn.datasets", "plotly.graph_objects", "cl_bench.strategies"),
-    *("cl_bench.running.main", "cl_bench.running.build", "cl_bench.running.verify", "cl_bench.tuning.main"),
-    *("cl_bench.training.process", "cl_bench.report", "cl_bench.figures", "cl_bench.testing"),
+    *("cl_bench.cli.run", "cl_bench.config.build", "cl_bench.runner.verify", "cl_bench.tuning.tune"),
+    *("cl_bench.learner.process", "cl_bench.report.build", "cl_bench.figures", "cl_bench.testing"),
 )
 PATIENCE = 300  # seconds; a process of its own imports Avalanche, on a machine that may be busy
 

@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cl_bench import records
-from cl_bench.agreement import KEYS, compare
-from cl_bench.analysis.errors import AnalysisError
-from cl_bench.analysis.expected import read_expected
-from cl_bench.analysis.folders import STATUSES, read_run
-from cl_bench.analysis.planned import missing, read_plan
+from cl_bench.analysis.missing_runs import missing, read_plan
+from cl_bench.analysis.published import read_expected
 from cl_bench.analysis.results import Results
-from cl_bench.lines import RecordsError
-from cl_bench.merge import merge
-from cl_bench.page.commands import command
-from cl_bench.records import FILES, CalibrationBin, Probe, Record, State
-from cl_bench.running.stored import StoredConfigError, stored_config
+from cl_bench.cli.merge import merge
+from cl_bench.records.agreement import KEYS, compare
+from cl_bench.records.errors import AnalysisError
+from cl_bench.records.row_files import RecordsError
+from cl_bench.records.rows import FILES, CalibrationBin, Probe, Record, State
+from cl_bench.records.runs import STATUSES, read_run
+from cl_bench.report.rerun_command import command
+from cl_bench.runner.stored_config import StoredConfigError, stored_config
 
 ROWS = {
     Record: [

@@ -28,8 +28,8 @@ def test_a_notebook_runs_anywhere_or_says_first_that_it_needs_a_checkout(noteboo
 
 def test_the_strategy_that_is_added_goes_on_after_a_stop_bit_for_bit(tmp_path, monkeypatch):
     """The notebook asks it all questions of `cl-bench check`; the one on its declared state is quick."""
+    from cl_bench.conformance.check import PASS, result_of
     from cl_bench.testing import CHECKS, Subject
-    from cl_bench.testing.check import PASS, result_of
 
     (notebook,) = (path for path in NOTEBOOKS if path.stem.startswith("03"))
     (source,) = re.findall(r"write_text\('''(.*?)'''\)", cells(notebook, "code")[0], re.DOTALL)

@@ -5,8 +5,8 @@
 >>> forgetting_curves(frame)            # the accuracy on each task as later tasks are learned
 """
 
-from cl_bench.analysis.errors import AnalysisError
-from cl_bench.analysis.expected import against_published
+from typing import Any
+
 from cl_bench.analysis.frame import calibration, load, runs, states
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
@@ -23,9 +23,10 @@ from cl_bench.analysis.metrics import (
     when_learned,
     worst_task_accuracy,
 )
-from cl_bench.analysis.published import published_table
+from cl_bench.analysis.published import against_published
 from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
-from cl_bench.analysis.tables import text_table
+from cl_bench.moved import moved_name
+from cl_bench.records.errors import AnalysisError
 
 __all__ = [
     "METRICS",
@@ -47,12 +48,14 @@ __all__ = [
     "learning_accuracy",
     "load",
     "matrices",
-    "published_table",
     "runs",
     "states",
     "student_t",
     "summary",
-    "text_table",
     "when_learned",
     "worst_task_accuracy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

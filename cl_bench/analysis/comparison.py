@@ -8,17 +8,10 @@ from typing import Any
 import pandas as pd
 
 from cl_bench.analysis.bootstrap import iqm
+from cl_bench.analysis.paired_tests import differences, holm, paired, seeds_needed, smallest_wilcoxon, tost
 from cl_bench.analysis.ranks import ranks
-from cl_bench.analysis.statistics import (
-    differences,
-    holm,
-    paired,
-    seeds_needed,
-    smallest_wilcoxon,
-    tost,
-)
 from cl_bench.analysis.summary import MOST_METHODS, REFERENCE
-from cl_bench.text import counted
+from cl_bench.records.text import counted
 
 METRICS = ("average_accuracy", "forgetting")  # higher is better in the first, lower in the second
 ALPHA = 0.05

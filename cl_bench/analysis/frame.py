@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.folders import Run, read_runs
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning, tuning_of
-from cl_bench.lines import MOST, AnyRow, RecordsError
-from cl_bench.records import FILES, CalibrationBin, Record, State, read
-from cl_bench.text import one_line
+from cl_bench.records.row_files import MOST, AnyRow, RecordsError
+from cl_bench.records.rows import FILES, CalibrationBin, Record, State, read
+from cl_bench.records.runs import Run, read_runs
+from cl_bench.records.text import one_line
 
 Damaged = list[tuple[Run, str]]  # runs of which a file is left out, and why
 RUN_COLUMNS = (

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from cl_bench.analysis.folders import Run
-from cl_bench.protocol import TEST_LAST
-from cl_bench.provenance import STALE, differences, tells
-from cl_bench.settings import LATER, is_incidental
-from cl_bench.text import one_line, shortened
+from cl_bench.records.identity import LATER, is_incidental
+from cl_bench.records.protocol import TEST_LAST
+from cl_bench.records.provenance import STALE, differences, tells
+from cl_bench.records.runs import Run
+from cl_bench.records.text import one_line, shortened
 
 LONGEST = 400  # letters of a method's name
 _KEPT = 200  # of a longer one

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.errors import AnalysisError
 from cl_bench.analysis.metrics import METRICS, average_seen, when_learned
-from cl_bench.protocol import num_tests, tasks_tested
+from cl_bench.records.errors import AnalysisError
+from cl_bench.records.protocol import num_tests, tasks_tested
 
 
 @dataclass(frozen=True, eq=False)

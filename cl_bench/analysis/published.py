@@ -1,97 +1,277 @@
-"""Published numbers and ours as plain text, for the terminal and the page."""
+"""A study beside the numbers that were published: does it reach them?
+
+A published accuracy p (percent, taken as it stands) and the accuracies x_1..x_n of our seeds, with mean m and
+standard error e = s / sqrt(n), agree within a margin d if both one-sided tests of |E x - p| >= d are refused
+(two one-sided tests, TOST: Schuirmann, J. Pharmacokinet. Biopharm. 1987):
+
+    p-value = 1 - F(min(m - (p - d), (p + d) - m) / e) = 1 - F((d - |m - p|) / e)
+
+F is Student's distribution with n - 1 degrees of freedom. Not to find a difference is no agreement: where
+neither the test nor the interval decides, the verdict is `undecided`.
+"""
 
 import math
-import textwrap
-from collections.abc import Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy.special import stdtr
 
-from cl_bench.analysis.expected import DIFFERS, NOT_RUN
-from cl_bench.analysis.tables import aligned
-from cl_bench.text import one_line
+from cl_bench.analysis.intervals import student_t
+from cl_bench.analysis.labels import LONGEST, short_names, shown
+from cl_bench.analysis.matrix import RunMatrix, matrices
+from cl_bench.records.atomic import read_json
+from cl_bench.records.errors import AnalysisError
+from cl_bench.records.row_files import MOST
+from cl_bench.records.runs import Run
+from cl_bench.records.text import cut, one_line, printable, shortened
 
+FILE = "expected.json"  # in the folder of a study, written by its runs
+LEVEL = 0.05  # of the test
+MOST_ROWS = 1_000  # of a study
+LONGEST_TEXT = 5_000  # letters of a note, a source and the like
+EVIDENCE = ("read", "quoted", "plot", "measured", "memory")
 
-def published_table(rows: pd.DataFrame) -> str:
-    """One plain-text table a study: published, here, whether they agree; then sources, notes and reasons."""
-    if rows.empty:
-        return ""
-    tables = [_study_table(str(study), group) for study, group in rows.groupby("study", sort=False)]
-    return "\n\n\n".join([*tables, _LEGEND]) + "\n"
-
-
-_LEGEND = (
-    "In percent. Published: ± its spread (of so many seeds). Here: mean over seeds ± half width of the 95 %\n"
-    "Student t interval. Agrees: the difference is shown to be below the margin (two one-sided tests, level\n"
-    "0.05); differs: the interval lies outside the margin."
-)
-
-
-def _study_table(study: str, rows: pd.DataFrame) -> str:
-    filled = (
-        textwrap.fill(line, 110, initial_indent="  ", subsequent_indent="    ") for line in remarks(rows)
-    )
-    return "\n".join([f"{study}: published, and here\n", aligned(columns_of(rows)), "", *filled])
+AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided"
+ONE_SEED, UNVERIFIED, NOT_RUN = "one seed", "unverified source", "not run"
+AMBIGUOUS = "several variants"  # runs of different settings fit the row
 
 
-def columns_of(rows: pd.DataFrame) -> list[list[str]]:
-    """One study's rows of `comparison` as columns of text, each with its title first."""
-    return [
-        ["method", *rows["method"]],
-        ["published", *map(_published, rows.to_dict("records"))],
-        ["here", *map(_here, rows.to_dict("records"))],
-        ["seeds", *map(str, rows["num_seeds"])],
-        ["difference", *map(_signed, rows["difference"])],
-        ["margin", *(f"{each:g}" for each in rows["margin"])],
-        ["agrees?", *rows["verdict"]],
-        ["source", *(str(1 + place) for place in rows.groupby(_SOURCE, sort=False).ngroup())],
-    ]
+class Expected(NamedTuple):
+    """A published number and the runs that it is compared with. Accuracies are in percent."""
+
+    strategy: str
+    settings: Mapping[str, Any]  # dotted key -> value: of the runs, besides the strategy
+    accuracy: float
+    margin: float  # points of difference that count as none
+    source: str
+    evidence: str  # one of EVIDENCE; `memory` is unverified
+    after_task: int | None = None  # mean over the tasks so far; None: average accuracy in the end
+    spread: float | None = None
+    spread_kind: str = ""  # SEM, std
+    seeds: int | None = None
+    note: str = ""  # how the protocol here differs
+    reason: str = ""  # why it was missed, where that is known
+    run_with: tuple[str, ...] = ()  # settings beyond the study's own sweep
 
 
-_SOURCE = ["source", "evidence", "note"]
+def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
+    """Of `expected` in a study's YAML: groups with what their `rows` have in common. Keys with a dot are
+    settings of the runs.
 
-
-def _signed(points: float) -> str:
-    if math.isnan(points):
-        return "–"
-    text = f"{points:+.1f}"
-    return "+0.0" if text == "-0.0" else text
-
-
-def _published(row: Mapping[Any, Any]) -> str:
-    spread = "" if pd.isna(row["spread"]) else f" ± {row['spread']:g} {one_line(row['spread_kind'])}"
-    seeds = "" if pd.isna(row["published_seeds"]) else f" ({row['published_seeds']:g})"
-    return f"{row['published']:g}{spread}{seeds}"
-
-
-def _here(row: Mapping[Any, Any]) -> str:
-    if math.isnan(row["mean"]):
-        return "–"
-    return f"{row['mean']:.1f}" + ("" if math.isnan(row["high"]) else f" ± {row['high'] - row['mean']:.1f}")
-
-
-def remarks(rows: pd.DataFrame) -> list[str]:
-    """Each source, with its note; why a number was missed, or a mean undecided is beyond the margin; for what
-    was not run, how to run it.
+    Raises:
+        AnalysisError: for a row that says too little, or what it should not; names the row.
     """
-    lines = [
-        f"{1 + place} {source} ({evidence})." + (f" {note}" if note else "")
-        for place, (source, evidence, note) in enumerate(rows[_SOURCE].drop_duplicates().to_numpy())
-    ]
-    missed = rows[rows["verdict"] == DIFFERS]
-    lines += [
-        f"{row['method']} misses the published number: {row['reason'] or 'the reason is not known.'}"
-        for row in missed.to_dict("records")
-    ]
-    beyond = rows[(rows["verdict"] != DIFFERS) & (rows["difference"].abs() > rows["margin"])]
-    lines += [
-        f"{row['method']} is beyond the margin: {row['reason']}"
-        for row in beyond.to_dict("records")
-        if row["reason"]
-    ]
-    lines += [
-        f"{row['method']} was not run; run it with {row['run_with']}"
-        for row in rows[rows["verdict"] == NOT_RUN].to_dict("records")
-        if row["run_with"]
-    ]
-    return lines
+    found = []
+    for group in _listed(groups, "groups"):
+        common = {key: value for key, value in group.items() if key != "rows"}
+        for row in _listed(group.get("rows", []), "rows"):
+            fields = {**common, **row}
+            settings = {key: fields.pop(key) for key in [key for key in fields if "." in key]}
+            try:
+                one = Expected(settings=settings, **fields)
+            except TypeError as error:
+                raise AnalysisError(f"expected: {error}, got {_cut(row)}") from error
+            for name, kind in _KINDS.items():
+                value = getattr(one, name)
+                if not isinstance(value, kind) or isinstance(value, bool):
+                    raise AnalysisError(f"expected: {name} is no {name}, got {_cut(value)} in {_cut(row)}")
+            if one.evidence not in EVIDENCE:
+                raise AnalysisError(
+                    f"expected: evidence must be one of {', '.join(EVIDENCE)}, got {_cut(row)}"
+                )
+            for name in ("accuracy", "margin", "spread"):
+                value = getattr(one, name)
+                if value is not None and not 0 <= value <= 100:
+                    raise AnalysisError(f"expected: {name} must be percent, got {_cut(value)} in {_cut(row)}")
+            if not one.margin > 0:
+                raise AnalysisError(f"expected: margin must be positive, got {one.margin=} in {_cut(row)}")
+            for name in ("after_task", "seeds"):
+                value = getattr(one, name)
+                if value is not None and not 0 <= value <= MOST:
+                    raise AnalysisError(f"expected: {name} must be from 0 to {MOST:,}, got {_cut(row)}")
+            found.append(_readable(one))
+            if len(found) > MOST_ROWS:
+                raise AnalysisError(f"expected: there must be at most {MOST_ROWS:,} rows")
+    return found
+
+
+def _readable(one: Expected) -> Expected:
+    """Its texts, however long they are, as tables and notes can hold them."""
+    texts = [name for name, kinds in _KINDS.items() if kinds == (str,)]
+    short: dict[str, Any] = {name: cut(one_line(getattr(one, name)), LONGEST_TEXT) for name in texts}
+    short["strategy"] = shortened(one.strategy)
+    return one._replace(**short, run_with=tuple(map(shortened, one.run_with)))
+
+
+def _cut(value: Any) -> str:
+    return cut(repr(value), 200)
+
+
+_NUMBER, _MAYBE = (int, float), (int, float, type(None))
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("strategy", "source", "evidence", "spread_kind", "note", "reason"), (str,)),
+    **dict.fromkeys(("accuracy", "margin"), _NUMBER),
+    **dict.fromkeys(("spread", "seeds"), _MAYBE),
+    "after_task": (int, type(None)),
+    "run_with": (list, tuple),
+}
+
+
+def _listed(value: Any, name: str) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise AnalysisError(f"expected: {name} must be a list of mappings, got {_cut(value)}")
+    return value
+
+
+def read_expected(runs: Iterable[Run], *, damaged: list[str] | None = None) -> dict[str, list[Expected]]:
+    """Study -> its published numbers, from the folders that the runs lie in; without those that have none.
+
+    With `damaged` a file that cannot be used is no error: a sentence about it goes there.
+
+    Raises:
+        AnalysisError: for a file that cannot be read, or a row of it that says too little.
+    """
+    found = {}
+    for folder, study in {run.path.parent: run.study for run in runs}.items():
+        path = folder / FILE
+        try:
+            found[study] = expected_numbers(printable(read_json(path)))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            if damaged is None:
+                raise AnalysisError(f"{path}: {error}") from error
+            damaged.append(f"{path} is left out: {error}.")
+    return {study: rows for study, rows in found.items() if rows}
+
+
+def equivalence(values: Sequence[float], *, published: float, margin: float) -> float:
+    """The p-value above, of n >= 2 values; small where they agree with `published` within the margin."""
+    observed = np.asarray(values, dtype=float)
+    if len(observed) < 2:
+        raise ValueError(f"a test needs two seeds or more, got {len(observed)}")
+    room = margin - abs(observed.mean() - published)
+    error = observed.std(ddof=1) / math.sqrt(len(observed))
+    if error == 0:
+        return 0.0 if room > 0 else 1.0
+    return float(stdtr(len(observed) - 1, -room / error))
+
+
+def verdict(values: Sequence[float], *, published: float, margin: float, evidence: str) -> str:
+    """`agrees`: the test shows it; `differs`: the 95 % interval is outside the margin; else why neither."""
+    if len(values) == 0:
+        return NOT_RUN
+    if evidence == "memory":
+        return UNVERIFIED
+    if len(values) == 1:
+        return ONE_SEED
+    if equivalence(values, published=published, margin=margin) < LEVEL:
+        return AGREES
+    interval = student_t(np.array(values, dtype=float))
+    outside = interval.low > published + margin or interval.high < published - margin
+    return DIFFERS if outside else UNDECIDED
+
+
+def against_published(
+    runs: Sequence[Run],
+    frame: pd.DataFrame,
+    *,
+    accuracies: Sequence[RunMatrix] | None = None,
+    damaged: list[str] | None = None,
+) -> pd.DataFrame:
+    """A row for each published number of the studies that the runs belong to; several where the runs were on
+    several kinds of device.
+
+    `accuracies` are the frame's `matrices`, where they are known already; `damaged` as in `read_expected`.
+
+    Columns: study, method (strategy and settings), published, spread, spread_kind, published_seeds, mean,
+    low, high (of ours; percent; 95 % Student t interval over seeds), num_seeds, difference, margin (points),
+    p_value, verdict, source, evidence, note, reason, run_with. Only runs with a complete matrix count.
+    """
+    found = matrices(frame) if accuracies is None else accuracies
+    complete = {(run.study, run.run): run for run in found if run.complete}
+    rows = []
+    for study, published in read_expected(runs, damaged=damaged).items():
+        mine = defaultdict(list)
+        for run in runs:
+            if run.study == study and (study, run.name) in complete:
+                mine[run.strategy].append(run)
+        names = short_names(list(dict.fromkeys(key for one in published for key in one.settings)))
+        for one in published:
+            fitting = [run for run in mine[one.strategy] if _belongs(run, one)]
+            ambiguous = len({(run.benchmark, _without_device(run)) for run in fitting}) > 1
+            if ambiguous:
+                fitting = []
+            methods = sorted({run.method for run in fitting})
+            for method in methods or [""]:
+                ours = [complete[study, run.name] for run in fitting if run.method == method]
+                which = method.removeprefix(_without_device(fitting[0])) if len(methods) > 1 else ""
+                rows.append(_compared(one, ours) | {"study": study, "method": _label(one, names) + which})
+                if ambiguous:
+                    rows[-1]["verdict"] = AMBIGUOUS
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _without_device(run: Run) -> str:
+    """The method; runs on several kinds of device are of one, and compared apart."""
+    return run.method.removesuffix(f" ({run.device})")
+
+
+def _belongs(run: Run, one: Expected) -> bool:
+    return all(
+        key in run.settings and shown(run.settings[key]) == shown(value)
+        for key, value in one.settings.items()
+    )
+
+
+def _label(one: Expected, names: Mapping[str, str]) -> str:
+    settings = [f"{shortened(names[key])}={shortened(shown(value))}" for key, value in one.settings.items()]
+    after = [] if one.after_task is None else [f"after task {one.after_task}"]
+    return shortened(", ".join([" ".join([one.strategy, *settings]), *after]), LONGEST)
+
+
+def _accuracy(run: RunMatrix, after_task: int | None) -> float:
+    """Percent; nan where the stream is shorter."""
+    seen = run.measures.seen
+    last = len(seen) if after_task is None else after_task
+    return 100 * float(seen[last - 1]) if 1 <= last <= len(seen) else math.nan
+
+
+def _compared(one: Expected, runs: Iterable[RunMatrix]) -> dict[str, Any]:
+    values = [value for value in (_accuracy(run, one.after_task) for run in runs) if not math.isnan(value)]
+    interval = student_t(np.array(values))
+    about = {"published": one.accuracy, "margin": one.margin}
+    return {
+        **about,
+        **{
+            name: getattr(one, name)
+            for name in ("spread", "spread_kind", "source", "evidence", "note", "reason")
+        },
+        "published_seeds": one.seeds,
+        **{name: float(value) for name, value in interval._asdict().items()},
+        "num_seeds": len(values),
+        "difference": float(interval.mean) - one.accuracy,
+        "p_value": equivalence(values, **about) if len(values) > 1 else math.nan,
+        "verdict": verdict(values, **about, evidence=one.evidence),
+        "run_with": " ".join(one.run_with),
+    }
+
+
+COLUMNS = (
+    *(
+        "study",
+        "method",
+        "published",
+        "spread",
+        "spread_kind",
+        "published_seeds",
+        "mean",
+        "low",
+        "high",
+        "num_seeds",
+    ),
+    *("difference", "margin", "p_value", "verdict", "source", "evidence", "note", "reason", "run_with"),
+)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cl_bench.text import cut
+from cl_bench.records.text import cut
 
 NOT_RECORDED = "not recorded"
 DEFAULTS = "defaults"

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cl_bench.analysis.seeds import moving_together
+from cl_bench.analysis.matched_seeds import moving_together
 
 INTERACTION = "interaction"
 COLUMNS = ("study", "benchmark", "method", "metric", "part", "num_levels", "num_runs", "variance", "share")

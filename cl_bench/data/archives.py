@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from cl_bench.data.image_data import DataError
-from cl_bench.same_files import open_regular
+from cl_bench.records.same_files import open_regular
 
 MOST_MEMBERS = 2**19  # CIFAR-10 as a tree has 60,000
 ANY_SIZE = 2**30  # bytes that any archive may unpack to

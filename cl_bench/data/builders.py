@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from cl_bench.data.cache import stored
 from cl_bench.data.cifar import CIFAR10_BATCHES, CIFAR100_BATCHES, SHAPE, look_for_batches
 from cl_bench.data.folders import ARCHIVES, folder_source, is_archive
 from cl_bench.data.idx import MNIST_FILES, look_for_idx
 from cl_bench.data.image_data import DataError, ImageData, followed_by
-from cl_bench.data.places import Look, Source, expanded, find, is_file, is_folder
-from cl_bench.data.store import stored
+from cl_bench.data.locate import Look, Source, expanded, find, is_file, is_folder
 
 # Krizhevsky's order, which is also the sorted order: a tree of images gets the same numbers.
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from cl_bench.data.archives import plain_files
 from cl_bench.data.image_data import DataError, ImageData, reading
-from cl_bench.data.places import Source, is_file
+from cl_bench.data.locate import Source, is_file
 from cl_bench.data.unpickle import unpickle
-from cl_bench.files import read_whole
+from cl_bench.records.atomic import read_whole
 
 SHAPE = (3, 32, 32)  # red, green, blue planes, each row by row
 MOST_MEMBERS = 1000  # of an archive; the originals have ten

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cl_bench.data.image_data import DataError, one_line
 from cl_bench.data.memory import check_fits
-from cl_bench.files import read_whole
+from cl_bench.records.atomic import read_whole
 
 # Named, since Pillow can also open formats that start other programs.
 FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")

@@ -12,8 +12,8 @@ from cl_bench.data.archives import plain_files
 from cl_bench.data.decode import decode
 from cl_bench.data.image_data import DataError, ImageData, reading
 from cl_bench.data.left_out import DEEPER, ELSEWHERE, NO_FILE, OUTSIDE, TWICE, LeftOut, is_quiet
+from cl_bench.data.locate import Source, is_folder
 from cl_bench.data.peculiar import listed
-from cl_bench.data.places import Source, is_folder
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz")
 IMAGES = (

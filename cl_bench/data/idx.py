@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.data.image_data import DataError, ImageData, reading
-from cl_bench.data.places import Source, is_file
+from cl_bench.data.locate import Source, is_file
 
 MAX_BYTES = 2**27  # MNIST's largest file has 47 million; a header that claims more is not believed
 UNSIGNED_BYTE = 0x08  # the code of the only element type that MNIST uses

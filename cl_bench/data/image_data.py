@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cl_bench.text import one_line as printable
+from cl_bench.records.text import one_line as printable
 
 # What opening, decompressing or walking a damaged file raises. zlib.error and the like are no OSErrors.
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, MemoryError)

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from cl_bench.data.peculiar import listed
-from cl_bench.text import one_line
+from cl_bench.records.text import one_line
 
 DEEPER = "a folder deeper than train/<class>/"
 OUTSIDE = "in no class folder"

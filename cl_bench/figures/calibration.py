@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cl_bench.analysis.reliability import END, LEARNED
+from cl_bench.analysis.calibration import END, LEARNED
+from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.figures import layout
 from cl_bench.figures.style import house_style
-from cl_bench.looks import MethodStyle, ordered
 
 NAMES = {LEARNED: "just learned", END: "after the last task"}
 

@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cl_bench.analysis.looks import MethodStyle
 from cl_bench.analysis.ranks import cliques
 from cl_bench.figures import layout
 from cl_bench.figures.style import house_style
-from cl_bench.looks import MethodStyle
 
 
 def critical_difference_figure(

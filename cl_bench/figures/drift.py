@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.figures import layout
 from cl_bench.figures.style import house_style
-from cl_bench.looks import MethodStyle, ordered
 
 
 def drift_figure(

@@ -13,9 +13,9 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D, IdentityTransform
 
+from cl_bench.analysis.looks import natural_order
 from cl_bench.figures import layout
 from cl_bench.figures.style import FONT, house_style
-from cl_bench.looks import natural_order
 
 _COLORS = "cividis"  # even steps of lightness, for every kind of colour vision and in grey
 _MOST_WRITTEN = 10  # tasks up to which a cell has room for its number

@@ -26,9 +26,9 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
+from cl_bench.analysis.looks import MOST_TASKS, MethodStyle, ordered
 from cl_bench.figures.style import FONT
-from cl_bench.looks import MOST_TASKS, MethodStyle, ordered
-from cl_bench.text import escaped, one_line
+from cl_bench.records.text import escaped, one_line
 
 WIDTH = 7.2  # inches; the width of a page's text
 COLUMN = 3.3  # that of one column of two

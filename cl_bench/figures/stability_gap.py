@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cl_bench.analysis.looks import MethodStyle, chosen_tasks, ordered
 from cl_bench.figures import layout
 from cl_bench.figures.style import house_style
-from cl_bench.looks import MethodStyle, chosen_tasks, ordered
 
 
 def stability_gap_figure(

@@ -13,7 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, FixedFormatter, FixedLocator, MaxNLocator, ScalarFormatter
 
-from cl_bench.files import ForeignFileError, read_whole
+from cl_bench.records.atomic import ForeignFileError, read_whole
 
 FORMATS = ("png", "svg")
 FONT = "DejaVu Sans"  # ships with matplotlib: the same figure on every machine

@@ -9,24 +9,26 @@ the weight
 which is +-1 for every theta where a b >= 1. The gradient g at w is multiplied by a factor before it moves
 theta. Fully binary, a b >= 1:
 
-    0                                            where theta and g have opposite signs,
-    clip(1 / |theta|, 0, 1/2)                    where they have the same sign,
-    1                                            where either is about 0.
+    0                            where theta and g have opposite signs,
+    clip(1 / |theta|, 0, 1/2)    where they have the same sign,
+    1                            where either is about 0.
 
 Else, a b < 1:
 
-    0                                            opposite signs, |theta| > 1 - a b,
-    clip((1 + 2b + ab) / ((1 + b) |theta|), 0, 1/2)           same sign, |theta| > 1 - a b,
-    clip((2b (1 + a) - theta) / ((1 + b) |theta|), 0, 1/2)    same sign, nearer to 0,
-    1 / (1 + b)                                  elsewhere.
+    0                     opposite signs, |theta| > 1 - a b,
+    clip(f, 0, 1/2)       same sign, |theta| > 1 - a b,
+                          f = (1 + 2b + a b) / ((1 + b) |theta|),
+    clip(f, 0, 1/2)       same sign, nearer to 0,
+                          f = (2b (1 + a) - theta) / ((1 + b) |theta|),
+    1 / (1 + b)           elsewhere.
 
-The first numerator is the fall of w from theta to the far side of 0. (So derived, the second were
-2b (1 + a) + |theta|; the authors' code has - theta, and so have we.) b grows in training: the map is nearly
-linear at first and binary at last.
+The first numerator is the fall of w from theta to the far side of 0. The second, derived in the same way,
+would be 2b (1 + a) + |theta|. The authors' code has - theta in its place, and so have we. In a training b
+grows, so that the map is nearly linear at first and binary at last.
 
 The paper's: the weight and the factors, `SMALL_LATENT` and the authors' 1e-3 for `small_gradient`. Ours: the
-schedule of b (the authors multiply it by 1.05 every so many steps, up to 1/a + 100), and that an optimizer
-takes the scaled gradient (theirs: gradient descent on theta with decay).
+schedule of b, which the authors multiply by 1.05 every so many steps, up to 1/a + 100. Ours as well: an
+optimizer takes the scaled gradient; theirs is gradient descent on theta with decay.
 """
 
 import torch
@@ -36,7 +38,18 @@ SMALL_LATENT = {False: 1e-6, True: 1e-3}  # by whether the weights are fully bin
 
 
 def sharpness(progress: float, *, initial: float, final: float) -> float:
-    """b at `progress` in [0, 1] of a training: geometric from `initial` to `final`."""
+    """The sharpness b of the weight map, which grows geometrically from `initial` to `final` in a training.
+
+        b = initial (final / initial)^progress
+
+    The schedule is ours: Le et al. 2022 multiply b by a constant every so many steps.
+
+    Args:
+        progress: the share of the training that is done, in [0, 1].
+
+    >>> adaste.sharpness(0.5, initial=1.0, final=100.0)  # half-way
+    10.0
+    """
     return initial * (final / initial) ** progress
 
 
@@ -45,15 +58,45 @@ def _sign(latent: Tensor) -> Tensor:
 
 
 def weight(latent: Tensor, *, a: float, b: float) -> Tensor:
-    """w of theta, [P] in [-1, 1]; sign(0) is +1 (ours)."""
+    """The network's weight for each latent weight: nearly linear where b is small, a sign where a b >= 1.
+
+        w = clip((theta + b (1 + a) sign(theta)) / (1 + b), -1, 1)
+
+    Source: Le et al. 2022; that sign(0) is +1 is ours.
+
+    Args:
+        latent: theta [P].
+
+    Returns:
+        w [P], in [-1, 1].
+
+    >>> latent = torch.tensor([-0.5, 0.1, 0.2])
+    >>> adaste.weight(latent, a=0.1, b=0.0)  # the latent weights themselves
+    tensor([-0.5000,  0.1000,  0.2000])
+    >>> adaste.weight(latent, a=0.1, b=10.0)  # their signs
+    tensor([-1.,  1.,  1.])
+    """
     return latent.add(_sign(latent), alpha=b * (1 + a)).div_(1 + b).clamp_(-1, 1)
 
 
 def gradient_factor(latent: Tensor, gradient: Tensor, *, a: float, b: float, small_gradient: float) -> Tensor:
-    """The factor of the gradient g at `weight(theta)`, [P] in [0, 1].
+    """The factor that the gradient at a weight is multiplied by before it moves the latent weight.
+
+    The cases are at the top of this file. A gradient that pushes a binary weight further out has no effect.
+    Source: Le et al. 2022, with the constants of the authors' code.
 
     Args:
+        latent: theta [P].
+        gradient: g [P], at `weight(theta)`.
         small_gradient: a gradient of this magnitude or less is about 0.
+
+    Returns:
+        The factor [P], in [0, 1].
+
+    >>> latent = torch.tensor([4.0, 4.0, 0.0])
+    >>> gradient = torch.tensor([1.0, -1.0, 1.0])
+    >>> adaste.gradient_factor(latent, gradient, a=0.1, b=10.0, small_gradient=1e-3)
+    tensor([0.2500, 0.0000, 1.0000])
     """
     binary = a * b >= 1
     magnitude = latent.abs()

@@ -6,7 +6,8 @@ sections 3.1 to 3.3 and the authors' optimizer.
 A weight w in {-1, +1} has natural parameter lambda and mean mu = tanh(lambda); P(w = +1) = sigmoid(2 lambda).
 The gradient g of the mean loss is taken at the relaxed weight (Gumbel-softmax trick, equation 8)
 
-    w_r = tanh((lambda + delta) / tau),   delta = logit(u) / 2,   u uniform on (0, 1),
+    w_r = tanh((lambda + delta) / tau),
+    delta = logit(u) / 2,   u uniform on (0, 1),
 
 and the natural parameter moves by (equations 9 and 10)
 
@@ -26,44 +27,123 @@ STABILISER = 1e-10  # e of the authors' code; in float32 it is the whole of 1 - 
 
 
 class Bernoulli(NamedTuple):
-    """A factorised Bernoulli distribution over P binary weights and the momentum of its learning rule."""
+    """A factorised Bernoulli distribution over P binary weights, with the momentum of its learning rule.
 
-    natural: Tensor  # lambda [P]; tanh(natural) is the mean weight
-    previous: Tensor  # lambda one step ago [P]: the authors' code scales gradients by its mean
-    momentum: Tensor  # running average of the natural gradients [P]
+        P(w = +1) = sigmoid(2 lambda),   mean tanh(lambda)
+
+    Attributes:
+        natural: lambda [P].
+        previous: lambda one step ago [P]; the authors' code scales gradients by its mean.
+        momentum: the running average of the natural gradients [P].
+        num_steps: how many steps the average is of.
+
+    >>> natural = torch.tensor([0.0, -1.0])
+    >>> state = bernoulli.Bernoulli(
+    ...     natural, previous=natural, momentum=torch.zeros(2)
+    ... )
+    >>> state.natural.tanh(), state.num_steps
+    (tensor([ 0.0000, -0.7616]), 0)
+    """
+
+    natural: Tensor
+    previous: Tensor
+    momentum: Tensor
     num_steps: int = 0
 
 
 def init(natural: Tensor) -> Bernoulli:
-    """Start at `natural` [P]."""
+    """The state before the first step, with natural parameters `natural` [P] and no momentum.
+
+    >>> bernoulli.init(torch.tensor([0.5])).momentum
+    tensor([0.])
+    """
     return Bernoulli(natural.clone(), natural.clone(), torch.zeros_like(natural))
 
 
 def random_signs(uniform: Tensor, *, magnitude: float) -> Tensor:
-    """A start of +magnitude or -magnitude with equal probability, [P], from uniform draws [P]."""
+    """Natural parameters of +magnitude or -magnitude, each with probability 1/2, as a start.
+
+    Source: the authors' code of Meng et al. 2020, whose magnitude is 10.
+
+    Args:
+        uniform: draws from [0, 1), [P].
+
+    >>> bernoulli.random_signs(torch.tensor([0.2, 0.7]), magnitude=10.0)
+    tensor([ 10., -10.])
+    """
     return torch.where(uniform < 0.5, magnitude, -magnitude).to(uniform)
 
 
 def logistic_noise(uniform: Tensor) -> Tensor:
-    """delta = logit(u) / 2 of uniform draws; u = 0, which float generators return, is moved into (0, 1).
+    """The noise of the relaxed weight: half a logistic variable, from uniform draws.
 
-    (1 - u is exact for u on the generators' grid, so that log(u / (1 - u)) loses nothing.)
+        delta = logit(u) / 2
+
+    Source: Meng et al. 2020, equation 8. Float generators return u = 0, which is moved into (0, 1). (1 - u is
+    exact for u on the generators' grid, so that log(u / (1 - u)) loses nothing.)
+
+    Args:
+        uniform: u [...].
+
+    >>> bernoulli.logistic_noise(torch.tensor([0.5, 0.9]))
+    tensor([0.0000, 1.0986])
     """
     return torch.logit(uniform, eps=torch.finfo(uniform.dtype).tiny).mul_(0.5)
 
 
 def relax(natural: Tensor, noise: Tensor, *, temperature: float) -> Tensor:
-    """The relaxed weight tanh((lambda + delta) / tau), [P] in [-1, 1]."""
+    """The relaxed weight, a smooth stand-in for a draw of a binary weight.
+
+        w_r = tanh((lambda + delta) / tau)
+
+    Source: Meng et al. 2020, equation 8. At low temperature it is nearly a sign.
+
+    Args:
+        natural: lambda [P].
+        noise: delta [P], by `logistic_noise`.
+        temperature: tau.
+
+    Returns:
+        w_r [P], in [-1, 1].
+
+    >>> natural, noise = torch.tensor([0.5]), torch.tensor([0.0])
+    >>> [bernoulli.relax(natural, noise, temperature=tau) for tau in (1.0, 0.1)]
+    [tensor([0.4621]), tensor([0.9999])]
+    """
     return (natural + noise).div_(temperature).tanh_()
 
 
 def published_scale(relaxed: Tensor, mean: Tensor, *, num_examples: float, temperature: float) -> Tensor:
-    """s exactly as the authors compute it, from w_r and mu, with their rounding."""
+    """The factor from a gradient at the relaxed weight to a natural gradient, as the authors compute it.
+
+        s = N (1 - w_r^2 + e) / (tau (1 - mu^2 + e))
+
+    Source: Meng et al. 2020, equation 9, with the rounding of the authors' code.
+
+    Args:
+        relaxed: w_r [P].
+        mean: mu [P].
+        num_examples: N.
+        temperature: tau.
+
+    >>> relaxed, mean = torch.tensor([0.5, 0.9]), torch.tensor([0.5, 0.5])
+    >>> bernoulli.published_scale(relaxed, mean, num_examples=10, temperature=1.0)
+    tensor([10.0000,  2.5333])
+    """
     return num_examples * (1 - relaxed * relaxed + STABILISER) / temperature / (1 - mean * mean + STABILISER)
 
 
 def log_sech_squared(x: Tensor) -> Tensor:
-    """log(1 - tanh(x)^2) = 2 (log 2 - |x| - log(1 + exp(-2 |x|))), exact where 1 - tanh(x)^2 rounds to 0."""
+    """The logarithm of a binary weight's variance, exact where the variance itself rounds to 0.
+
+        log(1 - tanh^2(x)) = 2 (log 2 - |x| - log(1 + exp(-2 |x|)))
+
+    >>> x = torch.tensor([1.0, 100.0])
+    >>> (1 - x.tanh() ** 2).log()
+    tensor([-0.8676,    -inf])
+    >>> bernoulli.log_sech_squared(x)
+    tensor([  -0.8676, -198.6137])
+    """
     magnitude = x.abs()
     return 2 * (math.log(2) - magnitude - torch.log1p(torch.exp(-2 * magnitude)))
 
@@ -77,17 +157,36 @@ def sound_scale(
     temperature: float,
     max_slope: float | None = None,
 ) -> Tensor:
-    """s = N r without cancellation: r = sech^2(x) / (tau sech^2(lambda)), x = (lambda + delta) / tau.
+    """The factor s of `published_scale`, without cancellation and without a stabiliser.
 
-    sech^2(x) = (1 + |tanh x|)^2 exp(-2 |x|), and the two exponentials of the ratio are taken as one: nothing
-    cancels or vanishes, and no stabiliser is needed. Exact for every finite lambda.
+        s = N r,   r = sech^2(x) / (tau sech^2(lambda)),   x = (lambda + delta) / tau
+        sech^2(x) = (1 + |tanh x|)^2 exp(-2 |x|)
+
+    The two exponentials of the ratio are taken as one, so that nothing cancels or vanishes. It is exact for
+    every finite lambda. The form is ours; s is that of Meng et al. 2020, equation 9.
 
     Args:
+        natural: lambda [P].
+        noise: delta [P].
         relaxed: `relax(natural, noise, temperature)`, which is tanh(x).
+        num_examples: N.
+        temperature: tau.
         max_slope: the largest r; None for no limit. r = d w_r / d mu has mean 1 at low temperature, but a
-            variance that grows as exp(2 |lambda|): rare huge values throw confident weights about, and what
+            variance that grows as exp(2 |lambda|). Rare huge values throw confident weights about, and what
             old tasks taught them is lost. Cutting r off trades that variance for a bias: confident weights
             move less. (Ours.)
+
+    >>> natural, noise = torch.tensor([0.5, 20.0]), torch.tensor([0.25, 0.25])
+    >>> relaxed = bernoulli.relax(natural, noise, temperature=1.0)
+    >>> bernoulli.sound_scale(
+    ...     natural, noise, relaxed, num_examples=100, temperature=1.0
+    ... ).round()
+    tensor([76., 61.])
+    >>> mean = natural.tanh()  # rounds to 1 in the second
+    >>> bernoulli.published_scale(
+    ...     relaxed, mean, num_examples=100, temperature=1.0
+    ... ).round()
+    tensor([ 76., 100.])
     """
     magnitude = natural.abs()
     # in place wherever the tensor is ours: each new one of a network's size is a walk through memory
@@ -107,14 +206,29 @@ def step(
     momentum: float,
     active: Tensor | None = None,
 ) -> Bernoulli:
-    """One step of the Bayesian learning rule.
+    """One step of the Bayesian learning rule on binary weights.
+
+        d <- beta d + (1 - beta) [s g + k (lambda - lambda0)]
+        lambda <- lambda - alpha d / (1 - beta^n)   at the n-th step
+
+    Source: Meng et al. 2020, equations 9 and 10; momentum as in the authors' code.
 
     Args:
         gradient: the scaled gradient s g [P], averaged over weight samples.
         prior: lambda0 [P].
+        step_size: alpha.
+        kl_weight: k.
         momentum: beta; the average of natural gradients, the KL's part included, is corrected for its start
             at 0, as in Adam. 0 is no momentum.
         active: 1 for the weights that move, 0 for those that stay as they are; None for all.
+
+    >>> state = bernoulli.init(torch.tensor([1.0, 1.0]))
+    >>> gradient, prior = torch.tensor([0.0, 2.0]), torch.zeros(2)
+    >>> state = bernoulli.step(
+    ...     state, gradient, prior, step_size=0.1, kl_weight=1.0, momentum=0.0
+    ... )
+    >>> state.natural  # the prior draws both weights to 0, the loss the second one
+    tensor([0.9000, 0.7000])
     """
     num_steps = state.num_steps + 1
     direction = (state.natural - prior).mul_(kl_weight).add_(gradient)
@@ -130,29 +244,81 @@ def step(
 
 
 def minus_probability(natural: Tensor) -> Tensor:
-    """P(w = -1) = sigmoid(-2 lambda), [P]."""
+    """The probability that a binary weight is -1.
+
+        P(w = -1) = sigmoid(-2 lambda)
+
+    Args:
+        natural: lambda [P].
+
+    >>> bernoulli.minus_probability(torch.tensor([0.0, 1.0]))
+    tensor([0.5000, 0.1192])
+    """
     return torch.sigmoid(-2 * natural)
 
 
 def sample(minus_probability: Tensor, uniform: Tensor) -> Tensor:
-    """A binary weight of uniform draws, +1 where u >= P(w = -1); [P] of -1 and +1.
+    """A draw of each binary weight: +1 where the uniform draw is at least P(w = -1).
 
     It is sign(lambda + delta), the limit of `relax` at temperature 0, for the same u.
+
+    Args:
+        minus_probability: P(w = -1) [P].
+        uniform: u [P].
+
+    Returns:
+        Weights of -1 and +1, [P].
+
+    >>> bernoulli.sample(torch.tensor([0.1, 0.9]), uniform=torch.tensor([0.5, 0.5]))
+    tensor([ 1., -1.])
     """
     return (uniform >= minus_probability).to(uniform.dtype).mul_(2).sub_(1)
 
 
 def mode(natural: Tensor) -> Tensor:
-    """The most probable binary weights, sign(lambda), [P]."""
+    """The most probable value of each binary weight.
+
+        sign(lambda),   with sign(0) = +1
+
+    Args:
+        natural: lambda [P].
+
+    >>> bernoulli.mode(torch.tensor([-0.3, 0.0, 2.0]))
+    tensor([-1.,  1.,  1.])
+    """
     return (natural >= 0).to(natural.dtype).mul_(2).sub_(1)
 
 
 def kl_by_weight(natural: Tensor, prior: Tensor) -> Tensor:
-    """KL(q || p) of each weight, nats [P]: mu (lambda - lambda0) - log cosh(lambda) + log cosh(lambda0)."""
+    """The Kullback-Leibler divergence of each binary weight from its prior, in nats.
+
+        KL(q || p) = mu (lambda - lambda0) - log cosh(lambda) + log cosh(lambda0)
+        mu = tanh(lambda)
+
+    Args:
+        natural, prior: lambda and lambda0, [P].
+
+    >>> bernoulli.kl_by_weight(
+    ...     torch.tensor([1.0, 1.0]), prior=torch.tensor([1.0, 0.0])
+    ... )
+    tensor([0.0000, 0.3278])
+    """
     difference = torch.tanh(natural) * (natural - prior)
     return difference + log_sech_squared(natural) / 2 - log_sech_squared(prior) / 2
 
 
 def kl_divergence(natural: Tensor, prior: Tensor) -> Tensor:
-    """KL(q || p) in nats, a scalar: the sum of `kl_by_weight`."""
+    """The Kullback-Leibler divergence of all binary weights from their prior, in nats.
+
+        KL(q || p) = sum_i KL(q_i || p_i)
+
+    Args:
+        natural, prior: lambda and lambda0, [P].
+
+    Returns:
+        A scalar, the sum of `kl_by_weight`.
+
+    >>> bernoulli.kl_divergence(torch.tensor([1.0, 1.0]), prior=torch.zeros(2))
+    tensor(0.6556)
+    """
     return kl_by_weight(natural, prior).sum()

@@ -1,6 +1,8 @@
 """Distillation: a network is held to what an earlier copy of it says of the same images.
 
-    T^2 KL(p || q),    p = softmax(teacher / T), q = softmax(student / T), over the classes the teacher knows
+    T^2 KL(p || q),   p = softmax(teacher / T),   q = softmax(student / T)
+
+Both softmaxes are over the classes that the teacher knows.
 
 Sources: Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015 (T, and T^2, which keeps
 the size of the gradient); Li, Hoiem, "Learning without forgetting", ECCV 2016 (T = 2, on the new task's
@@ -16,21 +18,38 @@ EXCLUDED = -1e4  # a logit whose probability is exactly 0, but whose logarithm i
 
 
 def divergence(student: Tensor, teacher: Tensor, known: Tensor, *, temperature: float) -> Tensor:
-    """T^2 KL(p || q) in nats, the mean over examples; a scalar.
+    """How far a student's prediction is from its teacher's at temperature T, in nats, the mean over examples.
+
+        T^2 KL(p || q),   p = softmax(teacher / T),   q = softmax(student / T)
+
+    Both softmaxes are over known classes only. Sources: Hinton et al. 2015; Li, Hoiem 2016.
 
     Args:
         student, teacher: logits [B, K]; gradients flow to the student's.
         known: bool, [K] or one row an example [B, K]: the classes that count; the others have no part in
             either softmax.
+        temperature: T.
+
+    Returns:
+        A scalar.
+
+    >>> teacher = torch.tensor([[2.0, 0.0, 5.0]])
+    >>> student = torch.tensor([[0.0, 0.0, 9.0]])
+    >>> # the third class came after the teacher
+    >>> known = torch.tensor([True, True, False])
+    >>> distillation.divergence(student, teacher, known, temperature=1.0)
+    tensor(0.3278)
+    >>> distillation.divergence(teacher, teacher, known, temperature=2.0)
+    tensor(0.)
     """
-    return Divergence.apply(student, teacher, known, temperature)
+    return _Divergence.apply(student, teacher, known, temperature)
 
 
-class Divergence(torch.autograd.Function):
-    """With the gradient T (q - p) / B, which is exactly 0 where the student has not moved yet.
+class _Divergence(torch.autograd.Function):
+    """The divergence with the gradient T (q - p) / B, exactly 0 where the student has not moved yet.
 
-    Autograd's would be of rounding errors there, q sum(p) - p, which Adam divides by their own size: the
-    first step of a task would move the old heads at random.
+    Autograd's would be rounding errors there, q sum(p) - p, which Adam divides by their own size. The first
+    step of a task would move the old heads at random.
     """
 
     @staticmethod
@@ -49,7 +68,17 @@ class Divergence(torch.autograd.Function):
 
 
 def known_classes(labels: Tensor, num_classes: int) -> Tensor:
-    """The classes that occur among labels [N], as bool [num_classes]."""
+    """The classes that occur among labels, as a mask.
+
+    Args:
+        labels: int64 [N].
+
+    Returns:
+        bool [num_classes].
+
+    >>> distillation.known_classes(torch.tensor([0, 2, 2]), num_classes=4)
+    tensor([ True, False,  True, False])
+    """
     return torch.zeros(num_classes, dtype=torch.bool, device=labels.device).index_fill(
         0, labels.unique(), True
     )

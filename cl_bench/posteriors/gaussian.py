@@ -15,26 +15,61 @@ Weights = TypeVar("Weights")  # a tensor, or tensors such as a matrix and a bias
 
 
 class Gaussian(NamedTuple):
-    """A factorised Gaussian over P weights."""
+    """A factorised Gaussian over P weights.
 
-    mean: Tensor  # [P]
-    log_variance: Tensor  # [P], natural logarithm
+    Attributes:
+        mean: m [P].
+        log_variance: log v [P], natural logarithm.
+
+    >>> gaussian.Gaussian(
+    ...     mean=torch.zeros(2), log_variance=torch.full((2,), 0.25).log()
+    ... )
+    Gaussian(mean=tensor([0., 0.]), log_variance=tensor([-1.3863, -1.3863]))
+    """
+
+    mean: Tensor
+    log_variance: Tensor
 
 
 def truncated_normal(uniform: Tensor, *, deviation: float, cut: float = 2.0) -> Tensor:
     """Draws of N(0, deviation^2) given that they lie within `cut` deviations, from uniform draws.
 
-    deviation Phi^-1(Phi(-cut) + u (Phi(cut) - Phi(-cut))), Phi being the standard normal distribution
-    function; of the shape of `uniform`.
+        deviation Phi^-1(Phi(-cut) + u (Phi(cut) - Phi(-cut)))
+
+    Phi is the standard normal distribution function.
+
+    Args:
+        uniform: u [...], in [0, 1].
+
+    Returns:
+        [...], in the unit of `deviation`.
+
+    >>> gaussian.truncated_normal(torch.tensor([0.0, 0.75, 1.0]), deviation=0.1)
+    tensor([-0.2000,  0.0639,  0.2000])
     """
     low = torch.special.ndtr(torch.tensor(-cut, dtype=torch.float64)).item()
     return torch.special.ndtri(uniform * (1 - 2 * low) + low) * deviation
 
 
 def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Tensor:
-    """KL(q || p) in nats for each weight, [P]:
+    """The Kullback-Leibler divergence of each weight's Gaussian from its prior, in nats.
 
-    (log v0 - log v + v / v0 + (m - m0)^2 / v0 - 1) / 2.
+        KL(q || p) = (log v0 - log v + v / v0 + (m - m0)^2 / v0 - 1) / 2
+
+    Source: the second term of Nguyen et al. 2018, equation 4, for factorised Gaussians.
+
+    Args:
+        posterior, prior: q = N(m, v) and p = N(m0, v0), [P].
+
+    Returns:
+        [P]; the sum is the divergence of all weights.
+
+    >>> prior = gaussian.Gaussian(mean=torch.zeros(2), log_variance=torch.zeros(2))
+    >>> posterior = gaussian.Gaussian(
+    ...     mean=torch.tensor([0.0, 1.0]), log_variance=torch.zeros(2)
+    ... )
+    >>> gaussian.kl_divergence(posterior, prior)
+    tensor([0.0000, 0.5000])
     """
     log_ratio = posterior.log_variance - prior.log_variance
     distance = (posterior.mean - prior.mean) ** 2 / prior.log_variance.exp()
@@ -42,15 +77,40 @@ def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Tensor:
 
 
 def precision(prior: Gaussian) -> Tensor:
-    """The reciprocal of each weight's variance, [P]."""
+    """The reciprocal of each weight's variance.
+
+        1 / v = exp(-log v)
+
+    Returns:
+        [P].
+
+    >>> gaussian.precision(
+    ...     gaussian.Gaussian(torch.zeros(1), torch.tensor([0.25]).log())
+    ... )
+    tensor([4.])
+    """
     return torch.exp(-prior.log_variance)
 
 
 def kl_gradient(posterior: Gaussian, prior: Gaussian, prior_precision: Tensor | None = None) -> Gaussian:
-    """The gradient of `kl_divergence`: (m - m0) / v0 by the mean, (v / v0 - 1) / 2 by the log-variance.
+    """The gradient of `kl_divergence` by the posterior's mean and log-variance.
+
+        (m - m0) / v0 by m,   (v / v0 - 1) / 2 by log v
 
     Args:
+        posterior, prior: q = N(m, v) and p = N(m0, v0), [P].
         prior_precision: of the prior, where it is known from an earlier step.
+
+    Returns:
+        The two gradients in the places of what they are by, [P] each.
+
+    >>> prior = gaussian.Gaussian(mean=torch.zeros(2), log_variance=torch.zeros(2))
+    >>> posterior = gaussian.Gaussian(
+    ...     torch.tensor([0.0, 1.0]), torch.tensor([0.25, 1.0]).log()
+    ... )
+    >>> # widen the first weight, pull back the second
+    >>> gaussian.kl_gradient(posterior, prior)
+    Gaussian(mean=tensor([0., 1.]), log_variance=tensor([-0.3750,  0.0000]))
     """
     if prior_precision is None:
         prior_precision = precision(prior)
@@ -61,12 +121,36 @@ def kl_gradient(posterior: Gaussian, prior: Gaussian, prior_precision: Tensor | 
 
 
 def deviation(posterior: Gaussian) -> Tensor:
-    """The standard deviations, [P]."""
+    """The standard deviation of each weight.
+
+        s = exp(log v / 2)
+
+    Returns:
+        [P].
+
+    >>> gaussian.deviation(
+    ...     gaussian.Gaussian(torch.zeros(1), torch.tensor([0.25]).log())
+    ... )
+    tensor([0.5000])
+    """
     return torch.exp(posterior.log_variance / 2)
 
 
 def sample(posterior: Gaussian, noise: Tensor) -> Tensor:
-    """Weights m + s eps for standard normal noise [P]."""
+    """Weights drawn from the posterior, by standard normal noise.
+
+        w = m + s eps
+
+    Args:
+        noise: eps [P].
+
+    Returns:
+        w [P].
+
+    >>> posterior = gaussian.Gaussian(torch.ones(2), torch.full((2,), 0.25).log())
+    >>> gaussian.sample(posterior, noise=torch.tensor([-1.0, 2.0]))
+    tensor([0.5000, 2.0000])
+    """
     return posterior.mean + deviation(posterior) * noise
 
 
@@ -79,12 +163,33 @@ def local_reparameterisation(
 ) -> Tensor:
     """The output of a linear map with independent Gaussian weights, drawn per output instead of per weight.
 
-    The output has mean f(x, m) and variance f(x^2, v): exact for a dense layer and a single example; outputs
-    of a convolution that share weights are drawn independently (the usual approximation).
+        f(x, m) + sqrt(f(x^2, v)) eps
+
+    It is exact for a dense layer and a single example. Outputs of a convolution that share weights are drawn
+    independently, which is the usual approximation. Source: Kingma, Salimans, Welling 2015, section 2.3.
 
     Args:
         linear_map: f(inputs, weights), linear in both.
-        draw: standard normal noise of the shape of its argument.
+        inputs: x.
+        mean, variance: m and v of the weights, as `linear_map` takes them.
+        draw: standard normal noise eps of the shape of its argument.
+
+    Returns:
+        What f returns, such as [B, O].
+
+    >>> inputs = torch.tensor([[3.0, 4.0]])
+    >>> mean = torch.ones(1, 2)
+    >>> variance = torch.full((1, 2), 0.25)
+    >>> linear = torch.nn.functional.linear
+    >>> gaussian.local_reparameterisation(
+    ...     linear, inputs, mean, variance, draw=torch.zeros_like
+    ... )
+    tensor([[7.]])
+    >>> # one deviation more, which is sqrt((9 + 16) / 4)
+    >>> gaussian.local_reparameterisation(
+    ...     linear, inputs, mean, variance, draw=torch.ones_like
+    ... )
+    tensor([[9.5000]])
     """
     centre = linear_map(inputs, mean)
     spread = linear_map(inputs * inputs, variance)

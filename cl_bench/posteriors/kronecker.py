@@ -1,7 +1,7 @@
 """Kronecker-factored curvature of Linear and Conv2d layers (KFAC), one term a task.
 
-A layer's weights and biases side by side are the matrix W [O, I]; with the mean A [I, I] of a a^T over what
-comes in (1 for the bias) and the mean G [O, O] of g g^T over what flows back, the Hessian of N examples is
+A layer's weights and biases side by side are the matrix W [O, I]. A [I, I] is the mean of a a^T over what
+comes in (1 for the bias), and G [O, O] the mean of g g^T over what flows back. The Hessian of N examples is
 about N A (x) G, whose product with a matrix V is N G V A. Blocks of different layers are independent.
 
 Sources: Martens, Grosse, ICML 2015 (dense layers); Grosse, Martens, ICML 2016 (convolutions: A sums over the
@@ -26,30 +26,64 @@ MEMORIES = ("separate", "merged")
 
 
 class Block(NamedTuple):
-    """Where a layer's matrix lies in the flat vector."""
+    """The part of the flat vector that holds a layer's matrix W [O, I].
+
+    Attributes:
+        weight: where the weights are.
+        bias: where the biases are; None without any.
+        num_outputs: O.
+
+    >>> block = kronecker.Block(weight=slice(0, 6), bias=None, num_outputs=3)
+    >>> torch.arange(8.0)[block.weight].reshape(block.num_outputs, -1)
+    tensor([[0., 1.],
+            [2., 3.],
+            [4., 5.]])
+    """
 
     weight: slice
     bias: slice | None
-    num_outputs: int  # O
+    num_outputs: int
 
 
 class Factors(NamedTuple):
-    """The term N A (x) G of a layer."""
+    """The Kronecker-factored curvature N A (x) G of one layer.
 
-    inputs: Tensor  # A [I, I]; [R, I, I] for stacked seeds
-    outputs: Tensor  # G [O, O]; [R, O, O]
-    num_examples: int  # N
+    Attributes:
+        inputs: A [I, I]; [R, I, I] for stacked seeds.
+        outputs: G [O, O]; [R, O, O].
+        num_examples: N.
+
+    >>> one = kronecker.Factors(
+    ...     inputs=torch.tensor([[5.0]]), outputs=torch.eye(2), num_examples=2
+    ... )
+    >>> # the curvature as a matrix [P, P]
+    >>> one.num_examples * torch.kron(one.outputs, one.inputs)
+    tensor([[10.,  0.],
+            [ 0., 10.]])
+    """
+
+    inputs: Tensor
+    outputs: Tensor
+    num_examples: int
 
 
 Term = tuple[Factors, ...]  # one for each block
 
 
 def layers_of(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
-    """The layers that have a block; other parameters have none: those that two layers share, that are made
-    from others by a parametrization, or of a layer a part of which is frozen.
+    """The layers of a network that have a block of curvature: plain Linear and Conv2d layers.
+
+    Other parameters have none: those that two layers share, those made from others by a parametrization, and
+    those of a layer a part of which is frozen.
 
     Raises:
         TypeError: for a grouped convolution, or one that is not padded with zeros.
+
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)
+    ... )
+    >>> kronecker.layers_of(network)
+    [Linear(in_features=2, out_features=3, bias=True)]
     """
     shared = tied(network)
     layers = [
@@ -65,7 +99,14 @@ def layers_of(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
 
 
 def blocks_of(network: nn.Module) -> list[Block]:
-    """One for each of `layers_of`, in the flat vector, which has the order of `trainable(network)`."""
+    """The block of each of `layers_of`, in the flat vector, which has the order of `trainable(network)`.
+
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)
+    ... )
+    >>> kronecker.blocks_of(network)
+    [Block(weight=slice(0, 6, None), bias=slice(6, 9, None), num_outputs=3)]
+    """
     places: dict[Tensor, slice] = {}
     start = 0
     for parameter in trainable(network).values():
@@ -78,13 +119,34 @@ def blocks_of(network: nn.Module) -> list[Block]:
 
 
 def num_inside(blocks: Sequence[Block]) -> int:
-    """How many weights are in a block."""
+    """The number of weights that are in a block.
+
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)
+    ... )
+    >>> # 3 * 2 weights and 3 biases
+    >>> kronecker.num_inside(kronecker.blocks_of(network))
+    9
+    """
     parts = [part for block in blocks for part in (block.weight, block.bias) if part is not None]
     return sum(part.stop - part.start for part in parts)
 
 
 def outside(blocks: Sequence[Block], like: Tensor) -> Tensor:
-    """1 for the weights that are in no block, 0 for the others; [P]."""
+    """A mask of the weights that are in no block: 1 for these, 0 for the others.
+
+    Args:
+        like: a flat vector, [..., P].
+
+    Returns:
+        [..., P].
+
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(1, 2), torch.nn.BatchNorm1d(2)
+    ... )
+    >>> kronecker.outside(kronecker.blocks_of(network), like=torch.zeros(8))
+    tensor([0., 0., 0., 0., 1., 1., 1., 1.])
+    """
     mask = torch.ones_like(like)
     for block in blocks:
         for part in (block.weight, block.bias):
@@ -96,7 +158,33 @@ def outside(blocks: Sequence[Block], like: Tensor) -> Tensor:
 def factors(
     network: nn.Module, batches: Iterable[Sequence], *, estimator: str, generator: torch.Generator
 ) -> Term:
-    """A and G of every block, means over single examples; arguments as of `fisher.diagonal`."""
+    """The Kronecker factors of every block, as means over single examples.
+
+        A = 1/N sum_n a_n a_n^T,   G = 1/N sum_n E_{y ~ p(y | x_n)} [g_n g_n^T]
+
+    Sources: Martens, Grosse 2015; for convolutions Grosse, Martens 2016.
+
+    Args:
+        network, batches, estimator, generator: as in `fisher.diagonal`.
+
+    Raises:
+        ValueError: for an unknown estimator or an empty data set.
+
+    >>> from cl_bench.models import Heads
+    >>> network = Heads(in_features=1, num_classes=2, num_heads=1, bias=False)
+    >>> # so that p = 1/2 for both classes
+    >>> _ = torch.nn.init.zeros_(network.linear.weight)
+    >>> images, labels = torch.tensor([[1.0], [3.0]]), torch.tensor([0, 1])
+    >>> (one,) = kronecker.factors(
+    ...     network,
+    ...     [(images, labels, 0)],
+    ...     estimator="exact",
+    ...     generator=torch.Generator(),
+    ... )
+    >>> one.inputs, one.outputs
+    (tensor([[5.]]), tensor([[ 0.2500, -0.2500],
+            [-0.2500,  0.2500]]))
+    """
     layers = layers_of(network)
     inputs: list[Tensor | float] = [0.0] * len(layers)
     outputs: list[Tensor | float] = [0.0] * len(layers)
@@ -144,7 +232,13 @@ def _rows_out(layer: nn.Module, gradients: Tensor) -> Tensor:
 
 
 def stacked(terms: Sequence[Term]) -> Term:
-    """One term of each seed as one term with a leading seed axis."""
+    """The terms of several seeds as one term with a leading seed axis.
+
+    >>> term = (kronecker.Factors(torch.eye(3), torch.eye(2), num_examples=10),)
+    >>> (both,) = kronecker.stacked([term, term])
+    >>> both.inputs.shape, both.outputs.shape
+    (torch.Size([2, 3, 3]), torch.Size([2, 2, 2]))
+    """
     return tuple(
         Factors(
             torch.stack([f.inputs for f in each]),
@@ -156,7 +250,25 @@ def stacked(terms: Sequence[Term]) -> Term:
 
 
 def add(terms: tuple[Term, ...], new: Term, *, memory: str) -> tuple[Term, ...]:
-    """The terms after one more task: one more, or still one (`merged`)."""
+    """The terms after one more task: one more, or still one with averaged factors.
+
+        merged: A <- (N_old A_old + N_new A_new) / (N_old + N_new), and G alike
+
+    Source: Ritter, Botev, Barber 2018 (`separate`); `merged` is ours.
+
+    Args:
+        terms: those of the tasks so far.
+        new: that of the new task.
+        memory: `separate` or `merged`.
+
+    >>> old = kronecker.Factors(torch.ones(1, 1), torch.eye(2), num_examples=10)
+    >>> new = kronecker.Factors(torch.ones(1, 1) * 5, torch.eye(2), num_examples=30)
+    >>> len(kronecker.add(((old,),), (new,), memory="separate"))
+    2
+    >>> ((merged,),) = kronecker.add(((old,),), (new,), memory="merged")
+    >>> merged.inputs, merged.num_examples  # nearer to the task of more examples
+    (tensor([[4.]]), 40)
+    """
     if memory == "separate" or not terms:
         return (*terms, new)
     (old,) = terms
@@ -172,7 +284,27 @@ def _average(old: Factors, new: Factors) -> Factors:
 
 
 def product(terms: Sequence[Term], blocks: Sequence[Block], vector: Tensor) -> Tensor:
-    """The sum of all terms times a flat vector [P] (or [R, P]); 0 outside of the blocks."""
+    """The curvature of all tasks times a flat vector; 0 outside of the blocks.
+
+        sum over terms of N G V A,   for each block's matrix V [O, I]
+
+    Source: Ritter, Botev, Barber 2018.
+
+    Args:
+        vector: [P] or, for stacked seeds, [R, P].
+
+    Returns:
+        Of the shape of `vector`.
+
+    >>> block = kronecker.Block(weight=slice(0, 2), bias=None, num_outputs=2)
+    >>> outputs = torch.tensor([[0.25, -0.25], [-0.25, 0.25]])
+    >>> term = (kronecker.Factors(torch.tensor([[5.0]]), outputs, num_examples=2),)
+    >>> kronecker.product([term], [block], torch.tensor([1.0, -1.0]))
+    tensor([ 5., -5.])
+    >>> # equal logits change no prediction
+    >>> kronecker.product([term], [block], torch.ones(2))
+    tensor([0., 0.])
+    """
     result = torch.zeros_like(vector)
     for index, block in enumerate(blocks):
         matrix = _matrix(vector, block)

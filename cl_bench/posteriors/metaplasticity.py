@@ -16,12 +16,43 @@ from torch import Tensor
 
 
 def plasticity(latent: Tensor, *, meta: float) -> Tensor:
-    """1 - tanh^2(meta |h|), [P] in [0, 1]; `meta` is in units of 1 / h."""
+    """How freely each latent weight moves towards a change of sign: the larger it is, the less.
+
+        f = 1 - tanh^2(meta |h|)
+
+    Source: Laborieux et al. 2021, equation 1.
+
+    Args:
+        latent: h [P].
+        meta: in units of 1 / h.
+
+    Returns:
+        f [P], in [0, 1].
+
+    >>> metaplasticity.plasticity(torch.tensor([0.0, 1.0, -3.0]), meta=1.0)
+    tensor([1.0000, 0.4200, 0.0099])
+    """
     slope = torch.tanh(latent * meta)
     return 1 - slope * slope
 
 
 def step(latent: Tensor, change: Tensor, *, meta: float) -> Tensor:
-    """The new latent weights [P], of the optimizer's `change` [P] to them."""
+    """The latent weights after an optimizer's change, damped where it pushes them towards a change of sign.
+
+        h <- h + f D,   f = `plasticity` where D pushes |h| down, 1 elsewhere
+
+    Source: Laborieux et al. 2021, equation 1.
+
+    Args:
+        latent: h [P].
+        change: D [P].
+
+    Returns:
+        The new h [P].
+
+    >>> latent = torch.tensor([1.0, 1.0])
+    >>> metaplasticity.step(latent, change=torch.tensor([-0.5, 0.5]), meta=1.0)
+    tensor([0.7900, 1.5000])
+    """
     pushed_down = torch.sign(latent) * change < 0
     return latent + torch.where(pushed_down, change * plasticity(latent, meta=meta), change)

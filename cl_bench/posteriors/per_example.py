@@ -1,10 +1,11 @@
 """Sums over examples of what becomes of each example's own gradient: of squares, or of magnitudes.
 
-    sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta),    m the square or the absolute value
+    sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta)
+    m the square or the absolute value
 
-For a network of Linear layers no gradient need be formed: that of example n by a weight matrix is the outer
-product d_n a_n of what flows back and what came in, and m(x y) = m(x) m(y), so that the sum is the matrix
-product m(d)^T m(a): about as cheap as one backward pass. Any other network goes by vmap(grad).
+For a network of Linear layers no gradient need be formed. The gradient of example n by a weight matrix is the
+outer product d_n a_n of what flows back and what came in. As m(x y) = m(x) m(y), the sum is the matrix
+product m(d)^T m(a), about as cheap as one backward pass. Any other network goes by vmap(grad).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,15 +33,35 @@ def mean(
     weigh: Callable[..., Tensor],
     magnitude: Magnitude,
 ) -> Tensor:
-    """The sum above over the number of examples, [P] in the order of `trainable(model)`.
+    """The mean over examples of squares or magnitudes of each example's own gradient.
+
+        1/N sum_n sum_s weight_ns m(d scalar_s(f(x_n)) / d theta)
+        m the square or the absolute value
 
     Args:
         model: called as model(images, task), in eval mode, so that examples do not see each other.
         batches: (images, labels, task) with an int task; their size changes nothing but the memory used.
-        weigh: (logits, labels=labels) -> weights; called once a batch.
+        scalars: logits [B, K] -> the S numbers that are differentiated, [B, S].
+        weigh: (logits, labels=labels) -> weights [B, S]; called once a batch.
+        magnitude: m, `torch.square` or `torch.abs`.
+
+    Returns:
+        [P], in the order of `trainable(model)`.
 
     Raises:
         ValueError: for an empty data set.
+
+    >>> from cl_bench.models import Heads
+    >>> network = Heads(in_features=1, num_classes=2, num_heads=1, bias=False)
+    >>> images, labels = torch.tensor([[1.0], [-3.0]]), torch.tensor([0, 1])
+    >>> per_example.mean(
+    ...     network,
+    ...     [(images, labels, 0)],
+    ...     scalars=lambda logits: logits.sum(dim=1, keepdim=True),
+    ...     weigh=lambda logits, labels: torch.ones(len(labels), 1),
+    ...     magnitude=torch.abs,  # 1 and 3; the gradient of the mean is -1
+    ... )
+    tensor([2., 2.])
     """
     sums_of = None
     total: Tensor | None = None
@@ -59,8 +80,16 @@ def mean(
 
 
 def is_dense(model: nn.Module, arguments: tuple) -> bool:
-    """Whether `dense_sums` applies: every trained parameter belongs to one Linear layer, and each such layer
-    is called once, on one vector an example.
+    """Whether `dense_sums` can be used: every trained parameter belongs to one Linear layer, called once.
+
+    Each such layer must be called on one vector an example.
+
+    >>> images = torch.zeros(1, 1, 4, 4)
+    >>> dense = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2))
+    >>> per_example.is_dense(dense, (images,))
+    True
+    >>> per_example.is_dense(torch.nn.Conv2d(1, 2, 3), (images,))
+    False
     """
     owners = _owners(model)
     shared = tied(model)
@@ -85,7 +114,24 @@ def is_dense(model: nn.Module, arguments: tuple) -> bool:
 def dense_sums(
     model: nn.Module, arguments: tuple, scalars: Scalars, weigh: Weigh, magnitude: Magnitude
 ) -> list[Tensor]:
-    """One sum for each trained parameter of a network of Linear layers."""
+    """The sums of `mean` for a network of Linear layers, without forming any example's gradient.
+
+        sum_n m(d_n a_n) = m(d)^T m(a)
+        d what flows back [B, O],   a what came in [B, I]
+
+    Args:
+        arguments: those that the model is called with, the images first.
+
+    Returns:
+        One sum for each trained parameter, of its shape.
+
+    >>> layer = torch.nn.Linear(2, 1, bias=False)
+    >>> images = torch.tensor([[1.0, 2.0], [-1.0, 2.0]])
+    >>> per_example.dense_sums(
+    ...     layer, (images,), lambda f: f, torch.ones_like, torch.square
+    ... )
+    [tensor([[2., 8.]])]
+    """
     layers = _owners(model)
     logits, inputs, outputs = recorded(model, arguments, layers)
     weights = weigh(logits.detach())
@@ -117,10 +163,30 @@ def _owners(model: nn.Module) -> list[Any]:
 def recorded(
     model: nn.Module, arguments: tuple, layers: Sequence[nn.Module]
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """The logits, and of each layer what came in (detached) and what went out (with its graph).
+    """The logits, and of each layer what came in and what went out.
+
+    Inputs are detached; outputs have their graph.
+
+    Args:
+        arguments: those that the model is called with.
+
+    Returns:
+        Logits [B, K], and two lists of a tensor a layer.
 
     Raises:
         TypeError: for a layer that is not called exactly once.
+
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1)
+    ... )
+    >>> layers = [network[0], network[2]]
+    >>> logits, inputs, outputs = per_example.recorded(
+    ...     network, (torch.zeros(5, 2),), layers
+    ... )
+    >>> [tuple(each.shape) for each in inputs]
+    [(5, 2), (5, 3)]
+    >>> [tuple(each.shape) for each in outputs]
+    [(5, 3), (5, 1)]
     """
     calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in layers}
     hooks = [
@@ -144,7 +210,21 @@ def recorded(
 def vmap_sums(
     model: nn.Module, arguments: tuple, scalars: Scalars, weigh: Weigh, magnitude: Magnitude
 ) -> list[Tensor]:
-    """One sum for each trained parameter of any network, by vmap(grad) in chunks of examples."""
+    """The sums of `mean` for any network, by vmap(grad) in chunks of examples.
+
+    Args:
+        arguments: those that the model is called with, the images first.
+
+    Returns:
+        One sum for each trained parameter, of its shape.
+
+    >>> layer = torch.nn.Linear(2, 1, bias=False)
+    >>> images = torch.tensor([[1.0, 2.0], [-1.0, 2.0]])
+    >>> per_example.vmap_sums(
+    ...     layer, (images,), lambda f: f, torch.ones_like, torch.square
+    ... )
+    [tensor([[2., 8.]])]
+    """
     images, *rest = arguments
     with torch.no_grad():
         weights = weigh(model(images, *rest))
@@ -166,10 +246,25 @@ def vmap_sums(
 def single_gradients(
     model: nn.Module, rest: Sequence, scalars: Scalars
 ) -> Callable[[Tensor, int], dict[str, Tensor]]:
-    """(images, index) -> each example's gradient of scalar `index` by every trained parameter, by name, [B,
-    ...].
+    """A function that gives each example's own gradient of a scalar of the logits.
 
     The model is called as model(images, *rest), in eval mode, and differentiated at its present weights.
+
+    Args:
+        scalars: logits [B, K] -> the S numbers that are differentiated, [B, S].
+
+    Returns:
+        (images, index) -> the gradients of scalar `index` by every trained parameter, by name, [B, ...].
+
+    >>> layer = torch.nn.Linear(2, 1, bias=False)
+    >>> gradients = per_example.single_gradients(
+    ...     layer, (), scalars=lambda logits: logits
+    ... )
+    >>> # the gradient of w x by w is x
+    >>> gradients(torch.tensor([[1.0, 2.0], [-1.0, 2.0]]), 0)["weight"]
+    tensor([[[ 1.,  2.]],
+    <BLANKLINE>
+            [[-1.,  2.]]])
     """
     parameters = {name: parameter.detach() for name, parameter in trainable(model).items()}
     buffers = dict(model.named_buffers())

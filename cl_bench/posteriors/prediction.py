@@ -11,31 +11,70 @@ from cl_bench.posteriors.uncertainty import entropy
 
 
 class Prediction(NamedTuple):
-    """Of an ensemble."""
+    """The prediction of an ensemble, such as a posterior's weight samples.
 
-    log_probabilities: Tensor  # [B, K]
-    # mean over its members of the entropy of each one's own prediction, nats [B]; None where the prediction
-    # is no average of probabilities
+    Attributes:
+        log_probabilities: [B, K], of the ensemble's mean.
+        expected_entropy: the mean over members of the entropy of each one's own prediction, nats [B]; None
+            where the prediction is no average of probabilities.
+
+    >>> logs = torch.tensor([[0.5, 0.5]]).log()
+    >>> one = prediction.Prediction(logs, expected_entropy=torch.zeros(1))
+    >>> one.log_probabilities.exp()  # of members that are sure, of either class
+    tensor([[0.5000, 0.5000]])
+    """
+
+    log_probabilities: Tensor
     expected_entropy: Tensor | None
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """log softmax over classes, [B, K].
+    """The log probability of every class, in nats.
+
+        log p_k = z_k - log sum_j exp(z_j)
 
     Class by class in memory: on rows as short as ten classes torch's own kernel is five times slower.
+
+    Args:
+        logits: z [B, K].
+
+    Returns:
+        [B, K].
+
+    >>> prediction.log_probabilities(torch.zeros(1, 2))  # -log 2
+    tensor([[-0.6931, -0.6931]])
     """
     return logits.T.contiguous().log_softmax(dim=0).T
 
 
 def average_prediction(samples: Iterable[Tensor]) -> Prediction:
-    """Log of the mean over samples of the predicted probabilities, from logits [B, K] of each.
+    """The prediction of an ensemble: the mean of its members' probabilities.
+
+        log p = log 1/S sum_s p_s,   p_s = softmax(logits_s)
 
     One sample at a time, so that memory does not grow with their number. Probabilities are added up in double
     precision, which costs a third of adding their logarithms. Where all of them are below exp(-745), which
     even that rounds to 0, the largest alone counts.
 
+    Args:
+        samples: logits [B, K] of each member.
+
+    Returns:
+        The log of the mean [B, K], and the mean of the members' entropies [B].
+
     Raises:
         ValueError: without any sample.
+
+    >>> samples = [
+    ...     torch.tensor([[0.9, 0.1]]).log(),
+    ...     torch.tensor([[0.1, 0.9]]).log(),
+    ... ]
+    >>> average = prediction.average_prediction(samples)
+    >>> # each member is sure, together they are not
+    >>> average.log_probabilities.exp()
+    tensor([[0.5000, 0.5000]])
+    >>> average.expected_entropy  # below log 2 = 0.6931, the entropy of the mean
+    tensor([0.3251], dtype=torch.float64)
     """
     number = 0
     for logits in samples:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from cl_bench.learner.binary import LatentLearner
+from cl_bench.learner.claims import Claims
 from cl_bench.posteriors import adaste, straight_through
-from cl_bench.strategies.binary import LatentLearner
-from cl_bench.strategies.checks import check_not_negative, check_positive
-from cl_bench.testing.claims import Claims
+from cl_bench.validation import check_not_negative, check_positive
 
 
 class AdaSTE(LatentLearner):

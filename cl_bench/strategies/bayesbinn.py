@@ -6,16 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.learner.binary import check_binary_network
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.sampling import SamplingLearner
 from cl_bench.posteriors import bernoulli
 from cl_bench.posteriors.beliefs import BinaryWeights
 from cl_bench.posteriors.prediction import Prediction, log_probabilities
-from cl_bench.strategies.binary import check_binary_network
-from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
-from cl_bench.strategies.sampling import SamplingLearner
-from cl_bench.testing.claims import Claims
+from cl_bench.validation import check_choice, check_not_negative, check_positive
 
 VARIANTS = ("sound", "published")
-# with which it converges where Bayes' rule is known exactly (testing/conjugate.py)
+# with which it converges where Bayes' rule is known exactly (conformance/conjugate.py)
 CONJUGATE = {
     "strategy.kl_weight": 1.0,
     "strategy.momentum": 0.0,

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.learner.binary import check_binary_network
+from cl_bench.learner.sampling import SamplingLearner
 from cl_bench.posteriors import bernoulli, bimu
 from cl_bench.posteriors.beliefs import BinaryWeights
-from cl_bench.strategies.binary import check_binary_network
-from cl_bench.strategies.checks import check_not_negative, check_positive
-from cl_bench.strategies.sampling import SamplingLearner
+from cl_bench.validation import check_not_negative, check_positive
 
 
 class BiMU(SamplingLearner):

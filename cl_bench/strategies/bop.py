@@ -4,12 +4,12 @@ from typing import Any
 
 from torch import Tensor
 
+from cl_bench.learner.binary import check_binary_network
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.sampling import OwnRule
 from cl_bench.posteriors import bop
 from cl_bench.posteriors.straight_through import binarise
-from cl_bench.strategies.binary import check_binary_network
-from cl_bench.strategies.checks import check_not_negative
-from cl_bench.strategies.sampling import OwnRule
-from cl_bench.testing.claims import Claims
+from cl_bench.validation import check_not_negative
 
 
 class Bop(OwnRule):

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.learner.batches import ResidentBatches
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.mixed_batches import RoomBatches
+from cl_bench.learner.rehearsal import Rehearsal
 from cl_bench.posteriors import dark_experience
-from cl_bench.strategies.checks import check_count, check_not_negative
-from cl_bench.strategies.rehearsal import Rehearsal
-from cl_bench.testing.claims import Claims
-from cl_bench.training.batches import ResidentBatches
-from cl_bench.training.rehearsal import RoomBatches
+from cl_bench.validation import check_count, check_not_negative
 
 
 class DER(Rehearsal):

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cl_bench.posteriors import fisher, laplace
-from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.checks import check_choice
+from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.posteriors import fisher, quadratic_penalty
+from cl_bench.validation import check_choice
 
 MODES = ("separate", "online")
 
@@ -49,9 +49,9 @@ class EWC(Anchored):
         importance = self.join_seeds(self._importance())
         weights = self.flat.values.data
         if self.mode == "separate":
-            self.penalty = laplace.add_separate(self.penalty, weights, importance)
+            self.penalty = quadratic_penalty.add_separate(self.penalty, weights, importance)
         else:
-            self.penalty = laplace.add_online(self.penalty, weights, importance, decay=self.decay)
+            self.penalty = quadratic_penalty.add_online(self.penalty, weights, importance, decay=self.decay)
 
     def _importance(self) -> list[Tensor]:
         """The diagonal F of the current task, of each seed."""

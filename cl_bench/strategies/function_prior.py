@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cl_bench.learner.batches import ResidentBatches
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.experiences import head_of
+from cl_bench.learner.forward import Forward
+from cl_bench.learner.second_pass import Measured
 from cl_bench.posteriors import fisher, function_prior
-from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
-from cl_bench.strategies.experiences import head_of
-from cl_bench.strategies.measured import Measured
-from cl_bench.testing.claims import Claims
-from cl_bench.training.batches import ResidentBatches
-from cl_bench.training.forward import Forward
+from cl_bench.validation import check_choice, check_count, check_not_negative, check_positive
 
 SELECTIONS = ("memorable", "random")
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cl_bench.strategies.checks import check_choice
+from cl_bench.learner.batches import ResidentBatches, merged
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.mixed_batches import RehearsalBatches
+from cl_bench.learner.rehearsal import Rehearsal
 from cl_bench.strategies.joint import begin_anew
-from cl_bench.strategies.rehearsal import Rehearsal
-from cl_bench.testing.claims import Claims
-from cl_bench.training.batches import ResidentBatches, merged
-from cl_bench.training.rehearsal import RehearsalBatches
+from cl_bench.validation import check_choice
 
 EPOCHS = ("memory", "task")
 

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from cl_bench.posteriors import tempered
 from cl_bench.posteriors.gaussian import Gaussian
-from cl_bench.strategies.checks import check_not_negative
 from cl_bench.strategies.vcl import VCL
+from cl_bench.validation import check_not_negative
 
 
 class GVCL(VCL):

@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cl_bench.strategies.experiences import resident_tasks
-from cl_bench.strategies.learner import Learner
-from cl_bench.testing.claims import Claims
-from cl_bench.training.flat import FlatParameters
+from cl_bench.learner.base import Learner
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.experiences import resident_tasks
+from cl_bench.learner.flat_parameters import FlatParameters
 
 
 class Joint(Learner):

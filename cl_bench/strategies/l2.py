@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from cl_bench.posteriors import laplace
-from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.experiences import head_of
+from cl_bench.learner.experiences import head_of
+from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.posteriors import quadratic_penalty
 
 
 class L2(Anchored):
@@ -22,4 +22,4 @@ class L2(Anchored):
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         trained = self.flat.mask(self.other_heads(head_of(self.experience)))
-        self.penalty = laplace.add_anchor(self.penalty, self.flat.values.data, trained)
+        self.penalty = quadratic_penalty.add_anchor(self.penalty, self.flat.values.data, trained)

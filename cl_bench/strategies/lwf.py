@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.learner.base import Learner
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.experiences import head_of, resident_tasks
+from cl_bench.learner.forward import Forward
 from cl_bench.models.heads import ABSENT
 from cl_bench.posteriors import distillation
-from cl_bench.strategies.checks import check_choice, check_not_negative, check_positive
-from cl_bench.strategies.experiences import head_of, resident_tasks
-from cl_bench.strategies.learner import Learner
-from cl_bench.testing.claims import Claims
-from cl_bench.training.forward import Forward
+from cl_bench.validation import check_choice, check_not_negative, check_positive
 
 WEIGHTINGS = ("fixed", "by_task")
 NEW_CLASSES = ("excluded", "zero")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cl_bench.posteriors import laplace, sensitivity
-from cl_bench.strategies.anchored import Anchored
+from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.posteriors import quadratic_penalty, sensitivity
 
 
 class MAS(Anchored):
@@ -30,4 +30,6 @@ class MAS(Anchored):
         importance = self.join_seeds(
             self.measure(lambda network, batches, **_: sensitivity.importance(network, batches))
         )
-        self.penalty = laplace.add_online(self.penalty, self.flat.values.data, importance, decay=1.0)
+        self.penalty = quadratic_penalty.add_online(
+            self.penalty, self.flat.values.data, importance, decay=1.0
+        )

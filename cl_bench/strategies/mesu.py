@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.learner.sampling import SamplingLearner
 from cl_bench.posteriors import mesu
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.mesu import Synapses
-from cl_bench.strategies.checks import check_positive
-from cl_bench.strategies.sampling import SamplingLearner
+from cl_bench.validation import check_positive
 
 
 class MESU(SamplingLearner):

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.learner.experiences import head_of
+from cl_bench.learner.quadratic_penalty import Anchored
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.posteriors import fisher, kronecker, laplace
+from cl_bench.posteriors import fisher, kronecker, quadratic_penalty
 from cl_bench.posteriors.gaussian import Gaussian
-from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.checks import check_choice, check_positive
-from cl_bench.strategies.experiences import head_of
+from cl_bench.validation import check_choice, check_positive
 
 STRUCTURES = ("diagonal", "kfac")
 
@@ -50,7 +50,7 @@ class OnlineLaplace(Anchored):
         super().__init__(**anchored)
         self.prior_precision = prior_precision
         self.structure, self.memory, self.fisher_estimator = structure, memory, fisher_estimator
-        self.penalty = laplace.prior(self.flat.values.data, prior_precision)
+        self.penalty = quadratic_penalty.prior(self.flat.values.data, prior_precision)
         network = self.network.one(0) if isinstance(self.network, StackedNetwork) else self.network
         self.blocks = kronecker.blocks_of(network) if structure == "kfac" else []
         self.terms: tuple[kronecker.Term, ...] = ()
@@ -65,7 +65,7 @@ class OnlineLaplace(Anchored):
 
     def add_penalty_gradient(self) -> None:
         weights = self.flat.values.data
-        gradient = laplace.penalty_gradient(self.penalty, weights, strength=self.curvature)
+        gradient = quadratic_penalty.penalty_gradient(self.penalty, weights, strength=self.curvature)
         if self.terms:
             gradient += self.curvature * kronecker.product(
                 self.terms, self.blocks, weights - self.penalty.centre
@@ -91,7 +91,7 @@ class OnlineLaplace(Anchored):
             new = self.measure(partial(kronecker.factors, estimator=self.fisher_estimator))
             term = new[0] if self.num_seeds is None else kronecker.stacked(new)
             self.terms = kronecker.add(self.terms, term, memory=self.memory)
-        self.penalty = laplace.add_likelihood(
+        self.penalty = quadratic_penalty.add_likelihood(
             self.penalty, self.flat.values.data, self.num_examples * diagonal, self.active
         )
 

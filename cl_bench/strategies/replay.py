@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cl_bench.strategies.checks import check_share
-from cl_bench.strategies.rehearsal import Rehearsal
-from cl_bench.testing.claims import Claims
-from cl_bench.training.batches import ResidentBatches
-from cl_bench.training.rehearsal import RehearsalBatches
+from cl_bench.learner.batches import ResidentBatches
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.mixed_batches import RehearsalBatches
+from cl_bench.learner.rehearsal import Rehearsal
+from cl_bench.validation import check_share
 
 
 class Replay(Rehearsal):

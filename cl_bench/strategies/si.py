@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
+from cl_bench.learner.quadratic_penalty import Anchored
 from cl_bench.posteriors import path_integral
-from cl_bench.strategies.anchored import Anchored
-from cl_bench.strategies.checks import check_choice, check_positive
+from cl_bench.validation import check_choice, check_positive
 
 PATHS = ("loss", "total")
 

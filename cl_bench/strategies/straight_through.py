@@ -2,10 +2,10 @@
 
 from torch import nn
 
+from cl_bench.learner.binary import LatentLearner
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.posteriors import straight_through
-from cl_bench.strategies.binary import LatentLearner
-from cl_bench.testing.claims import Claims
-from cl_bench.training.flat import FlatParameters
 
 
 class StraightThrough(LatentLearner):

@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cl_bench.learner.binary import LatentLearner
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.posteriors import metaplasticity, straight_through
 from cl_bench.posteriors.beliefs import BinaryWeights, frozen_share
-from cl_bench.strategies.binary import LatentLearner
-from cl_bench.strategies.checks import check_not_negative
-from cl_bench.testing.claims import Claims
-from cl_bench.training.flat import FlatParameters
+from cl_bench.validation import check_not_negative
 
 
 class SynapticMetaplasticity(LatentLearner):

@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cl_bench.learner.base import Learner
+from cl_bench.learner.batches import ResidentBatches, merged
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.experiences import head_of, resident_tasks
+from cl_bench.learner.flat_parameters import FlatParameters
+from cl_bench.learner.gaussian_layers import make_gaussian
 from cl_bench.posteriors import coresets, gaussian
 from cl_bench.posteriors.beliefs import frozen_share
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.prediction import average_prediction
-from cl_bench.strategies.checks import check_choice, check_count, check_not_negative, check_positive
-from cl_bench.strategies.experiences import head_of, resident_tasks
-from cl_bench.strategies.gaussian_layers import make_gaussian
-from cl_bench.strategies.learner import Learner
-from cl_bench.testing.claims import Claims
-from cl_bench.training.batches import ResidentBatches, merged
-from cl_bench.training.flat import FlatParameters
+from cl_bench.validation import check_choice, check_count, check_not_negative, check_positive
 
 CORESETS = ("none", "random", "k_center")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cl_bench.streams.checks import check_choice
+from cl_bench.validation import check_choice
 
 AUGMENTATIONS = ("none", "crop", "crop_flip")
 

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from cl_bench.data import ImageData
 from cl_bench.streams.augmentation import augmentation_named
-from cl_bench.streams.checks import check_choice, check_num_tasks, check_number
 from cl_bench.streams.classes import class_groups
 from cl_bench.streams.contents import check_split, notes_on_heads, notes_on_parts
 from cl_bench.streams.order import name_of_class_order, name_of_permutation, repeated
 from cl_bench.streams.parts import Parts, draw_parts
 from cl_bench.streams.tasks import SCENARIOS, Augment, Scaling, SharedImages, TaskData, TaskStream, View
 from cl_bench.streams.transforms import Permutation, Rotation, identity, padded
+from cl_bench.validation import check_choice, check_num_tasks, check_number
 
 PIXELS = ("unit", "standardised")
 

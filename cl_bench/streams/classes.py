@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_bench.streams.checks import check_num_tasks
+from cl_bench.validation import check_num_tasks
 
 
 def class_groups(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cl_bench.streams.checks import check_number
+from cl_bench.validation import check_number
 
 
 class Parts(NamedTuple):

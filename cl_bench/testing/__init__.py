@@ -7,18 +7,18 @@ says what is known of it by the class attribute `claims`, a `Claims`: all that c
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.deferred import deferred
-from cl_bench.testing.claims import Claims
+from cl_bench.learner.claims import Claims
 
 if TYPE_CHECKING:
-    from cl_bench.testing.catalogue import CHECKS, examine
-    from cl_bench.testing.contract import StrategyContract
-    from cl_bench.testing.subject import Subject
+    from cl_bench.conformance.catalogue import CHECKS, examine
+    from cl_bench.conformance.contract import StrategyContract
+    from cl_bench.conformance.subject import Subject
 
 __all__ = ["CHECKS", "Claims", "StrategyContract", "Subject", "examine"]
 
 
 def __getattr__(name: str) -> Any:
-    """The rest is imported when it is asked for: strategies import `Claims`, and checks import strategies."""
+    """Import the rest when it is asked for: a strategy that says its `Claims` needs no checks for that."""
     homes = {
         "CHECKS": "catalogue",
         "examine": "catalogue",
@@ -30,4 +30,4 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     with deferred():
-        return getattr(import_module(f"{__name__}.{homes[name]}"), name)
+        return getattr(import_module(f"cl_bench.conformance.{homes[name]}"), name)

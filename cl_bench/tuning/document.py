@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from cl_bench.files import write_whole
-from cl_bench.running.environment import versions
-from cl_bench.running.tuned_files import TUNING
+from cl_bench.config.environment import versions
+from cl_bench.config.tuned_files import TUNING
+from cl_bench.records.atomic import write_whole
 from cl_bench.tuning.search import Score
 from cl_bench.tuning.space import Trial
 

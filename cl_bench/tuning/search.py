@@ -12,16 +12,17 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 
 from cl_bench.analysis import load
-from cl_bench.analysis.folders import read_run
 from cl_bench.analysis.matrix import accuracy_matrix
 from cl_bench.analysis.metrics import average_accuracy
-from cl_bench.places import conf_folder
-from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, one_seed_each, register, run_folder
-from cl_bench.running.main import job
-from cl_bench.running.progress import SweepProgress
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, one_seed_each, register, run_folder
+from cl_bench.config.places import conf_folder
+from cl_bench.records.errors import NonFiniteLossError
+from cl_bench.records.runs import read_run
+from cl_bench.runner.job import job
+from cl_bench.runner.sweep_progress import SweepProgress
 from cl_bench.tuning.space import Trial
 
-LOST = "NonFiniteLossError"  # the one error that says something about the settings
+LOST = NonFiniteLossError.__name__  # the one error that says something about the settings
 
 
 class Score(NamedTuple):

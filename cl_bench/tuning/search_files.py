@@ -7,8 +7,8 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import MissingConfigException
 
-from cl_bench.places import conf_folder
-from cl_bench.running.compose import CONFIG_NAME, VERSION_BASE, register
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, register
+from cl_bench.config.places import conf_folder
 from cl_bench.tuning.space import Dimension, read_space
 
 

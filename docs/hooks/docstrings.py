@@ -20,7 +20,8 @@ def to_markdown(docstring: str) -> str:
             parts.append(f"**{line.rstrip(':')}**\n\n{_entries(_indented(lines))}")
         elif line.startswith("    ") or line.startswith(">>> "):
             block = [line, *_indented(lines)] if line.startswith("    ") else [line, *_until_blank(lines)]
-            parts.append("```text\n" + inspect.cleandoc("\n" + "\n".join(block)) + "\n```")
+            language = "text" if line.startswith("    ") else "pycon"
+            parts.append(f"```{language}\n" + inspect.cleandoc("\n" + "\n".join(block)) + "\n```")
         elif line.strip():
             parts.append(_escaped(" ".join([line, *(text.strip() for text in _paragraph(lines))])))
     return "\n\n".join(parts)

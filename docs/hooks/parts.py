@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from cl_bench.choices import choices, describe
-from cl_bench.new.package import render
+from cl_bench.cli.package import render
+from cl_bench.config.choices import choices, describe
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -168,7 +168,7 @@ def _percent(value: str, factor: float) -> str:
 
 def columns(kind: str) -> str:
     """The columns of a file of records.py, with the comments that they have there."""
-    path = ROOT / "cl_bench" / "records.py"
+    path = ROOT / "cl_bench" / "records" / "rows.py"
     source = path.read_text()
     lines = source.splitlines()
     (found,) = [
@@ -210,7 +210,7 @@ def package() -> str:
 
 def questions() -> str:
     """All questions of the kit, in their order: name, question, and what usually makes one fail."""
-    kit = ROOT / "cl_bench" / "testing"
+    kit = ROOT / "cl_bench" / "conformance"
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for path in kit.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -243,7 +243,7 @@ def _asked(node: Any) -> tuple[str, str]:
 
 def claims() -> str:
     """What a strategy can claim: each attribute with its default and meaning."""
-    tree = ast.parse((ROOT / "cl_bench" / "testing" / "claims.py").read_text())
+    tree = ast.parse((ROOT / "cl_bench" / "learner" / "claims.py").read_text())
     (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     told = _attributes(ast.get_docstring(found) or "")
     rows = [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cl_bench import records
-from cl_bench.records import Record
+from cl_bench.records.rows import Record
 
 
 def write_run(

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cl_bench.analysis import load, runs
-from cl_bench.report import report
+from cl_bench.report.build import report
 
 CPU = {"device": "cpu", "processor": "x"}
 CUDA = {"device": "cuda:0", "processor": "x", "gpu": "NVIDIA H200", "driver": "550.1", "cuda": "12.4"}

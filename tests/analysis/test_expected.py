@@ -11,16 +11,11 @@ import pytest
 from scipy import stats
 
 from cl_bench.analysis import AnalysisError, load
-from cl_bench.analysis.expected import (
-    against_published,
-    equivalence,
-    expected_numbers,
-    verdict,
-)
-from cl_bench.analysis.folders import read_runs
 from cl_bench.analysis.labels import with_methods
-from cl_bench.analysis.published import published_table, remarks
-from cl_bench.report import report
+from cl_bench.analysis.published import against_published, equivalence, expected_numbers, verdict
+from cl_bench.records.runs import read_runs
+from cl_bench.report.build import report
+from cl_bench.report.published_table import published_table, remarks
 
 write_run = runpy.run_path(str(Path(__file__).with_name("synthetic.py")))["write_run"]
 GROUP = {"source": "Somebody 2020", "evidence": "read", "seeds": 20, "spread_kind": "SEM", "margin": 1.5}

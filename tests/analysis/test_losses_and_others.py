@@ -7,7 +7,7 @@ import pytest
 
 from cl_bench.analysis import METRICS, backward_transfer, forgetting
 from cl_bench.analysis.losses import intransigence_of_loss, metrics_of
-from cl_bench.analysis.others import (
+from cl_bench.analysis.other_definitions import (
     avalanche_forgetting,
     chaudhry_forgetting,
     mammoth_forgetting,

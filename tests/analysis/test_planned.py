@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cl_bench.analysis.folders import read_runs
-from cl_bench.analysis.planned import missing, read_plan
+from cl_bench.analysis.missing_runs import missing, read_plan
+from cl_bench.records.runs import read_runs
 
 
 def planned(results, **plan):

@@ -5,15 +5,15 @@ import math
 import pandas as pd
 import pytest
 
-from cl_bench.analysis.folders import read_runs
-from cl_bench.analysis.probes import (
+from cl_bench.analysis.stability_gap import (
     continual_evaluation,
     minimum_accuracy,
     read_probes,
     stability_gaps,
     worst_case_accuracy,
 )
-from cl_bench.records import Probe
+from cl_bench.records.rows import Probe
+from cl_bench.records.runs import read_runs
 
 #          training_on, step, accuracy on tasks 1, 2, 3
 TESTS = [

@@ -8,8 +8,7 @@ import pytest
 from scipy import stats
 
 from cl_bench.analysis.bootstrap import interquartile_mean, iqm
-from cl_bench.analysis.ranks import ranks
-from cl_bench.analysis.statistics import (
+from cl_bench.analysis.paired_tests import (
     differences,
     holm,
     paired,
@@ -20,6 +19,7 @@ from cl_bench.analysis.statistics import (
     wilcoxon,
     wilcoxon_holm,
 )
+from cl_bench.analysis.ranks import ranks
 
 SAMPLES = [np.random.default_rng(number).normal(0.5, 1.0, size=3 + number) for number in range(8)]
 

@@ -12,8 +12,8 @@ from cl_bench.analysis import (
     load,
     student_t,
     summary,
-    text_table,
 )
+from cl_bench.report.text_table import text_table
 
 MATRICES = [np.random.default_rng(seed).random((4, 3)) for seed in range(3)]
 

@@ -14,8 +14,8 @@ from cl_bench.analysis import (
     matrices,
     runs,
     summary,
-    text_table,
 )
+from cl_bench.report.text_table import text_table
 
 #               on task 1     2     3
 EXAMPLE = np.array(

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cl_bench.analysis import load, summary, text_table
+from cl_bench.analysis import load, summary
 from cl_bench.analysis.tuning import MOST_SHOWN, WIDTH, Tuning, tuning_lines, tuning_of
-from cl_bench.page.latex import latex_tables
-from cl_bench.page.tables import summary_table
+from cl_bench.report.latex import latex_tables
+from cl_bench.report.page_tables import summary_table
+from cl_bench.report.text_table import text_table
 
 FILES = {"tuned/permuted_mnist/ewc.yaml": "3f", "tuned/base/ewc.yaml": "a0"}
 

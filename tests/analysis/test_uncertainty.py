@@ -6,17 +6,9 @@ import numpy as np
 import pytest
 
 from cl_bench import records
-from cl_bench.analysis import (
-    accuracy_matrix,
-    calibration,
-    forgetting,
-    load,
-    matrices,
-    states,
-    summary,
-    text_table,
-)
-from cl_bench.records import CalibrationBin, Record, RecordsError, State
+from cl_bench.analysis import accuracy_matrix, calibration, forgetting, load, matrices, states, summary
+from cl_bench.records.rows import CalibrationBin, Record, RecordsError, State
+from cl_bench.report.text_table import text_table
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cl_bench.analysis.seeds import draw_of, moving_together, parts_of
+from cl_bench.analysis.matched_seeds import draw_of, moving_together, parts_of
 from cl_bench.analysis.variance import variance_components, variance_shares
 
 

@@ -7,25 +7,24 @@ from functools import partial
 
 import pytest
 
-from cl_bench.choices import GROUPS, all_groups, choices, with_packages
-from cl_bench.cli import VERBS, main
-from cl_bench.kinds import KINDS
-from cl_bench.places import conf_folder
+from cl_bench.cli.main import VERBS, main
+from cl_bench.config.choices import GROUPS, all_groups, choices, with_packages
+from cl_bench.config.places import conf_folder
+from cl_bench.report.figure_kinds import KINDS
 
 # Help
 
 
 def test_help_imports_nothing_slow_and_answers_at_once():
-    script = (
-        "import sys; from cl_bench.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
-    )
+    script = "import sys; from cl_bench.cli.main import main; main(['--help'])"
+    script += "; print(*sys.modules, file=sys.stderr)"
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         seconds.append(time.perf_counter() - started)
     loaded = set(done.stderr.split())
-    assert "cl_bench.cli" in loaded
+    assert "cl_bench.cli.main" in loaded
     assert not loaded & {"torch", "hydra", "omegaconf", "pandas", "numpy", "avalanche", "matplotlib"}
     assert min(seconds) < 1
 
@@ -121,8 +120,9 @@ def test_list_of_a_group_shows_that_group_alone(command):
 
 
 def test_groups_without_a_choice_are_left_out(command, monkeypatch):
-    from cl_bench import choices as module
-    from cl_bench import cli, listing
+    from cl_bench.cli import list as listing
+    from cl_bench.cli import main as cli
+    from cl_bench.config import choices as module
 
     for function in (choices, with_packages):
         without = partial(lambda found, group: {} if group == "experiment" else found(group), function)
@@ -186,7 +186,7 @@ def test_one_choice_of_every_group_is_shown(command, group, name, expected):
 
 
 def test_showing_a_choice_imports_neither_torch_nor_avalanche():
-    script = "import sys; from cl_bench.cli import main; main(['list', 'strategy', 'vcl']); "
+    script = "import sys; from cl_bench.cli.main import main; main(['list', 'strategy', 'vcl']); "
     script += "assert not {'torch', 'avalanche', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 

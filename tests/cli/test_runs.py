@@ -107,7 +107,7 @@ def test_the_traceback_is_in_the_log_of_the_run(run, tmp_path):
 
 
 def test_an_error_that_nobody_foresaw_is_one_line_with_its_type(run, monkeypatch):
-    from cl_bench.running import main as running
+    from cl_bench.runner import job as running
 
     def broken(config, **options):
         raise LookupError("what is this")
@@ -122,7 +122,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_with_its_type(run, monkeypatch
 
 
 def test_an_interrupted_run_has_the_shells_status_for_it(run, monkeypatch):
-    from cl_bench.running import main as running
+    from cl_bench.runner import job as running
 
     def interrupted(config, **options):
         raise KeyboardInterrupt

@@ -19,10 +19,10 @@ from PIL import Image
 
 from cl_bench.data import DataError, ImageData, image_folder
 from cl_bench.data import idx as idx_module
+from cl_bench.data.cache import stored
 from cl_bench.data.cifar import CIFAR10_BATCHES, read_batches
 from cl_bench.data.idx import read_idx
-from cl_bench.data.places import Source
-from cl_bench.data.store import stored
+from cl_bench.data.locate import Source
 from cl_bench.data.unpickle import unpickle
 
 IMAGES = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
@@ -255,7 +255,7 @@ def test_a_mutated_cache_file_is_rebuilt(folder: Path, data: st.DataObject):
     """It is a file of torch.load: a damaged one is worth nothing, and is not believed."""
     import torch
 
-    from cl_bench.data.store import fingerprint
+    from cl_bench.data.cache import fingerprint
 
     files = folder / "source"
     files.touch()

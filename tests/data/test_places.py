@@ -12,7 +12,7 @@ import torchvision
 from cl_bench.data import DataError, cifar10, cifar100, image_folder, mnist
 from cl_bench.data.cifar import CIFAR100_BATCHES, Batches
 from cl_bench.data.idx import IdxFiles
-from cl_bench.data.places import cache_folder, places
+from cl_bench.data.locate import cache_folder, places
 
 WriteIdx = Callable[[Path], IdxFiles]
 

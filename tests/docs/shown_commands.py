@@ -12,10 +12,10 @@ from pathlib import Path
 
 from shown_blocks import ROOT, SMALL, words
 
-from cl_bench.choices import choices
-from cl_bench.cli import VERBS, main
-from cl_bench.kinds import KINDS
-from cl_bench.running.compose import compose
+from cl_bench.cli.main import VERBS, main
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import compose
+from cl_bench.report.figure_kinds import KINDS
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 # commands that are not executed, each with the reason; what is checked in its place is below
@@ -25,7 +25,7 @@ NOT_EXECUTED = {
     "source": "changes the shell",
     "tensorboard": "starts a server",
     "python": "python -m pytest: the tests of a generated package are run by tests/new; "
-    "python -m cl_bench.gpu: by tests/gpu",
+    "python -m gpu: by tests/gpu",
     "data": "reads MNIST or CIFAR, or takes hours: every job of the sweep is composed",
     "cluster": "sends jobs to a cluster: each one is composed; tests/running has the launchers",
     "all": "sweeps every strategy: each one is composed; tests/new runs such a sweep",
@@ -148,8 +148,8 @@ def _tune(arguments: list[str]) -> tuple[str, Callable[[], None]]:
     if "--help" in arguments:
         return "", lambda: _answers(["tune", *arguments])
     if any(word.startswith("benchmark=") and "digits" not in word for word in arguments):
-        from cl_bench.tuning.main import read
         from cl_bench.tuning.search_files import space_of
+        from cl_bench.tuning.tune import read
 
         def look() -> None:
             request = read(arguments)
@@ -192,9 +192,9 @@ def _source(rest: list[str]) -> None:
 
 
 def _python(rest: list[str]) -> None:
-    assert rest[:2] in (["-m", "pytest"], ["-m", "cl_bench.gpu"])
-    if rest[1] == "cl_bench.gpu":
-        from cl_bench.gpu.__main__ import parser
+    assert rest[:2] in (["-m", "pytest"], ["-m", "gpu"])
+    if rest[1] == "gpu":
+        from gpu.__main__ import parser
 
         parser().parse_args(rest[2:])
 

@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from shown_blocks import blocks, commands, mentioned
 from shown_commands import NOT_EXECUTED, check_mentioned, plan
 
-from cl_bench.analysis.expected import expected_numbers
-from cl_bench.cli import VERBS
-from cl_bench.running.compose import compose
+from cl_bench.analysis.published import expected_numbers
+from cl_bench.cli.main import VERBS
+from cl_bench.config.compose import compose
 
 pytestmark = pytest.mark.usefixtures("process_as_before")
 # what a fence may be; those that are not here fail
@@ -62,8 +62,8 @@ def test_a_block_of_python_runs(workplace, block):
 
 
 def test_the_kit_finds_what_is_said_of_weight_decay(tmp_path, monkeypatch):
+    from cl_bench.conformance.check import FAIL, result_of
     from cl_bench.testing import CHECKS, Subject
-    from cl_bench.testing.check import FAIL, result_of
 
     text = next(block.text for block in PYTHON if "class Decay" in block.text)
     (tmp_path / "weight_decay.py").write_text(text)

@@ -9,7 +9,7 @@ import yaml
 from shown_blocks import ROOT, text_of
 
 from cl_bench import records
-from cl_bench.choices import choices
+from cl_bench.config.choices import choices
 from docs.hooks.docstrings import to_markdown
 from docs.hooks.parts import PARTS, expand, target_of
 
@@ -43,7 +43,7 @@ def test_every_strategy_has_a_section_with_equation_or_source(site):
 def test_a_strategy_s_class_is_found_where_it_is_written():
     assert target_of("ewc") == target_of("online_ewc") == "cl_bench.strategies.ewc.EWC"
     assert target_of("bayesbinn_published_fixed_prior") == "cl_bench.strategies.bayesbinn.BayesBiNN"
-    assert target_of("avalanche") == "cl_bench.strategies.stock.stock"
+    assert target_of("avalanche") == "cl_bench.strategies.avalanche.stock"
 
 
 def test_every_strategy_stands_in_the_tables_of_methods():
@@ -83,7 +83,7 @@ def test_every_key_of_run_json_is_explained(few_results):
 
 
 def test_every_file_of_a_run_and_of_a_report_is_explained(few_results, tmp_path):
-    from cl_bench.report import report
+    from cl_bench.report.build import report
 
     text = (DOCS / "results_format.md").read_text()
     (tmp_path / "few").symlink_to(few_results)
@@ -143,6 +143,10 @@ def test_docstrings_keep_their_signs():
         "One theta\\*\\_i, two.\n\n```text\nw = a * b\n```\n\n"
         "**Args**\n\n- `x, y`: of `a*b`, more\n- no name here"
     )
+
+
+def test_examples_of_docstrings_are_shown_as_python():
+    assert to_markdown("One.\n\n>>> 1 + 1\n2\n\nTwo.") == "One.\n\n```pycon\n>>> 1 + 1\n2\n```\n\nTwo."
 
 
 def test_citation_names_this_version():

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from cl_bench import records
-from cl_bench.records import CalibrationBin, Probe, Record, State
+from cl_bench.records.rows import CalibrationBin, Probe, Record, State
 
 NAN = math.nan
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 from matplotlib.figure import Figure
 
-from cl_bench.figures.drawing import Drawing, drawn
+from cl_bench.figures.parallel import Drawing, drawn
 
 
 def line(*, height):

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from cl_bench import figures
 from cl_bench.analysis import average_curves, forgetting_curves, load, summary
+from cl_bench.analysis.looks import chosen_tasks
 from cl_bench.figures import layout
 from cl_bench.figures.heatmap import mean_matrix
-from cl_bench.looks import chosen_tasks
 
 KNOWN = ["joint", "finetune", "ewc", "vcl", "bayesbinn", "straight_through", "avalanche"]
 

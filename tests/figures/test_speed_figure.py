@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cl_bench import figures
-from cl_bench.figures.speed import drawable, read_rows, speed_figure
+from speed.figure import drawable, read_rows, speed_figure
 
 HEADER = "name,work,against,device,target,ratio,low,high,seconds,reference_seconds,times_limit,reached,note"
 

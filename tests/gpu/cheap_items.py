@@ -5,10 +5,10 @@ import sys
 import time
 from pathlib import Path
 
-from cl_bench.gpu.budget import Budget
-from cl_bench.gpu.items import PASS, Answer, Item, LeftOutError, Part
-from cl_bench.gpu.process import Worker
-from cl_bench.gpu.programme import Programme, Setting
+from gpu.budget import Budget
+from gpu.items import PASS, Answer, Item, LeftOutError, Part
+from gpu.process import Worker
+from gpu.programme import Programme, Setting
 
 HERE = "cheap_items"
 ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}

@@ -9,12 +9,12 @@ import cheap_items
 import pytest
 from cheap_items import HERE, programme, worker
 
-from cl_bench.gpu import rows
-from cl_bench.gpu.budget import Budget
-from cl_bench.gpu.items import DONE, FAILED, LEFT_OUT, PASS, Answer, LeftOutError
-from cl_bench.gpu.page import PAGE
-from cl_bench.gpu.process import ItemError, TimeIsOverError, Worker, WorkerDiedError
-from cl_bench.gpu.programme import RESULTS
+from gpu import rows
+from gpu.budget import Budget
+from gpu.items import DONE, FAILED, LEFT_OUT, PASS, Answer, LeftOutError
+from gpu.page import PAGE
+from gpu.process import ItemError, TimeIsOverError, Worker, WorkerDiedError
+from gpu.programme import RESULTS
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import pytest
 
-from cl_bench.gpu import rows
-from cl_bench.gpu.budget import Budget
-from cl_bench.gpu.items import DONE, FAIL, FAILED, LEFT_OUT, MEASURED, PASS, Answer, Item, LeftOutError, Part
-from cl_bench.gpu.page import PAGE
-from cl_bench.gpu.process import ItemError, TimeIsOverError, WorkerDiedError
-from cl_bench.gpu.programme import NO_TIME, NOT_TINY, RESULTS, Programme, Setting
+from gpu import rows
+from gpu.budget import Budget
+from gpu.items import DONE, FAIL, FAILED, LEFT_OUT, MEASURED, PASS, Answer, Item, LeftOutError, Part
+from gpu.page import PAGE
+from gpu.process import ItemError, TimeIsOverError, WorkerDiedError
+from gpu.programme import NO_TIME, NOT_TINY, RESULTS, Programme, Setting
 
 
 class Clock:

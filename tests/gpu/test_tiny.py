@@ -1,4 +1,4 @@
-"""All of `python -m cl_bench.gpu`, on a few images, without a GPU and without any file of a data set."""
+"""All of `python -m gpu`, on a few images, without a GPU and without any file of a data set."""
 
 import os
 import subprocess
@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from cl_bench.analysis import load
-from cl_bench.gpu import rows
-from cl_bench.gpu.items import DONE, FAIL, LEFT_OUT, MEASURED
-from cl_bench.gpu.page import PAGE
-from cl_bench.gpu.programme import NOT_TINY, RESULTS
-from cl_bench.speed.table import LINES
+from gpu import rows
+from gpu.items import DONE, FAIL, LEFT_OUT, MEASURED
+from gpu.page import PAGE
+from gpu.programme import NOT_TINY, RESULTS
+from speed.table import LINES
 
 
 def command(folder, *more):
@@ -19,7 +19,7 @@ def command(folder, *more):
     nothing.mkdir(exist_ok=True)
     environment = os.environ | {"CL_BENCH_DATA": str(nothing), "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run(
-        [sys.executable, "-m", "cl_bench.gpu", "--output", str(folder / "out"), *more],
+        [sys.executable, "-m", "gpu", "--output", str(folder / "out"), *more],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

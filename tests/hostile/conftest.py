@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hostile.folders import write_base
 
-from cl_bench.figures.drawing import Drawn
-from cl_bench.report import Report, report
+from cl_bench.figures.parallel import Drawn
+from cl_bench.report.build import Report, report
 
 WAIT, SECONDS = 120, 20  # of the clock, and of the processor
 BYTES = 2**30
@@ -59,5 +59,7 @@ def _bounded(_base: Path) -> Iterator[None]:
 @pytest.fixture
 def tables_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Report]:
     """`report` without figures, which take most of its time."""
-    monkeypatch.setattr("cl_bench.figures.drawing.drawn", lambda drawings, strict: nullcontext(Drawn([], [])))
+    monkeypatch.setattr(
+        "cl_bench.figures.parallel.drawn", lambda drawings, strict: nullcontext(Drawn([], []))
+    )
     return report

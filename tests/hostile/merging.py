@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cl_bench import records
-from cl_bench.cli import main
-from cl_bench.records import Record, State
+from cl_bench.cli.main import main
+from cl_bench.records.rows import Record, State
 
 Capture = pytest.CaptureFixture[str]
 NAME = "split_digits-ewc-s{seed}-0123abcd"

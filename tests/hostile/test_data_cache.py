@@ -14,11 +14,11 @@ import pytest
 import torch
 from hostile.bombs import IMAGES, cheap, packed, png, read, tree
 
-from cl_bench.running.checkpoints import Checkpoints
-from cl_bench.running.compose import compose
-from cl_bench.running.job import execute
-from cl_bench.same_files import stamp
-from cl_bench.tensor_files import TensorFileError, check_claims, check_dense
+from cl_bench.config.compose import compose
+from cl_bench.records.same_files import stamp
+from cl_bench.records.tensor_files import TensorFileError, check_claims, check_dense
+from cl_bench.runner.checkpoints import Checkpoints
+from cl_bench.runner.run import execute
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +164,7 @@ def test_the_cache_knows_a_file_of_the_same_size_and_time(tmp_path: Path, form: 
 
 
 def test_files_beyond_what_is_hashed_are_known_by_what_no_program_sets(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("cl_bench.same_files.HASHED", 10)
+    monkeypatch.setattr("cl_bench.records.same_files.HASHED", 10)
     file = tmp_path / "large"
     file.write_bytes(b"a" * 100)
     about, before = file.stat(), stamp([str(file)])

@@ -13,7 +13,7 @@ from hostile.merging import Capture, contents, dangling, make, merged, pipe
 
 from cl_bench import records
 from cl_bench.analysis import load
-from cl_bench.records import CalibrationBin
+from cl_bench.records.rows import CalibrationBin
 
 
 @pytest.fixture

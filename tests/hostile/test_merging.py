@@ -30,8 +30,8 @@ from hostile.merging import (
     unix_socket,
 )
 
-from cl_bench import whole_copies
 from cl_bench.analysis import load
+from cl_bench.records import whole_copies
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_an_archive_is_no_folder(a: Path, c: Path, tmp_path: Path, capsys: Captu
 def test_a_run_in_use_is_named_and_the_others_are_merged(a: Path, c: Path, capsys: Capture):
     run = make(a)
     make(a, seed=1)
-    holder = "import sys; from pathlib import Path; from cl_bench.running.lock import alone_in\n"
+    holder = "import sys; from pathlib import Path; from cl_bench.records.lock import alone_in\n"
     holder += "with alone_in(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", holder, str(c / "study" / run.name)],
@@ -307,7 +307,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(a: Path, c: Path, capsys: 
     there = make(c, status="running", num_records=2)
     before = contents(there)
 
-    killed = "import os, sys; from pathlib import Path; from cl_bench.merge import merge\n"
+    killed = "import os, sys; from pathlib import Path; from cl_bench.cli.merge import merge\n"
     killed += "rename = Path.rename\n"
     killed += "Path.rename = lambda a, b: os._exit(9) if a.name == 'new' else rename(a, b)\n"
     killed += "merge(sys.argv[1], into=sys.argv[2])"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hostile.merging import Capture, contents, make, merged
 
-from cl_bench.records import State, append
-from cl_bench.running.lock import alone_in
-from cl_bench.running.logs import RunLog
-from cl_bench.whole_copies import _prefix, recover
+from cl_bench.records.lock import alone_in
+from cl_bench.records.rows import State, append
+from cl_bench.records.whole_copies import _prefix, recover
+from cl_bench.runner.logs import RunLog
 
 NAME = "split_digits-ewc-s0-0123abcd"
 

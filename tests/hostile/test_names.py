@@ -8,11 +8,11 @@ from hostile.folders import BAD, GOOD, bad, change, set_settings
 
 from cl_bench.analysis import calibration, load, states, summary
 from cl_bench.analysis.frame import RUN_COLUMNS
-from cl_bench.analysis.measured import RUN
 from cl_bench.analysis.results import Results
+from cl_bench.analysis.run_metrics import RUN
 from cl_bench.analysis.summary import FINAL_NAMES, METRIC_NAMES
-from cl_bench.page.contents import RUNS
-from cl_bench.records import FILES
+from cl_bench.records.rows import FILES
+from cl_bench.report.page import RUNS
 
 ADDED = (
     "seen",

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from hostile.folders import BAD, GOOD, bad, change, set_settings
 
-from cl_bench.analysis.errors import AnalysisError
-from cl_bench.cli import main
-from cl_bench.plot import plot
-from cl_bench.report import report
-from cl_bench.spreadsheet import as_text, harmless
+from cl_bench.cli.main import main
+from cl_bench.records.errors import AnalysisError
+from cl_bench.report.build import report
+from cl_bench.report.plot import plot
+from cl_bench.report.spreadsheet import as_text, harmless
 
 TITLE, CLEAR, TURN = "\x1b]0;owned\x07", "\x1b[2J", "\u202e"
 PLANT = f"{TITLE}{CLEAR}{TURN}\r\n|<script>alert(1)</script>[a](javascript:b)\x9b31m\u2028\x00\x7f"
@@ -272,7 +272,7 @@ def test_a_whole_report_of_bombs_takes_little_memory_and_time(base):
     plan = {f"k{place}": ["1", "2"] for place in range(5_000)}
     (base / "study" / "sweep.json").write_text(json.dumps(plan))
     limits = "import resource as r;r.setrlimit(r.RLIMIT_AS,(3*2**30,)*2);r.setrlimit(r.RLIMIT_CPU,(150,)*2);"
-    code = limits + "import sys;from cl_bench.cli import main;sys.exit(main(['report',sys.argv[1]]))"
+    code = limits + "import sys;from cl_bench.cli.main import main;sys.exit(main(['report',sys.argv[1]]))"
     done = subprocess.run(
         [sys.executable, "-c", code, str(base)], capture_output=True, text=True, check=False
     )

@@ -13,11 +13,11 @@ from hostile import folders
 from hostile.folders import BAD, GOOD, ODD_FILES, as_run_json, bad, change, in_rows, in_run_json, set_settings
 
 from cl_bench.analysis import calibration, load, matrices, states, summary
-from cl_bench.analysis.folders import read_run, read_runs
 from cl_bench.analysis.labels import LONGEST, short_names
-from cl_bench.analysis.planned import missing
-from cl_bench.files import MOST_VALUES, read_json
-from cl_bench.lines import MOST_ROWS
+from cl_bench.analysis.missing_runs import missing
+from cl_bench.records.atomic import MOST_VALUES, read_json
+from cl_bench.records.row_files import MOST_ROWS
+from cl_bench.records.runs import read_run, read_runs
 
 ROWS = ("records.csv", "states.csv", "calibration.csv", "probes.csv")
 

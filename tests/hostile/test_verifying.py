@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from cl_bench.analysis.folders import MOST_TASKS as READ_AT_MOST
-from cl_bench.choices import choices
-from cl_bench.cli import main
-from cl_bench.running import known_code
-from cl_bench.running.compose import compose, plain
-from cl_bench.running.job import execute
-from cl_bench.running.known_code import Named, is_known, known_names, names_in
-from cl_bench.running.stored import StoredConfigError, read_yaml, stored_config
+from cl_bench.cli.main import main
+from cl_bench.config import known_code
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import compose, plain
+from cl_bench.config.known_code import Named, is_known, known_names, names_in
+from cl_bench.records.runs import MOST_TASKS as READ_AT_MOST
+from cl_bench.runner.run import execute
+from cl_bench.runner.stored_config import StoredConfigError, read_yaml, stored_config
 from cl_bench.validation import MOST_TASKS
 
 OVERRIDES = ("benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]")
@@ -123,8 +123,8 @@ def test_more_seeds_at_once_than_anybody_trains_are_refused(run: Path, capsys: p
     ("place", "target"),
     [
         ("strategy", "cl_bench.data.mnist"),
-        ("strategy", "cl_bench.running.tracking.TensorBoard"),
-        ("strategy", "cl_bench.running.progress.SweepProgress"),
+        ("strategy", "cl_bench.runner.tracking.TensorBoard"),
+        ("strategy", "cl_bench.runner.sweep_progress.SweepProgress"),
         ("model", "cl_bench.strategies.EWC"),
         ("benchmark", "cl_bench.data.image_folder"),
         ("benchmark.dataset", "cl_bench.streams.split"),
@@ -142,7 +142,7 @@ def test_a_known_target_in_the_wrong_place_is_refused(
 @pytest.mark.parametrize("place", ["plugins", "loggers", "strategy.mode", "training.epochs", "model.hidden"])
 @pytest.mark.parametrize(
     "target",
-    ["cl_bench.data.mnist", "cl_bench.strategies.EWC", "cl_bench.running.tracking.WeightsAndBiases"],
+    ["cl_bench.data.mnist", "cl_bench.strategies.EWC", "cl_bench.runner.tracking.WeightsAndBiases"],
 )
 def test_a_known_target_within_a_setting_is_refused(run: Path, place: str, target: str):
     set_in(run, place, [{"_target_": target}])
@@ -160,7 +160,7 @@ def test_no_other_way_to_call_a_target_is_taken(run: Path, node: str, key: str):
 
 @pytest.mark.parametrize(
     "path",
-    ["os.system", "torch.optim.SGD", "theirs.Evil", "torch.utils.collect_env.run", "cl_bench.cli.main"],
+    ["os.system", "torch.optim.SGD", "theirs.Evil", "torch.utils.collect_env.run", "cl_bench.cli.main.main"],
 )
 def test_the_path_of_a_stock_strategy_is_one_of_avalanches(
     run: Path, capsys: pytest.CaptureFixture[str], path: str

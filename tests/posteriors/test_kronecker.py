@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cl_bench.posteriors import kronecker, laplace
+from cl_bench.posteriors import kronecker, quadratic_penalty
 
 CLASSES = 3
 
@@ -186,7 +186,7 @@ def test_for_a_linear_regression_the_tasks_in_turn_give_the_posterior_of_all_dat
         if structure == "diagonal":
             inputs = torch.linalg.qr(inputs).Q * torch.rand(9, generator=generator, dtype=torch.float64)
         tasks.append((inputs, torch.randn(12, 3, generator=generator, dtype=torch.float64)))
-    state = laplace.prior(torch.zeros(27, dtype=torch.float64), 0.7)
+    state = quadratic_penalty.prior(torch.zeros(27, dtype=torch.float64), 0.7)
     terms: tuple = ()
     for inputs, targets in tasks:
         factor = kronecker.Factors(inputs.T @ inputs / 12, torch.eye(3, dtype=torch.float64), 12)
@@ -194,14 +194,14 @@ def test_for_a_linear_regression_the_tasks_in_turn_give_the_posterior_of_all_dat
         likelihood = dense_matrix([(factor,)], model)
         pull = (targets.T @ inputs).reshape(-1) + before @ state.centre
         mode = torch.linalg.solve(likelihood + before, pull)
-        assert laplace.penalty_gradient(state, state.centre, strength=1.0).abs().max() == 0
+        assert quadratic_penalty.penalty_gradient(state, state.centre, strength=1.0).abs().max() == 0
         if structure == "kfac":
             terms = kronecker.add(terms, (factor,), memory="separate")
             diagonal = torch.zeros(27, dtype=torch.float64)
         else:
             diagonal = inputs.square().sum(0).repeat(3)
             torch.testing.assert_close(likelihood, torch.diag(diagonal), rtol=1e-9, atol=1e-12)
-        state = laplace.add_likelihood(state, mode, diagonal, torch.ones(27))
+        state = quadratic_penalty.add_likelihood(state, mode, diagonal, torch.ones(27))
     inputs, targets = (torch.cat(parts) for parts in zip(*tasks, strict=True))
     precision = inputs.T @ inputs + 0.7 * torch.eye(9, dtype=torch.float64)
     at_once = torch.linalg.solve(precision, inputs.T @ targets).T

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cl_bench.posteriors import laplace, path_integral
+from cl_bench.posteriors import path_integral, quadratic_penalty
 
 HESSIAN = torch.tensor([[2.0, 0.3, 0.0], [0.3, 1.0, 0.2], [0.0, 0.2, 0.5]], dtype=torch.float64)
 SOLUTION = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
@@ -47,14 +47,14 @@ def test_the_importance_of_a_diagonal_quadratic_is_half_its_curvature_along_the_
         gradient = curvature * (weights - SOLUTION)
         share = path_integral.follow(share, gradient, -1e-3 * gradient)
         weights = weights - 1e-3 * gradient
-    state = laplace.init(torch.zeros(3, dtype=torch.float64))
+    state = quadratic_penalty.init(torch.zeros(3, dtype=torch.float64))
     state = path_integral.consolidate(state, weights, share, damping=1e-12, cut_off=True)
     torch.testing.assert_close(state.precision, curvature / 2, rtol=2e-3, atol=0)
     assert torch.equal(state.centre, weights)
 
 
 def test_importances_add_up_over_tasks_and_are_cut_off_at_0():
-    state = laplace.init(torch.tensor([0.0, 0.0, 0.0]))
+    state = quadratic_penalty.init(torch.tensor([0.0, 0.0, 0.0]))
     state = path_integral.consolidate(
         state, torch.tensor([1.0, 2.0, 0.0]), torch.tensor([3.0, -1.0, 0.0]), damping=0.5, cut_off=True
     )
@@ -66,7 +66,7 @@ def test_importances_add_up_over_tasks_and_are_cut_off_at_0():
 
 
 def test_without_the_cut_off_an_importance_may_be_negative():
-    state = laplace.init(torch.tensor([0.0, 0.0]))
+    state = quadratic_penalty.init(torch.tensor([0.0, 0.0]))
     state = path_integral.consolidate(
         state, torch.tensor([1.0, 2.0]), torch.tensor([3.0, -1.0]), damping=0.5, cut_off=False
     )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cl_bench.speed.bench import TINY, Bench
-from cl_bench.speed.ours import Subject
+from speed.bench import TINY, Bench
+from speed.ours import Subject
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cl_bench.speed.clock import Ratio, alternate, median, ratio
+from speed.clock import Ratio, alternate, median, ratio
 
 
 class FakeClock:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cl_bench.speed.document import tables, write_tables
-from cl_bench.speed.rows import Row, read_csv
+from speed.document import tables, write_tables
+from speed.rows import Row, read_csv
 
 ROOT = Path(__file__).parents[2]
 ROWS = [
@@ -48,4 +48,4 @@ def test_a_document_without_a_place_is_an_error(tmp_path):
 def test_the_documents_tables_are_those_of_the_file():
     text = (ROOT / "docs" / "speed.md").read_text()
     for table in tables(read_csv(ROOT / "results" / "reference" / "speed.csv")).values():
-        assert table in text, "python -m cl_bench.speed --document docs/speed.md writes them"
+        assert table in text, "python -m speed --document docs/speed.md writes them"

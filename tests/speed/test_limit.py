@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from cl_bench.models import cnn, mlp
-from cl_bench.speed.limit import Passes, linear_maps, matrix_products
+from speed.limit import Passes, linear_maps, matrix_products
 
 
 def multiply_adds(work):

@@ -4,10 +4,10 @@ import csv
 
 import pytest
 
-from cl_bench.figures.speed import NUMBERS
-from cl_bench.speed.bench import Measurement
-from cl_bench.speed.rows import NO_CUDA, Line, Results, Row, Target, measured, text_table, write_csv
-from cl_bench.speed.table import GROUPS, LINES
+from speed.bench import Measurement
+from speed.figure import NUMBERS
+from speed.rows import NO_CUDA, Line, Results, Row, Target, measured, text_table, write_csv
+from speed.table import GROUPS, LINES
 
 AT_MOST = Line("a", "group", "work", "reference", Target("<=", 1.5), "known before")
 AT_LEAST = Line("b", "group", "work", "reference", Target(">=", 8))

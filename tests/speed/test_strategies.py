@@ -6,12 +6,12 @@ from torch.func import grad, vmap
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from cl_bench.choices import choices
+from cl_bench.config.choices import choices
+from cl_bench.evaluation.experiment import weights_sha256
 from cl_bench.models import cnn
-from cl_bench.speed.multiplications import multiplications
-from cl_bench.speed.strategies import SecondTask, strategies
-from cl_bench.speed.table import LINES
-from cl_bench.training.experiment import weights_sha256
+from speed.multiplications import multiplications
+from speed.strategies import SecondTask, strategies
+from speed.table import LINES
 
 
 def test_every_strategy_of_conf_has_a_row_for_its_time_and_one_for_its_gradients():

@@ -5,17 +5,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from cl_bench.analysis.errors import NotMeasuredError
-from cl_bench.analysis.folders import read_runs
 from cl_bench.analysis.results import Results
-from cl_bench.kinds import KINDS
-from cl_bench.plot import drawings
-from cl_bench.speed.long_stream import flatness
-from cl_bench.speed.made_up import write_measured_runs, write_runs
-from cl_bench.speed.memory import MIB
-from cl_bench.speed.rows import measured
-from cl_bench.speed.table import LINES
-from cl_bench.speed.task_clock import TaskClock, TaskStart, read_task_starts
+from cl_bench.records.errors import NotMeasuredError
+from cl_bench.records.runs import read_runs
+from cl_bench.report.figure_kinds import KINDS
+from cl_bench.report.plot import drawings
+from speed.long_stream import flatness
+from speed.made_up import write_measured_runs, write_runs
+from speed.memory import MIB
+from speed.rows import measured
+from speed.table import LINES
+from speed.task_clock import TaskClock, TaskStart, read_task_starts
 
 
 def starts(num_tasks, *, late_seconds, late_mib):

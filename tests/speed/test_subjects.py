@@ -10,12 +10,13 @@ from avalanche.benchmarks import NCScenario
 from avalanche.benchmarks.datasets.external_datasets.mnist import TensorMNIST
 from torch import nn
 
-from cl_bench.speed import stock
-from cl_bench.speed.bare import BareLoop, forward_passes
-from cl_bench.speed.memory import peak_extra_bytes
-from cl_bench.speed.ours import Subject
-from cl_bench.training.plugins import FiniteLoss, Scores
-from cl_bench.training.progress import Progress
+from cl_bench.evaluation.finite_loss import FiniteLoss
+from cl_bench.evaluation.progress import Progress
+from cl_bench.evaluation.scores import Scores
+from speed import stock
+from speed.bare import BareLoop, forward_passes
+from speed.memory import peak_extra_bytes
+from speed.ours import Subject
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""All of `python -m cl_bench.speed`, on a few images and without any file of a data set."""
+"""All of `python -m speed`, on a few images and without any file of a data set."""
 
 import csv
 import json
@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 
-from cl_bench.speed.bench import TINY
-from cl_bench.speed.rows import NO_CUDA, NOT_MEASURED
-from cl_bench.speed.strategies import names as strategy_names
-from cl_bench.speed.table import GROUPS, LINES
+from speed.bench import TINY
+from speed.rows import NO_CUDA, NOT_MEASURED
+from speed.strategies import names as strategy_names
+from speed.table import GROUPS, LINES
 
 
 def test_the_whole_table_is_measured_drawn_and_written(tmp_path):
@@ -22,7 +22,7 @@ def test_the_whole_table_is_measured_drawn_and_written(tmp_path):
         "CUDA_VISIBLE_DEVICES": "",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "cl_bench.speed", "--tiny", "--output", str(tmp_path / "out")],
+        [sys.executable, "-m", "speed", "--tiny", "--output", str(tmp_path / "out")],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

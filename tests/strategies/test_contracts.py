@@ -8,11 +8,11 @@ import strategy_variants
 import torch
 from avalanche.core import SupervisedPlugin
 
-from cl_bench.choices import choices
-from cl_bench.records import Record
+from cl_bench.config.choices import choices
+from cl_bench.evaluation.experiment import AfterTask
+from cl_bench.evaluation.states import deployed_bits, stored_bits
+from cl_bench.records.rows import Record
 from cl_bench.strategies import Learner
-from cl_bench.training.experiment import AfterTask
-from cl_bench.training.states import deployed_bits, stored_bits
 
 SUBJECTS = {
     name: (f"strategy={choice}", *settings)

@@ -9,9 +9,9 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor
 from torch.nn import functional as F
 
+from cl_bench.evaluation.experiment import weights_sha256
 from cl_bench.models import cnn, mlp
 from cl_bench.strategies import EWC, Finetune
-from cl_bench.training.experiment import weights_sha256
 
 NETWORKS = {
     "linear layers only": partial(mlp, hidden=[5], normalisation="none"),

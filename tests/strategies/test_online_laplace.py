@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cl_bench.evaluation.experiment import weights_sha256
 from cl_bench.models import cnn, mlp
 from cl_bench.posteriors import fisher, kronecker
 from cl_bench.strategies import OnlineLaplace
-from cl_bench.training.experiment import weights_sha256
 
 NETWORKS = {
     "dense": partial(mlp, hidden=[5], normalisation="none"),

@@ -16,12 +16,12 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
+from cl_bench.evaluation.experiment import AfterTask, experiment, measurements
+from cl_bench.learner.experiences import check_examples
+from cl_bench.learner.no_metrics import NoMetrics
 from cl_bench.models import mlp
-from cl_bench.records import Record, State
+from cl_bench.records.rows import Record, State
 from cl_bench.strategies import EWC, Finetune, Joint, Replay
-from cl_bench.strategies.experiences import check_examples
-from cl_bench.training.experiment import AfterTask, experiment, measurements
-from cl_bench.training.plugins import NoMetrics
 
 NUM = 24
 

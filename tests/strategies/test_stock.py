@@ -11,12 +11,12 @@ from avalanche.training.templates import SupervisedTemplate
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from cl_bench.evaluation.scores import Scores
+from cl_bench.learner.seeds import Seeds
 from cl_bench.models import mlp
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.strategies import DER, EWC, VCL, BayesBiNN, Finetune, GDumb, Joint, Replay, StraightThrough
-from cl_bench.strategies.stock import WithTaskLabels
-from cl_bench.training.generators import Seeds
-from cl_bench.training.plugins import Scores
+from cl_bench.strategies.avalanche import WithTaskLabels
 
 STOCK = {
     "Naive": (),

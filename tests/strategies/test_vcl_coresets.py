@@ -7,7 +7,7 @@ import torch
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
-from cl_bench.training.experiment import weights_sha256
+from cl_bench.evaluation.experiment import weights_sha256
 
 CPU = torch.device("cpu")
 

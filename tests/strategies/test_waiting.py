@@ -6,14 +6,15 @@ import pytest
 import torch
 from strategy_variants import VARIANTS
 
-from cl_bench.choices import choices
+from cl_bench.config.choices import choices
+from cl_bench.conformance.meta_device import WaitsError, watched
+from cl_bench.conformance.stacking import EQUAL
+from cl_bench.conformance.subject import SPLIT
+from cl_bench.conformance.waiting import Rehearsal, on_meta
+from cl_bench.evaluation.finite_loss import FiniteLoss
+from cl_bench.evaluation.scores import Scores
 from cl_bench.posteriors import function_prior
 from cl_bench.testing import Subject
-from cl_bench.testing.meta_device import WaitsError, watched
-from cl_bench.testing.stacking import EQUAL
-from cl_bench.testing.subject import SPLIT
-from cl_bench.testing.waiting import Rehearsal, on_meta
-from cl_bench.training.plugins import FiniteLoss, Scores
 
 OURS = {name: (name,) for name in choices("strategy") if name != "avalanche"}
 # importances of networks that are not dense: which examples have a weight, once a batch of 1,000

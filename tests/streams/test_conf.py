@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from cl_bench import streams
-from cl_bench.choices import choices
-from cl_bench.running.compose import compose
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import compose
 
 
 @pytest.mark.parametrize("name", choices("benchmark"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cl_bench.cli import main
+from cl_bench.cli.main import main
 
 SMALL = (
     "benchmark.num_tasks=2",

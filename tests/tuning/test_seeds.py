@@ -2,10 +2,10 @@
 
 import pytest
 
-from cl_bench.running.build import build_data, stream_of
-from cl_bench.running.compose import compose
-from cl_bench.training.generators import Seeds
-from cl_bench.tuning.seeds import tuning_seeds
+from cl_bench.config.build import build_data, stream_of
+from cl_bench.config.compose import compose
+from cl_bench.learner.seeds import Seeds
+from cl_bench.tuning.tuning_streams import tuning_seeds
 
 SPLIT = ("benchmark=split_digits", "benchmark.class_order=seeded")
 
@@ -80,7 +80,7 @@ def test_tuning_seeds_below_the_reported_ones_are_refused():
 
 
 def test_a_stream_that_does_not_tell_its_order_is_refused(monkeypatch):
-    from cl_bench.running import build
+    from cl_bench.config import build
 
     make = build.stream_of
     monkeypatch.setattr(build, "stream_of", lambda *arguments: make(*arguments)._replace(order=None))

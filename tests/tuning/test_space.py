@@ -5,9 +5,9 @@ import math
 import pytest
 import yaml
 
-from cl_bench.choices import choices
-from cl_bench.places import conf_folder
-from cl_bench.running.compose import compose
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import compose
+from cl_bench.config.places import conf_folder
 from cl_bench.tuning.search_files import space_of
 from cl_bench.tuning.space import Choices, Interval, dimension, draw_trials, read_space
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from cl_bench import records
-from cl_bench.choices import choices
-from cl_bench.cli import main
-from cl_bench.running.compose import compose, config_hash
-from cl_bench.running.job import execute
+from cl_bench.cli.main import main
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import compose, config_hash
+from cl_bench.runner.run import execute
 from cl_bench.tuning.document import nested
 from cl_bench.tuning.search import Score, best
 from cl_bench.tuning.space import Setting
@@ -92,7 +92,7 @@ def test_the_same_command_again_runs_nothing_that_is_finished(tune, tmp_path, mo
     def broken(*arguments, **settings):
         raise AssertionError("a run was done again")
 
-    monkeypatch.setattr("cl_bench.running.job._run", broken)
+    monkeypatch.setattr("cl_bench.runner.run._run", broken)
     assert tune(*EWC, "strategy.strength=1,10", "training.learning_rate=1e-3")[0] == 0
     assert written(tmp_path)["tuning"]["trials"] == first["tuning"]["trials"]
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from omegaconf import OmegaConf
 
-from cl_bench.places import conf_folder
-from cl_bench.running.compose import compose, config_hash, plain
-from cl_bench.running.job import execute
-from cl_bench.running.tuned import differences, tuned_by, warning
-from cl_bench.running.tuned_files import NOT_SEARCHED, found_by, read_files
+from cl_bench.config.compose import compose, config_hash, plain
+from cl_bench.config.places import conf_folder
+from cl_bench.config.tuned import differences, tuned_by, warning
+from cl_bench.config.tuned_files import NOT_SEARCHED, found_by, read_files
+from cl_bench.runner.run import execute
 
 CONF = Path(conf_folder())
 TUNED = sorted(f"{path.parent.name}/{path.stem}" for path in CONF.glob("tuned/*/*.yaml"))

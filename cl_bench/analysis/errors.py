@@ -1,9 +1,0 @@
-"""What the analysis raises."""
-
-
-class AnalysisError(ValueError):
-    """The results cannot be analysed; the message says which folder, why, and what to do."""
-
-
-class NotMeasuredError(AnalysisError):
-    """The results lack what is asked for; the message says what, and what to do to have it."""

@@ -1,0 +1,73 @@
+"""The seeds of a run by purpose (`seed_for`): which runs share what, and which parts were varied alone."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cl_bench.analysis.labels import shown
+from cl_bench.analysis.run_metrics import RUN
+from cl_bench.analysis.summary import METRIC_NAMES
+from cl_bench.records.runs import Run
+from cl_bench.records.text import shortened
+
+MOST_PURPOSES = 50  # of a run; the suite has ten
+_PREFIX = "seed_for."
+_COLUMNS = {*RUN, *METRIC_NAMES, "draw"}
+
+
+def parts_of(seed: int | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Purpose -> the seed in force for it: its own (`seed_for.init`, ...), or else the run's. What is no
+    number is taken for its text.
+    """
+    own = ((key, value) for key, value in settings.items() if key.startswith(_PREFIX))
+    return {
+        shortened(key.removeprefix(_PREFIX)): seed if value is None else _number_or_text(value)
+        for key, value in islice(own, MOST_PURPOSES)
+    }
+
+
+def _number_or_text(value: Any) -> int | str:
+    return value if isinstance(value, int) else shortened(shown(value))
+
+
+def draw_of(seed: int | None, settings: Mapping[str, Any]) -> str:
+    """What was drawn, as text: runs of two methods match where it is the same. `3`, or `3 init=5`."""
+    own = [f"{purpose}={part}" for purpose, part in parts_of(seed, settings).items() if part != seed]
+    return " ".join([str(seed), *own])
+
+
+def seed_parts(found: Sequence[Run]) -> pd.DataFrame:
+    """A row a run: study, run, draw, and a column for each purpose with the seed in force."""
+    return pd.DataFrame(
+        [
+            parts_of(run.seed, run.settings)
+            | {"study": run.study, "run": run.name, "draw": draw_of(run.seed, run.settings)}
+            for run in found
+        ],
+        columns=["study", "run", "draw", *purposes(found)],
+    )
+
+
+def purposes(found: Sequence[Run]) -> list[str]:
+    """All purposes that any run knows, in the order of the configuration. None has the name of a column that
+    tables of runs have already.
+    """
+    known = dict.fromkeys(purpose for run in found for purpose in parts_of(run.seed, run.settings))
+    return [purpose for purpose in known if purpose not in _COLUMNS]
+
+
+def moving_together(parts: pd.DataFrame) -> dict[str, np.ndarray]:
+    """From columns of purposes, a row a run: factor -> the level of each run, [n], from 0.
+
+    Purposes that take one value are left out. Those that always change together (all of them, where only
+    `seed` was swept) are one factor, named after all: `init + order`.
+    """
+    factors: dict[tuple[int, ...], list[str]] = {}
+    for purpose in parts:
+        levels = tuple(int(code) for code in pd.factorize(parts[purpose])[0])
+        if len(set(levels)) > 1:
+            factors.setdefault(levels, []).append(str(purpose))
+    return {" + ".join(names): np.array(levels) for levels, names in factors.items()}

@@ -1,0 +1,88 @@
+"""The command `cl-bench`. Every verb imports what it needs when it is called: --help answers at once."""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from cl_bench.config.choices import GROUPS, choices
+from cl_bench.config.places import at_home
+from cl_bench.records.text import never_fail
+
+VERBS = ("run", "tune", "report", "plot", "check", "verify", "merge", "clean", "list", "new", "completion")
+
+USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
+
+  cl-bench run [-m] [group=choice ...] [setting=value ...]   train and test; -m sweeps over a,b,c
+  cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
+  cl-bench report DIR [--no-figures]                         tables, figures and a page of the runs below DIR
+  cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
+  cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
+  cl-bench verify RUN...                                     runs it again: the same weights and records?
+  cl-bench merge A B... -o C                                 results of several machines in one folder
+  cl-bench clean DIR                                         removes failed and stale runs, after a yes
+  cl-bench list [group [choice]]                             every choice; of one its settings and sources
+  cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
+  cl-bench run --help                                        every setting with its default
+  eval "$(cl-bench completion bash)"                         tab completion
+
+Examples
+  cl-bench run experiment=digits
+  cl-bench run strategy=ewc benchmark=split_mnist seed=3 strategy.strength=50
+  cl-bench run -m strategy=finetune,ewc,vcl,bayesbinn benchmark=permuted_mnist,split_mnist
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0; 1 where something failed; 2 for a wrong command line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    never_fail(sys.stdout, sys.stderr)
+    if arguments[:2] == ["-sc", "query=bash"]:  # asked by Hydra's completion script
+        from cl_bench.cli.completion import complete
+
+        return complete(os.environ.get("COMP_LINE", ""))
+    try:
+        status = answer(*(arguments or ["--help"]))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # of a reader that has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 1
+
+
+def answer(verb: str, *rest: str) -> int:
+    """What `main` does for one command line."""
+    if verb in ("-h", "--help", "help"):
+        print(USAGE)
+        print(overview())
+        return 0
+    if verb == "--version":
+        from cl_bench import __version__
+
+        print(__version__)
+        return 0
+    if verb not in VERBS:
+        near = get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "see cl-bench --help"
+        if "=" in verb or verb.startswith("-"):
+            hint = f"did you mean `cl-bench run {verb} ...`?"
+        print(f"cl-bench: there is no verb {verb!r}; {hint}", file=sys.stderr)
+        return 2
+    if verb not in ("run", "tune"):  # their settings may hold ~ too; see config/words.py
+        try:
+            rest = tuple(map(at_home, rest))
+        except ValueError as error:
+            print(f"cl-bench: {error}", file=sys.stderr)
+            return 2
+    module = import_module(f"cl_bench.cli.{verb}")
+    return int(module.main(list(rest)))
+
+
+def overview() -> str:
+    """The names of every group's choices, a line a group."""
+    found = {group: choices(group) for group in GROUPS if choices(group)}
+    width = max(len(group) for group in found)
+    return "Choices\n" + "\n".join(
+        f"  {group:<{width}} = {', '.join(names)}" for group, names in found.items()
+    )

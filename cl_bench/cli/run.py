@@ -1,0 +1,168 @@
+"""`cl-bench run`: Hydra's command line, whose words and settings are checked before anything is made."""
+
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache, partial, update_wrapper
+from pathlib import Path
+
+import hydra
+from hydra._internal.hydra import Hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+
+from cl_bench.cli.exit_status import status_of
+from cl_bench.cli.run_summary import overall
+from cl_bench.config.choices import GROUPS, choices
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, known_settings, register
+from cl_bench.config.places import conf_folder
+from cl_bench.config.sweep import find, is_choice, loader
+from cl_bench.config.words import WordError, Words, one_run, read
+from cl_bench.records.atomic import read_whole
+from cl_bench.runner.job import job
+from cl_bench.runner.run_folder import LOG
+from cl_bench.runner.sweep_progress import PLAN, SweepProgress
+
+log = logging.getLogger(__name__)
+
+OUR_SWEEPER = "hydra_plugins.cl_bench_sweeper"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run or sweep, and say how all runs ended; the exit status."""
+    since = time.time()
+    status, folder = hydra_run(arguments)
+    # of a single run its error says it all
+    failed_alone = status != 0 and folder is not None and (folder / "run.json").exists()
+    if folder is None or not folder.is_dir() or failed_alone:
+        return status
+    said, complete = overall(folder, since=since)
+    print(said)
+    return status or int(not complete)
+
+
+def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
+    """Run or sweep.
+
+    Returns:
+        The exit status: 0, 1 where a run failed, 2 for a wrong command line; and the folder of the run, or of
+        all runs of a sweep, where something ran.
+    """
+    register()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, instead of printing and leaving
+    # our hydra/launcher=ray has the name of Ray's own
+    warnings.filterwarnings("ignore", message="(?s).*validated against ConfigStore schema")
+    given: list[Words] = []
+    mode: list[RunMode | None] = []
+
+    def look() -> None:
+        every = {group: names for group in GROUPS if (names := list(choices(group)))}
+        given.append(read(arguments, names=_all_settings, choices=every))
+        if given[0].runs:
+            mode.append(check(given[0]))
+
+    status = status_of(look)
+    if status:
+        return (2 if status == 1 else status), None
+    (words,) = given
+    flags = [each for each in words.flags if each not in ("-m", "--multirun")]
+    # Hydra reads it, and wants -m before the settings
+    sys.argv = ["cl-bench", *["-m"][: words.sweeps], *flags, *words.overrides]
+    application = hydra.main(
+        version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
+    )(update_wrapper(partial(job, since=time.time()), job))
+    SweepProgress.folder, SweepProgress.missing = None, ()
+
+    def work() -> None:
+        try:
+            with _known(mode[0]) if mode else nullcontext():
+                application()
+        finally:
+            if SweepProgress.at_work is not None:
+                SweepProgress.at_work.finish()
+
+    status = status_of(work)
+    folder = SweepProgress.folder
+    if status and folder is not None and not any(folder.rglob("run.json")) and not _has_traceback(folder):
+        _leave_nothing(folder, made=SweepProgress.missing)
+    return status, folder if status != 2 else None
+
+
+def _has_traceback(folder: Path) -> bool:
+    try:
+        return b"Traceback" in read_whole(folder / LOG)
+    except (OSError, ValueError):
+        return False
+
+
+def _leave_nothing(folder: Path, *, made: Sequence[Path]) -> None:
+    """Remove what Hydra and a sweep's plan have left of a command of which nothing has begun."""
+    for name in (LOG, PLAN):
+        (folder / name).unlink(missing_ok=True)
+    for place in made:
+        with suppress(OSError):
+            place.rmdir()  # only where it is empty
+
+
+def check(words: Words) -> RunMode | None:
+    """Check all jobs of a command line, and say what is left out.
+
+    Returns:
+        The mode that the configuration sets, if it does.
+
+    Raises:
+        SettingError, WordError, HydraException: where nothing of it can be run.
+    """
+    source = loader(words.config_dirs)
+    parsed = OverridesParser.create(config_loader=source).parse_overrides(words.overrides)
+    hydra_own = [str(each.input_line) for each in parsed if each.is_hydra_override()]
+    settings = [each for each in parsed if not each.is_hydra_override()]
+    for each in settings:
+        if each.value() is None and not each.is_delete() and is_choice(source, each.get_key_element()):
+            raise WordError(f"{each.input_line} is no choice: type {each.key_or_group}=none, or leave it out")
+    fixed = [
+        str(each.input_line)
+        for each in settings
+        if not each.is_sweep_override() and is_choice(source, each.get_key_element())
+    ]
+    mode = RunMode.MULTIRUN if any(each.is_sweep_override() for each in parsed) else RunMode.RUN
+    whole = source.load_configuration(CONFIG_NAME, [*hydra_own, *fixed], mode, validate_sweep_overrides=False)
+    sweeps = words.sweeps or whole.hydra.mode == RunMode.MULTIRUN
+    given = [str(each.input_line) for each in settings]
+    if not sweeps:
+        find(source, one_run(given), hydra_own, anew=True, composed={tuple(fixed): whole})
+    elif str(whole.hydra.sweeper["_target_"]).startswith(OUR_SWEEPER):
+        study = [f"{key}={value}" for key, value in (whole.hydra.sweeper.params or {}).items()]
+        found = find(source, [*study, *given], hydra_own, anew=True)
+        for note in found.notes:
+            print(f"cl-bench: {note}", file=sys.stderr)
+        if (
+            len(found.run) == 1
+            and not found.left_out
+            and not any(each.startswith("seeds=") for each in given)
+        ):
+            print(
+                "cl-bench: -m sweeps over several values, as in seed=0,1; here are none: this is one run",
+                file=sys.stderr,
+            )
+    return whole.hydra.mode
+
+
+@contextmanager
+def _known(mode: RunMode | None) -> Iterator[None]:
+    """Spare Hydra the composition of everything, once more, by which it finds the mode."""
+    finds = Hydra.get_mode
+    Hydra.get_mode = lambda *_, **__: mode  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = finds  # type: ignore[method-assign]
+
+
+@cache
+def _all_settings() -> list[str]:
+    return known_settings(loader().load_configuration(CONFIG_NAME, [], RunMode.RUN))

@@ -1,0 +1,42 @@
+"""What `cl-bench run` says at its end."""
+
+from pathlib import Path
+
+from cl_bench.config.places import shell_word
+from cl_bench.records.provenance import STALE
+from cl_bench.records.text import one_line
+
+
+def overall(folder: Path, *, since: float) -> tuple[str, bool]:
+    """The table of the runs in `folder`, how each ended, and where to go on from here; and whether all that
+    was asked for at a time is there, of the present code and data.
+    """
+    from cl_bench.analysis import summary
+    from cl_bench.analysis.missing_runs import missing
+    from cl_bench.analysis.results import Results
+    from cl_bench.records.errors import AnalysisError
+    from cl_bench.records.runs import find_folders
+    from cl_bench.report.notes import recorded_notes, repeated_notes
+    from cl_bench.report.outcomes import outcome_table, provenance_notes, touched, work_done
+    from cl_bench.report.text_table import text_table
+
+    try:
+        find_folders(folder)
+    except AnalysisError:  # nothing began: the error on the way there says it all
+        return "", False
+    results = Results.read(folder)
+    found = results.found
+    asked = touched(found, since)
+    lines = [] if results.frame.empty else [text_table(summary(results.frame))]
+    alone = (folder / "run.json").exists()  # a single run has said its own notes
+    notes = [*repeated_notes(found), *provenance_notes(found), *([] if alone else recorded_notes(found))]
+    lines += [f"note: {one_line(note)}" for note in notes]
+    lines += filter(None, [work_done(asked, since)])
+    absent = [] if alone else missing(found)
+    lines += [
+        outcome_table(found, absent),
+        "",
+        f"records: {one_line(folder)}",
+        f"figures: cl-bench report {shell_word(str(folder))}",
+    ]
+    return "\n".join(lines), not absent and not any(run.about.get(STALE) for run in asked)

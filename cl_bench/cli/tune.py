@@ -1,0 +1,126 @@
+"""`cl-bench tune`: its command line, taken apart, and the searches that it asks for."""
+
+import itertools
+import shlex
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from cl_bench.cli.exit_status import status_of
+from cl_bench.config.places import conf_folder, expanded
+from cl_bench.config.words import override, quoted
+from cl_bench.runner.assembly import NOISE
+from cl_bench.tuning.space import dimension_of
+from cl_bench.tuning.tune import OURS, PAIRS, Request, check, tune_one
+from cl_bench.validation import check_count, check_seed, check_share
+
+NOT_THEIRS = {  # what the search sets itself, and what sets it
+    "seed": "tune.first_seed",
+    "seeds": "tune.first_seed and tune.num_seeds",
+    "study": "tune.folder",
+    "training.test_on": "nothing: only validation images are scored",
+    "benchmark.validation_share": "tune.validation_share",
+}
+
+USAGE = """cl-bench tune: find settings without a look at what is reported
+
+  cl-bench tune strategy=a,b benchmark=... [setting=value ...] [setting=x,y,z ...] [tune.trials=...]
+
+For each strategy and benchmark it tries settings on streams of its own, which share no permutation and no
+class order with the reported ones, scores them by validation images alone (test images are not read), and
+writes the best with the whole search to <results_dir>/tuning/<benchmark>/<strategy>.yaml. A run takes it up:
+
+  cl-bench run --config-dir <results_dir> strategy=... benchmark=...
+
+What is searched stands in conf/search/<strategy>.yaml. A setting with several values on the command line is
+searched in its place or besides; one with a single value is fixed. The syntax is that of Hydra's sweeps:
+  1,10,100   range(1,5)   interval(0,1)   tag(log,interval(1e-4,1e-1))   int(interval(1,9))
+hydra/launcher=local runs trials in parallel processes. The same command again does only what is left.
+
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Search and write; the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE + (conf_folder() / "tune.yaml").read_text())
+        return 0 if arguments else 2
+    warnings.filterwarnings("ignore", message=NOISE)
+    return status_of(lambda: _tune(arguments))
+
+
+def _tune(arguments: Sequence[str]) -> None:
+    request = read(arguments)
+    benchmarks = [f"benchmark={each}" for each in request.pairs["benchmark"]]
+    pairs = [
+        (strategy, [*request.fixed, f"strategy={strategy}", *filter(None, [benchmark])])
+        for strategy, benchmark in itertools.product(request.pairs["strategy"], benchmarks or [""])
+    ]
+    for strategy, overrides in pairs:  # all of them before the first search
+        check(strategy, overrides=overrides, request=request)
+    for strategy, overrides in pairs:
+        print(tune_one(strategy, overrides=overrides, request=request), flush=True)
+
+
+def read(arguments: Sequence[str]) -> Request:
+    """Take the command line apart.
+
+    Raises:
+        ValueError: for a setting that is not the caller's, or none of the search's.
+    """
+    tune = OmegaConf.load(conf_folder() / "tune.yaml")
+    assert isinstance(tune, DictConfig)
+    pairs: dict[str, list[str]] = {name: [] for name in PAIRS}
+    fixed, dimensions = [], {}
+    for given in _overrides(arguments):
+        key, written = given.get_key_element().lstrip("+~"), str(given.input_line)
+        if key in NOT_THEIRS:
+            raise ValueError(f"{key} is the search's own, got {written}; it is set by {NOT_THEIRS[key]}")
+        if key.startswith(OURS):
+            name = key.removeprefix(OURS)
+            if name not in tune:
+                raise ValueError(
+                    f"there is no setting {key}; there are tune.{', tune.'.join(map(str, tune))}"
+                )
+            tune[name] = given.value()
+        elif key in PAIRS:
+            pairs[key] = (
+                [*map(str, given.sweep_string_iterator())]
+                if given.is_sweep_override()
+                else [str(given.value())]
+            )
+        else:
+            dimensions[key] = dimension_of(given)
+            if dimensions[key] is None:
+                fixed.append(written)
+    if not pairs["strategy"]:
+        raise ValueError("a search needs strategy=..., got none; see cl-bench tune --help")
+    check_count(trials=tune.trials, num_seeds=tune.num_seeds, num_reported=tune.num_reported)
+    check_share(validation_share=tune.validation_share)
+    check_seed("tune.first_seed", tune.first_seed)
+    check_seed("tune.sampler_seed", tune.sampler_seed)
+    return Request(f"cl-bench tune {shlex.join(arguments)}", pairs, fixed, dimensions, tune)
+
+
+def _overrides(arguments: Sequence[str]) -> list[Override]:
+    """Parsed, --config-dir as Hydra's setting for it."""
+    left, found = list(arguments), []
+    while left:
+        argument = left.pop(0)
+        if argument in ("--config-dir", "-cd") and left:
+            argument = f"--config-dir={left.pop(0)}"
+        if argument.startswith("--config-dir="):
+            folder = Path(expanded(argument.partition("=")[2])).resolve()
+            argument = f"hydra.searchpath=[{quoted(f'file://{folder}')}]"
+        elif argument.startswith("-"):
+            raise ValueError(f"cl-bench tune takes settings and --config-dir, got {argument}")
+        elif "=" not in argument and not argument.startswith("~"):
+            raise ValueError(f"cl-bench tune takes settings as name=value, got {argument}")
+        else:
+            argument = override(argument, several=True)
+        found.append(argument)
+    return OverridesParser.create().parse_overrides(found)

@@ -1,0 +1,56 @@
+"""`cl-bench verify RUN...`: does a finished run come out the same when it is run again?"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.cli.options import with_options
+from cl_bench.records.text import one_line
+
+if TYPE_CHECKING:
+    from cl_bench.runner.verify import Verified
+
+ABOUT = """Run finished runs again, each from its config.yaml in a temporary folder, and compare the final
+weights and all records, bit for bit; seconds are exempt. Where something differs, versions and hardware that
+do too are named. The exit status is 0 where all agrees."""
+UNCHANGED = "versions and hardware are those of the first time: the results or the code were changed"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Verify each run; the exit status is 0 where all agree."""
+    parser = ArgumentParser(prog="cl-bench verify", description=ABOUT)
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run classes too that neither conf/ nor an installed package names: a configuration says what "
+        "is run, so read a stranger's first",
+    )
+    return with_options(parser, arguments, _verify)
+
+
+def _verify(options: Namespace) -> int:
+    from cl_bench.runner.verify import verify
+
+    agree = True
+    for run in options.runs:
+        found = verify(run, trust=options.trust)
+        print(table(run, found))
+        agree &= found.agrees
+    return 0 if agree else 1
+
+
+def table(run: Path, found: "Verified") -> str:
+    """What agrees and what does not; where something does not, what has changed."""
+    width = max(len(each.what) for each in found.compared)
+    lines = [one_line(f"{run}, run again:"), ""]
+    lines += [
+        f"  {each.what:<{width}}  {'agrees' if each.agrees else 'DIFFERS'}  {one_line(each.detail)}"
+        for each in found.compared
+    ]
+    if found.agrees:
+        return "\n".join([*lines, "", "The same, bit for bit."])
+    why = found.changed or [UNCHANGED]
+    heading = "Then (in the results) and now (run again):"
+    return "\n".join([*lines, "", heading, *(f"  {each}" for each in why)])

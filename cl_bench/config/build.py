@@ -1,0 +1,157 @@
+"""Configuration -> data, stream, model, strategy."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from cl_bench.config.run_rules import NOT_THE_STRATEGYS
+from cl_bench.config.tuned import reads_test
+from cl_bench.data import ImageData
+from cl_bench.data.accepted import accepted
+from cl_bench.deferred import deferred
+from cl_bench.learner.devices import device_named
+from cl_bench.learner.seeds import Seeds
+from cl_bench.models import Network
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.streams import TaskStream
+from cl_bench.streams.contents import check_stream
+
+with deferred():  # half of what it imports is of use to few runs
+    from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
+    from avalanche.models import MultiTaskModule
+    from avalanche.training.plugins import EvaluationPlugin
+    from avalanche.training.templates import SupervisedTemplate
+
+
+def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
+    """Call the node's `_target_` with its settings, less `without` and its `name`, which is for people.
+
+    Raises whatever the target raises, without Hydra's wrapping; ValueError for a target or a setting that is
+    not there.
+    """
+    resolved = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(resolved, dict)
+    settings = {str(key): value for key, value in resolved.items() if key not in ("name", *without)}
+    try:
+        return instantiate(settings, **extra, _convert_="all")
+    except InstantiationException as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, TypeError | ImportError):
+            raise error.__cause__ from None
+        reason = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        raise ValueError(" ".join(str(reason).split())) from error
+
+
+def device_of(name: str) -> torch.device:
+    """What training.device means here, see `device_named`."""
+    return device_named(name, setting="training.device")
+
+
+def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
+    """The stream, and in words what its data were read from."""
+    data = build_data(config)
+    return stream_of(config, data, seeds), data.source
+
+
+def build_data(config: DictConfig) -> ImageData:
+    """The data set, converted and checked, without test images where none are to be read: whatever its
+    builder does, nothing that comes after can see one.
+
+    Raises:
+        DataError: where what the builder returns is no data set, or can be read in more than one way.
+    """
+    node = config.benchmark.dataset
+    return accepted(build(node), by=str(node.get("_target_")), with_test=reads_test(config))
+
+
+def stream_of(config: DictConfig, data: ImageData, seeds: Seeds) -> TaskStream:
+    """The stream of these data, with their notes.
+
+    Raises:
+        ValueError: where its builder returns no stream, or one that cannot be trained or tested on.
+    """
+    found = build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
+    if not isinstance(found, TaskStream):
+        raise ValueError(
+            f"{config.benchmark.get('_target_')} must return a cl_bench.streams.TaskStream, got "
+            f"{type(found).__name__}"
+        )
+    check_stream(found)
+    return found._replace(notes=tuple(dict.fromkeys([*data.notes, *found.notes])))
+
+
+def notes_of(stream: TaskStream, strategy: Any) -> list[str]:
+    """Say in sentences what is odd about a run: its data, its tasks, and the network for them."""
+    notes = list(stream.notes)
+    if stream.scenario == "task" and stream.num_tasks > 1 and not _has_heads(strategy):
+        notes.append(
+            "the network has no head for each task, so that this is no task-incremental result "
+            "(scenario=task): use one of conf/model or a cl_bench.models.Network with num_heads heads, or "
+            "benchmark.scenario=domain"
+        )
+    return notes
+
+
+def _has_heads(strategy: Any) -> bool:
+    """Whether the network is told the task: ours with several heads, or Avalanche's with task labels."""
+    network = strategy.model
+    if isinstance(network, StackedNetwork):
+        network = network.template
+    if isinstance(network, Network):
+        return network.heads.num_heads > 1
+    return isinstance(network, MultiTaskModule)
+
+
+def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
+    """The model at its seeded start."""
+    with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
+        torch.default_generator.manual_seed(seeds["init"])
+        return build(
+            config.model,
+            input_shape=stream.input_shape,
+            num_classes=stream.num_classes,
+            num_heads=stream.num_heads,
+        )
+
+
+def build_strategy(
+    config: DictConfig,
+    stream: TaskStream,
+    seeds: Seeds | Sequence[Seeds],
+    *,
+    device: torch.device | None = None,
+) -> SupervisedTemplate:
+    """The strategy around its model; around a stack of models for several seeds and a stacked stream.
+
+    Args:
+        device: in place of training.device: one that no run has.
+    """
+    if isinstance(seeds, Seeds):
+        model = build_model(config, stream, seeds)
+    else:
+        model = StackedNetwork([build_model(config, stream, each) for each in seeds])
+    learner = {key: value for key, value in config.training.items() if key not in NOT_THE_STRATEGYS}
+    learner["device"] = device or device_of(config.training.device)
+    return build(
+        config.strategy,
+        model=model,
+        seeds=seeds,
+        plugins=[build(plugin) for plugin in config.plugins],
+        evaluator=_evaluator(config),
+        **learner,
+    )
+
+
+def _evaluator(config: DictConfig) -> EvaluationPlugin | None:
+    """Avalanche's own metrics, for whoever added loggers."""
+    if not config.loggers:
+        return None
+    return EvaluationPlugin(
+        accuracy_metrics(epoch=True, experience=True, stream=True),
+        loss_metrics(epoch=True, experience=True),
+        loggers=[build(logger) for logger in config.loggers],
+    )

@@ -1,0 +1,250 @@
+"""A composed configuration is checked before anything slow is imported and before any folder is made.
+
+The rules are those of the constructors that the settings go to, found in their sources: see rules.py.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig
+
+from cl_bench.config import run_rules
+from cl_bench.config.compose import plain
+from cl_bench.config.rules import Rule, Setting, rules_of
+from cl_bench.config.signatures import Signature, fits, signature_of, type_in_words
+from cl_bench.config.sources import NotThereError
+from cl_bench.records.text import shortened
+from cl_bench.validation import check_device, check_seed, check_seeds
+
+TARGET = "_target_"
+# what the run hands over besides the settings
+HANDED = {
+    "benchmark": ("data", "generator"),
+    "model": ("input_shape", "num_classes", "num_heads"),
+    "strategy": ("model", "seeds", "plugins", "evaluator", "device"),
+    "tracking": ("run", "about"),
+}
+
+NEEDED = (
+    *("strategy", "benchmark", "model", "training", "tracking", "plugins", "loggers"),
+    *("seed", "seeds", "seed_for", "study", "results_dir", "resume"),
+)
+
+
+class Problem(NamedTuple):
+    """What is wrong with a configuration: the settings that it lies in, by full name, and a sentence."""
+
+    settings: tuple[str, ...]
+    message: str
+
+
+class SettingError(ValueError):
+    """A configuration that cannot be run."""
+
+
+def checked(config: DictConfig) -> DictConfig:
+    """The same configuration.
+
+    Raises:
+        SettingError: for the first setting that is wrong.
+    """
+    for problem in Checker().problems(config):
+        raise SettingError(problem.message)
+    return config
+
+
+class Checker:
+    """Finds what is wrong with configurations; reads each source once."""
+
+    def __init__(self) -> None:
+        self._read = cache(_read)
+
+    def problems(self, config: DictConfig) -> Iterator[Problem]:
+        """Yield the problems of a configuration, the one most worth telling first."""
+        try:
+            settings = plain(config)
+        except ValueError as error:  # a setting that must be given, or one that refers to none
+            where = getattr(error, "full_key", None)
+            yield Problem((), (f"{where}: " if where else "") + str(error).splitlines()[0])
+            return
+        yield from self.problems_of(settings)
+
+    def problems_of(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
+        """The same of settings as resolved dictionaries and lists."""
+        deleted = [name for name in NEEDED if name not in settings]
+        if deleted:
+            yield Problem((deleted[0],), f"a run needs {deleted[0]}, which is not there")
+            return
+        yield from self._of_targets(settings)
+        yield from _of_the_run(settings)
+
+    def _of_targets(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
+        training = dict(settings["training"])
+        run = {name: training.pop(name) for name in run_rules.NOT_THE_STRATEGYS if name in training}
+        training.pop("device", None)
+        target = f"{run_rules.__name__}.check_training"
+        yield from self._of_target("training", {TARGET: target, **run}, what="a run")
+        for group in ("strategy", "benchmark", "model"):
+            own = dict(settings[group])
+            also = training if group == "strategy" else {}
+            own.pop("dataset", None)
+            what = f"{group}={own.get('name')}"
+            yield from self._of_target(group, own, what=what, handed=HANDED[group], also=also)
+        dataset = settings["benchmark"].get("dataset")
+        parts = [("benchmark.dataset", dataset, ()), ("tracking", settings["tracking"], HANDED["tracking"])]
+        parts += [
+            (f"{group}[{index}]", each, ())
+            for group in ("plugins", "loggers")
+            for index, each in enumerate(settings[group] or [])
+        ]
+        for name, part, handed in parts:
+            if isinstance(part, dict) and TARGET in part:
+                yield from self._of_target(name, part, what=name, handed=handed)
+            elif name != "tracking":
+                rule = f"{name} must have a {TARGET} that says what it is, got {shortened(part, 80)}"
+                yield Problem((name.partition("[")[0],), rule)
+
+    def _of_target(
+        self,
+        prefix: str,
+        node: Mapping[str, Any],
+        *,
+        what: str,
+        handed: Iterable[str] = (),
+        also: Mapping[str, Any] | None = None,
+    ) -> Iterator[Problem]:
+        """What is wrong with the settings of one class or function.
+
+        Args:
+            prefix: of their full names.
+            handed: names of what the run gives it besides.
+            also: settings from `training`.
+        """
+        own = {name: value for name, value in node.items() if name != "name" and not name.startswith("_")}
+        also = also or {}
+        target = node.get(TARGET)
+        try:
+            signature, rules = self._read(str(target))
+        except NotThereError as error:
+            near = _near(error.wrong, error.near)
+            hint = f"; did you mean {str(target).rpartition('.')[0]}.{near}?" if near else ""
+            yield Problem((f"{prefix}.{TARGET}",), f"{prefix}.{TARGET}={target} is not there: {error}{hint}")
+            return
+        if signature is None:
+            return
+        values = {name: value for name, value in {**also, **own}.items() if not _has_target(value)}
+        full = {name: f"{prefix}.{name}" if name in own else f"training.{name}" for name in {**also, **own}}
+        if not any(name in node for name in ("_args_", "_partial_")):
+            yield from _of_names(prefix, what, signature, own=own, also=also, handed=handed)
+        wrong: set[str] = set()
+        for rule in rules:
+            message = rule.broken_by(values)
+            if message:
+                names = [each.name for each in _settings_in(rule.names.values())]
+                names = [name for name in names if f"{name}=" in message] or names  # of several, the one
+                wrong |= set(names)
+                yield Problem(tuple(full[name] for name in names), message)
+        for name, value in values.items():
+            parameter = signature.parameters.get(name)
+            if parameter is not None and name not in wrong and not fits(value, parameter):
+                rule_of_type = type_in_words(parameter.annotation)
+                yield Problem(
+                    (full[name],), f"{full[name]} must be {rule_of_type}, got {full[name]}={_written(value)}"
+                )
+
+
+def _read(target: str) -> tuple[Signature | None, list[Rule]]:
+    signature = signature_of(target)
+    return signature, rules_of(signature) if signature else []
+
+
+def _of_names(
+    prefix: str,
+    what: str,
+    signature: Signature,
+    *,
+    own: Mapping[str, Any],
+    also: Mapping[str, Any],
+    handed: Iterable[str],
+) -> Iterator[Problem]:
+    """Settings that are not taken, such as the run itself gives, and such as are needed."""
+    for name in (each for each in also if each in handed):
+        yield Problem((f"training.{name}",), f"training.{name} is what the run itself gives: leave it out")
+    for name in () if signature.open else (*own, *also):
+        if name not in signature.parameters:
+            full = f"{prefix}.{name}" if name in own else f"training.{name}"
+            near = _near(name, [each for each in signature.parameters if each not in handed])
+            yield Problem(
+                (full,), f"{what} has no setting {full}" + (f"; did you mean {near}?" if near else "")
+            )
+    missing = [
+        f"{prefix}.{name}"
+        for name, parameter in signature.parameters.items()
+        if parameter.required and name not in {*own, *also, *handed}
+    ]
+    if missing:
+        give = " ".join(f"+{full}=..." for full in missing)
+        yield Problem(
+            tuple(missing), f"{what} needs {_and(missing)}, which {_have(missing)} no value: give {give}"
+        )
+
+
+def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    benchmark, strategy = settings["benchmark"].get("name"), settings["strategy"].get("name")
+    checks: list[tuple[str, Callable[..., object], tuple[Any, ...]]] = [
+        *((f"seed_for.{purpose}", check_seed, (f"seed_for.{purpose}", seed))
+          for purpose, seed in settings["seed_for"].items() if seed is not None),
+        ("training.device", check_device, (settings["training"]["device"],)),
+        ("study", run_rules.check_study, (settings["study"],)),
+        ("benchmark.name", run_rules.check_name, ("benchmark.name", benchmark)),
+        ("strategy.name", run_rules.check_name, ("strategy.name", strategy)),
+        ("strategy.name", run_rules.check_run_name, (benchmark, strategy)),
+        ("results_dir", run_rules.check_results_dir, (settings["results_dir"],)),
+        ("resume", run_rules.check_resume, (settings["resume"],)),
+    ]  # fmt: skip
+    if settings["seeds"] is None:
+        checks.insert(0, ("seed", check_seed, ("seed", settings["seed"])))
+    else:
+        checks.insert(0, ("seeds", check_seeds, (settings["seeds"],)))
+    for name, check, arguments in checks:
+        try:
+            check(*arguments)
+        except ValueError as error:
+            yield Problem((name,), str(error))
+    for name in ("resume",):
+        if not isinstance(settings[name], bool):
+            yield Problem((name,), f"{name} must be true or false, got {name}={settings[name]!r}")
+
+
+def _settings_in(meanings: Iterable[Any]) -> Iterator[Setting]:
+    for each in meanings:
+        if isinstance(each, Setting):
+            yield each
+        elif isinstance(each, dict):
+            yield from _settings_in(each.values())
+
+
+def _has_target(value: Any) -> bool:
+    """Whether a class is made of it before it is handed over."""
+    if isinstance(value, dict):
+        return TARGET in value or any(map(_has_target, value.values()))
+    return isinstance(value, list) and any(map(_has_target, value))
+
+
+def _and(names: list[str]) -> str:
+    *first, last = names
+    return f"the settings {', '.join(first)} and {last}" if first else f"the setting {last}"
+
+
+def _have(names: list[str]) -> str:
+    return "have" if len(names) > 1 else "has"
+
+
+def _near(wrong: str, names: Iterable[str]) -> str:
+    return next(iter(get_close_matches(wrong, list(names), n=1)), "")
+
+
+def _written(value: Any) -> str:
+    return "null" if value is None else repr(value)

@@ -1,0 +1,103 @@
+"""The choices in conf/ by group, read from the file names alone: no configuration is composed."""
+
+import sys
+from functools import cache, lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from cl_bench.config.places import conf_folder
+
+GROUPS = (
+    *("experiment", "benchmark", "benchmark/dataset", "strategy", "model", "training", "tracking"),
+    "hydra/launcher",
+)
+
+
+def folders() -> dict[Path, str]:
+    """Our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`, each
+    with the name of its package.
+    """
+    found = {conf_folder(): "cl_bench"}
+    for entry_point in plugged_in():
+        package = entry_point.dist.name if entry_point.dist else entry_point.name
+        for place in _places(entry_point.value, package):
+            found.setdefault(Path(place), package)
+    return found
+
+
+def plugged_in() -> tuple[EntryPoint, ...]:
+    """The entry points `cl_bench.conf` of installed packages, sorted."""
+    return _plugged_in(tuple((place, _changed(place)) for place in sys.path))
+
+
+@lru_cache(maxsize=1)  # to read them takes a while, and a command asks often
+def _plugged_in(places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group="cl_bench.conf")))
+
+
+def _changed(place: str) -> int:
+    """When something was installed there for the last time; 0 where there is no such folder."""
+    try:
+        return Path(place).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _places(module: str, package: str) -> list[str]:
+    """The folders of a package of YAML files; none where it is not there."""
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # of a package that it lies in
+        spec = None
+    if spec is None:
+        _say_missing(module, package)
+        return []
+    return list(spec.submodule_search_locations or [])
+
+
+@cache
+def _say_missing(module: str, package: str) -> None:
+    """Once."""
+    print(f"cl-bench: the entry point of {package} names {module}, which is not there", file=sys.stderr)
+
+
+def choices(group: str) -> dict[str, Path]:
+    """Name -> file, sorted; where two packages have the same name, the first wins, as in Hydra."""
+    return {name: path for name, (path, _) in with_packages(group).items()}
+
+
+def with_packages(group: str) -> dict[str, tuple[Path, str]]:
+    """The same with the name of the package that each choice comes from."""
+    found: dict[str, tuple[Path, str]] = {}
+    for folder, package in folders().items():
+        for path in sorted((folder / group).glob("*.yaml")):
+            found.setdefault(path.stem, (path, package))
+    return dict(sorted(found.items()))
+
+
+def subgroups(group: str) -> list[str]:
+    """The groups within a group, such as tuned/split_mnist in tuned: folders that hold choices."""
+    return sorted(
+        {
+            f"{group}/{place.name}"
+            for folder in folders()
+            for place in (folder / group).glob("*")
+            if place.is_dir() and any(place.glob("*.yaml"))
+        }
+    )
+
+
+def all_groups() -> list[str]:
+    """Those that people choose from first, then all others that conf/ has."""
+    others = {place.name for folder in folders() for place in folder.glob("*") if place.is_dir()} - {"hydra"}
+    found = [group for group in (*GROUPS, *sorted(others)) if choices(group) or subgroups(group)]
+    return list(dict.fromkeys(found))
+
+
+def describe(path: Path) -> str:
+    """The file's first comment that is no directive to Hydra."""
+    for line in path.read_text().splitlines():
+        if line.startswith("#") and not line.lstrip("# ").startswith("@"):
+            return line.lstrip("# ").strip()
+    return ""

@@ -1,0 +1,210 @@
+"""Hydra's side: where configurations are found, how a run's folder is named, composition from Python."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from cl_bench.config.choices import GROUPS, choices, plugged_in
+from cl_bench.config.environment import num_cores
+from cl_bench.config.nearest import no_such_choice, no_such_setting
+from cl_bench.config.places import conf_folder
+from cl_bench.config.tuned import reads_test, with_tuning
+from cl_bench.config.tuned_files import TUNING
+from cl_bench.config.words import one_run, override
+from cl_bench.records.identity import is_as_before, is_incidental
+from cl_bench.validation import check_seeds
+
+VERSION_BASE = "1.3"
+CONFIG_NAME = "config"
+IMAGE_FOLDER = "image_folder"
+MOST_LETTERS = 60  # of the name of an image folder: it is a part of the names of runs
+
+
+class EntryPointConfigs(SearchPathPlugin):
+    """Configurations of installed packages: entry points `cl_bench.conf`, each a package of YAML files."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for entry_point in plugged_in():
+            search_path.append(provider=entry_point.name, path=f"pkg://{entry_point.value}")
+
+
+def register() -> None:
+    """Tell Hydra of our resolvers and search path; called before any composition, as often as one likes."""
+    Plugins.instance().register(EntryPointConfigs)
+    OmegaConf.register_new_resolver("workers", lambda threads: max(1, num_cores() // threads), replace=True)
+    OmegaConf.register_new_resolver("case", lambda key, values: values[key], replace=True)
+    OmegaConf.register_new_resolver("relabelled_classes", _relabelled_classes, replace=True)
+    OmegaConf.register_new_resolver("num_tasks", _num_tasks, replace=True)
+    OmegaConf.register_new_resolver("data_name", _data_name, replace=True)
+    OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
+    OmegaConf.register_new_resolver("reads_test", lambda *, _root_: reads_test(_root_), replace=True)
+
+
+def _relabelled_classes(seed: int, num_classes: int) -> list[int]:
+    from cl_bench.streams.order import relabelled_classes  # with torch, which --help does not need
+
+    return relabelled_classes(seed, num_classes)
+
+
+def _num_tasks(usual: int, *, _parent_: Any) -> int:
+    """Count the tasks that classes_per_task lists; the usual number where it is not set."""
+    listed = _parent_.get("classes_per_task")
+    return len(listed) if isinstance(listed, ListConfig) else usual
+
+
+def _data_name(*, _parent_: Any) -> str:
+    """The name of the benchmark's data set; an image folder is called by the last part of its path, so that
+    two of them are two benchmarks.
+    """
+    dataset: Any = _parent_.get("dataset") or {}
+    name = dataset.get("name")
+    if name is None:
+        raise ValueError("benchmark.dataset must have a name, got none; add +benchmark.dataset.name=...")
+    if name != IMAGE_FOLDER or OmegaConf.is_missing(dataset, "path"):
+        return str(name)
+    last = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", str(dataset.path).rstrip("/").rpartition("/")[2], flags=re.I)
+    as_file = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", last)).strip("._-")
+    return as_file[:MOST_LETTERS] or IMAGE_FOLDER
+
+
+def compose(overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration of one run, from Python.
+
+    Paths are taken as they are, `~` at their start expanded, as `cl-bench run` does.
+
+    Raises:
+        ValueError: for a setting or a choice that does not exist.
+    """
+    register()
+    GlobalHydra.instance().clear()
+    given = one_run([override(each) for each in overrides])
+    try:
+        with initialize_config_dir(config_dir=str(conf_folder()), version_base=VERSION_BASE):
+            config = hydra_compose(CONFIG_NAME, overrides=given, return_hydra_config=True)
+            return with_tuning(config, config.hydra)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(explain(error)) from error
+
+
+def explain(error: Exception) -> str:
+    """What is wrong with the overrides, in a sentence, with the nearest names that do exist."""
+    message = (str(error).strip() or type(error).__name__).splitlines()
+    text = message[0].rpartition("raised while resolving interpolation: ")[2]
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
+        group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
+        return no_such_choice(
+            group, wrong, list(choices(group)), {each: list(choices(each)) for each in GROUPS}
+        )
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        root = cause.parent_node._get_root()
+        value = message[-1].partition(f"use +{cause.full_key}=")[2]
+        if isinstance(root, DictConfig):
+            return no_such_setting(str(cause.full_key), value, known_settings(root))
+    return text
+
+
+def known_settings(config: DictConfig) -> list[str]:
+    """The full names of all settings that people set, and the groups of choices."""
+    names = flatten(_container(config, resolve=False))
+    return [*(name for name in names if "._" not in f".{name}"), *GROUPS]
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The settings as resolved dictionaries and lists: without Hydra's part, the record of a tuning, and the
+    published numbers, which are the study's.
+    """
+    try:
+        return _container(config, resolve=True)
+    except MissingMandatoryValue as error:
+        written = flatten(_container(config, resolve=False))
+        missing = sorted(name for name, value in written.items() if value == "???") or [str(error.full_key)]
+        have = "has" if len(missing) == 1 else "have"
+        raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got none") from error
+
+
+def settings(config: DictConfig) -> dict[str, Any]:
+    """The settings of a run by dotted names. One that is made from the seed stands as it was written, such as
+    `${relabelled_classes:${seed},10}`: runs that differ in it by their seed alone are of one method.
+    """
+    written = flatten(_container(config, resolve=False))
+    by_seed = {key: value for key, value in written.items() if isinstance(value, str) and "${seed}" in value}
+    return flatten(plain(config)) | by_seed
+
+
+def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
+    open_config = OmegaConf.masked_copy(
+        config, [str(key) for key in config if key not in ("hydra", TUNING, "expected")]
+    )
+    container = OmegaConf.to_container(open_config, resolve=resolve, throw_on_missing=resolve)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def one_seed_each(config: DictConfig) -> list[DictConfig]:
+    """The configuration of each run: of every seed in `seeds`, or of the one `seed`."""
+    if config.seeds is None:
+        return [config]
+    check_seeds(config.seeds)
+    each = []
+    for seed in config.seeds:
+        one = deepcopy(config)
+        with open_dict(one):
+            one.seed, one.seeds = seed, None
+        each.append(one)
+    return each
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys; lists become their text."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
+    return flat
+
+
+def config_hash(config: DictConfig) -> str:
+    """Eight hexadecimal digits of all settings that change what a run computes."""
+    text = json.dumps(_without_incidental(plain(config)), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _without_incidental(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _without_incidental(value, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if not is_incidental(f"{prefix}{key}") and not is_as_before(f"{prefix}{key}", value)
+    }
+
+
+def run_name(config: DictConfig) -> str:
+    """<benchmark>-<strategy>-s<seed>-<hash of the configuration>; of several `seeds`, the first one's."""
+    config = one_seed_each(config)[0]
+    return f"{config.benchmark.name}-{config.strategy.name}-s{config.seed}-{config_hash(config)}"
+
+
+def run_folder(config: DictConfig) -> Path:
+    return Path(config.results_dir) / str(config.study) / run_name(config)

@@ -1,0 +1,281 @@
+"""The rules of settings as constructors have them, found in the source and tried without an import.
+
+A rule is a statement of a constructor that looks at its settings and at constants alone, and can raise:
+`check_count(epochs=epochs)`, or `if not 0 <= decay <= 1: raise ValueError(...)`. It is run as it stands, so
+that its words are the constructor's own. A setting that is handed on to another function of the package, or
+to the base class, is followed there. What cannot be decided so is left to the constructor.
+"""
+
+import ast
+import builtins
+import importlib
+from collections.abc import Iterator, Mapping
+from types import CodeType
+from typing import Any, NamedTuple
+
+from cl_bench import validation
+from cl_bench.config.signatures import Function, Signature, is_super_init, resolved
+from cl_bench.config.sources import Found, NotThereError, Source, look_up
+
+MOST_CALLS = 5  # from function to function
+# what a rule may call besides the checks: none of them does anything
+SAFE = {
+    name: getattr(builtins, name)
+    for name in (
+        *("abs", "all", "any", "bool", "dict", "enumerate", "float", "int", "isinstance", "len", "list"),
+        *("map", "max", "min", "range", "repr", "round", "set", "sorted", "str", "sum", "tuple", "type"),
+        *("zip", "filter", "ValueError", "TypeError"),
+    )
+}
+LIBRARY = ("math", "numbers", "collections.abc", "typing")  # whose names rules may use
+
+
+class Setting(NamedTuple):
+    """Stands for the value of the setting of this name."""
+
+    name: str
+
+
+class UnknownError(LookupError):
+    """A value that the source alone does not tell."""
+
+
+# what a name in a function stands for: a setting, a mapping of `**names`, or a plain value
+Meaning = Setting | dict[str, Any] | Any
+
+
+class Rule(NamedTuple):
+    """A statement that raises where a setting is wrong, and what its names stand for."""
+
+    code: CodeType
+    names: dict[str, Meaning]
+
+    def broken_by(self, settings: Mapping[str, Any]) -> str:
+        """What it says of these settings; empty where it has nothing against them, or cannot tell."""
+        try:
+            space = {name: _value(meaning, settings) for name, meaning in self.names.items()}
+            exec(self.code, {"__builtins__": SAFE} | space)
+        except ValueError as error:
+            return str(error)
+        except Exception:
+            return ""  # not a value that this rule can look at: its type is looked at elsewhere
+        return ""
+
+
+def rule(statement: ast.stmt, names: dict[str, Meaning]) -> Rule:
+    """Find the rules that one statement states."""
+    module = ast.fix_missing_locations(ast.Module([statement], []))
+    return Rule(compile(module, "<rule>", "exec"), names)
+
+
+def rules_of(signature: Signature) -> list[Rule]:
+    """In the order in which the target would come to them."""
+    (first, *others) = signature.constructors
+    names: dict[str, Meaning] = {name: Setting(name) for name in signature.parameters}
+    return list(_Reader(others).of(first, names))
+
+
+def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
+    if isinstance(meaning, Setting):
+        if meaning.name not in settings:
+            raise UnknownError(meaning.name)
+        return settings[meaning.name]
+    if isinstance(meaning, dict):
+        return {name: _value(each, settings) for name, each in meaning.items()}
+    return meaning
+
+
+class _Reader:
+    """Reads the rules of one target; `constructors` are those of its base classes, to be called in turn."""
+
+    def __init__(self, constructors: list[Found], calls: int = 0) -> None:
+        self.constructors, self.calls = constructors, calls
+
+    def of(self, found: Found, names: dict[str, Meaning]) -> Iterator[Rule]:
+        """The rules of a function whose names mean this."""
+        assert isinstance(found.node, Function)
+        names = dict(names)
+        for statement in found.node.body:
+            yield from self._of_statement(statement, found.source, names)
+            for name in _bound_in(statement):
+                names.pop(name, None)  # no longer what was handed over
+            if isinstance(statement, ast.Return) or (
+                isinstance(statement, ast.If) and any(isinstance(n, ast.Return) for n in ast.walk(statement))
+            ):
+                return  # what comes after it is not always done
+
+    def _of_statement(self, statement: ast.stmt, source: Source, names: dict[str, Meaning]) -> Iterator[Rule]:
+        known = _only_raises(statement) and _meanings(statement, source, names)
+        if known:
+            yield rule(statement, known)
+            return
+        if isinstance(statement, ast.For | ast.With):
+            for inner in statement.body:
+                yield from self._of_statement(inner, source, names)
+            return
+        for call in _always_called(statement):
+            yield from self._of_call(call, source, names)
+
+    def _of_call(self, call: ast.Call, source: Source, names: dict[str, Meaning]) -> Iterator[Rule]:
+        if is_super_init(call):
+            if self.constructors:
+                base, *others = self.constructors
+                assert isinstance(base.node, Function)
+                handed = _handed_over(call, base.node, source, names, method=True)
+                yield from _Reader(others, self.calls).of(base, handed)
+            return
+        target = resolved(source, call.func)
+        if target is None or not isinstance(target.node, Function):
+            return
+        if target.source.name == validation.__name__:
+            statement = ast.copy_location(ast.Expr(call), call)
+            known = _meanings(statement, source, names)
+            if known:
+                yield rule(statement, known)
+        elif self.calls < MOST_CALLS and _package(target.source) == _package(source):
+            handed = _handed_over(call, target.node, source, names, method=False)
+            if any(isinstance(meaning, Setting | dict) for meaning in handed.values()):
+                yield from _Reader([], self.calls + 1).of(target, handed)
+
+
+def _package(source: Source) -> str:
+    return source.name.partition(".")[0]
+
+
+def _only_raises(statement: ast.stmt) -> bool:
+    """Whether all that a statement can do is to raise, if the functions that it calls do no more."""
+    if isinstance(statement, ast.If | ast.For):
+        return all(map(_only_raises, [*statement.body, *statement.orelse]))
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Call | ast.Constant)
+    return isinstance(statement, ast.Raise | ast.Pass)
+
+
+def _meanings(statement: ast.stmt, source: Source, names: Mapping[str, Meaning]) -> dict[str, Meaning]:
+    """Every name that the statement reads; empty where one of them is neither a setting nor a constant, or
+    where none is a setting.
+    """
+    inside = set(_bound_in(statement))
+    found: dict[str, Meaning] = {}
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            called = resolved(source, node.value.func)
+            if called is None or called.source.name != validation.__name__:
+                return {}
+        if not isinstance(node, ast.Name) or node.id in inside or node.id in SAFE:
+            continue
+        if node.id in names:
+            found[node.id] = names[node.id]
+            continue
+        try:
+            found[node.id] = _constant(node, source)
+        except UnknownError:
+            return {}
+    return found if any(isinstance(each, Setting | dict) for each in found.values()) else {}
+
+
+def _bound_in(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+class _Constants:
+    """The constants of a module, as attributes of what stands for it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return _constant(ast.Name(name, ast.Load()), self._source)
+
+
+def _constant(node: ast.AST, source: Source) -> Any:
+    """The value of an expression of literals and of names that are bound to such; a check function, too.
+
+    Raises:
+        UnknownError: where it is something else.
+    """
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        values: list[Any] = []
+        for each in node.elts:
+            starred = isinstance(each, ast.Starred)
+            value = _constant(each.value if isinstance(each, ast.Starred) else each, source)
+            values += value if starred else [value]
+        return tuple(values)
+    if isinstance(node, ast.Dict):
+        return {_constant(each, source): None for each in node.keys if each is not None}
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_constant(node.operand, source)
+    if isinstance(node, ast.Attribute):
+        return getattr(_constant(node.value, source), node.attr)
+    if isinstance(node, ast.Name):
+        return _named(node.id, source)
+    raise UnknownError(ast.dump(node))
+
+
+def _named(name: str, source: Source) -> Any:
+    bound = source.bound.get(name)
+    if isinstance(bound, tuple) and bound.module in LIBRARY:
+        library = importlib.import_module(bound.module)
+        return getattr(library, bound.name) if bound.name else library
+    try:
+        found = look_up(source, name)
+    except NotThereError as error:
+        raise UnknownError(name) from error
+    if found is None or _package(found.source) not in (_package(source), "cl_bench"):
+        raise UnknownError(name)
+    if found.source.name == validation.__name__ and isinstance(found.node, Function):
+        return getattr(validation, found.node.name)
+    if isinstance(found.node, ast.Module):
+        return _Constants(found.source)
+    if isinstance(found.node, ast.expr):
+        return _constant(found.node, found.source)
+    raise UnknownError(name)
+
+
+def _always_called(statement: ast.stmt) -> Iterator[ast.Call]:
+    """The calls that are made whenever the statement is reached, outermost first."""
+    if isinstance(statement, ast.If | ast.While):
+        yield from _calls(statement.test)
+    elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr | ast.Return) and (
+        statement.value is not None
+    ):
+        yield from _calls(statement.value)
+
+
+def _calls(node: ast.AST) -> Iterator[ast.Call]:
+    if isinstance(node, ast.Lambda | ast.IfExp):
+        return
+    if isinstance(node, ast.Call):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _calls(child)
+
+
+def _handed_over(
+    call: ast.Call, function: Function, source: Source, names: Mapping[str, Meaning], *, method: bool
+) -> dict[str, Meaning]:
+    """What the parameters of the called function mean there; without those of which nothing is known."""
+    handed: dict[str, Meaning] = {}
+    positional = [each.arg for each in (*function.args.posonlyargs, *function.args.args)][int(method) :]
+    given = [*zip(positional, call.args, strict=False)]
+    given += [(each.arg, each.value) for each in call.keywords if each.arg is not None]
+    for name, expression in given:
+        try:
+            if isinstance(expression, ast.Name) and expression.id in names:
+                handed[name] = names[expression.id]
+            else:
+                handed[name] = _constant(expression, source)
+        except UnknownError:
+            continue
+    taken = {name for name, _ in given}
+    own = {each.arg for each in (*function.args.args, *function.args.posonlyargs, *function.args.kwonlyargs)}
+    if any(each.arg is None for each in call.keywords):  # the other settings, by **
+        handed |= {name: each for name, each in names.items() if name not in taken}
+    elif function.args.kwarg is not None:
+        extra = {name: each for name, each in handed.items() if name not in own}
+        return {name: each for name, each in handed.items() if name in own} | {function.args.kwarg.arg: extra}
+    return handed

@@ -1,0 +1,129 @@
+"""The rules of what a run's settings say of the run itself, and not of its strategy, stream or model."""
+
+import inspect
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cl_bench.records.protocol import check_test_last
+from cl_bench.validation import check_choice, check_count, check_not_negative, check_threads
+
+STACKED = ("auto", True, False)
+RESUME = ("stale", "keep")  # besides true and false
+TEST_ON = ("test", "validation")
+MOST_BYTES = 255  # of a file's name
+
+
+def check_training(
+    *,
+    threads: int,
+    deterministic: bool,
+    stacked: str | bool,
+    checkpoint_minutes: float,
+    test_on: str,
+    test_last: int | None,
+    probe_every: int | None,
+    probe_size: int,
+) -> None:
+    """What is in `training` and no strategy takes. Raises ValueError."""
+    check_threads(threads)
+    if stacked not in STACKED:
+        raise ValueError(f"training.stacked must be auto, true or false, got {stacked!r}")
+    check_not_negative(checkpoint_minutes=checkpoint_minutes)
+    check_choice("test_on", test_on, TEST_ON)
+    check_test_last(test_last)
+    if probe_every is not None:
+        check_count(probe_every=probe_every)
+    check_count(probe_size=probe_size)
+
+
+NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)
+
+
+def check_resume(resume: object) -> None:
+    """What is done about runs that are there. Raises ValueError."""
+    if not isinstance(resume, bool) and resume not in RESUME:
+        raise ValueError(f"resume must be true, false, stale or keep, got {resume=}")
+
+
+def check_study(study: object) -> None:
+    """The name of a folder, or of folders within each other as in a/b. Raises ValueError."""
+    for part in str(study).split("/"):
+        check_folder_name("study", part, whole=str(study))
+
+
+def check_name(setting: str, name: object) -> None:
+    """A part of the name of a run's folder. Raises ValueError."""
+    if not isinstance(name, str | int | float) or "/" in str(name):
+        raise ValueError(f"{setting} must be a name without /, got {setting}={name!r}")
+    check_folder_name(setting, str(name))
+
+
+def check_folder_name(setting: str, name: str, *, whole: str | None = None) -> None:
+    """What a folder can be called, and is found again. Raises ValueError."""
+    got = f"got {setting}={name if whole is None else whole!r}"[:120]
+    if not name.strip():
+        raise ValueError(f"{setting} must not be empty, {got}")
+    if name.startswith("."):
+        raise ValueError(f"{setting} must not begin with a dot: such a folder is hidden from reports, {got}")
+    if not name.isprintable():
+        raise ValueError(f"{setting} must have printable letters only, got {setting}={ascii(name)[:120]}")
+    _check_length(setting, name)
+
+
+def check_run_name(benchmark: object, strategy: object) -> None:
+    """Both are in the name of the run's folder. Raises ValueError."""
+    rest = "--s9223372036854775807-12345678"
+    longest = max(
+        ("benchmark.name", benchmark), ("strategy.name", strategy), key=lambda each: len(str(each[1]))
+    )
+    _check_length(longest[0], f"{benchmark}{strategy}{rest}")
+
+
+def _check_length(setting: str, name: str) -> None:
+    num_bytes = len(name.encode(errors="replace"))
+    if num_bytes > MOST_BYTES:
+        raise ValueError(
+            f"{setting} must be shorter: it is in the name of a folder, of at most {MOST_BYTES} bytes, got "
+            f"{num_bytes}"
+        )
+
+
+def check_results_dir(results_dir: object) -> None:
+    """A folder that is there and may be written into, or that can be made. Raises ValueError."""
+    if not isinstance(results_dir, str) or not results_dir:
+        raise ValueError(f"results_dir must be the path of a folder, got {results_dir=}")
+    if results_dir.startswith("~"):
+        raise ValueError(
+            f"results_dir must be a path without ~, which stands for a folder on the command line only, got "
+            f"{results_dir=}"
+        )
+    if "\0" in results_dir or any(_too_long(part) for part in Path(results_dir).parts):
+        raise ValueError(f"results_dir must be a path that a file system takes, got {results_dir[:120]!r}")
+    place = Path(results_dir)
+    while not _exists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"results_dir must be a folder, got {results_dir}: {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ValueError(f"results_dir must be a folder that you may write to, got {results_dir}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that may not be looked into
+        return False
+
+
+def _too_long(part: str) -> bool:
+    return len(os.fsencode(part)) > MOST_BYTES
+
+
+def check_one_way_of_seeds(seeds: Sequence[int] | None, given: Sequence[str]) -> None:
+    """`seeds` or `seed=...`, not both. Raises ValueError."""
+    if seeds is not None and given:
+        raise ValueError(
+            f"seeds takes the place of seed, got both: seeds={list(seeds)}, {given[0]} (a study that sweeps "
+            "seed is given other ones by seed=...)"
+        )

@@ -1,0 +1,232 @@
+"""What a class or function takes, and of which types, read from its source: nothing is imported.
+
+`**learner` of a constructor is followed to the base class that it is handed on to.
+"""
+
+import ast
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from cl_bench.config.sources import Found, NotThereError, Source, locate, look_up
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+LISTS = ("Sequence", "list", "List", "tuple", "Tuple", "Iterable", "Collection")
+WORDS = {"float": "a number", "int": "a whole number", "bool": "true or false", "str": "a text"}
+
+
+class Parameter(NamedTuple):
+    """One setting that a target takes."""
+
+    annotation: ast.expr | None
+    required: bool
+    optional: bool  # None is its default, whatever its annotation says
+
+
+class Signature(NamedTuple):
+    """Of a target."""
+
+    parameters: dict[str, Parameter]
+    open: bool  # whether it takes settings of any other name
+    constructors: list[Found]  # the function itself, or the constructors that are called, the class's first
+
+
+def signature_of(target: str) -> Signature | None:
+    """Of a class or function by its dotted name; None where only an import can tell.
+
+    Raises:
+        NotThereError: where there is no such name.
+    """
+    found = locate(target)
+    if found is None:
+        return None
+    if isinstance(found.node, Function):
+        own = _parameters(found.node)
+        return Signature(own, found.node.args.kwarg is not None, [found])
+    if isinstance(found.node, ast.ClassDef):
+        constructors = [
+            init for base in bases(found) if base is not None for init in [_constructor(base)] if init
+        ]
+        unknown = None in bases(found)
+        return _of_constructors(constructors, unknown=unknown) if constructors else None
+    return None
+
+
+def _of_constructors(constructors: list[Found], *, unknown: bool) -> Signature:
+    """What a class takes: its own constructor's parameters, and what it hands on by `**`."""
+    first, *others = constructors
+    node = first.node
+    assert isinstance(node, Function)
+    parameters = {name: each for name, each in _parameters(node).items() if name != node.args.args[0].arg}
+    if node.args.kwarg is None:
+        return Signature(parameters, False, [first])
+    handed = handed_on(node)
+    if handed is None or not others:
+        return Signature(parameters, True, [first])
+    base = _of_constructors(others, unknown=unknown)
+    inherited = {name: each for name, each in base.parameters.items() if name not in handed}
+    return Signature({**inherited, **parameters}, base.open, [first, *base.constructors])
+
+
+def handed_on(node: Function) -> dict[str, ast.expr] | None:
+    """What `super().__init__(name=..., **rest)` sets itself; None where the rest is handed on to nobody."""
+    rest = node.args.kwarg.arg if node.args.kwarg else None
+    for call in ast.walk(node):
+        if not (isinstance(call, ast.Call) and is_super_init(call)):
+            continue
+        if any(each.arg is None and _is_name(each.value, rest) for each in call.keywords):
+            return {each.arg: each.value for each in call.keywords if each.arg is not None}
+    return None
+
+
+def is_super_init(node: ast.AST) -> bool:
+    """Whether this is a call of `super().__init__`."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
+
+
+def bases(found: Found) -> list[Found | None]:
+    """The class and its bases in the order in which Python looks; None for one that cannot be read."""
+    order: list[Found | None] = [found]
+    assert isinstance(found.node, ast.ClassDef)
+    for expression in found.node.bases:
+        base = resolved(found.source, expression)
+        if base is None or not isinstance(base.node, ast.ClassDef):
+            order.append(None)
+        else:
+            order += bases(base)
+    # of one that comes twice, the last place: what all share comes after all
+    last = {(each.source.name, each.node.name) if each else None: each for each in reversed(order)}  # type: ignore[attr-defined]
+    return list(reversed(last.values()))
+
+
+def resolved(source: Source, expression: ast.expr) -> Found | None:
+    """The definition that a name, or a name of an imported module, stands for."""
+    try:
+        if isinstance(expression, ast.Subscript):  # Generic[...]
+            return resolved(source, expression.value)
+        if isinstance(expression, ast.Name):
+            return look_up(source, expression.id)
+        if isinstance(expression, ast.Attribute):
+            owner = resolved(source, expression.value)
+            if owner is not None and isinstance(owner.node, ast.Module):
+                return look_up(owner.source, expression.attr)
+    except (NotThereError, OSError, SyntaxError, ValueError):
+        pass  # a builtin, or a file that cannot be read
+    return None
+
+
+def _constructor(found: Found) -> Found | None:
+    assert isinstance(found.node, ast.ClassDef)
+    for node in found.node.body:
+        if isinstance(node, Function) and node.name == "__init__":
+            return Found(found.source, node)
+    return None
+
+
+def _parameters(node: Function) -> dict[str, Parameter]:
+    arguments = node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+    pairs = [
+        *zip(positional, [*defaults, *arguments.defaults], strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    return {
+        argument.arg: Parameter(
+            argument.annotation,
+            default is None,
+            isinstance(default, ast.Constant) and default.value is None,
+        )
+        for argument, default in pairs
+    }
+
+
+def _is_name(node: ast.expr, name: str | None) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+# Types
+
+
+def fits(value: Any, parameter: Parameter) -> bool:
+    """Whether a value is of the annotated type; true where that says nothing about plain values."""
+    return (value is None and parameter.optional) or _fits(value, parameter.annotation)
+
+
+def _fits(value: Any, annotation: ast.expr | None) -> bool:
+    annotation = _unquoted(annotation)
+    if isinstance(annotation, ast.Constant) and annotation.value is None:
+        return value is None
+    if isinstance(annotation, ast.BinOp):
+        return _fits(value, annotation.left) or _fits(value, annotation.right)
+    if isinstance(annotation, ast.Subscript):
+        name, inner = _last_name(annotation.value), annotation.slice
+        if name == "Optional":
+            return value is None or _fits(value, inner)
+        if name == "Union" and isinstance(inner, ast.Tuple):
+            return any(_fits(value, each) for each in inner.elts)
+        if name in LISTS:
+            items = inner.elts[0] if isinstance(inner, ast.Tuple) else inner
+            return isinstance(value, list | tuple) and all(_fits(each, items) for each in value)
+        return True
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    rules = {
+        "float": number,
+        "int": number and isinstance(value, int),
+        "bool": isinstance(value, bool),
+        "str": isinstance(value, str),
+    }
+    return rules.get(_last_name(annotation), True)
+
+
+def type_in_words(annotation: ast.expr | None) -> str:
+    """Such as `a whole number or null`."""
+    annotation = _unquoted(annotation)
+    if isinstance(annotation, ast.Constant) and annotation.value is None:
+        return "null"
+    if isinstance(annotation, ast.BinOp):
+        return f"{type_in_words(annotation.left)} or {type_in_words(annotation.right)}"
+    if isinstance(annotation, ast.Subscript) and _last_name(annotation.value) in LISTS:
+        inner = annotation.slice.elts[0] if isinstance(annotation.slice, ast.Tuple) else annotation.slice
+        of = {"int": "whole numbers", "float": "numbers", "str": "texts"}.get(_last_name(inner))
+        return f"a list of {of}" if of else "a list"
+    return WORDS.get(_last_name(annotation), ast.unparse(annotation) if annotation else "anything")
+
+
+def _unquoted(annotation: ast.expr | None) -> ast.expr | None:
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            return ast.parse(annotation.value, mode="eval").body
+        except SyntaxError:
+            return None
+    return annotation
+
+
+def _last_name(node: ast.expr | None) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+# Documentation
+
+
+def arguments_told(docstring: str) -> Iterator[tuple[str, str]]:
+    """What the section `Args:` says of each setting."""
+    lines = docstring.partition("Args:\n")[2].splitlines()
+    told: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if not line.strip() or indent == 0:
+            break
+        head, colon, rest = line.strip().partition(":")
+        if indent <= 4 and colon and all(part.strip().isidentifier() for part in head.split(",")):
+            names = [part.strip() for part in head.split(",")]
+            told |= {name: [rest.strip()] for name in names}
+        elif indent > 4:
+            for name in names:
+                told[name].append(line.strip())
+        else:
+            names = []
+    for name, parts in told.items():
+        yield name, " ".join(parts)

@@ -1,0 +1,324 @@
+"""The jobs of a command line, one or many, all checked before any of them starts.
+
+Hydra composes a job from its choices (`strategy=ewc`) and then sets what else was given. So each combination
+of choices is composed once, and each value is tried on it: 1,000 jobs take as many compositions as they have
+combinations of choices.
+
+A value that no combination takes is an error. One that some of them take, and others do not, leaves these
+out: of `strategy=ewc,finetune strategy.strength=1,10` the two jobs of `ewc` run.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigTypeError
+
+from cl_bench.config.checked import Checker, SettingError
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import CONFIG_NAME, known_settings, plain
+from cl_bench.config.nearest import nearest_settings, no_such_setting
+from cl_bench.config.places import conf_folder
+from cl_bench.config.run_rules import check_one_way_of_seeds
+
+OF_CHOICES = ("strategy", "model", "benchmark")  # groups whose choices have settings of their own
+
+Combination = tuple[str, ...]  # of choices, each as an override
+
+
+class LeftOut(NamedTuple):
+    """Jobs that cannot run, because of their choices together with values of one setting."""
+
+    where: dict[str, list[str]]  # setting or group -> values; a job is left out that has one of each
+    why: str
+    num_jobs: int
+
+
+class Sweep(NamedTuple):
+    """What a command line asks for."""
+
+    run: list[list[str]]  # the overrides of each job
+    left_out: list[LeftOut]
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each reason for which jobs are left out."""
+        total = len(self.run) + self.num_left_out
+        return [f"left out: {each.why} ({each.num_jobs} of {total} combinations)" for each in self.left_out]
+
+    @property
+    def num_left_out(self) -> int:
+        return sum(each.num_jobs for each in self.left_out)
+
+
+class _Remembered(NamedTuple):
+    key: tuple[str, ...]
+    sweep: Sweep
+
+
+_newest: list[_Remembered] = []  # of the command line that is at work: it is asked for more than once
+
+
+def loader(config_dirs: Iterable[str] = ()) -> ConfigLoader:
+    """Finds configurations as `cl-bench run --config-dir DIR` does."""
+    path = create_config_search_path(str(conf_folder()))
+    for folder in config_dirs:
+        path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
+    return ConfigLoaderImpl(path)
+
+
+def jobs(config: DictConfig) -> Sweep:
+    """The jobs of a sweep whose own configuration this is, composed by Hydra with its part."""
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    overrides = [*params, *config.hydra.overrides.task]
+    hydra = [each for each in config.hydra.overrides.hydra if not each.startswith("hydra.mode=")]
+    return find(GlobalHydra.instance().config_loader(), overrides, hydra)
+
+
+def find(
+    source: ConfigLoader,
+    overrides: Sequence[str],
+    hydra: Sequence[str] = (),
+    *,
+    anew: bool = False,
+    composed: Mapping[Combination, DictConfig] | None = None,
+) -> Sweep:
+    """The jobs of these overrides, those of a study's own sweep first.
+
+    Args:
+        hydra: overrides of Hydra's own settings.
+        anew: forget what was found for another command line.
+        composed: combinations of choices that need not be composed again.
+
+    Raises:
+        SettingError: for a setting or a value that no job takes.
+        HydraException: for a choice that there is not.
+    """
+    key = (*overrides, "", *hydra)
+    if anew:
+        _newest.clear()
+    if not _newest or _newest[0].key != key:
+        _newest[:] = [_Remembered(key, _find(source, overrides, hydra, composed or {}))]
+    return _newest[0].sweep
+
+
+def values_of(source: ConfigLoader, overrides: Sequence[str]) -> dict[str, list[str]]:
+    """Setting or group, with its + or ~ -> its values as written; the last one given counts."""
+    found: dict[str, list[str]] = {}
+    for each in OverridesParser.create(config_loader=source).parse_overrides(list(overrides)):
+        found[each.get_key_element()] = _values(each)
+    return found
+
+
+def _values(override: Override) -> list[str]:
+    if override.is_discrete_sweep():
+        return [str(value) for value in override.sweep_string_iterator()]
+    if override.is_sweep_override():
+        raise SettingError(f"a sweep needs values, as in a,b,c or range(0,5), got {override.input_line}")
+    return [str(override.get_value_element_as_str())]
+
+
+def _find(
+    source: ConfigLoader,
+    overrides: Sequence[str],
+    hydra: Sequence[str],
+    composed: Mapping[Combination, DictConfig],
+) -> Sweep:
+    given = values_of(source, overrides)
+    chosen = {key for key in given if is_choice(source, key)}
+    written = {key: [f"{key}={value}" for value in values] for key, values in given.items()}
+    for key in [key for key in given if key.startswith("~")]:
+        written[key] = [key]
+    groups = {key: written[key] for key in given if key in chosen or key.startswith("~")}
+    settings = {key: written[key] for key in given if key not in groups}
+    checker = Checker()
+    refused: dict[Combination, dict[str, str]] = {}
+    for combination in itertools.product(*groups.values()):
+        config = composed.get(combination)
+        if config is None:
+            config = source.load_configuration(CONFIG_NAME, [*hydra, *combination], RunMode.RUN)
+        refused[combination] = dict(_refused(config, settings, checker, seeds="seed" in settings))
+    _check_each_has_a_job([*itertools.chain(*settings.values()), ""], refused)
+    run = []
+    for job in itertools.product(*written.values()):
+        why = refused[tuple(each for each, key in zip(job, written, strict=True) if key in groups)]
+        if not any(each in why for each in (*job, "")):
+            run.append(list(job))
+    if not run:
+        raise SettingError(next(message for why in refused.values() for message in why.values()))
+    return Sweep(run, list(_left_out(refused, groups, settings)))
+
+
+def is_choice(source: ConfigLoader, key: str) -> bool:
+    """Whether the key of an override is a group's, as strategy or benchmark/dataset."""
+    return bool(source.get_group_options(key.lstrip("+").partition("@")[0], results_filter=None))
+
+
+def _refused(
+    config: DictConfig, settings: Mapping[str, list[str]], checker: Checker, *, seeds: bool
+) -> Iterator[tuple[str, str]]:
+    """What of the settings this combination of choices does not take, and why; an empty text stands for the
+    combination itself.
+    """
+    taken: dict[str, list[str]] = {}
+    for key, overrides in settings.items():
+        if key.startswith("+") or has(config, key):
+            taken[key] = overrides
+        else:
+            yield from ((each, no_setting(config, each, checker)) for each in overrides)
+    first = [overrides[0] for overrides in taken.values()]
+    base = with_overrides(config, first)
+    if seeds:
+        check_one_way_of_seeds(base.seeds, settings["seed"])
+    problems = list(checker.problems(base))
+    for problem in problems:
+        if not any(_touches(name, key.lstrip("+")) for name in problem.settings for key in taken):
+            yield "", problem.message
+    settled = None if problems and not problems[0].settings else plain(base)
+    for key, overrides in taken.items():
+        for each in overrides:
+            found = problems
+            if each not in first:
+                quick = settled and _with_value(settled, each)
+                found = list(
+                    checker.problems_of(quick) if quick else checker.problems(with_overrides(base, [each]))
+                )
+            message = next(
+                (
+                    one.message
+                    for one in found
+                    if any(_touches(name, key.lstrip("+")) for name in one.settings)
+                ),
+                "",
+            )
+            if message:
+                yield each, message
+
+
+def _with_value(settings: dict[str, Any], override: str) -> dict[str, Any] | None:
+    """The settings with another value for one that is there; None where it takes composing to tell."""
+    parsed = OverridesParser.create().parse_override(override)
+    value = parsed.value()
+    *parents, last = parsed.key_or_group.split(".")
+    if isinstance(value, dict) or "${" in override:
+        return None
+    changed = inner = dict(settings)
+    for parent in parents:
+        if not isinstance(inner.get(parent), dict):
+            return None
+        inner[parent] = dict(inner[parent])
+        inner = inner[parent]
+    if last not in inner:
+        return None
+    inner[last] = value
+    return changed
+
+
+def _touches(name: str, key: str) -> bool:
+    """Whether a setting is the one of this key, or part of it: model={hidden: [3]} sets model.hidden."""
+    return name == key or name.startswith(f"{key}.") or key.startswith((f"{name}.", f"{name}["))
+
+
+def has(config: DictConfig, key: str) -> bool:
+    """Whether there is a setting of this dotted name, with a value or without."""
+    parent, _, last = key.rpartition(".")
+    try:
+        node = OmegaConf.select(config, parent) if parent else config
+    except Exception:  # an interpolation on the way, which cannot be resolved
+        return True
+    if isinstance(node, ListConfig):
+        return last.isdigit() and int(last) < len(node)
+    return isinstance(node, DictConfig) and last in node.keys()  # noqa: SIM118 (a missing value is not `in`)
+
+
+def with_overrides(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
+    """A copy in which they are set. Raises SettingError for a mapping in place of a list, and the reverse."""
+    config = config.copy()
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key, value = override.key_or_group, override.value()
+        try:
+            OmegaConf.update(config, key, value, merge=True, force_add=not has(config, key))
+        except ConfigTypeError as error:  # of a list and a mapping
+            kind = "list" if isinstance(value, dict) else "mapping"
+            raise SettingError(f"{key} must be a {kind}, got {override.input_line}") from error
+    return config
+
+
+def no_setting(config: DictConfig, override: str, checker: Checker) -> str:
+    """That a setting is not there, with the nearest, and what is wrong with its value, too."""
+    name, _, value = override.partition("=")
+    known = known_settings(config)
+    near = nearest_settings(name, known)
+    objection = ""
+    if near and has(config, near[0]) and not isinstance(OmegaConf.select(config, near[0]), DictConfig):
+        tried = checker.problems(with_overrides(config, [f"{near[0]}={value}"]))
+        objection = next((each.message for each in tried if near[0] in each.settings), "")
+    if not near and name.partition(".")[0] in OF_CHOICES:
+        return _of_other_choices(config, name)
+    return no_such_setting(name, value, known, objection=objection)
+
+
+def _of_other_choices(config: DictConfig, name: str) -> str:
+    """That the choice has no such setting, what it has, and which choices have it."""
+    group, _, rest = name.partition(".")
+    own = [key for key in config[group] if not str(key).startswith("_") and key not in ("name", "dataset")]
+    written = re.compile(rf"^ *{re.escape(rest.rpartition('.')[2])}:", re.MULTILINE)
+    others = [f"{group}={each}" for each, path in choices(group).items() if written.search(path.read_text())]
+    return (
+        f"{group}={config[group].get('name')} has no setting {name}, but {', '.join(own) or 'none at all'}"
+        + (f"; choices that have it: {', '.join(others)}" if others else "")
+    )
+
+
+def _check_each_has_a_job(overrides: Iterable[str], refused: Mapping[Combination, Mapping[str, str]]) -> None:
+    """A value that no combination takes is a slip."""
+    for each in overrides:
+        if all(each in why for why in refused.values()):
+            raise SettingError(next(iter(refused.values()))[each])
+
+
+def _left_out(
+    refused: Mapping[Combination, Mapping[str, str]],
+    groups: Mapping[str, list[str]],
+    settings: Mapping[str, list[str]],
+) -> Iterator[LeftOut]:
+    """Each job that is left out once, by its first reason."""
+    for combination, why in refused.items():
+        where = {
+            key.lstrip("+"): [each.partition("=")[2]]
+            for key, each in zip(groups, combination, strict=True)
+            if len(groups[key]) > 1
+        }
+        others = {key: set(overrides) for key, overrides in settings.items()}
+        called = " ".join(f"{key}={value}" for key, (value,) in where.items())
+        if "" in why:
+            yield LeftOut(where, _reason(called, why[""]), math.prod(map(len, others.values())))
+            continue
+        for key, overrides in settings.items():
+            bad = [each for each in overrides if each in why]
+            if not bad:
+                continue
+            num_jobs = len(bad) * math.prod(len(rest) for other, rest in others.items() if other != key)
+            others[key] -= set(bad)
+            values = {key.lstrip("+"): [each.partition("=")[2] for each in bad]}
+            if not key.startswith("+") and "no setting" in why[bad[0]]:
+                reason = f"{called} has no setting {key}"
+            else:
+                reason = _reason(called, why[bad[0]])
+            if num_jobs:
+                yield LeftOut({**where, **values}, reason, num_jobs)
+
+
+def _reason(called: str, message: str) -> str:
+    return message if called in message else f"{called}: {message}"

@@ -1,0 +1,150 @@
+"""Where a run's settings were tuned, whether it runs as they were, and what of its data it may read.
+
+Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune`
+wrote), found by benchmark and strategy; see `tuned_files`. What a file tells of its search is no setting, so
+it is no part of a run's hash; the values chosen are.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+
+from cl_bench.config.tuned_files import NOT_SEARCHED, TUNING, found_by, read_files
+
+NO_TUNING = "none: defaults"
+PUBLISHED = "published"
+MOST_SHOWN = 3  # differences in a warning; run.json has them all
+_NOT_THERE = object()
+
+
+def reads_test(config: DictConfig) -> bool:
+    """Whether the run may read test images: not where it is scored on validation images."""
+    return config.training.test_on != "validation"
+
+
+def test_data(config: DictConfig) -> str:
+    """What the run does with test images, in words."""
+    return "read only to report" if reads_test(config) else "not read"
+
+
+def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
+    """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, what
+    tuned settings for them came from, also by their Defaults, what the files tell of the search, and what was
+    given to compose it.
+    """
+    found = found_by(read_files(hydra))
+    with open_dict(config):
+        search = config.get(TUNING)
+        pair = f"{hydra.runtime.choices.benchmark}/{hydra.runtime.choices.strategy}"
+        config[TUNING] = {
+            "pair": pair,
+            "found": found and found._asdict(),
+            "search": search,
+            "given": _given(config, hydra),
+        }
+        config.pop("hydra", None)
+    return config
+
+
+def arguments(config: DictConfig) -> list[str] | None:
+    """Of `cl-bench run`, for this configuration of one seed alone; None where Hydra did not compose it."""
+    given = (config.get(TUNING) or {}).get("given")
+    if given is None:
+        return None
+    overrides = [each for each in given.overrides if each.lstrip("+").split("=")[0] not in ("seed", "seeds")]
+    alone = ["seeds=null"] if given.several else []
+    return [*given.flags, *overrides, f"seed={config.seed}", *alone]
+
+
+def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """Flags and overrides of the command line, and whether the job has several `seeds`."""
+    found_in = [each for each in hydra.overrides.hydra if each.startswith("hydra.searchpath=")]
+    places = [each.path for each in hydra.runtime.config_sources if each.provider == "command-line"]
+    return {
+        "flags": [word for place in places for word in ("--config-dir", place)],
+        "overrides": [*found_in, *hydra.overrides.task],
+        "several": config.seeds is not None,
+    }
+
+
+def provenance(config: DictConfig) -> Any:
+    """For run.json: name -> SHA-256 of each file that tuned settings came from, or that there was none."""
+    found = _found(config)
+    return NO_TUNING if found is None else found["files"]
+
+
+def tuned_by(config: DictConfig) -> dict[str, Any]:
+    """For run.json: how these settings were searched, on which seeds, and what this run sets otherwise; empty
+    where there are none.
+    """
+    found = _found(config)
+    if found is None:
+        return {}
+    return {"search": found["search"], "seeds": found["seeds"], "differs": differences(config)}
+
+
+def differences(config: DictConfig) -> list[str]:
+    """What is set otherwise than the tuned settings were found with: `training.epochs 1 (tuned at 10)`."""
+    found = _found(config)
+    if found is None or found["search"] == NOT_SEARCHED:
+        return []
+    how = PUBLISHED if found["search"].startswith(PUBLISHED) else "tuned"
+    told = []
+    for key, there in found["settings"].items():
+        here = OmegaConf.select(config, key, default=_NOT_THERE)
+        here = str(list(here)) if isinstance(here, ListConfig) else here
+        if here is not _NOT_THERE and here != there:
+            told.append(f"{key} {_shown(here)} ({how} at {_shown(there)})")
+    return told
+
+
+def warning(config: DictConfig) -> str:
+    """A sentence where tuned settings are used otherwise than they were found; empty where they are not."""
+    differs = differences(config)
+    if not differs:
+        return ""
+    left = len(differs) - MOST_SHOWN
+    shown = ", ".join(differs[:MOST_SHOWN]) + (f" and {left} more" if left > 0 else "")
+    return (
+        f"{config.strategy.name} has the settings of {next(iter(provenance(config)))}, which were found with "
+        f"others: {shown}; leave them out with {_left_out(config)}, or search anew with cl-bench tune"
+    )
+
+
+def _left_out(config: DictConfig) -> str:
+    """The overrides that do without tuned settings; a group that has no file is none that Hydra knows."""
+    groups = dict.fromkeys(name.partition("/")[0] for name in provenance(config))
+    return " ".join(f"{group}=none" for group in groups)
+
+
+def _found(config: DictConfig) -> Any:
+    """What `with_tuning` left, as plain values; None where there is nothing."""
+    found = (config.get(TUNING) or {}).get("found")
+    return None if found is None else OmegaConf.to_container(found)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def check_not_tuned_on(order: Collection[str] | None, config: DictConfig) -> None:
+    """Refuse to report on a stream that the run's settings were tuned on.
+
+    Args:
+        order: the names of the stream's permutations or class order; None where it does not tell.
+
+    Raises:
+        ValueError: with the tuning seed and what is shared.
+    """
+    search = (config.get(TUNING) or {}).get("search")
+    if not search or not reads_test(config):
+        return
+    for seed, names in (search.get("streams") or {}).items():
+        shared = sorted(set(order or ()) & set(names or ()))
+        if seed in (config.seed, config.seed_for.order) or shared:
+            raise ValueError(
+                f"a reported stream must not be one that its settings were tuned on, got seed={config.seed}, "
+                f"which shares {shared[0] if shared else 'its seed'} with tuning seed {seed}: report other "
+                f"seeds, or leave the tuned settings out with {_left_out(config)}"
+            )

@@ -1,0 +1,224 @@
+"""The words of a command line before Hydra reads them: paths are taken as they are, slips are answered."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
+from hydra.errors import HydraException
+
+from cl_bench.config.nearest import nearest_choices, nearest_settings
+from cl_bench.config.places import expanded, shell_word
+
+# settings whose value is a path, or a name, whatever letters are in it
+PATH = re.compile(r"(^|[._])(dir|root|path|folder)$")
+NAME = re.compile(r"(^|\.)(study|name)$")
+SWEEP, CONFIG_DIR, RUN = ("-m", "--multirun"), ("-cd", "--config-dir"), ("-r", "--run")
+
+
+class WordError(ValueError):
+    """A word that is no setting; the message says what to type."""
+
+
+class Words(NamedTuple):
+    """A command line, taken apart."""
+
+    flags: list[str]  # Hydra's, each followed by its value
+    overrides: list[str]
+
+    @property
+    def sweeps(self) -> bool:
+        return any(flag in SWEEP for flag in self.flags)
+
+    @property
+    def runs(self) -> bool:
+        """Whether something is run, with our own configuration, and not shown."""
+        return not set(self.flags) - {*SWEEP, *CONFIG_DIR, *RUN, *self.config_dirs}
+
+    @property
+    def config_dirs(self) -> list[str]:
+        return [self.flags[index + 1] for index, each in enumerate(self.flags) if each in CONFIG_DIR]
+
+
+def read(
+    arguments: Sequence[str], *, names: Callable[[], Sequence[str]], choices: Mapping[str, Sequence[str]]
+) -> Words:
+    """Flags and settings, with paths quoted and `~` expanded.
+
+    Args:
+        names: full names of all settings there are.
+        choices: group -> its choices.
+
+    Raises:
+        WordError: for a word that is neither.
+    """
+    takes_value = {
+        option: action.nargs != 0 for action in get_args_parser()._actions for option in action.option_strings
+    }
+    flags: list[str] = []
+    rest: list[str] = []
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        option, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            rest.append(word)
+        elif option in takes_value or any(
+            known.startswith(option) for known in takes_value if option[:2] == "--"
+        ):
+            flags.append(option)
+            if takes_value.get(option):
+                value = value if equals else (left.pop(0) if left else "")
+                flags.append(_folder(option, value) if option in CONFIG_DIR else value)
+        else:
+            given = value if equals else (left[0] if left and "=" not in left[0] else "...")
+            raise WordError(_written_otherwise(word, option.lstrip("-"), given, names(), choices))
+    several = any(flag in SWEEP for flag in flags)
+    shown = any(flag in ("-sc", "--shell-completion") for flag in flags)
+    overrides = rest if shown else list(_overrides(rest, several, names, choices))
+    return Words(flags, overrides)
+
+
+def _folder(option: str, value: str) -> str:
+    folder = Path(expanded(value)).resolve()
+    if not folder.is_dir():
+        raise WordError(f"{option} must be given a folder of YAML files, got {value!r}, which is none")
+    return str(folder)
+
+
+def _overrides(
+    words: Sequence[str],
+    several: bool,
+    names: Callable[[], Sequence[str]],
+    choices: Mapping[str, Sequence[str]],
+) -> Iterator[str]:
+    for index, word in enumerate(words):
+        following = words[index + 1] if index + 1 < len(words) else ""
+        if "=" in word and not word.startswith("="):
+            yield override(word, several=several)
+        elif word.startswith("~"):
+            yield word  # deletes a setting
+        else:
+            raise WordError(_no_setting(word, following, words, names(), choices))
+
+
+def override(word: str, *, several: bool = False) -> str:
+    """`name=value` as Hydra reads it: `~` at the start of a path is expanded, and what is a path or a name by
+    the setting's name is quoted where Hydra would take it for something else.
+
+    Args:
+        several: whether a,b is two values.
+
+    Raises:
+        WordError: for a value that must be quoted, with what to type.
+    """
+    name, _, value = word.partition("=")
+    parsed = _parsed(word)
+    is_path, is_name = PATH.search(name.lstrip("+")), NAME.search(name.lstrip("+"))
+    if value and "${" not in value and (is_path or is_name):
+        text = _text(value, parsed, several=several, numbers=bool(is_path))
+        if text is None:
+            return word
+        whole = expanded(text) if is_path else text
+        return word if parsed is not None and parsed._value == whole else f"{name}={quoted(whole)}"
+    if parsed is None:
+        as_text = shell_word(f"{name}={quoted(value)}")
+        raise WordError(f"{word} cannot be read: quote the value, as in {as_text}, or correct it")
+    return word
+
+
+def _text(value: str, parsed: Override | None, *, several: bool, numbers: bool) -> str | None:
+    """The text that a value stands for, where it does stand for one.
+
+    Args:
+        numbers: whether a number, a list or true is one, too.
+    """
+    if parsed is None:
+        return value
+    if isinstance(parsed._value, QuotedString):
+        return parsed._value.text
+    if isinstance(parsed._value, str):
+        return parsed._value
+    if parsed.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
+        return None if several else value
+    return value if numbers and parsed._value is not None and not parsed.is_sweep_override() else None
+
+
+def one_run(overrides: Sequence[str]) -> list[str]:
+    """The same, of which none has several values.
+
+    Raises:
+        WordError: for one that has.
+    """
+    for word in overrides:
+        parsed = _parsed(word)
+        if parsed is not None and parsed.is_sweep_override():
+            name, _, value = word.partition("=")
+            listed = shell_word(f"{'seeds' if name == 'seed' else name}=[{value}]")
+            raise WordError(
+                f"{word} gives one run several values: `cl-bench run -m {shell_word(word)}` sweeps, "
+                + (f"{listed} trains them in one job" if name == "seed" else f"a list is written {listed}")
+            )
+    return list(overrides)
+
+
+def _parsed(word: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException:
+        return None
+
+
+def quoted(text: str) -> str:
+    """A text as Hydra reads it, whatever letters are in it."""
+    return QuotedString(text=text, quote=Quote.single).with_quotes()
+
+
+def _no_setting(
+    word: str,
+    following: str,
+    words: Sequence[str],
+    names: Sequence[str],
+    choices: Mapping[str, Sequence[str]],
+) -> str:
+    """What to type in place of a word without `=`."""
+    if word == "=" or word.startswith("="):
+        before = words[words.index(word) - 1] if words.index(word) else "name"
+        value = word[1:] or following or "value"
+        return f"a setting is one word, without spaces: type {shell_word(f'{before}={value}')}"
+    if following.startswith("="):
+        behind = words[words.index(following) + 1 :]
+        value = following[1:] or (behind[0] if behind else "value")
+        return _written_otherwise(f"{word} = {value}", word, value, names, choices)
+    name, colon, value = word.partition(":")
+    if colon and (name in names or name in choices):
+        return _written_otherwise(word, name, value, names, choices)
+    if (word in choices or word in names) and following and "=" not in following:
+        return _written_otherwise(f"{word} {following}", word, following, names, choices)
+    if word in choices:
+        return f"{word!r} has no value: type {word}=..., one of {', '.join(choices[word])}"
+    groups = [group for group, options in choices.items() if word in options]
+    if groups:
+        written = " or ".join(f"{group}={word}" for group in groups)
+        return f"{word!r} is no setting: type {written}"
+    near = nearest_settings(word, [*names, *choices])
+    if near:
+        return f"{word!r} has no value: type {' or '.join(f'{each}=...' for each in near)}"
+    similar = [
+        f"{group}={each}" for group, options in choices.items() for each in nearest_choices(word, options)
+    ]
+    if similar:
+        return f"{word!r} is no setting; did you mean {' or '.join(similar[:3])}?"
+    return f"{word!r} is no setting: they are written name=value; cl-bench run --help shows them"
+
+
+def _written_otherwise(
+    word: str, name: str, value: str, names: Sequence[str], choices: Mapping[str, Sequence[str]]
+) -> str:
+    """That settings are written name=value."""
+    everything = [*names, *choices]
+    found = name if name in everything else next(iter(nearest_settings(name, everything)), name)
+    return f"settings are written name=value, got {word!r}: type {shell_word(f'{found}={value}')}"

@@ -1,0 +1,1 @@
+"""The questions that a strategy must answer: ours and anybody's."""

@@ -1,0 +1,1 @@
+"""How a strategy is examined: train on each task, test every task, yield rows."""

@@ -1,0 +1,293 @@
+"""What all strategies share: resident batches, flat parameters, named generators, one head a task."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cl_bench.deferred import deferred
+from cl_bench.learner.claims import Claims
+from cl_bench.learner.devices import as_device
+from cl_bench.learner.experiences import head_of, resident_tasks
+from cl_bench.learner.flat_parameters import FlatParameters
+from cl_bench.learner.forward import PRECISIONS, Forward
+from cl_bench.learner.linked import Linked, TaskFree, check_outputs
+from cl_bench.learner.no_metrics import NoMetrics
+from cl_bench.learner.schedule import SCHEDULES
+from cl_bench.learner.seeds import Seeds
+from cl_bench.learner.weight_samples import TestSamples
+from cl_bench.models import Heads, Network
+from cl_bench.models.parameters import check_parameters, trainable
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.posteriors.beliefs import Belief, frozen_share
+from cl_bench.posteriors.distillation import known_classes
+from cl_bench.posteriors.prediction import log_probabilities
+from cl_bench.validation import check_choice, check_count, check_positive
+
+with deferred():
+    from avalanche.core import BasePlugin
+    from avalanche.models.dynamic_modules import DynamicModule
+    from avalanche.training.plugins import EvaluationPlugin
+
+OPTIMIZERS = ("adam", "sgd")
+OPTIMIZER_STATES = ("new", "kept")
+ACTIVE_CLASSES = ("all", "seen")
+WITHOUT_HEADS = (
+    "the benchmark tells the task of each example, and the network has no heads that would use that: "
+    "these are no task-incremental results. Take a network of cl_bench.models for them"
+)
+
+log = logging.getLogger(__name__)
+
+
+class Learner(Linked):
+    """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
+
+    A subclass changes what it needs: `differentiate` (gradients of one batch), `project_gradients`,
+    `optimizer_step`, `predict` (log probabilities), Avalanche's hooks around tasks, and `belief` and
+    `first_prior` if it has a posterior; it names what it keeps in `kept` and `in_task`, see `Resumable`.
+
+    Several seeds can be trained at once: with a `StackedNetwork` of R networks and R `Seeds`, batches hold
+    the seeds' examples one after another, [R * B, ...], and weights, gradients and whatever is computed from
+    them have a leading axis, [R, P]. Arithmetic that works element by element, and random numbers from
+    `noise`, need no change for it; `each_seed` is for what must be done one by one.
+
+    Args:
+        model: `cl_bench.models.Network`, a `StackedNetwork`, or any network whose parameters do not grow.
+        epochs: passes over each task's training data.
+        iterations: steps a task, the last pass cut short; they take the place of `epochs`. None: `epochs`.
+        batch_size, test_batch_size: in examples; the second changes nothing in training.
+        optimizer: `adam` or `sgd`.
+        optimizer_state: `new` for each task, or `kept`: Adam's averages go on from task to task.
+        active_classes: `all` outputs are trained and tested, or with one head only those of classes `seen` in
+            this task and earlier ones (tests before the first task are of all).
+        learning_rate: step size at the start of each task.
+        schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
+        device: where weights and data live; a name as in training.device, or torch's.
+        compile: run the network through `torch.compile`; the last digits of results may differ.
+        precision: of the network's arithmetic: `float32`, `tf32` or `bfloat16`; see learner/forward.py.
+        seeds: of the generators for batches, augmentation, noise and testing; one for each stacked network.
+        plugins, evaluator: Avalanche's own, for whoever wants them.
+
+    Raises:
+        ValueError: for a setting out of range, by name.
+        TypeError: for a model whose parameters grow (Avalanche's dynamic modules).
+    """
+
+    loss: Tensor
+    expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
+    claims = Claims()  # what `cl-bench check` holds it to; learner/claims.py
+    notes: tuple[str, ...] = ()  # what a reader of the results must know of the run, in sentences
+    _fits: Any = None  # the experience whose classes the network's outputs were compared with
+    binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        epochs: int,
+        iterations: int | None,
+        batch_size: int,
+        test_batch_size: int,
+        optimizer: str,
+        optimizer_state: str,
+        active_classes: str,
+        learning_rate: float,
+        schedule: str,
+        device: torch.device | str,
+        compile: bool,
+        precision: str,
+        seeds: Seeds | Sequence[Seeds],
+        plugins: Sequence[BasePlugin] = (),
+        evaluator: EvaluationPlugin | None = None,
+    ) -> None:
+        check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
+        if iterations is not None:
+            check_count(iterations=iterations)
+        check_positive(learning_rate=learning_rate)
+        check_choice("optimizer", optimizer, OPTIMIZERS)
+        check_choice("optimizer_state", optimizer_state, OPTIMIZER_STATES)
+        check_choice("active_classes", active_classes, ACTIVE_CLASSES)
+        check_choice("schedule", schedule, SCHEDULES)
+        check_choice("precision", precision, PRECISIONS)
+        if any(isinstance(module, DynamicModule) for module in model.modules()):
+            raise TypeError(
+                "the parameters of a cl_bench strategy are laid out once and cannot grow: use "
+                "cl_bench.models with one head a task, or strategy=avalanche; "
+                f"got {type(model).__name__} with Avalanche dynamic modules"
+            )
+        check_parameters(model)
+        device = as_device(device)
+        ours = isinstance(model, Network | StackedNetwork)
+        self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
+        self.sow(seeds, device, plugins)
+        self.test_samples = TestSamples(self.test_noise)
+        self.flat = self.lay_out(self.network)
+        self.flat.follow(self.network)
+        self.logits = Forward(  # (images, task) -> [B, K]
+            self.network, compile=compile, precision=precision, device=device
+        )
+        self.schedule, self.learning_rate, self.optimizer_name = schedule, learning_rate, optimizer
+        self.keeps_optimizer, self.only_seen_classes = optimizer_state == "kept", active_classes == "seen"
+        self.iterations = iterations
+        super().__init__(
+            model=self.network,
+            optimizer=self.new_optimizer(),
+            criterion=nn.CrossEntropyLoss(),
+            train_mb_size=batch_size,
+            train_epochs=epochs,
+            eval_mb_size=test_batch_size,
+            device=device,
+            plugins=list(plugins),
+            evaluator=evaluator or NoMetrics(),
+        )
+
+    # What subclasses change
+
+    def lay_out(self, network: nn.Module) -> FlatParameters:
+        """The parameters as one vector; a subclass may replace layers of `network` first."""
+        return FlatParameters(trainable(network).values(), self.num_seeds)
+
+    def differentiate(self, **kwargs: Any) -> None:
+        """Forward and backward pass of the batch: gradients of its mean loss into `flat.gradients`."""
+        self._before_forward(**kwargs)
+        self.mb_output = self.forward()
+        self._after_forward(**kwargs)
+        self.loss = self.loss + self.criterion()
+        self._before_backward(**kwargs)
+        self.backward()
+        self._after_backward(**kwargs)
+
+    def project_gradients(self) -> None:
+        """Change `flat.gradients` [P] of the batch's loss to what the step shall follow: the place for
+        projections (A-GEM, GEM, OGD) and clipping, whose result is no longer the gradient of a loss.
+        """
+
+    def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
+        """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
+
+        Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again. What
+        averages over samples also sets `expected_entropy`.
+        """
+        return log_probabilities(self.logits(images, task))
+
+    def settle(self) -> None:
+        """Put the weights that are tested into the network, where training has others in it."""
+
+    def belief(self) -> Belief | None:
+        """The distribution over weights as it is now; None for a method that has none."""
+        return None
+
+    def first_prior(self) -> Belief | None:
+        """What was believed before the first task, of the same kind."""
+        return None
+
+    def frozen_share(self) -> Tensor | None:
+        """The share of weights that can hardly move any more, a scalar or [R]; None where undefined."""
+        belief, prior = self.belief(), self.first_prior()
+        return None if belief is None or prior is None else frozen_share(belief, prior)
+
+    @property
+    def num_weights(self) -> int:
+        """P, of one network."""
+        return len(self.flat)
+
+    def kept_elsewhere_bits(self) -> int:
+        """Stored between tasks, but not in `state_tensors`; of one seed."""
+        return 0
+
+    # How Avalanche calls it
+
+    def forward(self) -> Tensor:
+        if self.is_training:
+            return self.logits(self.mb_x, self.head)
+        self.test_samples.rewind()
+        self.expected_entropy = None
+        return self.predict(self.mb_x, self.head)
+
+    def criterion(self) -> Tensor:
+        """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
+        if self.experience is not self._fits:  # once a task
+            check_outputs(self.mb_output, self.labels_of_task())
+            self._fits = self.experience
+        if not self.is_training:  # predictions are log probabilities
+            return F.nll_loss(self.mb_output, self.mb_y)
+        loss = super().criterion()
+        return loss if self.num_seeds is None else loss * self.num_seeds
+
+    def eval_epoch(self, **kwargs: Any) -> None:
+        with self.test_samples.one_test():
+            super().eval_epoch(**kwargs)
+
+    def training_epoch(self, **kwargs: Any) -> None:
+        self.check_links()
+        self.ask_plugins_anew()
+        num_steps = self.num_steps
+        for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
+            if self._stop_training or self.steps_taken == num_steps:
+                break
+            self._unpack_minibatch()
+            self._before_training_iteration(**kwargs)
+            self.flat.zero_gradients()
+            self.loss = self._make_empty_loss()
+            self.differentiate(**kwargs)
+            self.project_gradients()
+            self._before_update(**kwargs)
+            self.set_step_size()
+            frozen = self.flat.values_frozen_since()
+            self.optimizer_step()
+            self.flat.put_back(frozen)
+            self.steps_taken += 1
+            self._after_update(**kwargs)
+            self._after_training_iteration(**kwargs)
+            if self.after_step is not None:
+                self.after_step()
+        self.check_links()
+
+    def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
+        return self.network if model is None else model
+
+    def check_model_and_optimizer(self, **kwargs: Any) -> None:
+        """What each task begins with; the optimizer is new unless its state is kept. (Avalanche's own would
+        drop its state and ours at the first task.)
+        """
+        if not self.keeps_optimizer:
+            self.optimizer = self.new_optimizer()
+        self.steps_taken = 0
+        if self.heads is None and head_of(self.experience) > 0 and not self.notes:
+            self.notes = (WITHOUT_HEADS,)
+            log.warning(WITHOUT_HEADS)
+        if self.iterations is not None:
+            self.train_epochs = -(-self.iterations // len(self.dataloader))
+        if self.only_seen_classes:
+            self.activate_classes()
+
+    def activate_classes(self) -> None:
+        """Let the single head have the classes of the current task and those it has already."""
+        heads = self.heads
+        if heads is None or heads.num_heads > 1:
+            return
+        labels = torch.cat([task.labels for task in resident_tasks(self.experience)])
+        new = known_classes(labels, heads.num_classes).to(self.device)
+        heads.active = new if heads.active is None else heads.active | new
+
+    def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
+        """The rows of output parameters that belong to heads of other tasks."""
+        heads = self.heads
+        if heads is None or heads.num_heads == 1:
+            return []
+        return [
+            (parameter, heads.rows(other))
+            for parameter in heads.linear.parameters()
+            for other in range(heads.num_heads)
+            if other != task
+        ]
+
+    @property
+    def heads(self) -> Heads | None:
+        """The network's heads; None for a network that is not ours."""
+        network = self.network.template if isinstance(self.network, StackedNetwork) else self.network
+        return network.heads if isinstance(network, Network) else None

@@ -1,0 +1,159 @@
+"""Layers whose weights are Gaussian, put in the place of a network's own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from cl_bench.learner.noise import Noise
+from cl_bench.models.parameters import is_plain, tied, trainable
+from cl_bench.posteriors import gaussian
+from cl_bench.posteriors.gaussian import Gaussian
+
+
+class GaussianLayer(nn.Module):
+    """A linear map with independent Gaussian weights: draws its outputs in training (a normalisation its
+    weights), uses its means in testing. A frozen weight or bias has variance 0, and stays as it is.
+
+    Args:
+        layer: Linear, Conv2d or a normalisation with an affine part; its weights become the means.
+        log_variance: at the start, of every weight.
+        noise: draws the outputs of the local reparameterisation.
+    """
+
+    def __init__(self, layer: nn.Module, *, log_variance: float, noise: Noise) -> None:
+        super().__init__()
+        self.apply_weight, self.normalise = _linear_map(layer)
+        # a scale a channel acts on very many outputs: to draw the few scales is exact, and far cheaper
+        self.draws_outputs = isinstance(self.normalise, nn.Identity)
+        self.noise = noise
+        self.mean = nn.ParameterList(_weight_and_bias(layer))
+        self.log_variance = nn.ParameterList(
+            nn.Parameter(torch.full_like(mean, log_variance))
+            if mean.requires_grad
+            else nn.Parameter(torch.full_like(mean, -torch.inf), requires_grad=False)
+            for mean in self.mean
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        inputs = self.normalise(inputs)
+        if not self.training:
+            return self._map(inputs, list(self.mean))
+        if not self.draws_outputs:
+            drawn = [
+                gaussian.sample(Gaussian(mean, log_variance), self._draw(mean))
+                for mean, log_variance in zip(self.mean, self.log_variance, strict=True)
+            ]
+            return self._map(inputs, drawn)
+        variances = [log_variance.exp() for log_variance in self.log_variance]
+        return gaussian.local_reparameterisation(self._map, inputs, list(self.mean), variances, self._draw)
+
+    def _map(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+        return self.apply_weight(inputs, weights[0], weights[1] if len(weights) > 1 else None)
+
+    def _draw(self, like: Tensor) -> Tensor:
+        return NormalLike.apply(like, self.noise) if self.noise.stacked else self.noise.normal_like(like)
+
+
+class NormalLike(torch.autograd.Function):
+    """Standard normal noise like a tensor under `vmap` over stacked seeds, a constant for gradients: each
+    seed's comes from its own generator.
+    """
+
+    @staticmethod
+    def forward(like: Tensor, noise: Noise) -> Tensor:
+        return noise.normal_like(like)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, like: Tensor, noise: Noise) -> tuple[Tensor, int]:
+        return NormalLike.apply(like.movedim(in_dims[0], 0), noise), 0
+
+
+def make_gaussian(network: nn.Module, *, log_variance: float, noise: Noise) -> list[GaussianLayer]:
+    """Replace every layer of `network` that has weights to train, in place; returns the new layers.
+
+    Raises:
+        ValueError: for a layer with weights of its own that is no linear map known here, or shares them with
+            another layer.
+    """
+    if _is_trained(network):
+        raise _unknown(network)
+    for name, parameter in trainable(network).items():
+        if parameter in tied(network):
+            raise ValueError(
+                "VCL draws the outputs of each layer on their own, so that two layers cannot share a weight, "
+                f"got {name} in several places: give each layer its own, or freeze it (requires_grad=False)"
+            )
+    layers = []
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, GaussianLayer) or not _is_trained(child):
+                continue
+            layer = GaussianLayer(child, log_variance=log_variance, noise=noise)
+            setattr(parent, name, layer)
+            layers.append(layer)
+    return layers
+
+
+def _is_trained(layer: nn.Module) -> bool:
+    """Whether a module has, beside those of its parts, parameters to train."""
+    own = list(layer.parameters(recurse=False))
+    if parametrize.is_parametrized(layer):
+        own += layer.parametrizations.parameters()  # type: ignore[union-attr]
+    return any(parameter.requires_grad for parameter in own)
+
+
+def _weight_and_bias(layer: nn.Module) -> list[nn.Parameter]:
+    return [part for part in (layer.weight, layer.bias) if isinstance(part, nn.Parameter)]
+
+
+def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
+    """f(inputs, weight, bias), and what happens to the inputs before."""
+    if is_plain(layer, nn.Linear):
+        return F.linear, nn.Identity()
+    if is_plain(layer, nn.Conv2d):
+        if layer.padding_mode != "zeros":
+            raise ValueError(
+                f"VCL knows convolutions padded with zeros, got padding_mode={layer.padding_mode!r}"
+            )
+        settings = {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups")}
+        return lambda inputs, weight, bias: F.conv2d(inputs, weight, bias, **settings), nn.Identity()
+    if is_plain(layer, nn.LayerNorm):
+        return _scale_last, nn.LayerNorm(layer.normalized_shape, eps=layer.eps, elementwise_affine=False)
+    if is_plain(layer, nn.GroupNorm):
+        return _scale_channels, nn.GroupNorm(
+            layer.num_groups, layer.num_channels, eps=layer.eps, affine=False
+        )
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm) and not parametrize.is_parametrized(layer):
+        plain = type(layer)(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=False)
+        plain._buffers.update(layer._buffers)  # the same running statistics, stacked where the layer's are
+        return _scale_channels, plain
+    raise _unknown(layer)
+
+
+def _unknown(layer: nn.Module) -> ValueError:
+    return ValueError(
+        "VCL knows Gaussian forms of Linear, Conv2d and affine normalisation layers as torch has them, got "
+        f"{type(layer).__name__} with weights of its own or made by a parametrization: take another layer, "
+        "or freeze this one (requires_grad=False)"
+    )
+
+
+def _scale_last(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return inputs * weight if bias is None else torch.addcmul(bias, inputs, weight)
+
+
+def _scale_channels(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    shape = (-1,) + (1,) * (inputs.dim() - 2)
+    return _scale_last(inputs, weight.view(shape), None if bias is None else bias.view(shape))

@@ -1,0 +1,58 @@
+"""What strategies with a memory of old examples share."""
+
+from typing import Any
+
+from torch import Tensor
+
+from cl_bench.learner.base import Learner
+from cl_bench.learner.batches import batches_of
+from cl_bench.learner.experiences import resident_tasks
+from cl_bench.learner.memory import BUFFERS, Memory
+from cl_bench.validation import check_choice, check_count
+
+
+class Rehearsal(Learner):
+    """Base of strategies that keep examples: one memory for each seed, of pixels as the task sees them (after
+    its permutation, before augmentation), labels and heads.
+
+    What is kept and what is drawn from it are decided by the seeds' `noise`, so that the order of a task's
+    examples is the same as without a memory. On somebody else's benchmark training sees the evaluation
+    transforms, without random augmentation, and the memory keeps floats.
+
+    Args:
+        memory_size: examples in all, at least 1.
+        buffer: `reservoir` or `class_balanced`; see learner/memory.py.
+    """
+
+    kept = ("memories",)
+
+    def __init__(self, *, memory_size: int, buffer: str, **learner: Any) -> None:
+        check_count(memory_size=memory_size)
+        check_choice("buffer", buffer, BUFFERS)
+        super().__init__(**learner)
+        self.noise = self.draws("noise", "cpu")  # positions are numbers of the host
+        self.memories = [
+            Memory(memory_size, buffer=buffer, generator=generator) for generator in self.noise.generators
+        ]
+
+    def make_train_dataloader(self, **kwargs: Any) -> None:
+        self.dataloader = self.train_batches([resident_tasks(self.experience)])
+        self.num_examples = self.dataloader.num_examples
+
+    def offer_task(self) -> None:
+        """Offer all training examples of the current task to the memory, each once."""
+        for memory, task in zip(self.memories, resident_tasks(self.experience), strict=True):
+            alone = batches_of([task], batch_size=1, device=self.device)
+            memory.offer(
+                pixels=alone.pixels,
+                labels=alone.labels,
+                heads=alone.heads_on_host,
+                labels_on_host=task.labels,
+            )
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        found = super().state_tensors()
+        others = {name: part for name, part in found.items() if not name.startswith("memories.")}
+        states = [memory.state() for memory in self.memories]
+        joined = {name: self.join_seeds([state[name] for state in states]) for name in states[0]}
+        return others | {f"memory_{name}": part for name, part in joined.items()}

@@ -1,0 +1,122 @@
+"""Whether two runs of one configuration agree: the same bits in all records and in the final weights."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cl_bench.records.atomic import read_json
+from cl_bench.records.rows import FILES, CalibrationBin, Probe, Record, State, read
+
+WEIGHTS = "final weights"
+FACTS = ("hash", "scenario", "num_tasks")  # of run.json
+TIMING = {"training_seconds"}  # columns that a clock gives
+# what a row is about; of two rows about the same the last counts, as in the analysis
+KEYS: dict[type, tuple[str, ...]] = {
+    Record: ("seed", "after_task", "on_task"),
+    State: ("seed", "after_task"),
+    CalibrationBin: ("seed", "after_task", "on_task", "bin"),
+    Probe: ("seed", "training_on", "step", "on_task"),
+}
+
+
+class Compared(NamedTuple):
+    """One thing that two runs have, or should have, in common."""
+
+    what: str  # a file, `final weights`, or a fact of run.json
+    agrees: bool
+    detail: str  # how much was compared, or the first difference
+
+
+def compare(one: Path, other: Path) -> list[Compared]:
+    """Facts, final weights and every file of rows of two run folders. Columns of times are exempt.
+
+    A file that neither has is not in the list.
+
+    Raises:
+        OSError, ValueError: where a file is missing or cannot be read; RecordsError names file and line.
+    """
+    about = [_about(folder) for folder in (one, other)]
+    found = [_of_fact(name, *about) for name in FACTS]
+    found.append(_of_fact("weights_sha256", *about)._replace(what=WEIGHTS))
+    for kind, name in FILES.items():
+        rows = [_rows(folder / name, kind) for folder in (one, other)]
+        if any(each is not None for each in rows):
+            found.append(_of_rows(name, *rows))
+    return found
+
+
+def contradictions(one: Path, other: Path) -> list[Compared]:
+    """What two run folders say of the same thing, where one may be a part of the other: facts that both have,
+    and rows about the same.
+
+    Raises:
+        OSError, ValueError: where a file cannot be read.
+    """
+    about = [_about(folder) for folder in (one, other)]
+    found = [_of_fact(name, *about) for name in FACTS if all(each.get(name) is not None for each in about)]
+    for kind, name in FILES.items():
+        mine, theirs = (_rows(folder / name, kind) or {} for folder in (one, other))
+        shared = [key for key in mine if key in theirs]
+        found.append(_of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared}))
+    return found
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    about = read_json(folder / "run.json")
+    if not isinstance(about, dict):
+        raise ValueError(f"{folder / 'run.json'} must hold an object, got {type(about).__name__}")
+    return about
+
+
+def _of_fact(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> Compared:
+    values = one.get(name), other.get(name)
+    same = values[0] == values[1] and values[0] is not None
+    return Compared(name, same, _shown(values[0]) if same else f"{_shown(values[0])}, {_shown(values[1])}")
+
+
+def _shown(value: Any) -> str:
+    text = "none recorded" if value is None else str(value)
+    return text if len(text) <= 40 else text[:12] + "..."
+
+
+def _rows(path: Path, kind: type) -> dict[tuple[int, ...], dict[str, str]] | None:
+    """Key of each row -> its other fields as text, in which nan equals nan; None where there is no file."""
+    try:
+        rows: list[Any] = read(path, kind)
+    except FileNotFoundError:
+        return None
+    return {
+        tuple(getattr(row, name) for name in KEYS[kind]): {
+            name: repr(value) for name, value in row._asdict().items() if name not in TIMING
+        }
+        for row in rows
+    }
+
+
+def _of_rows(name: str, one: dict | None, other: dict | None) -> Compared:
+    if one is None or other is None:
+        return Compared(name, False, f"is missing in the {'first' if one is None else 'second'}")
+    differing = list(_differences(one, other))
+    if not differing:
+        return Compared(name, True, f"{len(one)} rows")
+    return Compared(name, False, f"{len(differing)} of {len({*one, *other})} rows differ: {differing[0]}")
+
+
+def _differences(one: dict, other: dict) -> Iterator[str]:
+    for key in sorted({*one, *other}):
+        mine, theirs = one.get(key), other.get(key)
+        if mine == theirs:
+            continue
+        if mine is None or theirs is None:
+            only = theirs or mine
+            yield f"{_place(only, len(key))} only in the {'first' if theirs is None else 'second'}"
+        else:
+            names = [field for field in mine if mine[field] != theirs[field]]
+            values = ", ".join(f"{field} {mine[field]} and {theirs[field]}" for field in names[:3])
+            yield f"{_place(mine, len(key))} {values}"
+
+
+def _place(row: Mapping[str, str] | None, length: int) -> str:
+    """The row's key in words; key fields stand first in every kind of row."""
+    assert row is not None
+    return " ".join(f"{field}={value}" for field, value in list(row.items())[:length])

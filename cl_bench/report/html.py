@@ -1,0 +1,46 @@
+"""What the page says -> HTML. Everything that comes from a configuration is escaped by the template."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from cl_bench.report.embedded_figures import Figure
+from cl_bench.report.page import Contents
+from cl_bench.report.plotly_script import packed_plotly, page_script, security_policy
+
+
+def html(contents: Contents, *, figures: Sequence[Figure]) -> str:
+    """One file; Plotly's script is in it where there are curves to choose from."""
+    has_curves = any(group.curves for group in contents.groups)
+    return _template().render(
+        page=contents,
+        figures=figures,
+        policy=security_policy(),
+        script=page_script(),
+        plotly=packed_plotly() if has_curves else "",
+        files=_FILES,
+    )
+
+
+_FILES = {
+    "summary.csv": "a row a method: means and intervals of all metrics; also summary.parquet, where pyarrow "
+    "is installed, and table.tex for LaTeX",
+    "runs.csv": "a row a run: whether it counts, its folder, its command",
+    "forgetting_curves.csv": "accuracy on each task after each task, means and intervals",
+    "comparison.csv": "all pairs of methods on matched seeds",
+    "statistics.csv": "interquartile means and ranks over benchmarks",
+}
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("cl_bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html")

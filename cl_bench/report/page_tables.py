@@ -1,0 +1,176 @@
+"""The tables of the page: cells of text, each with the value that it is sorted by."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from cl_bench.analysis.labels import shown
+from cl_bench.records.identity import is_incidental
+from cl_bench.records.runs import Run
+from cl_bench.records.text import shortened
+
+NONE = "–"
+MOST_ROWS = 1_000  # of a table of settings
+
+
+class Metric(NamedTuple):
+    """A metric of `analysis.summary` as a column."""
+
+    title: str
+    name: str
+    unit: str  # %, KiB, s, nats
+    better: str  # higher, lower or empty
+    meaning: str
+
+
+METRICS = (
+    Metric("average accuracy", "average_accuracy", "%", "higher", "mean of R[T, j]"),
+    Metric(
+        *("forgetting", "forgetting", "%", "lower"),
+        "mean over j < T of max over 1 ≤ t < T of R[t, j] - R[T, j]",
+    ),
+    Metric("backward transfer", "backward_transfer", "%", "higher", "mean over j < T of R[T, j] - R[j, j]"),
+    Metric("forward transfer", "forward_transfer", "%", "higher", "mean over j > 1 of R[j-1, j] - R[0, j]"),
+    Metric("learning accuracy", "learning_accuracy", "%", "higher", "mean of R[j, j]"),
+    Metric(
+        *("anytime accuracy", "average_anytime_accuracy", "%", "higher"),
+        "mean over t of the mean over j ≤ t of R[t, j]",
+    ),
+    Metric("worst task", "worst_task_accuracy", "%", "higher", "least R[T, j]"),
+    Metric(
+        *("intransigence", "intransigence", "%", "lower"),
+        "accuracy on each task when it was learned, how far below that of `joint` with the same seed",
+    ),
+    Metric("calibration error", "ece", "%", "lower", "expected calibration error after the last task"),
+    Metric(
+        *("novelty AUROC", "ood_auroc", "%", "higher"),
+        "confidence on tasks seen against that on tasks still to come",
+    ),
+    Metric("frozen weights", "frozen", "%", "", "share of weights whose posterior is all but certain"),
+    Metric("stored", "stored_bits", "KiB", "lower", "network, posterior, importances and buffers"),
+    Metric("deployed", "deployed_bits", "KiB", "lower", "the network alone"),
+    Metric("training", "training_seconds", "s", "lower", "seconds of training, all tasks"),
+)
+_FACTOR = {"%": 100.0, "KiB": 1 / 8192, "s": 1.0}
+
+
+class Cell(NamedTuple):
+    """What stands there, and what it is sorted by: a number or a text."""
+
+    text: str
+    value: float | str
+    code: bool = False
+
+
+class Table(NamedTuple):
+    """The first cell of a row is its heading."""
+
+    caption: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    sortable: bool = True
+
+
+def metrics_of(rows: pd.DataFrame) -> list[Metric]:
+    """Those that at least one method has."""
+    return [metric for metric in METRICS if rows[f"{metric.name}_mean"].notna().any()]
+
+
+def summary_table(rows: pd.DataFrame, *, caption: str) -> Table:
+    """One study's and benchmark's rows of `analysis.summary`."""
+    metrics = metrics_of(rows)
+    arrow = {"higher": " ↑", "lower": " ↓", "": ""}
+    titles = [f"{metric.title} ({metric.unit}){arrow[metric.better]}" for metric in metrics]
+    cells = [
+        [
+            *(Cell(row["method"], row["method"]), Cell(_seeds(row), row["num_seeds"])),
+            *(_measured(row, metric) for metric in metrics),
+            Cell(row["tuning"], row["tuning"]),
+        ]
+        for row in rows.to_dict("records")
+    ]
+    return Table(caption, ["method", "seeds", *titles, "settings"], cells)
+
+
+def _seeds(row: dict[Any, Any]) -> str:
+    left_out = row["num_left_out"]
+    return f"{row['num_seeds']}" + (f" of {row['num_seeds'] + left_out}" if left_out else "")
+
+
+def _measured(row: dict[Any, Any], metric: Metric) -> Cell:
+    factor = _FACTOR[metric.unit]
+    mean, high = (factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
+    if math.isnan(mean):
+        return Cell(NONE, math.nan)
+    half = high - mean
+    is_constant = metric.unit == "KiB" and not half > 0
+    return Cell(f"{_number(mean)}" + ("" if math.isnan(half) or is_constant else f" ± {_number(half)}"), mean)
+
+
+def _number(value: float) -> str:
+    text = f"{value:.1f}"
+    return "0.0" if text == "-0.0" else text
+
+
+def plain_table(columns: Sequence[Sequence[str]], *, caption: str) -> Table:
+    """From columns of text with their titles first."""
+    rows = zip(*(column[1:] for column in columns), strict=True)
+    cells = [[Cell(text, _sorted_by(text)) for text in row] for row in rows]
+    return Table(caption, [column[0] for column in columns], cells)
+
+
+def _sorted_by(text: str) -> float | str:
+    try:
+        return float(text.split(" ")[0])
+    except ValueError:
+        return math.nan if text in ("", NONE) else text
+
+
+def settings_tables(runs: Sequence[Run], *, where: str) -> list[Table]:
+    """What the methods of a study and benchmark have in common, and what only some have. Of each method the
+    first run speaks, for its runs differ in seeds alone.
+    """
+    by_method: dict[str, dict[str, str]] = {}
+    for run in runs:
+        if run.method not in by_method:
+            told = {
+                key: shortened(shown(value)) for key, value in run.settings.items() if not _says_nothing(key)
+            }
+            by_method[run.method] = told
+    keys = list(dict.fromkeys(key for settings in by_method.values() for key in settings))
+    values = {key: {settings.get(key) for settings in by_method.values()} for key in keys}
+    common = [key for key in keys if len(values[key]) == 1]
+    tables = []
+    if common:
+        shared = _bounded([_row(key, str(next(iter(values[key])))) for key in common])
+        tables.append(
+            Table(f"{where}: settings of all methods", ["setting", "value"], shared, sortable=False)
+        )
+    apart = [
+        [Cell(method, method), *_row(key, settings[key])]
+        for method, settings in by_method.items()
+        for key in settings
+        if len(values[key]) > 1
+    ]
+    if apart:
+        differing = _bounded(apart)
+        tables.append(Table(f"{where}: settings that differ", ["method", "setting", "value"], differing))
+    return tables
+
+
+def _bounded(rows: list[list[Cell]]) -> list[list[Cell]]:
+    over = len(rows) - MOST_ROWS
+    if over <= 0:
+        return rows
+    empty = [Cell("", "")] * (len(rows[0]) - 1)
+    return [*rows[:MOST_ROWS], [Cell(f"and {over} more: see run.json of the runs", ""), *empty]]
+
+
+def _says_nothing(key: str) -> bool:
+    return key == "seed" or is_incidental(key) or key.endswith("._target_")
+
+
+def _row(*texts: str) -> list[Cell]:
+    return [Cell(text, text, code=True) for text in map(shortened, texts)]

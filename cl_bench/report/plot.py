@@ -1,0 +1,201 @@
+"""`cl-bench plot KIND DIR...`: one kind of figure, of the runs of one folder or of several together."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from itertools import count, product
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cl_bench.analysis.looks import method_styles
+from cl_bench.analysis.results import Results
+from cl_bench.records.atomic import link_within
+from cl_bench.records.errors import AnalysisError, NotMeasuredError
+from cl_bench.records.text import cut, one_line
+from cl_bench.report.figure_kinds import KINDS, parts_of_kinds
+from cl_bench.report.notes import LONGEST_NOTE
+
+if TYPE_CHECKING:  # matplotlib is imported when something is drawn
+    from cl_bench.figures.parallel import Drawing
+
+FORMATS = ("png", "svg", "pdf")
+NARROWEST = 2.0  # inches that panels and legends can be laid out in
+
+
+class Plotted(NamedTuple):
+    """The files of a kind, and what could not be drawn, a sentence each."""
+
+    paths: list[Path]
+    notes: list[str]
+
+
+def plot(
+    kind: str,
+    *folders: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    width: float | None = None,
+) -> Plotted:
+    """One figure a benchmark, of all runs below the folders.
+
+    Of one folder with several studies there is a figure a study. Several folders are compared: the runs of
+    a benchmark are in one figure, and methods that several studies have are told apart by study.
+
+    A file that holds something else, another figure or not, is never replaced: this one's name then goes on
+    with the kind or a number, and a note says so. `figures` in the one folder is the report's own, and is.
+
+    Args:
+        kind: one of `kinds.KINDS`.
+        output: a file (.png, .svg or .pdf; without an ending .png and .svg; with several benchmarks each has
+            its name added), or a folder: one that exists, or a name that ends in a slash. Default: `figures`
+            in the one folder, or where one is.
+        width: inches; default: a page's text. 3.3 is a column of two.
+
+    Raises:
+        AnalysisError, RecordsError: where there is nothing to draw, or a format is not written; it says why.
+    """
+    from cl_bench.figures.parallel import FEWEST, drawn
+
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise AnalysisError(f"there is no kind of figure {kind!r}; {hint}There are {', '.join(KINDS)}")
+    if width is not None and not width >= NARROWEST:
+        raise AnalysisError(f"the width of a figure must be {NARROWEST:g} inches or more, got {width=}")
+    together = len(folders) > 1
+    default = Path() if together else Path(folders[0]) / "figures"
+    if output is not None and not _is_folder(output):
+        _check_ending(Path(output))
+    results = Results.read(*folders)
+    if together:
+        results = results.told_apart()
+    planned = drawings(results, [kind], folder=default, together=together, width=width)
+    if not planned:
+        raise AnalysisError(f"{kind}: no run is complete: each must have tested all that was to be tested")
+    kept: list[str] = []
+    if together or (output is not None and Path(output).resolve() != default.resolve()):
+        put = planned if output is None else _put(planned, Path(output), folder=_is_folder(output))
+        planned, kept = _beside_others(put, source=sorted(str(Path(each).resolve()) for each in folders))
+    _check_no_links(planned, folders)
+    if len(planned) >= FEWEST:  # drawn in processes, whose finds are not known here
+        _ = results.calibration, results.probes
+    with drawn(planned) as done:
+        pass
+    reasons = dict.fromkeys(str(error) for _, error in done.refused)
+    if not done.paths:
+        raise AnalysisError(f"{kind}: {'; '.join(reasons)}")
+    notes = [*refusals(done.refused, quiet=()), *results.left_out(), *kept]
+    return Plotted(done.paths, [cut(one_line(note), LONGEST_NOTE) for note in notes])
+
+
+def drawings(
+    results: Results,
+    kinds: Iterable[str],
+    *,
+    folder: Path,
+    together: bool = False,
+    width: float | None = None,
+) -> "list[Drawing]":
+    """The figures of these kinds, <folder>/<kind>-<benchmark>; a method looks the same in all of them."""
+    from cl_bench.figures import layout
+    from cl_bench.figures.parallel import Drawing
+
+    styles = method_styles({run.method for run in results.found if run.records})
+    size = layout.WIDTH if width is None else width
+    found = parts_of_kinds(results, kinds, together=together)
+    return [
+        Drawing(
+            folder / f"{kind}-{part.name}",
+            KINDS[kind],
+            {"results": part.results, "styles": styles, "title": part.title, "width": size},
+        )
+        for kind, parts in found.items()
+        for part in parts
+    ]
+
+
+def refusals(
+    refused: "Iterable[tuple[Drawing, Exception]]", *, quiet: tuple[type, ...] = (NotMeasuredError,)
+) -> list[str]:
+    """A sentence for each figure that could not be drawn, but for reasons of the quiet kind."""
+    return [
+        f"{drawing.arguments['title']} has no {drawing.make.__name__} figure: {error}."
+        for drawing, error in refused
+        if not isinstance(error, quiet)
+    ]
+
+
+def _check_ending(output: Path) -> None:
+    ending = output.suffix.removeprefix(".")  # a name may go on after a dot: run-1.2
+    if ending.isalpha() and ending.lower() not in FORMATS:
+        endings = ", ".join(f".{each}" for each in FORMATS)
+        raise AnalysisError(f"the ending of a figure must be {endings} or none, got output={str(output)!r}")
+
+
+def _is_folder(output: str | os.PathLike[str]) -> bool:
+    return Path(output).is_dir() or os.fspath(output).endswith(("/", os.sep))
+
+
+def _check_no_links(planned: "Sequence[Drawing]", folders: Iterable[str | os.PathLike[str]]) -> None:
+    for folder, place in product(map(Path, folders), {drawing.path.parent for drawing in planned}):
+        link = link_within(folder, place)
+        if link is not None:
+            raise AnalysisError(
+                f"cannot write into {place}: {link} is a link, and nothing is written through a link of a "
+                "results folder; remove it, or name another place with -o"
+            )
+
+
+def _put(planned: "Sequence[Drawing]", output: Path, *, folder: bool) -> "list[Drawing]":
+    """The same drawings, where the user wants them."""
+    if folder:
+        return [drawing._replace(path=output / drawing.path.name) for drawing in planned]
+    ending = output.suffix.lower().removeprefix(".")
+    if ending in FORMATS:
+        planned = [drawing._replace(formats=(ending,)) for drawing in planned]
+        output = output.with_suffix("")
+    if len(planned) == 1:
+        return [planned[0]._replace(path=output)]
+    return [
+        drawing._replace(path=output.with_name(f"{output.name}-{drawing.path.name.split('-', 1)[1]}"))
+        for drawing in planned
+    ]
+
+
+def _beside_others(
+    planned: "Sequence[Drawing]", *, source: Sequence[str]
+) -> "tuple[list[Drawing], list[str]]":
+    """The same drawings, beside the files that hold something else; and a sentence for each that moved.
+
+    A drawing is marked by its kind, its title and the folders of its runs: what has its mark is an earlier
+    version of it.
+    """
+    moved, notes = [], []
+    for drawing in planned:
+        about = (drawing.make.__name__, drawing.arguments["title"], *source)
+        marked = drawing._replace(mark=f"cl-bench {hashlib.sha256(repr(about).encode()).hexdigest()[:16]}")
+        free = next(each for each in _candidates(marked) if not _others(each))
+        if free.path != drawing.path:
+            names = " and ".join(str(path) for path in _others(marked))
+            notes.append(f"{names} holds something else, and is kept: this figure is {free.path.name}.")
+        moved.append(free)
+    return moved, notes
+
+
+def _candidates(drawing: "Drawing") -> "Iterator[Drawing]":
+    yield drawing
+    name, kind = drawing.path.name, drawing.make.__name__
+    if kind not in name:
+        name = f"{name}-{kind}"
+        yield drawing._replace(path=drawing.path.with_name(name))
+    yield from (drawing._replace(path=drawing.path.with_name(f"{name}-{number}")) for number in count(2))
+
+
+def _others(drawing: "Drawing") -> list[Path]:
+    """Which of its files are there already and hold something else."""
+    from cl_bench.figures.style import is_marked
+
+    paths = [drawing.path.with_name(f"{drawing.path.name}.{each}") for each in drawing.formats]
+    return [
+        path for path in paths if path.exists() and not (path.is_file() and is_marked(path, drawing.mark))
+    ]

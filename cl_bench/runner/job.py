@@ -1,0 +1,21 @@
+"""One job of `cl-bench run`, as Hydra and its launchers call it."""
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from cl_bench.config.compose import register
+from cl_bench.config.tuned import with_tuning
+from cl_bench.runner.run import execute
+
+
+def job(config: DictConfig, *, since: float | None = None) -> str:
+    """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs.
+
+    Args:
+        since: when the command began, see `execute`.
+    """
+    register()  # a sweep's worker is a new process
+    config = with_tuning(config, HydraConfig.get())
+    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    return " ".join(map(str, execute(config, show_progress=not in_sweep, since=since)))

@@ -1,0 +1,258 @@
+"""What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from cl_bench import records
+from cl_bench.config.compose import config_hash, flatten, plain, run_folder, settings
+from cl_bench.config.environment import versions
+from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
+from cl_bench.records.atomic import abandoned, read_json, unfinished, write_whole
+from cl_bench.records.lock import Hold, alone_in
+from cl_bench.records.row_files import Row
+from cl_bench.runner import written_rows
+from cl_bench.runner.endings import described, is_interruption
+from cl_bench.runner.written_rows import CONFIG
+
+SUMMARY = "run.json"
+LOG = "run.log"  # Hydra's
+CHECKPOINTS = "checkpoint"  # a folder; see runner/checkpoints.py
+EXPECTED = "expected.json"  # of the study, beside its runs
+OF_GOING_ON = ("resumed", "began_with_versions")  # in run.json
+CLOCKS_DIFFER = 60.0  # seconds at most, between the machines of a cluster
+PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
+
+
+class RunFolder:
+    """The folder of one run. What it says of the run is whole at every moment.
+
+    run.json holds status, settings, the arguments of `cl-bench run` that do it again, where settings were
+    tuned, versions, hardware, seconds and a hash of the final weights.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config, self.path = config, run_folder(config)
+        self.hold: Hold | None = None  # whose loss is noticed before anything is written
+        self.listeners: list[Callable[[Row], None]] = []  # told of every row
+        self.facts: dict[str, Any] = {}  # of this command's earlier attempts, for run.json
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the folder for this process alone, unless it has it already. Raises RunInUseError."""
+        if self.hold is not None:
+            yield
+            return
+        try:
+            with alone_in(self.path) as self.hold:
+                yield
+        finally:
+            self.hold = None
+
+    def finished(self) -> dict[str, Any] | None:
+        """run.json of a run that is finished, with all its files whole and probed as is asked; else None."""
+        try:
+            about = read_json(self.path / SUMMARY)
+            whole = about["status"] == "finished" and self._has_probes(about["settings"])
+            return about if whole and written_rows.are_whole(self.path, about) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _has_probes(self, settings: dict[str, Any]) -> bool:
+        """Whether the finished run probed as is asked now; they are no part of its name."""
+        wanted = flatten(plain(self.config))
+        return wanted[PROBE_SETTINGS[0]] is None or all(
+            settings.get(name) == wanted[name] for name in PROBE_SETTINGS
+        )
+
+    def seen(self, about: dict[str, Any], **facts: Any) -> None:
+        """Say that this sweep has met the finished run, and what is to be said of it; None: nothing more."""
+        told = {key: value for key, value in (about | facts).items() if key not in facts or value}
+        self.write_expected()
+        if told != about:
+            write_whole(self.path / SUMMARY, json.dumps(told, indent=1) + "\n")
+        os.utime(self.path / SUMMARY)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that cannot begin, where it has nothing but Hydra's log."""
+        with suppress(OSError):
+            if [each.name for each in self.path.iterdir()] == [LOG]:
+                (self.path / LOG).unlink()
+            self.path.rmdir()  # only where it is empty
+
+    def leftovers(self) -> list[Path]:
+        """What a process that was killed may have left beside the files of a finished run."""
+        previous = [self.path / _previous(name) for name in records.FILES.values()]
+        return [
+            *unfinished(self.path),
+            *(path for path in (self.path / CHECKPOINTS, *previous) if path.exists()),
+            *abandoned(self.path.parent),
+        ]
+
+    def tidy(self) -> None:
+        """Remove them. A process that has no right to must not fail for that."""
+        self.check()
+        for left in self.leftovers():
+            _remove(left)
+
+    def write_expected(self) -> None:
+        """The published numbers that the study is compared with, beside its runs."""
+        if self.config.expected:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            numbers = OmegaConf.to_container(self.config.expected, resolve=True)
+            write_whole(self.path.parent / EXPECTED, json.dumps(numbers, indent=1) + "\n")
+
+    def open(self) -> None:
+        """Say that the run is under way; rows of an earlier try are not touched yet."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if self.hold is not None:
+            self.hold.cover()
+        self.check()
+        left_by_the_killed = (unfinished(each) for each in (self.path, self.path / CHECKPOINTS))
+        for left in (*chain(*left_by_the_killed), *abandoned(self.path.parent)):
+            left.unlink(missing_ok=True)
+        self._seconds_before = (0.0, 0.0)
+        self.about: dict[str, Any] = {
+            "study": str(self.config.study),
+            "benchmark": self.config.benchmark.name,
+            "strategy": self.config.strategy.name,
+            "seed": self.config.seed,
+            "hash": config_hash(self.config),
+            "status": "running",
+            "error": None,
+            "settings": settings(self.config),
+            "arguments": arguments(self.config),
+            "tuning": provenance(self.config),
+            **({"tuned_by": told} if (told := tuned_by(self.config)) else {}),
+            "test_data": test_data(self.config),
+            "versions": versions(),
+            "started": _now(),
+            **self.facts,
+        }
+        self._started, self._cpu_started = time.perf_counter(), time.process_time()
+        self.write_expected()
+        write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
+        self.tell()
+
+    def check(self) -> None:
+        """Raises RunLostError where the folder is no longer this process's."""
+        if self.hold is not None:
+            self.hold.check()
+
+    def begin(self) -> None:
+        """From the start: rows of an earlier try stay in records.previous.csv and the like until `finish`."""
+        self.check()
+        self._seconds_before = (0.0, 0.0)
+        if any(self.about.pop(name, None) for name in OF_GOING_ON):  # it could not go on after all
+            self.tell()
+        for name in records.FILES.values():
+            newest, previous = self.path / name, self.path / _previous(name)
+            if not newest.exists():
+                continue
+            if previous.exists() and previous.stat().st_size > newest.stat().st_size:  # the longest of them
+                newest.unlink()
+            else:
+                newest.replace(previous)
+
+    def go_on(self, sizes: Mapping[str, int], seconds: tuple[float, float], **facts: Any) -> None:
+        """With the rows that there were at a checkpoint: what came after them is computed again.
+
+        Args:
+            sizes: bytes of each file of rows.
+            seconds: wall and CPU, that the run had taken.
+            facts: for run.json.
+        """
+        self.check()
+        for name in records.FILES.values():
+            if name in sizes:
+                os.truncate(self.path / name, sizes[name])
+            else:
+                (self.path / name).unlink(missing_ok=True)
+        self._seconds_before = seconds
+        self.tell(**facts)
+
+    def drop_checkpoints(self) -> None:
+        self.check()
+        _remove(self.path / CHECKPOINTS)
+
+    def seconds(self) -> tuple[float, float]:
+        """Wall and CPU, of all tries since the beginning."""
+        wall, cpu = self._seconds_before
+        return (
+            wall + time.perf_counter() - self._started,
+            cpu + time.process_time() - self._cpu_started,
+        )
+
+    def tell(self, **facts: Any) -> None:
+        """Add to run.json."""
+        self.check()
+        self.about |= facts
+        write_whole(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
+
+    def append(self, *measured: Row) -> None:
+        """Rows of one kind, to the file of that kind."""
+        self.check()
+        if measured:
+            records.append(self.path / records.FILES[type(measured[0])], *measured)
+        for row in measured:
+            for listener in self.listeners:
+                listener(row)
+
+    def finish(self, *, share: float, **facts: Any) -> None:
+        """`share`: of the seconds since `open`, where several runs were trained at once."""
+        hashes = {name: size_and_hash[1] for name, size_and_hash in written_rows.on_disk(self.path).items()}
+        self.tell(status="finished", **facts, **self._seconds(share), files=hashes)
+        for name in records.FILES.values():
+            (self.path / _previous(name)).unlink(missing_ok=True)
+
+    def fail(self, error: BaseException, *, share: float) -> None:
+        """Say how the run ended: interrupted, where the process was told to stop, or failed."""
+        if is_interruption(error):
+            reason = "by Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
+            self.tell(status="interrupted", error=reason, **self._seconds(share))
+        else:
+            self.tell(status="failed", error=described(error), **self._seconds(share))
+
+    def _seconds(self, share: float) -> dict[str, Any]:
+        wall, cpu = self.seconds()
+        return {
+            "wall_seconds": round(wall * share, 3),
+            "cpu_seconds": round(cpu * share, 3),
+            "finished": _now(),
+        }
+
+
+def finished_since(about: Mapping[str, Any], since: float) -> bool:
+    """Whether the run of a run.json ended after a time, in seconds of the clock, and not in the future."""
+    try:
+        ended = datetime.fromisoformat(str(about.get("finished"))).timestamp()
+    except (ValueError, OverflowError):
+        return False
+    return since <= ended <= time.time() + CLOCKS_DIFFER
+
+
+def _remove(path: Path) -> None:
+    """A file or folder, as far as that is possible; of a link the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _previous(name: str) -> str:
+    """records.csv -> records.previous.csv"""
+    return name.replace(".", ".previous.", 1)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

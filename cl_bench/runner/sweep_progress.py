@@ -1,0 +1,142 @@
+"""One bar over a whole sweep, whoever runs its jobs."""
+
+import json
+import threading
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from cl_bench.config.sweep import jobs, values_of
+from cl_bench.evaluation.terminal import Bar
+from cl_bench.records.atomic import write_whole
+from cl_bench.records.protocol import TEST_LAST, num_tests
+
+POLL_SECONDS = 0.5
+# of the last sweep into a study's folder, beside its runs; analysis/missing_runs.py reads it
+PLAN, LEFT_OUT = "sweep.json", "left_out"
+
+
+class SweepProgress(Callback):
+    """Watches the run folders of a sweep: they alone tell how far jobs in other processes are.
+
+    `folder` is where this process's run, or all runs of its sweep, are written.
+
+    Hydra sends its callbacks to every worker, whoever launches it. The bar belongs to this process's terminal
+    and stays behind.
+    """
+
+    folder: Path | None = None
+    missing: tuple[Path, ...] = ()  # of the folder and those it lies in, what was not there before
+    at_work: "SweepProgress | None" = None  # where this process runs a sweep
+    _bar: Bar | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        SweepProgress.folder = None
+        with suppress(OmegaConfBaseException):  # a setting without a value: the run itself says so
+            self._note(Path(config.hydra.run.dir))
+
+    @staticmethod
+    def _note(folder: Path) -> None:
+        SweepProgress.folder = folder
+        SweepProgress.missing = tuple(each for each in (folder, *folder.parents) if not each.exists())
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        num_runs = count_jobs(config) * len(config.seeds or [config.seed])
+        folder = Path(config.hydra.sweep.dir)
+        self._note(folder)
+        write_plan(folder, config)
+        self.start(folder=folder, num_runs=num_runs, label=config.study)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        self.finish()
+
+    def start(self, *, folder: Path, num_runs: int, label: str) -> None:
+        """Show how far the runs in `folder` are from now on."""
+        SweepProgress.at_work = self
+        self._bar = Bar(total=num_runs, label=label, count="{n:.1f} of {total:.0f} runs")
+        if not self._bar.hidden:
+            self._stopped = threading.Event()
+            self._watch = threading.Thread(target=self._follow, args=(folder, time.time()), daemon=True)
+            self._watch.start()
+
+    def finish(self) -> None:
+        """Clear the bar."""
+        SweepProgress.at_work = None
+        if self._bar is None:
+            return
+        if not self._bar.hidden:
+            self._stopped.set()
+            self._watch.join()
+        self._bar.close()
+        self._bar = None
+
+    def _follow(self, sweep_folder: Path, since: float) -> None:
+        assert self._bar is not None
+        ended_before: dict[Path, bool] = {}
+        while not self._stopped.wait(POLL_SECONDS):
+            shares = {path: _share_done(path, since) for path in sweep_folder.glob("*/run.json")}
+            begun = {path: share for path, share in shares.items() if share is not None}
+            for path, share in begun.items():
+                if share == 1 and path not in ended_before:
+                    ended_before[path] = _ended_before(path, since)
+            note = "" if begun else "loading torch and Avalanche"
+            self._bar.show(sum(begun.values()), note, free=sum(ended_before.values()))
+            self._bar.refresh()
+
+
+def write_plan(folder: Path, config: DictConfig) -> None:
+    """What the sweep is going to run, so that a report can say what is missing."""
+    planned: dict[str, Any] = dict(choices(config))
+    if config.seeds is not None:
+        planned["seed"] = [str(seed) for seed in config.seeds]
+    planned.pop("seeds", None)
+    left_out = [each.where for each in jobs(config).left_out]
+    planned |= {LEFT_OUT: left_out} if left_out else {}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / PLAN, json.dumps(planned, indent=1) + "\n")
+
+
+def count_jobs(config: DictConfig) -> int:
+    """How many jobs the sweep has: its combinations, less those that are left out."""
+    return len(jobs(config).run)
+
+
+def choices(config: DictConfig) -> dict[str, list[str]]:
+    """The values that the sweep gives each setting of its command line and of its study."""
+    given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
+    found = values_of(GlobalHydra.instance().config_loader(), [*given, *config.hydra.overrides.task])
+    return {key.lstrip("+"): values for key, values in found.items()}
+
+
+def _ended_before(summary: Path, since: float) -> bool:
+    """Whether a run that the sweep has met was finished already."""
+    try:
+        return datetime.fromisoformat(json.loads(summary.read_text())["finished"]).timestamp() < since - 1
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _share_done(summary: Path, since: float) -> float | None:
+    """The share of a run that is done, 0 to 1; None for a run that this sweep has not touched."""
+    try:
+        if summary.stat().st_mtime < since - 1:
+            return None
+        about = json.loads(summary.read_text())
+        if about["status"] != "running":
+            return 1.0
+        num_tasks = about.get("num_tasks")
+        rows = (summary.parent / "records.csv").read_bytes().count(b"\n") - 1
+        test_last = about.get("settings", {}).get(TEST_LAST)
+        return max(rows, 0) / num_tests(num_tasks=num_tasks, test_last=test_last) if num_tasks else 0.0
+    except (OSError, ValueError, KeyError):
+        return 0.0 if summary.exists() else None

@@ -1,0 +1,141 @@
+"""A finished run, run again: does it come out the same?"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from cl_bench.config.checked import Checker, Problem
+from cl_bench.config.compose import flatten, plain, register
+from cl_bench.records.agreement import Compared, compare
+from cl_bench.records.atomic import read_json
+from cl_bench.records.text import one_line
+from cl_bench.runner.bounded import within_memory
+from cl_bench.runner.run import execute
+from cl_bench.runner.run_folder import RunFolder
+from cl_bench.runner.stored_config import StoredConfigError, stored_config
+from cl_bench.validation import check_seed, check_seeds
+
+TOGETHER = "trained_at_once_with_seeds"  # in run.json
+MOST_SEEDS = 1000  # that are trained at once
+MOST_SAID = 500  # letters of an error
+
+
+class Verified(NamedTuple):
+    """What came of running a run again."""
+
+    compared: list[Compared]
+    changed: list[str]  # versions and hardware that are not what they were, in words
+
+    @property
+    def agrees(self) -> bool:
+        return all(each.agrees for each in self.compared)
+
+
+def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Verified:
+    """Run a finished run again, from its stored configuration, in a temporary folder, and compare.
+
+    A seed that was trained at once with others is trained with them again. It takes as long as the run did,
+    and at most the memory that is free.
+
+    Raises:
+        ValueError: for a run that is not finished, or a configuration that cannot be run; and whatever a run
+            raises.
+    """
+    register()
+    about = _finished(run)
+    config = stored_config(run, trust=trust)
+    with tempfile.TemporaryDirectory(prefix="cl-bench-verify-") as place:
+        _again(config, about, place)
+        folder = _folder(run, config, about["seed"])
+        if folder.parent != Path(place, "verify"):
+            raise StoredConfigError(f"{run}: names must not lead out of a folder, got {folder.name!r}")
+        _check_settings(run, config)
+        try:
+            with within_memory():
+                execute(config, show_progress=show_progress)
+        except OmegaConfBaseException as error:
+            raise StoredConfigError(
+                f"a run is verified by a version of cl_bench that has its settings, got {run}, without "
+                f"{error.full_key}, of versions {about.get('versions')}"
+            ) from error
+        compared = compare(run, folder)
+        again = read_json(folder / "run.json")
+    changed = [
+        *_changes("version of", about.get("versions"), again["versions"]),
+        *_changes("hardware:", about.get("hardware"), again["hardware"]),
+    ]
+    return Verified(compared, changed)
+
+
+def _finished(run: Path) -> dict[str, Any]:
+    path = run / "run.json"
+    try:
+        about = read_json(path)
+        status, seed = about["status"], about["seed"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"verify needs the folder of a run, got {path}: {error!r}") from error
+    if status != "finished" or type(seed) is not int:
+        raise ValueError(f"verify needs a finished run, got {status=}, {seed=} in {path}"[:MOST_SAID])
+    together = about.get(TOGETHER)
+    try:
+        check_seed("seed", seed)
+        if together is not None:
+            check_seeds(together)
+            if len(together) > MOST_SEEDS or seed not in together:
+                raise ValueError(f"a run is one of at most {MOST_SEEDS} seeds that were trained at once")
+    except ValueError as error:
+        raise ValueError(f"verify needs a finished run, got {path}: {error}"[:MOST_SAID]) from error
+    return about
+
+
+def _check_settings(run: Path, config: DictConfig) -> None:
+    """The rules of `cl-bench run`, for settings that this version has: those of another may have none."""
+    try:
+        settings = plain(config)
+        broken = next((each for each in Checker().problems_of(settings) if _there(settings, each)), None)
+    except (TypeError, AttributeError, KeyError, OmegaConfBaseException) as error:
+        raise StoredConfigError(f"{run}: its settings must be those of a run, got {error!r}") from error
+    if broken is not None:
+        raise StoredConfigError(one_line(f"{run}: {broken.message}")[:MOST_SAID])
+
+
+def _there(settings: Mapping[str, Any], problem: Problem) -> bool:
+    names = flatten(dict(settings))
+    return all(
+        any(each == name or each.startswith(f"{name}.") for each in names) for name in problem.settings
+    )
+
+
+def _again(config: DictConfig, about: Mapping[str, Any], place: str) -> None:
+    """Set where and how the run is done again; not what it computes."""
+    together = about.get(TOGETHER)
+    with open_dict(config):
+        config.results_dir, config.study, config.resume = place, "verify", False
+        config.seed, config.seeds = about["seed"], together
+        config.training.stacked = bool(together)
+
+
+def _folder(run: Path, config: DictConfig, seed: int) -> Path:
+    """The folder of the seed's run. Raises StoredConfigError where the settings give it no name."""
+    alone = config.copy()
+    alone.seed, alone.seeds = seed, None
+    try:
+        return RunFolder(alone).path
+    except (TypeError, ValueError, OmegaConfBaseException) as error:
+        said = one_line(str(error).partition("\n")[0])[:MOST_SAID]
+        raise StoredConfigError(f"{run}: its settings must be those of a run, got {said}") from error
+
+
+def _changes(title: str, before: Any, now: Mapping[str, Any]) -> list[str]:
+    before = before if isinstance(before, dict) else {}
+    return [
+        one_line(f"{title} {name}: {before.get(name, 'not recorded')} then, {now.get(name, 'none')} now")[
+            :MOST_SAID
+        ]
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]

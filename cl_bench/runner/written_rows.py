@@ -1,0 +1,109 @@
+"""Whether the files of a run are those that it wrote: their sizes, hashes, and which tests they hold."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cl_bench import records
+from cl_bench.records.atomic import MOST, read_whole
+from cl_bench.records.protocol import TEST_LAST, tasks_tested
+from cl_bench.records.rows import Record, State
+
+CONFIG = "config.yaml"
+OF_ROWS = tuple(records.FILES.values())
+
+Sizes = dict[str, tuple[int, str]]  # of the files that a run has: bytes, and the SHA-256 of these bytes
+
+
+def on_disk(folder: Path, names: tuple[str, ...] = (*OF_ROWS, CONFIG)) -> Sizes:
+    """The bytes and hash of each of these files that is there."""
+    found = {}
+    for name in names:
+        if (folder / name).exists():
+            content = (folder / name).read_bytes()
+            found[name] = (len(content), hashlib.sha256(content).hexdigest())
+    return found
+
+
+def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
+    """Whether a finished run's files are as it left them. A run of before there were hashes must have its
+    tests.
+
+    Args:
+        about: run.json.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: where a file, or run.json, cannot be read.
+    """
+    hashes = about.get("files")
+    if hashes is not None:
+        if not isinstance(hashes, Mapping):
+            return False
+        known = {name: hashes[name] for name in (*OF_ROWS, CONFIG) if name in hashes}
+        if {name: _sha256(folder / name) for name in known} != known:
+            return False
+    found = records.read(folder / records.FILES[Record])
+    num_tasks = about["num_tasks"]
+    if num_tasks > len(found):  # each was tested at least once
+        return False
+    wanted = tests(num_tasks, num_tasks=num_tasks, test_last=about["settings"].get(TEST_LAST))
+    return {(row.after_task, row.on_task) for row in found} == set(wanted) and all(
+        row.seed == about["seed"] for row in found
+    )
+
+
+def tests(after_task: int, *, num_tasks: int, test_last: int | None) -> Iterator[tuple[int, int]]:
+    """(after_task, on_task) of all tests that a run makes before it trains on the next task."""
+    for after in range(after_task + 1):
+        for on in tasks_tested(after, num_tasks=num_tasks, test_last=test_last):
+            yield after, on
+
+
+def problem(
+    folder: Path, sizes: Mapping[str, tuple[int, str]], after_task: int, about: Mapping[str, Any]
+) -> str:
+    """Why the first bytes of a run's files are not what it had measured after a task; empty where they are.
+
+    Args:
+        sizes: of each file that there was then.
+        about: run.json.
+    """
+    for name, (size, sha256) in sizes.items():
+        try:
+            content = read_whole(folder / name)[:size]
+        except (OSError, ValueError) as error:
+            return f"{name} cannot be read: {error}"
+        if len(content) < size or not content.endswith(b"\n") or _hash(content) != sha256:
+            return f"{name} does not begin with the rows that there were"
+    try:
+        tests_there = _first(folder, sizes, Record)
+        states_there = _first(folder, sizes, State)
+    except (OSError, ValueError) as error:
+        return str(error)
+    wanted = tests(after_task, num_tasks=about["num_tasks"], test_last=about["settings"].get(TEST_LAST))
+    if {(row.after_task, row.on_task) for row in tests_there} != set(wanted):
+        return f"the rows in {records.FILES[Record]} are not those of {after_task} tasks"
+    if {row.after_task for row in states_there} != set(range(after_task + 1)):
+        return f"the rows in {records.FILES[State]} are not those of {after_task} tasks"
+    if any(row.seed != about["seed"] for row in (*tests_there, *states_there)):
+        return "its rows are of another seed"
+    return ""
+
+
+def _first(folder: Path, sizes: Mapping[str, tuple[int, str]], kind: Any) -> list[Any]:
+    """The rows of a kind within the sizes."""
+    name = records.FILES[kind]
+    if name not in sizes:
+        return []
+    found = records.read(folder / name, kind)
+    num_lines = read_whole(folder / name)[: sizes[name][0]].count(b"\n")
+    return found[: num_lines - 1]
+
+
+def _sha256(path: Path) -> str:
+    return _hash(read_whole(path, most=MOST))
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

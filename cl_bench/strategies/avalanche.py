@@ -1,0 +1,123 @@
+"""Any stock or third-party Avalanche strategy, by the path of its class."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from avalanche.core import BasePlugin
+from avalanche.models import MultiTaskModule
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.templates import BaseSGDTemplate, SupervisedTemplate
+from torch import Tensor, nn
+
+from cl_bench.learner.base import OPTIMIZERS
+from cl_bench.learner.devices import as_device
+from cl_bench.learner.seeds import Seeds
+from cl_bench.models import Network
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.validation import check_choice, check_count, check_positive
+
+
+class WithTaskLabels(MultiTaskModule):
+    """A network with several heads, as Avalanche calls one: with a task label for each example, or without
+    any (LwF does) for the outputs of all heads trained so far, by task.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, task_labels: int | Tensor | None) -> Any:
+        return self.forward_all_tasks(x) if task_labels is None else self.network(x, task_labels)
+
+    def forward_single_task(self, x: Tensor, task_label: int) -> Tensor:
+        return self.network(x, task_label)
+
+
+def stock(
+    *,
+    path: str,
+    settings: Mapping[str, Any],
+    model: nn.Module,
+    epochs: int,
+    iterations: int | None,
+    batch_size: int,
+    test_batch_size: int,
+    optimizer: str,
+    optimizer_state: str,
+    active_classes: str,
+    learning_rate: float,
+    schedule: str,
+    device: torch.device | str,
+    compile: bool,
+    precision: str,
+    seeds: Seeds,
+    plugins: Sequence[BasePlugin] = (),
+    evaluator: EvaluationPlugin | None = None,
+) -> SupervisedTemplate:
+    """The Avalanche strategy at `path` (say avalanche.training.EWC) with its own loop, loaders and
+    `settings`.
+
+    It draws from the global generator, which the run seeds; its evaluation is isolated from its training by
+    the experiment loop. The learning rate must be constant: Avalanche has plugins for schedules.
+
+    Raises:
+        ValueError: for a path that names no class, settings the class does not take, or what it cannot
+            do: a schedule, another precision, compilation, `iterations`, optimizer_state=kept,
+            active_classes=seen.
+    """
+    check_choice("optimizer", optimizer, OPTIMIZERS)
+    check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
+    check_positive(learning_rate=learning_rate)
+    if schedule != "constant":
+        raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
+    if compile or precision not in ("float32", "tf32"):
+        raise ValueError(
+            "compile must be false and precision float32 or tf32 for a stock Avalanche strategy, got "
+            f"{compile=}, {precision=}"
+        )
+    if iterations is not None or optimizer_state != "new" or active_classes != "all":
+        raise ValueError(
+            "for a stock Avalanche strategy iterations must be null, optimizer_state new, active_classes "
+            f"all, got {iterations=}, {optimizer_state=}, {active_classes=}"
+        )
+    if isinstance(model, StackedNetwork):
+        raise ValueError(
+            "a stock Avalanche strategy cannot train several seeds at once: set training.stacked=false, got "
+            f"{path=}"
+        )
+    cls = _load(path)
+    if isinstance(model, Network) and model.heads.num_heads > 1:
+        model = WithTaskLabels(model)
+    make = torch.optim.SGD if optimizer == "sgd" else torch.optim.Adam
+    try:
+        return cls(
+            model=model,
+            optimizer=make(model.parameters(), lr=learning_rate),
+            criterion=nn.CrossEntropyLoss(),
+            train_mb_size=batch_size,
+            train_epochs=epochs,
+            eval_mb_size=test_batch_size,
+            device=as_device(device),
+            plugins=list(plugins),
+            evaluator=evaluator or EvaluationPlugin(),
+            **settings,
+        )
+    except TypeError as error:
+        raise ValueError(f"{path} does not take strategy.settings={dict(settings)}: {error}") from error
+
+
+def _load(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"strategy.path must name an Avalanche strategy class, got {path=}: {error}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, BaseSGDTemplate)):
+        raise ValueError(
+            f"strategy.path must name an Avalanche strategy class, got {path=}, which is {found!r}"
+        )
+    return found

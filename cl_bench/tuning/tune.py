@@ -1,0 +1,133 @@
+"""The search for one strategy on one benchmark: its trials, its table, its file."""
+
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from omegaconf import DictConfig
+
+from cl_bench.config.checked import Checker, SettingError, checked
+from cl_bench.config.compose import compose, flatten, plain
+from cl_bench.config.sweep import has, no_setting, with_overrides
+from cl_bench.config.tuned import provenance
+from cl_bench.records.identity import is_incidental
+from cl_bench.tuning.document import settings_of, write_tuned
+from cl_bench.tuning.search import Score, best, search
+from cl_bench.tuning.search_files import space_of
+from cl_bench.tuning.space import Dimension, Trial, draw_trials
+from cl_bench.tuning.tuning_streams import tuning_seeds
+
+OURS = "tune."  # prefix of the search's own settings, conf/tune.yaml
+PAIRS = ("strategy", "benchmark")  # each choice of the one with each of the other is a search of its own
+
+
+class Request(NamedTuple):
+    """A command line, taken apart."""
+
+    command: str
+    pairs: dict[str, list[str]]  # strategy, benchmark -> choices; empty where it is not given
+    fixed: list[str]  # overrides of every run
+    dimensions: dict[str, Dimension | None]  # dotted key -> what is searched; None: a fixed value
+    tune: DictConfig  # conf/tune.yaml as set
+
+
+def check(strategy: str, *, overrides: list[str], request: Request) -> None:
+    """Check the settings of every trial of a search.
+
+    Raises:
+        SettingError: for the first setting that is wrong.
+    """
+    config = checked(compose(overrides))
+    space = space_of(strategy, overrides, request.dimensions)
+    _, trials = draw_trials(space, num_trials=request.tune.trials, seed=request.tune.sampler_seed)
+    checker = Checker()
+    for setting in trials[0]:
+        if not setting.key.startswith("+") and not has(config, setting.key):
+            raise SettingError(no_setting(config, setting.override, checker))
+    for trial in trials:
+        for problem in checker.problems(with_overrides(config, [setting.override for setting in trial])):
+            raise SettingError(problem.message)
+
+
+def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
+    """One search, of one strategy on one benchmark; writes its YAML and returns what to show of it."""
+    tune = request.tune
+    reported = compose(overrides)
+    space = space_of(strategy, overrides, request.dimensions)
+    how, trials = draw_trials(space, num_trials=tune.trials, seed=tune.sampler_seed)
+    unseeded = [
+        *overrides,
+        f"study=tuning/{hidden(reported.tuning.pair)}",
+        "training.test_on=validation",
+        f"benchmark.validation_share={tune.validation_share}",
+        *(["benchmark.class_order=seeded"] if "class_order" in reported.benchmark else []),
+    ]
+    tuning = compose([*unseeded, *(setting.override for setting in trials[0])])
+    settings = flatten(plain(tuning))  # a setting that is missing is an error before anything is done
+    found = tuning_seeds(
+        tuning=tuning,
+        reported=reported,
+        num_seeds=tune.num_seeds,
+        first_seed=tune.first_seed,
+        num_reported=tune.num_reported,
+    )
+    for seed, shared in found.passed_over.items():
+        print(f"tuning seed {seed} is passed over: a reported stream has its {shared}", file=sys.stderr)
+    seeds = ",".join(map(str, found.streams))
+    scores = search(
+        trials,
+        overrides=[*unseeded, f"seeds=[{seeds}]"],
+        num_seeds=len(found.streams),
+        label=f"tuning {reported.tuning.pair}",
+    )
+    chosen = best(scores)
+    if chosen is None:
+        raise ValueError(
+            f"a search needs a trial that does not fail, got {len(trials)} with {scores[0].error}"
+        )
+    told_elsewhere = {"seed", *settings_of(trials[0])}
+    about = {
+        "command": request.command,
+        "pair": reported.tuning.pair,
+        "search": how,
+        "budget": tune.trials,
+        "sampler_seed": tune.sampler_seed,
+        "space": {each.key: each.text for each in space},
+        "data_source": found.data_source,
+        "streams": found.streams,
+        "passed_over": found.passed_over,
+        "reported_seeds": f"0 to {tune.num_reported - 1}",
+        "based_on": provenance(reported),
+        "settings": {
+            key: value
+            for key, value in settings.items()
+            if key not in told_elsewhere and not is_incidental(key)
+        },
+    }
+    folder = Path(tune.folder or reported.results_dir)
+    path = folder / "tuning" / f"{reported.tuning.pair}.yaml"
+    write_tuned(path, trials=trials, scores=scores, chosen=chosen, about=about)
+    take_up = f"cl-bench run --config-dir {shlex.quote(str(folder))} {shlex.join(overrides)}"
+    return f"{table(trials, scores, chosen)}\n\n{path}\ntake it up: {take_up}\n"
+
+
+def hidden(pair: str) -> str:
+    """The folder of a search's runs: no report on the folders above it takes them for results."""
+    benchmark, _, strategy = pair.rpartition("/")
+    return f"{benchmark}/.{strategy}"
+
+
+def table(trials: Sequence[Trial], scores: Sequence[Score], chosen: int) -> str:
+    """A line a trial, the best first, those that failed last."""
+    failed_last = [math.inf if score.accuracy is None else -score.accuracy for score in scores]
+    order = sorted(range(len(trials)), key=failed_last.__getitem__)
+    lines = []
+    for index in order:
+        score = scores[index]
+        told = score.error.partition(";")[0] if score.accuracy is None else f"{score.accuracy:.1%}"
+        settings = " ".join(f"{key}={value}" for key, value in settings_of(trials[index]).items())
+        lines.append(f"{'*' if index == chosen else ' '} {settings}  {told}")
+    return "\n".join(lines)

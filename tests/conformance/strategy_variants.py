@@ -1,0 +1,31 @@
+"""Every strategy in conf/strategy, and settings of them that take other paths: name -> choice, overrides."""
+
+from cl_bench.config.choices import choices
+
+# settings that take another path through the code than the defaults do
+VARIANTS = {
+    "bimu_samples": ("bimu", "strategy.num_samples=2", "strategy.num_test_samples=0"),
+    "bayesbinn_momentum": ("bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
+    "der_compute_matched": ("der_plus_plus", "strategy.compute_matched=true"),
+    "ewc_online_sampled": ("ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
+    "function_prior_random": ("function_prior", "strategy.selection=random"),
+    "gdumb_epoch_of_task": ("gdumb", "strategy.epoch=task", "strategy.buffer=reservoir"),
+    "joint_without_restart": ("joint", "strategy.restart=false"),
+    "replay_class_balanced": ("replay", "strategy.buffer=class_balanced"),
+    "mesu_samples": ("mesu", "strategy.num_samples=2", "strategy.clip=null"),
+    "lwf_by_task": ("lwf", "strategy.weighting=by_task"),
+    "online_laplace_diagonal": ("online_laplace", "strategy.structure=diagonal"),
+    "online_laplace_merged": ("online_laplace", "strategy.memory=merged"),
+    "vcl_coreset": ("vcl", "strategy.coreset=k_center"),
+    "vcl_restart": ("vcl", "strategy.restart=true"),
+}
+# no momentum, which Avalanche carries from task to task: it moves heads that have no gradient
+SGD = ("training.optimizer=sgd", "training.learning_rate=0.1")
+AVALANCHES = {
+    "avalanche": ("avalanche", *SGD),
+    "avalanche_replay": (
+        *("avalanche", "strategy.path=avalanche.training.Replay"),
+        *("+strategy.settings.mem_size=20", *SGD),
+    ),
+}
+SUBJECTS = {name: (name,) for name in choices("strategy")} | VARIANTS | AVALANCHES

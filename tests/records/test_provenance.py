@@ -1,0 +1,114 @@
+"""What differs between the code and data of two runs, in words."""
+
+import pytest
+
+from cl_bench.analysis.labels import with_methods
+from cl_bench.records.provenance import differences, tells
+from cl_bench.records.rows import Record
+from cl_bench.records.runs import Run
+
+OURS = {"version": "0.1.0", "commit": "0123abcd", "dirty": False, "tree": "t", "source": "s", "compiled": "c"}
+CODE = {"python": "3.11", "cl_bench": OURS, "outside": {"mine": {"source": "1", "compiled": "2"}}}
+ABOUT = {"code": CODE, "data": {"train": "a", "test": "b"}}
+
+
+def changed(**parts):
+    code = {**CODE, **{key: value for key, value in parts.items() if key in CODE}}
+    return {"code": code, "data": parts.get("data", ABOUT["data"])}
+
+
+def ours(**parts):
+    return changed(cl_bench={**OURS, **parts})
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (ABOUT, []),
+        ({}, []),  # a run from before there were fingerprints
+        (changed(data={"train": "a", "test": None}), []),  # tuned without test images
+        (changed(data={"train": "x", "test": "b"}), ["the train images or labels are others"]),
+        (changed(data={"train": "a", "test": "x"}), ["the test images or labels are others"]),
+        (changed(outside={"mine": {"source": "9", "compiled": "2"}}), []),  # a comment
+        (changed(outside={"mine": {"source": "9", "compiled": "9"}}), ["the module mine has changed"]),
+        (changed(outside={}), ["the module mine is gone"]),
+        (changed(outside={**CODE["outside"], "new": {"source": "1"}}), ["the module new is new"]),
+        (ours(tree="x", source="x"), []),
+        (ours(tree="x", compiled="x"), []),
+        (ours(tree="x", source="x", compiled="x", commit="ffff", dirty=True, version="0.2.0"),
+         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.2.0 (commit ffff, changed) now"]),
+        (changed(python="3.12", outside={"mine": {"source": "9", "compiled": "2"}}),
+         ["the module mine has changed"]),
+        (changed(python="3.12"), []),
+    ],
+)  # fmt: skip
+def test_what_differs_is_said(other, expected):
+    assert differences(ABOUT, other) == expected
+
+
+def test_what_was_kept_on_request_counts_as_the_same():
+    now = changed(outside={"mine": {"source": "9", "compiled": "9"}})
+    assert differences({**ABOUT, "kept": now}, now) == []
+    assert differences(now, {**ABOUT, "kept": now}) == []
+
+
+def test_odd_things_in_a_run_json_are_no_fingerprints():
+    for odd in (
+        None,
+        3,
+        "x",
+        [],
+        {"code": 1, "data": 2},
+        {"code": {"cl_bench": 3, "outside": []}, "data": {}},
+    ):
+        about = odd if isinstance(odd, dict) else {"code": odd, "data": odd}
+        assert differences(about, ABOUT) == [] or isinstance(odd, dict)
+        assert not tells(about)
+
+
+def run(path, seed, about, **more):
+    tests = (Record(seed, 1, 1, 0.5, 1.0, 10),)
+    return Run(
+        path / f"a-run-s{seed}-0123abcd",
+        *("study", "digits", "ewc", seed),
+        **{"status": "finished", "num_tasks": 1, "records": tests, "about": about, **more},
+    )
+
+
+def test_runs_of_other_code_are_no_seeds_of_one_method(tmp_path):
+    old = {**ABOUT, "finished": "2026-01-01"}
+    new = {**changed(outside={"mine": {"source": "9", "compiled": "9"}}), "finished": "2026-02-01"}
+    found, _ = with_methods([run(tmp_path, 0, old), run(tmp_path, 1, new), run(tmp_path, 2, new)])
+    assert [each.method for each in found] == ["ewc (other code)", "ewc", "ewc"]
+    assert [each.other for each in found] == ["the module mine has changed", "", ""]
+
+
+def test_runs_of_other_data_and_of_two_other_codes_have_names_of_their_own(tmp_path):
+    def at(month, **parts):
+        return {**changed(**parts), "finished": f"2026-{month:02}-01"}
+
+    abouts = [
+        at(1, data={"train": "x", "test": "b"}),
+        at(2, outside={"mine": {"source": "8", "compiled": "8"}}),
+        at(3, outside={"mine": {"source": "9", "compiled": "9"}}),
+        at(4),
+    ]
+    found, _ = with_methods([run(tmp_path, seed, about) for seed, about in enumerate(abouts)])
+    assert [each.method for each in found] == [
+        "ewc (other data 3)",
+        "ewc (other code 2)",
+        "ewc (other code)",
+        "ewc",
+    ]
+
+
+def test_a_run_marked_as_stale_is_so_even_alone(tmp_path):
+    found, _ = with_methods([run(tmp_path, 0, {**ABOUT, "stale": ["the module mine has changed"]})])
+    assert [each.method for each in found] == ["ewc (other code)"]
+    found, _ = with_methods([run(tmp_path, 0, {**ABOUT, "stale": ["the test images or labels are others"]})])
+    assert [each.method for each in found] == ["ewc (other data)"]
+
+
+def test_runs_from_before_fingerprints_are_seeds_of_one_method(tmp_path):
+    found, _ = with_methods([run(tmp_path, 0, {}), run(tmp_path, 1, {}), run(tmp_path, 2, ABOUT)])
+    assert {each.method for each in found} == {"ewc"}
