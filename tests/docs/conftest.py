@@ -63,7 +63,7 @@ def workplace(tmp_path, monkeypatch, few_results):
 
 def _installed(name: str, kind: str, into: Path) -> Path:
     """The folder of a package of `cl-bench new`, with what an installation would leave there."""
-    from cl_bench.new.package import write
+    from cl_bench.cli.package import write
 
     package = write(name, kind=kind, into=into)
     information = package / f"{name}-0.1.0.dist-info"

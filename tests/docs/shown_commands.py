@@ -27,7 +27,7 @@ NOT_EXECUTED = {
     "python": "python -m pytest: the tests of a generated package are run by tests/new; "
     "python -m gpu: by tests/gpu",
     "data": "reads MNIST or CIFAR, or takes hours: every job of the sweep is composed",
-    "cluster": "sends jobs to a cluster: each one is composed; tests/running has the launchers",
+    "cluster": "sends jobs to a cluster: each one is composed; tests/runner has the launchers",
     "all": "sweeps every strategy: each one is composed; tests/new runs such a sweep",
 }
 MADE_UP = ("stripes",)  # data sets that a page makes up
@@ -115,7 +115,7 @@ def _run(arguments: list[str]) -> tuple[str, Callable[[], None]]:
 
 def _few(argument: str) -> str:
     """One seed, and two of a part of it; jobs in this process, since a worker takes seconds to import
-    Avalanche (tests/running has launchers).
+    Avalanche (tests/runner has launchers).
     """
     key, _, value = argument.partition("=")
     if key == "hydra/launcher":
