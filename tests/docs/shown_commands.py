@@ -149,7 +149,7 @@ def _tune(arguments: list[str]) -> tuple[str, Callable[[], None]]:
         return "", lambda: _answers(["tune", *arguments])
     if any(word.startswith("benchmark=") and "digits" not in word for word in arguments):
         from cl_bench.tuning.search_files import space_of
-        from cl_bench.tuning.tune import read
+        from cl_bench.cli.tune import read
 
         def look() -> None:
             request = read(arguments)
