@@ -148,8 +148,8 @@ def _tune(arguments: list[str]) -> tuple[str, Callable[[], None]]:
     if "--help" in arguments:
         return "", lambda: _answers(["tune", *arguments])
     if any(word.startswith("benchmark=") and "digits" not in word for word in arguments):
-        from cl_bench.tuning.search_files import space_of
         from cl_bench.cli.tune import read
+        from cl_bench.tuning.search_files import space_of
 
         def look() -> None:
             request = read(arguments)
