@@ -34,8 +34,8 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
 
     Left out are `without`, its `name`, which is for people, and what says which settings came later.
 
-    Raises whatever the target raises, without Hydra's wrapping; ValueError for a target or a setting that is
-    not there.
+    Raises whatever the target raises, without Hydra's wrapping. Raises ValueError for a target or a setting
+    that does not exist.
     """
     resolved = OmegaConf.to_container(node, resolve=True)
     assert isinstance(resolved, dict)
@@ -51,19 +51,20 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
 
 
 def device_of(name: str) -> torch.device:
-    """What training.device means here, see `device_named`."""
+    """Return the device that training.device means here, see `device_named`."""
     return device_named(name, setting="training.device")
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
-    """The stream, and in words what its data were read from."""
+    """Build the stream, and say in words what its data were read from."""
     data = build_data(config)
     return stream_of(config, data, seeds), data.source
 
 
 def build_data(config: DictConfig) -> ImageData:
-    """The data set, converted and checked, without test images where none are to be read: whatever its
-    builder does, nothing that comes after can see one.
+    """Build the data set, converted and checked, without test images where none may be read.
+
+    Whatever its builder does, nothing that comes after can see a test image then.
 
     Raises:
         DataError: where what the builder returns is no data set, or can be read in more than one way.
@@ -73,7 +74,7 @@ def build_data(config: DictConfig) -> ImageData:
 
 
 def stream_of(config: DictConfig, data: ImageData, seeds: Seeds) -> TaskStream:
-    """The stream of these data, with their notes.
+    """Build the stream of these data, with their notes.
 
     Raises:
         ValueError: where its builder returns no stream, or one that cannot be trained or tested on.
@@ -111,7 +112,7 @@ def _has_heads(strategy: Any) -> bool:
 
 
 def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
-    """The model at its seeded start."""
+    """Build the model at its seeded start."""
     with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
         torch.default_generator.manual_seed(seeds["init"])
         return build(
@@ -129,7 +130,7 @@ def build_strategy(
     *,
     device: torch.device | None = None,
 ) -> SupervisedTemplate:
-    """The strategy around its model; around a stack of models for several seeds and a stacked stream.
+    """Build the strategy around its model; for several seeds, around a stack of models and a stacked stream.
 
     Args:
         device: in place of training.device: one that no run has.
@@ -152,7 +153,7 @@ def build_strategy(
 
 
 def _evaluator(config: DictConfig) -> EvaluationPlugin | None:
-    """Avalanche's own metrics, for whoever added loggers."""
+    """Return Avalanche's own metrics, for users who added loggers."""
     if not config.loggers:
         return None
     return EvaluationPlugin(

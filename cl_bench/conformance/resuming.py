@@ -1,4 +1,4 @@
-"""Does it go on where it was stopped?"""
+"""Does it continue where it was stopped?"""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ ORDINALS = ("first", "second", "third")
 
 
 class StoppedError(Exception):
-    """In the midst of a run."""
+    """A run was stopped before its end."""
 
 
 class Stop(NamedTuple):
@@ -84,7 +84,7 @@ def _stops(num_steps: int) -> list[Stop]:
 
 
 def _relay(subject: Subject, stops: Sequence[Stop]) -> Part:
-    """One run that is stopped everywhere, and goes on each time with a new strategy."""
+    """Do one run that is stopped everywhere, and continues each time with a new strategy."""
     rows, start = list[tuple[str, ...]](), Start()
     for number, stop in enumerate((*stops, None)):
         part = _part(subject, start, stop, generators=number)
@@ -115,10 +115,10 @@ def _run(subject: Subject) -> Run:
 
 
 def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int = 0) -> Part:
-    """A run from there to a stop, or to its end.
+    """Run from there to a stop, or to the end.
 
     Args:
-        generators: seed of the global ones; where they stand must not matter to what goes on.
+        generators: seed of the global ones; where they stand must not matter to what continues.
     """
     run, found = _run(subject), list[Record | State]()
     strategy = run.strategy
@@ -146,12 +146,12 @@ def _measured(run: Run, start: Start | None) -> Iterator[list[Row]]:
 
 
 def _row(found: Record | State) -> tuple[str, ...]:
-    """A record or a state, without seconds; nan equals nan."""
+    """Return a record or a state as texts, without seconds; nan equals nan."""
     return tuple(map(repr, found._replace(training_seconds=0.0) if isinstance(found, State) else found))
 
 
 def _through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
-    """As it comes back, plain values alone."""
+    """Return the state as it comes back from a file, plain values alone."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
