@@ -1,21 +1,18 @@
 """What the page says -> HTML. Everything that comes from a configuration is escaped by the template."""
 
-from collections.abc import Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from cl_bench.report.embedded_figures import Figure
 from cl_bench.report.page import Contents
 from cl_bench.report.plotly_script import packed_plotly, page_script, security_policy
 
 
-def html(contents: Contents, *, figures: Sequence[Figure]) -> str:
+def html(contents: Contents) -> str:
     """One file; Plotly's script is in it where there are curves to choose from."""
     has_curves = any(group.curves for group in contents.groups)
     return _template().render(
         page=contents,
-        figures=figures,
         policy=security_policy(),
         script=page_script(),
         plotly=packed_plotly() if has_curves else "",
