@@ -4,7 +4,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from cl_bench.report.page import Contents
+from cl_bench.report.page import MOST_SENTENCES, Contents
 from cl_bench.report.plotly_script import packed_plotly, page_script, security_policy
 
 
@@ -13,6 +13,7 @@ def html(contents: Contents) -> str:
     has_curves = any(group.curves for group in contents.groups)
     return _template().render(
         page=contents,
+        most_sentences=MOST_SENTENCES,
         policy=security_policy(),
         script=page_script(),
         plotly=packed_plotly() if has_curves else "",
@@ -40,4 +41,6 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["removeprefix"] = str.removeprefix
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment.get_template("page.html")

@@ -163,7 +163,7 @@ def _hover(said: str) -> str:
 def _layout(num_tasks: int) -> dict[str, Any]:
     axis = {"zeroline": False, "fixedrange": True}  # a finger scrolls the page
     return {
-        "height": 300,
+        "height": 270,
         "margin": {"l": 52, "r": 12, "t": 8, "b": 40},
         "showlegend": False,
         "hovermode": "closest",

@@ -60,10 +60,12 @@ class Block(NamedTuple):
 class Shown(NamedTuple):
     """A figure with its words."""
 
-    kind: str  # as a heading
     caption: str
     alt: str
     figure: Figure
+
+
+Folded = dict[str, list[Shown]]  # kind -> its figures
 
 
 class Group(NamedTuple):
@@ -75,7 +77,7 @@ class Group(NamedTuple):
     summary: Table | None
     curves: Any  # interactive_curves.Curves, or None where nothing was recorded
     statements: list[Block]
-    figures: list[Shown]
+    figures: Folded
     settings: list[Table]
     runs: Table
     runs_note: str
@@ -91,6 +93,7 @@ class Entry(NamedTuple):
 class Published(NamedTuple):
     """A study beside published numbers."""
 
+    title: str
     verdicts: str
     table: Table
     remarks: list[str]
@@ -105,11 +108,15 @@ class Contents(NamedTuple):
     studies: list[Entry]
     groups: list[Group]
     statements: list[Block]  # on more than one study and benchmark; so are the figures
-    figures: list[Shown]
+    figures: Folded
     published: list[Published]
     environments: list[Table]
     metrics: list[Metric]
     choices: list[Choice]
+
+    def by_name(self) -> dict[str, Metric]:
+        """The metrics by the keys of columns."""
+        return {metric.name: metric for metric in self.metrics}
 
 
 def contents(analysed: Analysed, runs: pd.DataFrame, *, figures: Sequence[Figure]) -> Contents:
@@ -144,7 +151,7 @@ def contents(analysed: Analysed, runs: pd.DataFrame, *, figures: Sequence[Figure
         studies=_entries(names, groups),
         groups=groups,
         statements=[block for blocks in said.values() for block in blocks],
-        figures=[_shown(figure, analysed.summary) for each in drawn.values() for figure in each],
+        figures=_folded([figure for each in drawn.values() for figure in each], analysed.summary),
         published=_published(analysed.compared),
         environments=_environments(analysed.found),
         metrics=metrics,
@@ -184,15 +191,20 @@ def _group(
         summary=table if len(rows) else None,
         curves=curves,
         statements=statements,
-        figures=[_shown(figure, rows.head(MOST_METHODS)) for figure in figures],
+        figures=_folded(figures, rows.head(MOST_METHODS)),
         settings=settings_tables(mine, where=title),
         runs=table_of_runs,
         runs_note=note,
     )
 
 
-def _shown(figure: Figure, rows: pd.DataFrame) -> Shown:
-    return Shown(title_of(figure.kind), caption(figure.kind, rows), alternative(figure.kind), figure)
+def _folded(figures: Sequence[Figure], rows: pd.DataFrame) -> Folded:
+    """The figures of methods that have these rows of the summary, under their kinds."""
+    found: Folded = {}
+    for figure in figures:
+        shown = Shown(caption(figure.kind, rows), alternative(figure.kind), figure)
+        found.setdefault(title_of(figure.kind), []).append(shown)
+    return found
 
 
 def _by_group(
@@ -245,6 +257,7 @@ def _entries(names: Sequence[tuple[str, str]], groups: Sequence[Group]) -> list[
 def _published(compared: pd.DataFrame) -> list[Published]:
     return [
         Published(
+            str(study),
             ", ".join(f"{number} {verdict}" for verdict, number in Counter(rows["verdict"]).items()),
             plain_table(columns_of(rows), caption=f"{study}: published, and here (percent)"),
             remarks(rows),

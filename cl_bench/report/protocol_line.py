@@ -1,16 +1,18 @@
 """How the runs of a table were made: in one line, and each part of it by method."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cl_bench.analysis.labels import shown
 from cl_bench.analysis.looks import natural_order
-from cl_bench.analysis.tuning import DEFAULTS, NOT_RECORDED, tuning_of
+from cl_bench.analysis.tuning import DEFAULTS, NOT_RECORDED, Tuning, tuning_of
 from cl_bench.records.runs import Run
 from cl_bench.records.text import counted, shortened
 
-LONGEST = 60  # letters of one value in the line
+LONGEST = 60  # letters of one value
+MOST_OR = 20  # letters of two values in the line
 MOST_SEEDS = 20  # that are listed
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
@@ -40,13 +42,14 @@ def protocol(runs: Sequence[Run]) -> Protocol:
         by_method.setdefault(run.method, []).append(run)
     facts = [_fact(name, told, by_method) for name, told in _TOLD.items()]
     facts += [_seeds(by_method), _tuning(by_method)]
-    facts = [fact for fact in facts if fact.line]
-    return Protocol(" · ".join(fact.line for fact in facts), facts)
+    line = " · ".join(fact.line for fact in facts if fact.line)
+    return Protocol(line, [fact for fact in facts if fact.values])
 
 
 def _fact(name: str, told: Callable[[Run], str], by_method: Mapping[str, Sequence[Run]]) -> Fact:
     values = _by_value({method: told(runs[0]) for method, runs in by_method.items()})
-    return Fact(name, _together([value for value, _ in values], name), values)
+    found = [value for value, _ in values]
+    return Fact(name, "" if found == [_USUAL.get(name)] else _together(found, name), values)
 
 
 def _by_value(told: Mapping[str, str]) -> list[tuple[str, list[str]]]:
@@ -66,7 +69,8 @@ def _together(values: Sequence[str], name: str) -> str:
     if all(len(each) == 1 for each in numbers) and len({_NUMBER.sub("", value) for value in values}) == 1:
         least, most = (f(map(float, (each for (each,) in numbers))) for f in (min, max))
         return _NUMBER.sub(f"{least:g} to {most:g}", values[0])
-    return " or ".join(values) if len(values) == 2 else f"{len(values)} kinds of {name}"
+    short = " or ".join(values)
+    return short if len(values) == 2 and len(short) < MOST_OR else f"{len(values)} {name}s"
 
 
 def _setting(run: Run, key: str) -> str:
@@ -103,32 +107,28 @@ def _batches(run: Run) -> str:
     return f"batch {size}" if size else ""
 
 
-def _learning_rate(run: Run) -> str:
+def _optimizer(run: Run) -> str:
     rate = _setting(run, "training.learning_rate")
-    return f"lr {rate}" if rate else ""
-
-
-def _schedule(run: Run) -> str:
-    schedule = _setting(run, "training.schedule")
-    return "" if schedule == "constant" else schedule
+    return " ".join([_setting(run, "training.optimizer"), *([f"lr {rate}"] if rate else [])]).strip()
 
 
 def _scored_on(run: Run) -> str:
-    return "scored on validation images" if _setting(run, "training.test_on") == "validation" else ""
+    told = _setting(run, "training.test_on")
+    return f"scored on {told} images" if told else ""
 
 
 _TOLD: dict[str, Callable[[Run], str]] = {
-    "data": lambda run: _setting(run, "benchmark.dataset.name"),
+    "data set": lambda run: _setting(run, "benchmark.dataset.name"),
     "scenario": _scenario,
-    "tasks": _tasks,
+    "stream": _tasks,
     "network": _network,
-    "training": _steps,
-    "batches": _batches,
-    "optimizer": lambda run: _setting(run, "training.optimizer"),
-    "learning rate": _learning_rate,
-    "schedule": _schedule,
-    "scores": _scored_on,
+    "length": _steps,
+    "batch size": _batches,
+    "optimizer": _optimizer,
+    "schedule": lambda run: _setting(run, "training.schedule"),
+    "test": _scored_on,
 }
+_USUAL = {"schedule": "constant", "test": "scored on test images"}  # what is not worth a word in the line
 
 
 def _seeds(by_method: Mapping[str, Sequence[Run]]) -> Fact:
@@ -150,23 +150,25 @@ def _listed(seeds: Sequence[int]) -> str:
 
 def _tuning(by_method: Mapping[str, Sequence[Run]]) -> Fact:
     """How many methods were tuned and how; where run.json has it, on which streams."""
-    short, long = {}, {}
-    for method, runs in by_method.items():
-        tuning, note = tuning_of(runs[0].about)
-        how = note.partition("; ")[0].partition(": ")[2]
-        short[method] = tuning + (f" ({how})" if how else "") if tuning != NOT_RECORDED else "?"
-        long[method] = tuning + (f" ({note}{_streams(runs[0].about)})" if note else "")
-    groups: dict[str, int] = {}
-    for told in sorted(short.values(), key=lambda told: (told == DEFAULTS, told)):
-        groups[told] = groups.get(told, 0) + 1
-    if set(groups) == {"?"}:
-        line = f"tuning {NOT_RECORDED}"
-    elif len(groups) == 1:
-        line = next(iter(groups))
+    told = {method: tuning_of(runs[0].about) for method, runs in by_method.items()}
+    values = {
+        method: each.tuning + (f" ({each.tuning_note}{_streams(by_method[method][0].about)})" if each.tuning_note else "")
+        for method, each in told.items()
+    }
+    numbers = Counter(_in_short(each) for each in told.values())
+    if len(numbers) == 1:
+        line = next(iter(numbers))
+        line = f"tuning {NOT_RECORDED}" if line == NOT_RECORDED else f"all {line}"
     else:
-        parts = [f"{number} {'tuning ' + NOT_RECORDED if told == '?' else told}" for told, number in groups.items()]
-        line = f"of {len(short)} methods {', '.join(parts)}"
-    return Fact("tuning", line, _by_value(long))
+        ordered = sorted(numbers.items(), key=lambda item: (item[0] in (DEFAULTS, NOT_RECORDED), item[0]))
+        line = ", ".join(f"{number} {how}" for how, number in ordered)
+    return Fact("tuning", line if told else "", _by_value(values))
+
+
+def _in_short(told: Tuning) -> str:
+    """The kind, and how it was searched where that is recorded: `tuned (random, 16 trials)`."""
+    how = told.tuning_note.partition("; ")[0].partition(": ")[2]
+    return told.tuning + (f" ({how})" if how and not how.endswith(NOT_RECORDED) else "")
 
 
 def _streams(about: Mapping[str, Any]) -> str:
