@@ -18,6 +18,7 @@ from cl_bench.learner.devices import device_named
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.records.identity import LATER_KEY
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -29,14 +30,17 @@ with deferred():  # half of what it imports is of use to few runs
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
-    """Call the node's `_target_` with its settings, less `without` and its `name`, which is for people.
+    """Call the node's `_target_` with its settings.
+
+    Left out are `without`, its `name`, which is for people, and what says which settings came later.
 
     Raises whatever the target raises, without Hydra's wrapping. Raises ValueError for a target or a setting
     that does not exist.
     """
     resolved = OmegaConf.to_container(node, resolve=True)
     assert isinstance(resolved, dict)
-    settings = {str(key): value for key, value in resolved.items() if key not in ("name", *without)}
+    left_out = {"name", LATER_KEY, *without}
+    settings = {str(key): value for key, value in resolved.items() if key not in left_out}
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:
@@ -135,7 +139,8 @@ def build_strategy(
         model = build_model(config, stream, seeds)
     else:
         model = StackedNetwork([build_model(config, stream, each) for each in seeds])
-    learner = {key: value for key, value in config.training.items() if key not in NOT_THE_STRATEGYS}
+    not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
+    learner = {key: value for key, value in config.training.items() if key not in not_its}
     learner["device"] = device or device_of(config.training.device)
     return build(
         config.strategy,

@@ -15,6 +15,7 @@ from cl_bench.config.compose import plain
 from cl_bench.config.rules import Rule, Setting, rules_of
 from cl_bench.config.signatures import Signature, fits, signature_of, type_in_words
 from cl_bench.config.sources import NotThereError
+from cl_bench.records.identity import LATER_KEY
 from cl_bench.records.text import shortened
 from cl_bench.validation import check_device, check_seed, check_seeds
 
@@ -92,7 +93,7 @@ class Checker:
         yield from _of_the_run(settings)
 
     def _of_targets(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
-        training = dict(settings["training"])
+        training = {key: value for key, value in settings["training"].items() if key != LATER_KEY}
         run = {name: training.pop(name) for name in run_rules.NOT_THE_STRATEGYS if name in training}
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"

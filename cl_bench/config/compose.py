@@ -31,7 +31,7 @@ from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import one_run, override
-from cl_bench.records.identity import is_as_before, is_incidental
+from cl_bench.records.identity import LATER, LATER_KEY, flatten, identifying, neutral_values
 from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
@@ -153,7 +153,13 @@ def settings(config: DictConfig) -> dict[str, Any]:
     """
     written = flatten(_container(config, resolve=False))
     by_seed = {key: value for key, value in written.items() if isinstance(value, str) and "${seed}" in value}
-    return flatten(plain(config)) | by_seed
+    found = flatten(plain(config)) | by_seed
+    return {key: value for key, value in found.items() if f".{LATER_KEY}." not in f".{key}"}
+
+
+def later(config: DictConfig) -> dict[str, Any]:
+    """The settings that its choices say came later, by dotted names, each with its neutral value."""
+    return flatten({key: value for key, value in neutral_values(plain(config)).items() if key not in LATER})
 
 
 def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
@@ -179,29 +185,10 @@ def one_seed_each(config: DictConfig) -> list[DictConfig]:
     return each
 
 
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted keys; lists become their text."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
-    return flat
-
-
 def config_hash(config: DictConfig) -> str:
     """Hash all settings that change what a run computes: eight hexadecimal digits."""
-    text = json.dumps(_without_incidental(plain(config)), sort_keys=True, default=str)
+    text = json.dumps(identifying(plain(config)), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _without_incidental(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    return {
-        key: _without_incidental(value, f"{prefix}{key}.") if isinstance(value, dict) else value
-        for key, value in settings.items()
-        if not is_incidental(f"{prefix}{key}") and not is_as_before(f"{prefix}{key}", value)
-    }
 
 
 def run_name(config: DictConfig) -> str:

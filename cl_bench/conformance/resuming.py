@@ -13,9 +13,9 @@ from cl_bench.conformance.repeatability import (
     testing_changes_nothing,
 )
 from cl_bench.conformance.subject import Run, Subject
-from cl_bench.evaluation.experiment import Start, measurements, weights_sha256
+from cl_bench.evaluation.experiment import Row, Start, measurements, weights_sha256
 from cl_bench.learner.seeds import global_generators_restored
-from cl_bench.records.rows import Record
+from cl_bench.records.rows import Record, State
 
 SETTINGS = (
     "benchmark=permuted_digits",
@@ -120,7 +120,7 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
     Args:
         generators: seed of the global ones; where they stand must not matter to what continues.
     """
-    run, measured = _run(subject), list[Any]()
+    run, rows_of_run = _run(subject), list[Record | State]()
     strategy = run.strategy
 
     def step() -> None:
@@ -130,28 +130,26 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
     strategy.after_step = step
     with global_generators_restored(generators):
         try:
-            for each in _measured(run, start if start != Start() else None):
-                measured.append(each)
-                if isinstance(each, Record):
-                    continue
-                start = Start(each.state.after_task, _through_a_file(strategy.state()))
-                if stop == (each.state.after_task, None):
+            for rows in _measured(run, start if start != Start() else None):
+                rows_of_run += [row for row in rows if isinstance(row, Record | State)]
+                after = rows[-1].after_task
+                start = Start(after, _through_a_file(strategy.state()))
+                if stop == (after, None):
                     break
         except StoppedError:
             start = start._replace(in_task=_through_a_file(strategy.state()))
-        rows = [_row(each) for each in measured]
-        return Part(rows, start, weights_sha256(strategy), strategy.steps_taken)
+        return Part(
+            [_row(each) for each in rows_of_run], start, weights_sha256(strategy), strategy.steps_taken
+        )
 
 
-def _measured(run: Run, start: Start | None) -> Iterator[Any]:
+def _measured(run: Run, start: Start | None) -> Iterator[list[Row]]:
     return measurements(run.strategy, run.benchmark, seed=0, test_on="test", test_last=None, start=start)
 
 
-def _row(record: Any) -> tuple[str, ...]:
+def _row(row: Record | State) -> tuple[str, ...]:
     """Return a record or a state as texts, without seconds; nan equals nan."""
-    return tuple(
-        map(repr, record if isinstance(record, Record) else record.state._replace(training_seconds=0.0))
-    )
+    return tuple(map(repr, row._replace(training_seconds=0.0) if isinstance(row, State) else row))
 
 
 def _through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from cl_bench.config.compose import compose
 from cl_bench.conformance.configured import configured, where
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
-from cl_bench.evaluation.experiment import measurements, weights_sha256
+from cl_bench.evaluation.experiment import Row, measurements, weights_sha256
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.seeds import Seeds, global_generators_restored
 from cl_bench.records.rows import Record
@@ -67,10 +67,10 @@ class Run(NamedTuple):
 
     def records(self) -> list[Record]:
         """Train on all tasks with tests in between."""
-        return [each for each in self.measurements() if isinstance(each, Record)]
+        return [row for rows in self.measurements() for row in rows if isinstance(row, Record)]
 
-    def measurements(self) -> list[Any]:
-        """Train on all tasks with tests in between; return the records, and the states between tasks."""
+    def measurements(self) -> list[list[Row]]:
+        """Train on all tasks with tests in between; return all rows after each task."""
         return list(measurements(self.strategy, self.benchmark, seed=0, test_on="test", test_last=None))
 
 
