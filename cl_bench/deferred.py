@@ -126,9 +126,7 @@ class _Later(MetaPathFinder, Loader):
 
 
 def _as_package(real: ModuleSpec | None, loader: Loader) -> ModuleSpec | None:
-    """Return the module's spec with another loader, for a module that may have submodules; None without a
-    module.
-    """
+    """Return the spec of a module that may have submodules, by another loader; None without a module."""
     if real is None:
         return None
     found = ModuleSpec(real.name, loader, origin=real.origin, is_package=True)

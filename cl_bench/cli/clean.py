@@ -15,7 +15,7 @@ from cl_bench.report.outcomes import last_line
 
 ABOUT = """List the runs below the folder that have failed, and stale ones: of other code or data than those
 now, or than the newest runs of their method. After a yes they are removed. Interrupted runs stay: the same
-command goes on with them."""
+command continues them."""
 
 
 def removable(folder: str | os.PathLike[str]) -> list[tuple[Run, str]]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cl_bench.runner.verify import Verified
 
 ABOUT = """Run finished runs again, each from its config.yaml in a temporary folder, and compare the final
-weights and all records, bit for bit; seconds are exempt. Where something differs, versions and hardware that
-do too are named. The exit status is 0 where all agrees."""
+weights and all records, bit for bit, without the seconds. Where something differs, versions and hardware that
+do so too are named. The exit status is 0 where all agrees."""
 UNCHANGED = "versions and hardware are those of the first time: the results or the code were changed"
 
 
