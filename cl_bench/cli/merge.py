@@ -5,8 +5,8 @@ unfinished, and of unfinished ones the longest counts. The same run twice must a
 both have; where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C
 whole.
 
-What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside it,
-and so is the same run on another kind of device.
+What is in C and broken, or has something that is no run's, is never replaced. Another run is laid beside it;
+so is the same run on another kind of device.
 """
 
 import errno
@@ -108,7 +108,7 @@ def _carried(target: Path, others: Sequence[Path], name: str) -> list[str]:
 
 
 def _place(folder: Path) -> Path:
-    """<study>/<run>. A study with a slash in its name is believed where the folders say the same."""
+    """Name a run as <study>/<run>. A slash in a study is believed where the folders say the same."""
     study, parent = Path(read_run(folder).study), _study_of(folder)
     parts = study.parts
     if parts and ".." not in parts and not study.is_absolute() and parent.parts[-len(parts) :] == parts:
