@@ -107,7 +107,8 @@ def _settings(group: str, name: str) -> dict[str, Any]:
     """Map the full name of each setting of a choice, and of those that it sets elsewhere, to its default."""
     from omegaconf import OmegaConf
 
-    from cl_bench.config.compose import compose, flatten
+    from cl_bench.config.compose import compose
+    from cl_bench.records.identity import flatten
 
     config = compose([f"{group}={name}", *(["tuned=none"] if group != "tuned" else [])])
     everything = flatten(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
+from cl_bench.cli import VERBS
 from cl_bench.config.choices import GROUPS, choices
 from cl_bench.config.places import at_home
 from cl_bench.records.text import never_fail
-
-VERBS = ("run", "tune", "report", "plot", "check", "verify", "merge", "clean", "list", "new", "completion")
 
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
-from cl_bench.records.identity import is_incidental
+from cl_bench.records.identity import flatten, is_incidental
 
 TUNING = "tuning"  # the key in a file and in a composed configuration
 GROUPS = ("tuning", "tuned")  # what `cl-bench tune` wrote comes before our own
@@ -94,8 +94,6 @@ def _in_words(told: dict[str, Any]) -> str:
 
 def _written(content: dict[str, Any]) -> dict[str, Any]:
     """Return values by dotted keys, without what is made from other settings."""
-    from cl_bench.config.compose import flatten  # which imports this
-
     return {key: value for key, value in flatten(content).items() if "${" not in str(value)}
 
 

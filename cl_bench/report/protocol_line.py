@@ -152,7 +152,8 @@ def _tuning(by_method: Mapping[str, Sequence[Run]]) -> Fact:
     """How many methods were tuned and how; where run.json has it, on which streams."""
     told = {method: tuning_of(runs[0].about) for method, runs in by_method.items()}
     values = {
-        method: each.tuning + (f" ({each.tuning_note}{_streams(by_method[method][0].about)})" if each.tuning_note else "")
+        method: each.tuning
+        + (f" ({each.tuning_note}{_streams(by_method[method][0].about)})" if each.tuning_note else "")
         for method, each in told.items()
     }
     numbers = Counter(_in_short(each) for each in told.values())

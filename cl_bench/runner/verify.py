@@ -9,9 +9,10 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.config.checked import Checker, Problem
-from cl_bench.config.compose import flatten, plain, register
+from cl_bench.config.compose import plain, register
 from cl_bench.records.agreement import Compared, compare
 from cl_bench.records.atomic import read_json
+from cl_bench.records.identity import flatten
 from cl_bench.records.text import one_line
 from cl_bench.runner.bounded import within_memory
 from cl_bench.runner.run import execute

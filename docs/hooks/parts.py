@@ -6,6 +6,7 @@ A line `<!-- made: name argument -->` of a page is replaced. Nothing here import
 import ast
 import csv
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -290,7 +291,33 @@ def _rows(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+# The rooms of the package
+
+
+def rooms() -> str:
+    """Write a row for each room of cl_bench: what it is, and what it may import."""
+    may_import = runpy.run_path(str(ROOT / "tests" / "rooms.py"))["MAY_IMPORT"]
+    rows = []
+    for room, others in may_import.items():
+        path = ROOT / "cl_bench" / room
+        source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+        said = (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0].replace("\n", " ")
+        rows.append((f"`{room}`", said, ", ".join(f"`{other}`" for other in sorted(others)) or "nothing"))
+    return table(("room", "what it is", "may import"), rows)
+
+
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (strategies, mathematics, studies, columns, example, package, questions, claims, include)
+    for part in (
+        strategies,
+        mathematics,
+        studies,
+        columns,
+        example,
+        package,
+        questions,
+        claims,
+        rooms,
+        include,
+    )
 }
