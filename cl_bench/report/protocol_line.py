@@ -85,7 +85,7 @@ def _scenario(run: Run) -> str:
 def _tasks(run: Run) -> str:
     if not run.num_tasks:
         return ""
-    return counted(run.num_tasks, "task") + (f", the last {run.test_last} tested" if run.test_last else "")
+    return counted(run.num_tasks, "task") + (f" (last {run.test_last} tested)" if run.test_last else "")
 
 
 def _network(run: Run) -> str:
@@ -156,19 +156,22 @@ def _tuning(by_method: Mapping[str, Sequence[Run]]) -> Fact:
         for method, each in told.items()
     }
     numbers = Counter(_in_short(each) for each in told.values())
-    if len(numbers) == 1:
-        line = next(iter(numbers))
-        line = f"tuning {NOT_RECORDED}" if line == NOT_RECORDED else f"all {line}"
-    else:
-        ordered = sorted(numbers.items(), key=lambda item: (item[0] in (DEFAULTS, NOT_RECORDED), item[0]))
+    ordered = sorted(numbers.items(), key=lambda item: (item[0] in _UNTUNED.values(), item[0]))
+    if len(ordered) > 1:
         line = ", ".join(f"{number} {how}" for how, number in ordered)
-    return Fact("tuning", line if told else "", _by_value(values))
+    else:
+        line = "".join(how if how in _UNTUNED.values() else f"all {how}" for how, _ in ordered)
+    return Fact("tuning", line, _by_value(values))
+
+
+_UNTUNED = {DEFAULTS: "with defaults", NOT_RECORDED: f"tuning {NOT_RECORDED}"}
 
 
 def _in_short(told: Tuning) -> str:
     """The kind, and how it was searched where that is recorded: `tuned (random, 16 trials)`."""
     how = told.tuning_note.partition("; ")[0].partition(": ")[2]
-    return told.tuning + (f" ({how})" if how and not how.endswith(NOT_RECORDED) else "")
+    said = _UNTUNED.get(told.tuning, told.tuning)
+    return said + (f" ({how})" if how and not how.endswith(NOT_RECORDED) else "")
 
 
 def _streams(about: Mapping[str, Any]) -> str:
