@@ -20,9 +20,7 @@ class Reading(NamedTuple):
 
 _READINGS = {
     "forgetting": Reading("A line that falls is forgetting.", ("forgetting",), "forgetting_curves.csv"),
-    "comparison": Reading(
-        "The best corner is the upper left one.", ("average_accuracy", "forgetting")
-    ),
+    "comparison": Reading("The best corner is the upper left one.", ("average_accuracy", "forgetting")),
     "heatmap": Reading(
         "A column that fades downwards is a task that is forgotten.",
         ("worst_task_accuracy",),
@@ -34,7 +32,9 @@ _READINGS = {
     ),
     "calibration": Reading("On the diagonal, confidence is right. Below it, it is too high.", ("ece",)),
     "uncertainty": Reading("Tasks to come should have the higher entropy.", ("ood_auroc",)),
-    "drift": Reading("A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)),
+    "drift": Reading(
+        "A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)
+    ),
     "stability_gap": Reading("A dip after a new task begins is the stability gap.", ("forgetting",)),
     "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
     "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
@@ -48,7 +48,12 @@ def title_of(kind: str) -> str:
 
 def what(kind: str) -> str:
     """The first line of the kind's docstring as a sentence."""
-    said = ((KINDS[kind].__doc__ or kind) if kind in KINDS else title_of(kind)).strip().splitlines()[0].rstrip(".")
+    said = (
+        ((KINDS[kind].__doc__ or kind) if kind in KINDS else title_of(kind))
+        .strip()
+        .splitlines()[0]
+        .rstrip(".")
+    )
     return f"{said[:1].upper()}{said[1:]}."
 
 
