@@ -1,1 +1,1 @@
-"""Hydra's side: choices, compositions, checks of settings, and the parts that a configuration builds."""
+"""All that knows Hydra: choices, compositions, checks of settings, and the parts that they build."""

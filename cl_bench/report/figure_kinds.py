@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cl_bench.analysis.calibration import calibration_errors, reliability
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, METRICS, aggregate
 from cl_bench.analysis.matched_seeds import parts_of, purposes
 from cl_bench.analysis.matrix import RunMatrix
@@ -20,6 +19,7 @@ from cl_bench.analysis.over_seeds import seen_and_unseen, state_curves
 from cl_bench.analysis.pareto import COSTS
 from cl_bench.analysis.pareto import pareto as pareto_front
 from cl_bench.analysis.probe_curves import gap_curves, probe_curves
+from cl_bench.analysis.reliability import calibration_errors, reliability
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.variance import variance_shares
