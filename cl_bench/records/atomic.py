@@ -147,11 +147,11 @@ def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
     """
     content = read_whole(path, most=most)
     try:
-        found = json.loads(content)
+        value = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    _check_shape(found)
-    return found
+    _check_shape(value)
+    return value
 
 
 def _check_shape(value: Any) -> None:

@@ -38,17 +38,17 @@ def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if not before or not now:
         return []
     python = before.get("python") == now.get("python")
-    found = []
+    changes = []
     ours = _mapping(before.get("cl_bench")), _mapping(now.get("cl_bench"))
     if not _same(*ours, python=python):
-        found.append(f"{_release(ours[0])} then, {_release(ours[1])} now")
+        changes.append(f"{_release(ours[0])} then, {_release(ours[1])} now")
     modules = _mapping(before.get("outside")), _mapping(now.get("outside"))
     for name in sorted({*modules[0], *modules[1]}):
         one, other = (_mapping(each.get(name)) for each in modules)
         if not _same(one, other, python=python):
             what = "is gone" if not other else "is new" if not one else "has changed"
-            found.append(f"the module {name} {what}")
-    return found
+            changes.append(f"the module {name} {what}")
+    return changes
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], *, python: bool) -> bool:

@@ -44,9 +44,9 @@ def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any
     targets = sorted({target for target in targets if target.partition(".")[0] not in VERSIONED})
     same = seen == tree()
     mine = [target for target in targets if target.partition(".")[0] != PACKAGE]
-    found = _reached(mine, ours=False) if same else _reached([*ENGINE, *targets], ours=True)
-    ours = {name: source for name, source in found.items() if name.partition(".")[0] == PACKAGE}
-    outside = {name: _hashes([source]) for name, source in found.items() if name not in ours}
+    sources = _reached(mine, ours=False) if same else _reached([*ENGINE, *targets], ours=True)
+    ours = {name: source for name, source in sources.items() if name.partition(".")[0] == PACKAGE}
+    outside = {name: _hashes([source]) for name, source in sources.items() if name not in ours}
     outside |= {target: {"source": "unknown"} for target in mine if not _found(target)}
     return {
         "python": ".".join(map(str, sys.version_info[:2])),
@@ -74,11 +74,11 @@ def _found(target: str) -> str:
     The target's path may lead through a package's __init__.
     """
     try:
-        found = locate(target)
+        definition = locate(target)
     except NotThereError:
         return ""
-    if found is not None:
-        return found.source.name
+    if definition is not None:
+        return definition.source.name
     module = target.rpartition(".")[0]
     while module and source_of(module) is None:  # a class in a class
         module = module.rpartition(".")[0]
@@ -91,15 +91,15 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Source]:
     They are the starts (modules, or targets in them) and all modules of one's own that they import; with
     `ours` also those of cl_bench.
     """
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     own = {start.partition(".")[0] for start in starts} - {PACKAGE, *VERSIONED}
     left = [start if source_of(start) else _found(start) for start in starts]
     while left:
         name = left.pop()
-        source = source_of(name) if name and name not in found else None
+        source = source_of(name) if name and name not in sources else None
         if source is None or not _decides(name, source.path, own, ours=ours):
             continue
-        found[name] = source
+        sources[name] = source
         for module, taken in source.imports:
             if _is_others(module.partition(".")[0], own):
                 continue
@@ -107,7 +107,7 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Source]:
             left.append(inside if source_of(inside) else _found(inside))
             if module.partition(".")[0] != PACKAGE:
                 left.append(module)
-    return dict(sorted(found.items()))
+    return dict(sorted(sources.items()))
 
 
 def _is_others(package: str, own: set[str]) -> bool:

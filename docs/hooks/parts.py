@@ -172,11 +172,11 @@ def columns(kind: str) -> str:
     path = ROOT / "cl_bench" / "records" / "rows.py"
     source = path.read_text()
     lines = source.splitlines()
-    (found,) = [
+    (row_class,) = [
         node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == kind
     ]
     rows = []
-    for node in found.body:
+    for node in row_class.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             comment = lines[node.lineno - 1].partition("  # ")[2]
             rows.append((f"`{node.target.id}`", ast.unparse(node.annotation), comment))
@@ -212,18 +212,18 @@ def package() -> str:
 def questions() -> str:
     """List all questions of the kit, in their order: name, question, and what usually makes one fail."""
     kit = ROOT / "cl_bench" / "conformance"
-    found: dict[tuple[str, str], tuple[str, str]] = {}
+    by_check: dict[tuple[str, str], tuple[str, str]] = {}
     for path in kit.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 for asked in filter(_is_check, node.decorator_list):
-                    found[path.stem, node.name] = _asked(asked)
+                    by_check[path.stem, node.name] = _asked(asked)
     order = [
         (node.value.id, node.attr)
         for node in ast.walk(ast.parse((kit / "catalogue.py").read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     ]
-    rows = [_row(name, *found[module, name]) for module, name in order if (module, name) in found]
+    rows = [_row(name, *by_check[module, name]) for module, name in order if (module, name) in by_check]
     return table(("question, and its name", "a failure is usually"), list(dict.fromkeys(rows)))
 
 
@@ -245,11 +245,15 @@ def _asked(node: Any) -> tuple[str, str]:
 def claims() -> str:
     """List what a strategy can claim: each attribute with its default and meaning."""
     tree = ast.parse((ROOT / "cl_bench" / "learner" / "claims.py").read_text())
-    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    told = _attributes(ast.get_docstring(found) or "")
+    (claims_class,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    meanings = _attributes(ast.get_docstring(claims_class) or "")
     rows = [
-        (f"`{node.target.id}`", f"`{ast.unparse(node.value).replace('NOTHING', '{}')}`", told[node.target.id])
-        for node in found.body
+        (
+            f"`{node.target.id}`",
+            f"`{ast.unparse(node.value).replace('NOTHING', '{}')}`",
+            meanings[node.target.id],
+        )
+        for node in claims_class.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None
     ]
     return table(("claim", "default", "meaning"), rows)
@@ -257,14 +261,14 @@ def claims() -> str:
 
 def _attributes(docstring: str) -> dict[str, str]:
     """Return what the section `Attributes:` says of each."""
-    told: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     name = ""
     for line in docstring.partition("Attributes:\n")[2].splitlines():
         first = re.match(r"    (\w+): (.*)", line)
         if first:
             name = first[1]
-        told[name] = f"{told.get(name, '')} {first[2] if first else line.strip()}".strip()
-    return told
+        meanings[name] = f"{meanings.get(name, '')} {first[2] if first else line.strip()}".strip()
+    return meanings
 
 
 def include(name: str) -> str:
