@@ -41,3 +41,14 @@ def is_incidental(key: str) -> bool:
 def is_as_before(key: str, value: Any) -> bool:
     """Whether the setting of this dotted key came later and has the value of runs from before."""
     return key in LATER and bool(value == LATER[key])
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys; lists become their text."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
+    return flat

@@ -34,7 +34,7 @@ LONGEST_COMMAND = 10_000  # letters
 MOST_VERSIONS = 200  # that are listed
 RUNS = (
     *("study", "benchmark", "method", "seed", "status", "counts", "num_records"),
-    *("wall_seconds", "device", "path", "command", "error"),
+    *("wall_seconds", "device", "commit", "dirty", "path", "command", "error"),
 )
 
 
@@ -98,6 +98,8 @@ def runs_table(analysed: Analysed) -> pd.DataFrame:
             "num_records": len(run.records),
             "wall_seconds": run.wall_seconds,
             "device": _device(run),
+            "commit": run.commit,
+            "dirty": run.dirty,
             "path": _below(run.path, root),
             "command": "" if run.status == "broken" else _command(run),
             "error": run.error,

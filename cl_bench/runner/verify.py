@@ -12,6 +12,7 @@ from cl_bench.config.checked import Checker, Problem
 from cl_bench.config.compose import flatten, plain, register
 from cl_bench.records.agreement import Compared, compare
 from cl_bench.records.atomic import read_json
+from cl_bench.records.run_files import about_run
 from cl_bench.records.text import one_line
 from cl_bench.runner.bounded import within_memory
 from cl_bench.runner.run import execute
@@ -74,10 +75,12 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
 def _finished(run: Path) -> dict[str, Any]:
     path = run / "run.json"
     try:
-        about = read_json(path)
+        about = about_run(run)
         status, seed = about["status"], about["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"verify needs the folder of a run, got {path}: {error!r}") from error
+        raise ValueError(
+            f"verify needs the folder of a run or a run of a compact study, got {path}: {error!r}"
+        ) from error
     if status != "finished" or type(seed) is not int:
         raise ValueError(f"verify needs a finished run, got {status=}, {seed=} in {path}"[:MOST_SAID])
     together = about.get(TOGETHER)
