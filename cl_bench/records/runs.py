@@ -122,8 +122,8 @@ def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
         found = sorted(_run_folders(path))
         if not found:
             raise AnalysisError(
-                f"no runs in {path}: no folder in or below it holds a run.json, {compact.FILE} or records.csv; "
-                "run an experiment first, or give the folder that the runs were written to"
+                f"no runs in {path}: no folder in or below it holds a run.json, {compact.FILE} or "
+                "records.csv; run an experiment first, or give the folder that the runs were written to"
             )
         folders.update(dict.fromkeys(found))
     return list(folders)
