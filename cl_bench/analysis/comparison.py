@@ -31,16 +31,29 @@ AGGREGATE = (
 def comparison(
     values: pd.DataFrame, *, metrics: Sequence[str] = METRICS, margin: float = MARGIN
 ) -> pd.DataFrame:
-    """All pairs of methods of each study and benchmark, on matched seeds; of more than `MOST_METHODS` methods
-    those of the best average accuracy.
+    """All pairs of methods of each study and benchmark, on matched seeds: differences, intervals and tests.
 
-    `values` has a row a run, those of `measured.run_metrics`; runs match where `draw` is the same, if there
-    is such a column (`seeds.seed_parts`), or else `seed`. Of a run done twice the mean counts.
+    Of more than `MOST_METHODS` methods those of the best average accuracy are compared. Runs match where
+    `draw` is the same, if there is such a column (`seed_parts`), or else `seed`. Of a run done twice the mean
+    counts.
 
     Columns: study, benchmark, metric, first, second, num_seeds, difference (first - second), low, high (95 %
     Student t interval), p_student (paired t-test), p_wilcoxon (signed ranks), both also adjusted by Holm over
     the pairs of the benchmark and metric, p_equivalent (TOST against the margin), seeds_needed (in all, for a
     t-test of power 0.8 at the level of Holm's first step; NA where it cannot be said).
+
+    Args:
+        values: a row a run, as `run_metrics` gives them.
+        margin: of what counts as equivalent, in the unit of the metrics.
+
+    >>> values = pd.DataFrame({"seed": [0, 1, 2] * 2})
+    >>> values["method"] = ["ewc"] * 3 + ["si"] * 3
+    >>> values["average_accuracy"] = [0.90, 0.92, 0.91, 0.80, 0.81, 0.83]
+    >>> values = values.assign(study="few", benchmark="digits")
+    >>> table = comparison(values, metrics=["average_accuracy"])
+    >>> table[["first", "second", "difference", "p_student"]].round(4)
+      first second  difference  p_student
+    0   ewc     si      0.0967     0.0082
     """
     rows: list[dict[str, Any]] = []
     for (study, benchmark), everything in values.groupby(["study", "benchmark"], sort=False):
@@ -73,6 +86,18 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
     benchmarks and seeds, 95 % stratified bootstrap interval), average_rank (1 is the best),
     critical_difference (Nemenyi; of average ranks), p_friedman; nan with fewer than three benchmarks or two
     methods.
+
+    Args:
+        values: a row a run, as `run_metrics` gives them.
+
+    >>> values = pd.DataFrame({"benchmark": ["a", "b", "c"] * 2, "seed": 0})
+    >>> values["method"] = ["ewc"] * 3 + ["si"] * 3
+    >>> values["average_accuracy"] = [0.9, 0.8, 0.7, 0.5, 0.6, 0.4]
+    >>> table = aggregate(values.assign(study="few"), metrics=["average_accuracy"])
+    >>> table[["method", "num_benchmarks", "iqm", "average_rank"]].round(4)
+      method  num_benchmarks  iqm  average_rank
+    0    ewc               3  0.8           1.0
+    1     si               3  0.5           2.0
     """
     rows: list[dict[str, Any]] = []
     for study, everything in values.groupby("study", sort=False):
@@ -111,10 +136,26 @@ def _of_the_best(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
-    """The best method of each study and benchmark (the reference `joint` apart) against each other method.
+    """Sentences on the best method of each study and benchmark against each other method.
 
-    A block of text a benchmark, from the rows of `comparison` on average accuracy and those of `summary`. A
-    difference is one where the paired t-test, adjusted by Holm over all pairs of the benchmark, has p <= 5 %.
+    The reference `joint` is not among the methods that may be the best. A difference is one where the paired
+    t-test, adjusted by Holm over all pairs of the benchmark, has p <= 5 %.
+
+    Args:
+        compared: the rows of `comparison`, of which those on average accuracy count.
+        summary: the rows of `summary`.
+
+    >>> from cl_bench.analysis.run_metrics import run_metrics
+    >>> accuracies = {"ewc": [0.90, 0.92, 0.91], "si": [0.80, 0.81, 0.83]}
+    >>> frame = pd.concat(
+    ...     matrix_frame([[0.1], [accuracy]], method=method, seed=seed)
+    ...     for method in accuracies
+    ...     for seed, accuracy in enumerate(accuracies[method])
+    ... )
+    >>> (block,) = sentences(comparison(run_metrics(frame)), summary(frame))
+    >>> print(block.splitlines()[1].strip().replace("; ", ";\\n"))
+    ewc is 9.7 points (95 % interval 5.9 to 13.5, 3 seeds) more accurate than si;
+    p = 0.0082.
     """
     blocks = []
     accuracy = compared[compared["metric"] == METRICS[0]]
@@ -141,7 +182,18 @@ def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
 
 
 def sentence(pair: dict[str, Any], *, num_pairs: int, margin: float = MARGIN) -> str:
-    """A row of `comparison` on average accuracy, in words."""
+    """A row of `comparison` on average accuracy, in words.
+
+    Args:
+        pair: the row.
+        num_pairs: how many were compared with it, which Holm's adjustment counts.
+        margin: of what counts as the same.
+
+    >>> none = {"first": "ewc", "second": "si", "num_seeds": 0}
+    >>> none |= {"difference": np.nan, "low": np.nan, "high": np.nan}
+    >>> sentence(none, num_pairs=1)
+    'ewc and si have no seed in common.'
+    """
     first, second, number = pair["first"], pair["second"], int(pair["num_seeds"])
     difference, low, high = (100 * pair[name] for name in ("difference", "low", "high"))
     if number == 0:

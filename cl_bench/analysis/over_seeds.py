@@ -10,12 +10,27 @@ METHOD = ("study", "benchmark", "method")
 
 
 def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: float = 0.95) -> pd.DataFrame:
-    """mean +- t * s / sqrt(n) over the runs of a method, as `intervals.student_t`, for each place.
+    """The mean over the runs of a method, with its Student t interval, for each place.
 
-    `values` has a row a run and place: study, benchmark, method, the columns of `by`, which name the place,
-    and `column`. What is not finite (nan: not measured; inf: out of the range of numbers) counts nowhere.
+        mean +- t_{n-1} s / sqrt(n), as in `student_t`
+
+    What is not finite (nan: not measured; inf: out of the range of numbers) counts nowhere.
 
     Columns: study, benchmark, method, those of `by`, mean, low, high (nan with one run), num_seeds; sorted.
+
+    Args:
+        values: a row a run and place: study, benchmark, method, the columns of `by`, and `column`.
+        column: the number.
+        by: the columns that name the place.
+
+    >>> drifts = {"after_task": [1, 1, 2, 2], "drift": [1.0, 3.0, 5.0, np.inf]}
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl"}
+    >>> values = pd.DataFrame(drifts).assign(**about)
+    >>> table = over_seeds(values, "drift", by=["after_task"])
+    >>> table[["after_task", "mean", "num_seeds"]]
+       after_task  mean  num_seeds
+    0           1   2.0          2
+    1           2   5.0          1
     """
     known = values[np.isfinite(values[column].to_numpy(dtype=float))]
     groups = known.groupby([*METHOD, *by], sort=True)[column]
@@ -29,9 +44,21 @@ def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: f
 
 
 def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A measure of `records.State` (drift, frozen, ...) after each task, with its interval over seeds.
+    """A measure of the strategy's state (drift, frozen, ...) after each task, with its interval over seeds.
 
     Columns: those of `over_seeds`, by after_task.
+
+    Args:
+        states: as `states` gives them.
+        column: one of `State`.
+
+    >>> frozen = {"after_task": [0, 1, 0, 1], "frozen": [0.0, 0.2, 0.0, 0.4]}
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl"}
+    >>> table = pd.DataFrame(frozen).assign(**about)
+    >>> state_curves(table, "frozen")[["after_task", "mean", "num_seeds"]].round(4)
+       after_task  mean  num_seeds
+    0           0   0.0          2
+    1           1   0.3          2
     """
     return over_seeds(states, column, by=["after_task"])
 
@@ -39,8 +66,23 @@ def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
 def seen_and_unseen(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """A column of the records (entropy, ...) on tasks learned already, and on those still to come.
 
-    For t = 0..T, of each run: the mean over j <= t of U[t, j] (seen), and over j > t (unseen), of the tasks
-    tested; then over seeds. Columns: those of `over_seeds`, by seen and after_task.
+        seen:   1/t sum_{j<=t} U[t, j]
+        unseen: 1/(T-t) sum_{j>t} U[t, j]   for t = 0..T
+
+    These are of each run and of the tasks tested; then over seeds. Columns: those of `over_seeds`, by seen
+    and after_task.
+
+    Args:
+        frame: records, as `load` gives them.
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> table = seen_and_unseen(frame, "accuracy")
+    >>> table[["seen", "after_task", "mean"]].round(4)
+        seen  after_task  mean
+    0  False           0  0.10
+    1  False           1  0.20
+    2   True           1  0.90
+    3   True           2  0.75
     """
     values = frame.assign(seen=frame["on_task"] <= frame["after_task"])
     places = [*METHOD, "run", "seen", "after_task"]

@@ -10,8 +10,23 @@ RUN = [*METHOD, "run"]
 def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
     """The accuracy on each task over the steps of the run, since the task was begun.
 
-    `probes` as `probes.read_probes`; of two tests at one step the later counts. Only steps at which all runs
-    of a method were tested. Columns: those of `over_seeds`, by on_task, training_on and step.
+    Of two tests at one step the later counts. Only steps at which all runs of a method were tested are in it.
+    Columns: those of `over_seeds`, by on_task, training_on and step.
+
+    Args:
+        probes: as `read_probes` gives them.
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
+    >>> probe_curves(probes)[["on_task", "training_on", "step", "mean"]]
+       on_task  training_on  step  mean
+    0        1            1    10   0.9
+    1        1            2    15   0.5
+    2        1            2    20   0.8
+    3        2            2    20   0.9
     """
     places = ["on_task", "training_on", "step"]
     tests = probes.drop_duplicates([*RUN, *places], keep="last")
@@ -21,9 +36,23 @@ def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
 def gap_curves(probes: pd.DataFrame) -> pd.DataFrame:
     """What the training of a task does to the tasks before it, step by step: the stability gap on average.
 
-    Mean over t > 1 and j < t of A(j, e_{t-1} + n) - A(j, e_{t-1}), n steps into task t, for those n at which
-    all of these are tested; then over seeds. A(j, n) and e_t as in `probes`. Columns: those of `over_seeds`,
-    by steps_since.
+        mean over t > 1 and j < t of A(j, e_{t-1} + n) - A(j, e_{t-1})
+
+    n counts the steps into task t. It is for those n at which all of these are tested; then over seeds.
+    Source: De Lange et al. 2023, for A(j, n) and e_t. Columns: those of `over_seeds`, by steps_since.
+
+    Args:
+        probes: as `read_probes` gives them.
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
+    >>> gap_curves(probes)[["steps_since", "mean"]].round(4)
+       steps_since  mean
+    0            5  -0.4
+    1           10  -0.1
     """
     tests = probes.drop_duplicates([*RUN, "on_task", "training_on", "step"], keep="last")
     ends = tests.groupby([*RUN, "training_on"], sort=False)["step"].max().rename("end").reset_index()

@@ -1,4 +1,4 @@
-"""`cl-bench verify RUN...`: does a finished run come out the same when it is run again?"""
+"""`cl-bench verify RUN...`: run finished runs again, and say whether they come out the same."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -20,29 +20,38 @@ UNCHANGED = "versions and hardware are those of the first time: the results or t
 def main(arguments: Sequence[str]) -> int:
     """Verify each run; the exit status is 0 where all agree."""
     parser = ArgumentParser(prog="cl-bench verify", description=ABOUT)
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", type=Path, help="a run: its folder, or STUDY/RUN in a compact study"
+    )
     parser.add_argument(
         "--trust",
         action="store_true",
         help="run classes too that neither conf/ nor an installed package names: a configuration says what "
         "is run, so read a stranger's first",
     )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the date and the commit into run.json, or into the compact study, where all agrees",
+    )
     return with_options(parser, arguments, _verify)
 
 
 def _verify(options: Namespace) -> int:
-    from cl_bench.runner.verify import verify
+    from cl_bench.runner.verify import record, verify
 
     agree = True
     for run in options.runs:
         found = verify(run, trust=options.trust)
         print(table(run, found))
+        if options.record and found.agrees:
+            record(run, found)
         agree &= found.agrees
     return 0 if agree else 1
 
 
 def table(run: Path, found: "Verified") -> str:
-    """What agrees and what does not; where something does not, what has changed."""
+    """Format what agrees and what does not; where something does not, tell what has changed."""
     width = max(len(each.what) for each in found.compared)
     lines = [one_line(f"{run}, run again:"), ""]
     lines += [

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from cl_bench.records import compact
 from cl_bench.records.atomic import write_whole
 from cl_bench.records.checks_made import checks_made
-from cl_bench.records.compact import CONFIG, FILE, FORMAT, NUM_ROWS, NUMBER, SETTINGS, SUMMARY, CompactRun
+from cl_bench.records.compact import CONFIG, FILE, FORMAT, NUM_ROWS, NUMBER, SETTINGS, SUMMARY
 from cl_bench.records.identity import flatten
 from cl_bench.records.row_files import RecordsError, whole_file
 from cl_bench.records.rows import FILES
+from cl_bench.records.run_files import is_packed
 from cl_bench.records.shared_values import is_same, rest, shared
 
 
@@ -53,6 +54,19 @@ def add_runs(study: Path, new: Mapping[str, Packed], *, left_out: Iterable[str] 
     _write_rows(study, packed, numbers, without)
     write_whole(study / FILE, _text(packed, numbers, without))
     compact.study_at(study)  # what is written can be read
+
+
+def write_about(path: Path, about: dict[str, Any]) -> None:
+    """Replace what run.json says, in a folder or in a compact study. Raises OSError or ValueError."""
+    if not is_packed(path):
+        write_whole(path / SUMMARY, json.dumps(about, indent=1) + "\n")
+        return
+    study = path.parent
+    before = compact.study_at(study)
+    packed = {name: packed_run(study / name) for name in before.runs}
+    packed[path.name] = packed[path.name]._replace(about=about)
+    numbers = {name: run.number for name, run in before.runs.items()}
+    write_whole(study / FILE, _text(packed, numbers, before.left_out))
 
 
 def remove_run(path: Path) -> None:
@@ -132,6 +146,3 @@ def check_kept(path: Path, run: Packed, left_out: Iterable[str] = ()) -> None:
     ]
     if not (is_same(kept.about, run.about) and is_same(kept.config, run.config) and texts[0] == texts[1]):
         raise RecordsError(f"{path.parent / FILE} does not give back {path.name} as it was")
-
-
-__all__ = ["CompactRun", "Packed", "add_runs", "check_kept", "packed_run", "remove_run"]

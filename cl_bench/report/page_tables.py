@@ -53,6 +53,7 @@ METRICS = (
     Metric("deployed", "deployed_bits", "KiB", "lower", "the network alone"),
     Metric("training", "training_seconds", "s", "lower", "seconds of training, all tasks"),
 )
+SHOWN = ("average_accuracy", "forgetting", "learning_accuracy")  # at first; the first two on a phone
 _FACTOR = {"%": 100.0, "KiB": 1 / 8192, "s": 1.0}
 
 
@@ -71,6 +72,16 @@ class Table(NamedTuple):
     columns: list[str]
     rows: list[list[Cell]]
     sortable: bool = True
+    keys: tuple[str, ...] = ()  # of the columns that the reader chooses from; empty: all are shown
+
+
+class Choice(NamedTuple):
+    """A column that the reader may show or hide."""
+
+    key: str
+    title: str
+    shown: bool  # at first
+    on_phone: bool  # at first, where there is little room
 
 
 def metrics_of(rows: pd.DataFrame) -> list[Metric]:
@@ -91,7 +102,17 @@ def summary_table(rows: pd.DataFrame, *, caption: str) -> Table:
         ]
         for row in rows.to_dict("records")
     ]
-    return Table(caption, ["method", "seeds", *titles, "settings"], cells)
+    keys = ("method", "seeds", *(metric.name for metric in metrics), "settings")
+    return Table(caption, ["method", "seeds", *titles, "settings"], cells, keys=keys)
+
+
+def choices(metrics: Sequence[Metric]) -> list[Choice]:
+    """What can be chosen for the tables of `summary_table`, in their order."""
+    return [
+        Choice("seeds", "seeds", shown=True, on_phone=False),
+        *(Choice(each.name, each.title, each.name in SHOWN, each.name in SHOWN[:2]) for each in metrics),
+        Choice("settings", "settings", shown=False, on_phone=False),
+    ]
 
 
 def _seeds(row: dict[Any, Any]) -> str:
@@ -107,6 +128,11 @@ def _measured(row: dict[Any, Any], metric: Metric) -> Cell:
     half = high - mean
     is_constant = metric.unit == "KiB" and not half > 0
     return Cell(f"{_number(mean)}" + ("" if math.isnan(half) or is_constant else f" ± {_number(half)}"), mean)
+
+
+def value_text(metric: Metric, value: float) -> str:
+    """A value of the metric as tables write it, without its unit."""
+    return _number(_FACTOR[metric.unit] * value)
 
 
 def _number(value: float) -> str:

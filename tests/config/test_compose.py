@@ -7,8 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from cl_bench.config.choices import choices
-from cl_bench.config.compose import compose, config_hash, explain, flatten, plain, run_folder, run_name
-from cl_bench.records.identity import LATER
+from cl_bench.config.compose import compose, config_hash, explain, plain, run_folder, run_name
+from cl_bench.records.identity import LATER, flatten
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 IMAGE_FOLDER = ("benchmark.dataset.path=somewhere",)  # what a choice cannot do without

@@ -12,7 +12,7 @@ from cl_bench.analysis.results import Results
 from cl_bench.analysis.run_metrics import RUN
 from cl_bench.analysis.summary import FINAL_NAMES, METRIC_NAMES
 from cl_bench.records.rows import FILES
-from cl_bench.report.page import RUNS
+from cl_bench.report.run_rows import RUNS
 
 ADDED = (
     "seen",
