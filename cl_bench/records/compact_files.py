@@ -97,10 +97,10 @@ def _write_rows(
 
 def _text(packed: Mapping[str, Packed], numbers: Mapping[str, int], left_out: Sequence[str]) -> str:
     """runs.json: one line a run, below what it shares with the others of its method and of the study."""
-    said = {name: _said(run, numbers[name], left_out) for name, run in packed.items()}
+    said = {name: _said(packed[name], numbers[name], left_out) for name in sorted(packed)}
     of_all = shared(list(said.values())) if said else {}
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
-    for name in sorted(said):
+    for name in said:
         about = packed[name].about
         groups[str(about.get("benchmark")), str(about.get("strategy"))][name] = rest(said[name], of_all)
     written = [_group(runs) for _, runs in sorted(groups.items())]
