@@ -156,8 +156,8 @@ def _study_of(folder: Path) -> Path:
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except OSError:
-        return False
+    except OSError:  # of a run in a compact study there is no folder
+        return is_packed(one) and one.resolve() == other.resolve()
 
 
 def _merge_alone(target: Path, folders: Sequence[Path]) -> Done:

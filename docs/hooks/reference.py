@@ -49,7 +49,7 @@ for a GPU), `split_cifar100` and `split_cifar10_100` (no data here).
 
 @cache
 def reported() -> Path:
-    """The folder of the report: summary.csv, expected.csv, report.html and, where they were drawn, figures."""
+    """The folder of the report: summary.csv, expected.csv, report.html and, if they were drawn, figures."""
     if os.environ.get(VARIABLE):
         return ROOT / os.environ[VARIABLE]
     _KEPT.append(tempfile.TemporaryDirectory(prefix="cl-bench-reference-"))

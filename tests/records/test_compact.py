@@ -33,9 +33,10 @@ def folders(tmp_path, write_run):
     results = tmp_path / "folders"
     for strategy, decay in (("ewc", 0.1), ("finetune", 0.4)):
         for seed in range(3):
-            configuration = {"seed": seed, "model": {"hidden": [8, 8]}, "training": {"epochs": 5}}
+            configuration = {"seed": seed, "training": {"epochs": 5}, "model": {"hidden": [8, 8]}}
             settings = {"model.hidden": "[8, 8]"}
-            run = write_run(results, strategy=strategy, seed=seed, decay=decay, settings=settings)
+            known = {"settings": settings, "weights_sha256": f"{seed}" * 64}
+            run = write_run(results, strategy=strategy, seed=seed, decay=decay, **known)
             (run / "config.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
             (run / "run.log").write_text("long")
             state = State(seed, 1, 0.1, float("nan"), 8, 8, float(seed), 4, 0.5)
@@ -74,7 +75,8 @@ def test_a_compact_study_is_a_few_files_and_each_run_a_line(packed):
     text = (study / "runs.json").read_text()
     lines = [line for line in text.splitlines() if line.lstrip().startswith('"permuted_mnist-')]
     assert len(lines) == 6
-    assert text.count("[8, 8]") + text.count('"hidden"') == 1, "what all say stands there once"
+    assert text.count('"hidden"') == 1, "what all say stands there once"
+    assert '"settings": {}' in text, "they follow from the configuration"
 
 
 def test_every_frame_and_every_table_is_that_of_the_folders(folders, packed):
