@@ -34,6 +34,17 @@ def tells(about: Mapping[str, Any]) -> bool:
     return bool(_mapping(about.get("code")) and _mapping(about.get("data")))
 
 
+def commit_of(about: Mapping[str, Any]) -> tuple[str | None, bool | None]:
+    """The commit of cl_bench that a run was made with, and whether files differed from it.
+
+    None stands for what its run.json does not tell. Runs from before `commit` was a fact of its own have it
+    among the fingerprints of their code.
+    """
+    told = about if "commit" in about else _mapping(_mapping(about.get("code")).get("cl_bench"))
+    commit, dirty = told.get("commit"), told.get("dirty")
+    return commit if isinstance(commit, str) else None, dirty if isinstance(dirty, bool) else None
+
+
 def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if not before or not now:
         return []

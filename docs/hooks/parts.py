@@ -4,7 +4,6 @@ A line `<!-- made: name argument -->` of a page is replaced. Nothing here import
 """
 
 import ast
-import csv
 import re
 import runpy
 from collections.abc import Callable
@@ -15,9 +14,9 @@ import yaml
 
 from cl_bench.cli.package import render
 from cl_bench.config.choices import choices, describe
+from docs.hooks import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / "results" / "reference"
 MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
 
 
@@ -97,8 +96,7 @@ def mathematics() -> str:
 
 def studies() -> str:
     """Write a section for each file of conf/experiment: what it sweeps, and its reference result."""
-    results = _rows(REFERENCE / "summary.csv")
-    published = _rows(REFERENCE / "expected.csv")
+    results, published = reference.rows("summary.csv"), reference.rows("expected.csv")
     sections = [_study(name, path, results, published) for name, path in choices("experiment").items()]
     others = sorted({row["study"] for row in results} - set(choices("experiment")))
     for name in others:
@@ -149,7 +147,7 @@ def _results(study: str, results: list[dict]) -> str:
         text += f"Reference result on {benchmark}, percent, mean and 95 % interval over seeds:\n\n"
         text += table(("method", "seeds", "average accuracy", "forgetting"), rows) + "\n"
         figure = f"forgetting-{study}-{benchmark}.png"
-        if (REFERENCE / "figures" / figure).exists():
+        if figure in reference.figures():
             text += f"![Accuracy on each task: {study}, {benchmark}](figures/{figure})\n\n"
     return text or "No reference result: it was not run yet.\n"
 
@@ -288,11 +286,6 @@ def table(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 def block(text: str, language: str, *, title: str = "") -> str:
     return f"```{language}" + (f' title="{title}"' if title else "") + f"\n{text.rstrip()}\n```\n"
-
-
-def _rows(path: Path) -> list[dict]:
-    with path.open() as file:
-        return list(csv.DictReader(file))
 
 
 # The rooms of the package
