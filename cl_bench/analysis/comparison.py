@@ -8,12 +8,14 @@ from typing import Any
 import pandas as pd
 
 from cl_bench.analysis.bootstrap import iqm
+from cl_bench.analysis.losses import higher_is_better
+from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.analysis.paired_tests import differences, holm, paired, seeds_needed, smallest_wilcoxon, tost
 from cl_bench.analysis.ranks import ranks
+from cl_bench.analysis.registry import compared_metrics
 from cl_bench.analysis.summary import MOST_METHODS, REFERENCE
 from cl_bench.records.text import counted
 
-METRICS = ("average_accuracy", "forgetting")  # higher is better in the first, lower in the second
 ALPHA = 0.05
 FEWEST_BENCHMARKS = 3  # for ranks: with two, the critical difference is more than any ranks can differ
 MARGIN = 0.01  # of accuracy and forgetting: methods within one point are as good as each other
@@ -29,7 +31,7 @@ AGGREGATE = (
 
 
 def comparison(
-    values: pd.DataFrame, *, metrics: Sequence[str] = METRICS, margin: float = MARGIN
+    values: pd.DataFrame, *, metrics: Sequence[str] | None = None, margin: float = MARGIN
 ) -> pd.DataFrame:
     """All pairs of methods of each study and benchmark, on matched seeds; of more than `MOST_METHODS` methods
     those of the best average accuracy.
@@ -45,13 +47,13 @@ def comparison(
     rows: list[dict[str, Any]] = []
     for (study, benchmark), everything in values.groupby(["study", "benchmark"], sort=False):
         group = _of_the_best(everything)
-        for metric in metrics:
+        for metric in compared_metrics() if metrics is None else metrics:
             scores = _by_method(group, metric)
             pairs: list[dict[str, Any]] = []
-            compared = list(combinations(scores, 2))
-            for first, second in compared:
+            pairs_of_methods = list(combinations(scores, 2))
+            for first, second in pairs_of_methods:
                 observed = differences(scores[first], scores[second])
-                test, needed = paired(observed), seeds_needed(observed, alpha=ALPHA / len(compared))
+                test, needed = paired(observed), seeds_needed(observed, alpha=ALPHA / len(pairs_of_methods))
                 pairs.append(
                     {"study": study, "benchmark": benchmark, "metric": metric, "first": first}
                     | {"second": second}
@@ -66,7 +68,7 @@ def comparison(
     return pd.DataFrame(rows, columns=list(COMPARISON)).astype({"seeds_needed": "Int64"})
 
 
-def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Each method over the benchmarks of its study on which all of the study's methods were run.
 
     Columns: study, metric, method, num_benchmarks, num_runs, iqm, low, high (interquartile mean over
@@ -78,7 +80,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
     for study, everything in values.groupby("study", sort=False):
         group = _of_the_best(everything)
         methods = list(dict.fromkeys(group["method"]))
-        for metric in metrics:
+        for metric in compared_metrics() if metrics is None else metrics:
             known = group.dropna(subset=[metric])
             means = known.pivot_table(index="benchmark", columns="method", values=metric, aggfunc="mean")
             means = means.reindex(columns=methods).dropna()
@@ -86,7 +88,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
                 continue
             ranked = None
             if len(means) >= FEWEST_BENCHMARKS and len(methods) > 1:
-                ranked = ranks(means.to_numpy(), higher_is_better=metric != "forgetting")
+                ranked = ranks(means.to_numpy(), higher_is_better=higher_is_better(metric))
             for place, method in enumerate(methods):
                 runs = known[(known["method"] == method) & known["benchmark"].isin(means.index)]
                 strata = [part.to_numpy() for _, part in runs.groupby("benchmark")[metric]]
@@ -105,7 +107,7 @@ def _of_the_best(values: pd.DataFrame) -> pd.DataFrame:
     """The runs of `MOST_METHODS` methods at most: the number of pairs is the square of theirs."""
     if values["method"].nunique() <= MOST_METHODS:
         return values
-    means = values.groupby("method", sort=False)[METRICS[0]].mean()
+    means = values.groupby("method", sort=False)[average_accuracy.__name__].mean()
     best = means.sort_values(ascending=False, kind="stable").index[:MOST_METHODS]
     return values[values["method"].isin(best)]
 
@@ -117,7 +119,7 @@ def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
     difference is one where the paired t-test, adjusted by Holm over all pairs of the benchmark, has p <= 5 %.
     """
     blocks = []
-    accuracy = compared[compared["metric"] == METRICS[0]]
+    accuracy = compared[compared["metric"] == average_accuracy.__name__]
     several = summary["study"].nunique() > 1
     for (study, benchmark), pairs in accuracy.groupby(["study", "benchmark"], sort=False):
         here = summary[(summary["study"] == study) & (summary["benchmark"] == benchmark)]

@@ -19,12 +19,22 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cl_bench.analysis.registry import LATEX, MATRIX, PAGE, PLACES, TEXT, WITH_REFERENCE, metric, registered
 
+
+@metric("average accuracy", better="higher", meaning="mean of R[T, j]", places=PLACES)
 def average_accuracy(accuracy: ArrayLike) -> float:
     """ACC = mean over j of R[T, j]: how well all tasks (that are tested) are known in the end."""
     return _mean(_checked(accuracy)[-1])
 
 
+@metric(
+    "forgetting",
+    better="lower",
+    meaning="mean over j < T of max over 1 ≤ t < T of R[t, j] - R[T, j]",
+    places=PLACES,
+    is_change=True,
+)
 def forgetting(accuracy: ArrayLike) -> float:
     """Mean over j < T of (max over 1 <= t < T of R[t, j]) - R[T, j]: best earlier minus final accuracy.
 
@@ -38,12 +48,20 @@ def forgetting(accuracy: ArrayLike) -> float:
     return _mean(best_earlier - matrix[-1, :-1])
 
 
+@metric(
+    "backward transfer",
+    better="higher",
+    meaning="mean over j < T of R[T, j] - R[j, j]",
+    places=(TEXT, PAGE, LATEX),
+    is_change=True,
+)
 def backward_transfer(accuracy: ArrayLike) -> float:
     """BWT = mean over j < T of R[T, j] - R[j, j]: what later tasks did to a task since it was learned."""
     matrix = _checked(accuracy)
     return _mean(matrix[-1, :-1] - _when_learned(matrix)[:-1])
 
 
+@metric("forward transfer", better="higher", meaning="mean over j > 1 of R[j-1, j] - R[0, j]", is_change=True)
 def forward_transfer(accuracy: ArrayLike) -> float:
     """FWT = mean over j > 1 of R[j-1, j] - R[0, j]: what earlier tasks did for a task not yet learned."""
     matrix = _checked(accuracy)
@@ -51,29 +69,33 @@ def forward_transfer(accuracy: ArrayLike) -> float:
     return _mean(just_before[1:] - matrix[0, 1:])
 
 
+@metric("learning accuracy", better="higher", meaning="mean of R[j, j]")
 def learning_accuracy(accuracy: ArrayLike) -> float:
     """Mean over j of R[j, j]: how well each task is known just after it was learned."""
     return _mean(_when_learned(_checked(accuracy)))
 
 
+@metric(
+    "intransigence",
+    of=WITH_REFERENCE,
+    better="lower",
+    meaning="accuracy on each task when it was learned, how far below that of `joint` with the same seed",
+    is_change=True,
+)
 def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
     """Mean over j of joint[j] - R[j, j]: what a task loses by being learned in a stream.
 
     `joint`, [T], is the accuracy on task j of a reference trained on tasks 1..j together: `when_learned` of
     its matrix. Negative when the stream beats the reference.
     """
-    return lost_in_a_stream(_when_learned(_checked(accuracy)), joint)
-
-
-def lost_in_a_stream(learned: ArrayLike, joint: ArrayLike) -> float:
-    """`intransigence`, of the accuracy on each task when it was learned, [T], and of the reference, [T]."""
-    accuracy = _floats(learned)
+    learned = _when_learned(_checked(accuracy))
     reference = np.asarray(joint, dtype=float)
-    if reference.shape != accuracy.shape:
-        raise ValueError(f"joint must have one accuracy a task, [{len(accuracy)}], got {reference.shape}")
-    return _mean(reference - accuracy)
+    if reference.shape != learned.shape:
+        raise ValueError(f"joint must have one accuracy a task, [{len(learned)}], got {reference.shape}")
+    return _mean(reference - learned)
 
 
+@metric("anytime accuracy", better="higher", meaning="mean over t of the mean over j ≤ t of R[t, j]")
 def average_anytime_accuracy(accuracy: ArrayLike) -> float:
     """AAA = mean over t = 1..T of (mean over j <= t of R[t, j]): how well seen tasks are known all along.
 
@@ -83,6 +105,7 @@ def average_anytime_accuracy(accuracy: ArrayLike) -> float:
     return float(average_seen(accuracy).mean())
 
 
+@metric("worst task", better="higher", meaning="least R[T, j]")
 def worst_task_accuracy(accuracy: ArrayLike) -> float:
     """Min over j of R[T, j]: how well the task that is known worst (of those tested) is known in the end."""
     final = _checked(accuracy)[-1]
@@ -101,19 +124,8 @@ def when_learned(accuracy: ArrayLike) -> np.ndarray:
     return np.ma.filled(_when_learned(_checked(accuracy)).copy(), np.nan)
 
 
-# Every metric of the matrix alone; summaries, tables and CSV files follow this list.
-METRICS: dict[str, Callable[[ArrayLike], float]] = {
-    function.__name__: function
-    for function in (
-        average_accuracy,
-        forgetting,
-        backward_transfer,
-        forward_transfer,
-        learning_accuracy,
-        average_anytime_accuracy,
-        worst_task_accuracy,
-    )
-}
+# The suite's own metrics of the matrix alone.
+METRICS: dict[str, Callable[[ArrayLike], float]] = {each.name: each.compute for each in registered(MATRIX)}
 
 
 def _checked(accuracy: ArrayLike) -> np.ndarray:

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cl_bench.analysis.calibration import END, LEARNED
 from cl_bench.analysis.looks import MethodStyle, ordered
+from cl_bench.analysis.reliability import END, LEARNED
 from cl_bench.figures import layout
 from cl_bench.figures.style import house_style
 

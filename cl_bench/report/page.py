@@ -10,16 +10,15 @@ import pandas as pd
 
 from cl_bench.analysis.looks import method_styles
 from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.registry import Metric
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.records.runs import STATUSES, Run
 from cl_bench.records.text import counted, one_line, shortened
 from cl_bench.report.interactive_curves import interactive_curves
 from cl_bench.report.page_tables import (
-    METRICS,
     NONE,
     Cell,
-    Metric,
     Table,
     metrics_of,
     plain_table,
@@ -154,7 +153,7 @@ def contents(analysed: Analysed, runs: pd.DataFrame) -> Contents:
         statements=[_block(text) for text in analysed.text],
         published=_published(analysed.compared),
         environments=_environments(analysed.found),
-        metrics=metrics_of(analysed.summary) if len(analysed.summary) else list(METRICS[:3]),
+        metrics=metrics_of(analysed.summary),
     )
 
 

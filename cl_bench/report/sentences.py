@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.comparison import METRICS, aggregate, comparison, sentences
+from cl_bench.analysis.comparison import aggregate, comparison, sentences
 from cl_bench.analysis.matched_seeds import purposes, seed_parts
 from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.registry import compared_metrics, title_of
 from cl_bench.analysis.run_metrics import run_metrics
 from cl_bench.analysis.stability_gap import continual_evaluation
 from cl_bench.analysis.variance import variance_shares
@@ -42,7 +43,7 @@ def statements(
     compared = comparison(values)
     tables = {"comparison.csv": compared, "statistics.csv": aggregate(values)}
     text = sentences(compared, summary)
-    shares = variance_shares(values, purposes(recorded), METRICS)
+    shares = variance_shares(values, purposes(recorded), compared_metrics())
     if len(shares):
         tables["seed_variance.csv"] = shares
         text.append(_variance_text(shares))
@@ -64,7 +65,7 @@ def _variance_text(shares: pd.DataFrame) -> str:
         named = zip(known["part"], known["share"].astype(float), strict=True)
         parts = [f"{part} {100 * share:.0f} %" for part, share in named]
         said = ", ".join(parts) or "nothing varies"
-        where = f"{study}: {method} on {benchmark}, {metric.replace('_', ' ')}"
+        where = f"{study}: {method} on {benchmark}, {title_of(metric)}"
         lines.append(f"  {where}: {said} ({counted(rows['num_runs'].iloc[0], 'run')})")
     return "\n".join(lines)
 
