@@ -1,10 +1,13 @@
 """A number a run and place -> its mean and interval over seeds, for every method at every place."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
+
+from cl_bench.moved import moved_name
 
 METHOD = ("study", "benchmark", "method")
 
@@ -28,21 +31,5 @@ def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: f
     return table[[*METHOD, *by, "mean", "low", "high", "num_seeds"]]
 
 
-def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A measure of `records.State` (drift, frozen, ...) after each task, with its interval over seeds.
-
-    Columns: those of `over_seeds`, by after_task.
-    """
-    return over_seeds(states, column, by=["after_task"])
-
-
-def seen_and_unseen(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A column of the records (entropy, ...) on tasks learned already, and on those still to come.
-
-    For t = 0..T, of each run: the mean over j <= t of U[t, j] (seen), and over j > t (unseen), of the tasks
-    tested; then over seeds. Columns: those of `over_seeds`, by seen and after_task.
-    """
-    values = frame.assign(seen=frame["on_task"] <= frame["after_task"])
-    places = [*METHOD, "run", "seen", "after_task"]
-    means = values.groupby(places, sort=False)[column].mean().reset_index()
-    return over_seeds(means, column, by=["seen", "after_task"])
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

@@ -1,4 +1,4 @@
-"""Matrices of many runs -> one row a method, and the curves of figures: means and intervals over seeds."""
+"""Matrices of many runs -> one row a method: means and intervals over seeds."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.analysis.recorded_measures import Measured
 from cl_bench.analysis.registry import MATRIX, RECORDS, STATES, WITH_REFERENCE, registered
 from cl_bench.analysis.tuning import Tuning, joined
+from cl_bench.moved import moved_name
 
 MOST_METHODS = 40  # of a benchmark that are compared in pairs and drawn together: those that are best
 REFERENCE = "joint"  # the strategy that trains on all tasks so far together
@@ -57,37 +58,6 @@ def summary(
     columns += [f"{metric.name}_{part}" for metric in registered() for part in ("mean", "low", "high")]
     rows.sort(key=_best_first)
     return pd.DataFrame(rows, columns=columns).astype({"test_last": "Int64"})
-
-
-def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None) -> pd.DataFrame:
-    """The accuracy on each task as the stream goes on: a row a method, on_task and after_task (from 0).
-
-    There is no row for what was not to be tested (`training.test_last`).
-
-    Columns: study, benchmark, method, strategy, on_task, after_task, mean, low, high (fractions, 95 % Student
-    t interval over seeds), num_seeds. Only runs with a complete matrix count.
-    """
-    groups = _complete_groups(matrices(frame) if found is None else found)
-    parts = []
-    for runs in groups:
-        tests = [run.by_task() for run in runs]
-        on_task, after_task, _ = tests[0]
-        interval = student_t(np.stack([accuracy for _, _, accuracy in tests]))
-        parts.append({"on_task": on_task, "after_task": after_task} | interval._asdict())
-    return _joined(groups, parts, ["on_task", "after_task"])
-
-
-def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None) -> pd.DataFrame:
-    """The mean accuracy over the tasks seen so far (and tested): a row a method and after_task (from 1).
-
-    Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
-    """
-    groups = _complete_groups(matrices(frame) if found is None else found)
-    parts = []
-    for runs in groups:
-        interval = student_t(np.stack([run.measures.seen for run in runs]))
-        parts.append({"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict())
-    return _joined(groups, parts, ["after_task"])
 
 
 def _tuning(frame: pd.DataFrame) -> dict[Hashable, Tuning]:
@@ -138,11 +108,6 @@ def reference_accuracies(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int
     return references
 
 
-def _complete_groups(found: Sequence[RunMatrix]) -> list[list[RunMatrix]]:
-    groups = by_method(run for run in found if run.complete)
-    return [groups[key] for key in sorted(groups)]
-
-
 def _about(run: RunMatrix) -> dict[str, Any]:
     return {name: getattr(run, name) for name in _METHOD_COLUMNS}
 
@@ -152,18 +117,5 @@ def _best_first(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["study"], row["benchmark"], np.isnan(accuracy), -accuracy, row["method"]
 
 
-def _joined(
-    groups: Sequence[Sequence[RunMatrix]], parts: Sequence[Mapping[str, np.ndarray]], where: Sequence[str]
-) -> pd.DataFrame:
-    """A part's rows, after what describes its group; all columns of all groups at once."""
-    names = (*where, "mean", "low", "high")
-    if not parts:
-        columns = ["study", "benchmark", "method", "strategy", *names, "num_seeds"]
-        return pd.DataFrame(columns=columns)
-    lengths = [len(part["mean"]) for part in parts]
-    table: dict[str, Any] = {
-        name: np.repeat(np.array([getattr(runs[0], name) for runs in groups], dtype=object), lengths)
-        for name in ("study", "benchmark", "method", "strategy")
-    }
-    table |= {name: np.concatenate([part[name] for part in parts]) for name in names}
-    return pd.DataFrame(table | {"num_seeds": np.repeat([len(runs) for runs in groups], lengths)})
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
+from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
-from cl_bench.analysis.over_seeds import seen_and_unseen, state_curves
 from cl_bench.analysis.pareto import COSTS
 from cl_bench.analysis.pareto import pareto as pareto_front
-from cl_bench.analysis.probe_curves import gap_curves, probe_curves
 from cl_bench.analysis.registry import compared_metrics
 from cl_bench.analysis.reliability import calibration_errors, reliability
 from cl_bench.analysis.results import Results
