@@ -7,16 +7,14 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.comparison import ALPHA, MARGIN, aggregate, comparison
-from cl_bench.analysis.matched_seeds import purposes, seed_parts
-from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.matched_seeds import purposes
 from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.analysis.paired_tests import smallest_wilcoxon
 from cl_bench.analysis.registry import compared_metrics, title_of
-from cl_bench.analysis.run_metrics import run_metrics
+from cl_bench.analysis.results import Results
 from cl_bench.analysis.stability_gap import continual_evaluation
 from cl_bench.analysis.summary import REFERENCE
 from cl_bench.analysis.variance import variance_shares
-from cl_bench.records.runs import Run
 from cl_bench.records.text import counted
 from cl_bench.report.numbers import tenths
 
@@ -28,30 +26,22 @@ class Statements(NamedTuple):
     tables: dict[str, pd.DataFrame]
 
 
-def statements(
-    found: Sequence[Run],
-    frame: pd.DataFrame,
-    summary: pd.DataFrame,
-    *,
-    probes: pd.DataFrame,
-    accuracies: Sequence[RunMatrix] | None = None,
-) -> Statements:
-    """Make sentences of a folder's runs, their records, their summary and what `read_probes` gives of them;
-    `accuracies` as in `run_metrics`.
+def statements(results: Results) -> Statements:
+    """What follows from the runs, in sentences, and the tables that the sentences come from.
 
     Tables: comparison.csv (`comparison`), statistics.csv (`aggregate`); seed_variance.csv (`variance_shares`)
     where parts of the seed were varied alone; continual_evaluation.csv where there are probes.
     """
-    recorded = [run for run in found if run.records]
-    values = run_metrics(frame, accuracies=accuracies).merge(seed_parts(recorded), on=["study", "run"])
+    values = results.metrics
     compared = comparison(values)
     tables = {"comparison.csv": compared, "statistics.csv": aggregate(values)}
-    text = sentences(compared, summary)
+    text = sentences(compared, results.summary)
+    recorded = [run for run in results.found if run.records]
     shares = variance_shares(values, purposes(recorded), compared_metrics())
     if len(shares):
         tables["seed_variance.csv"] = shares
         text.append(_variance_text(shares))
-    probed = continual_evaluation(probes)
+    probed = continual_evaluation(results.probes)
     if len(probed):
         tables["continual_evaluation.csv"] = probed
         text.append(_probes_text(probed))

@@ -286,7 +286,7 @@ ODD = {
 @pytest.mark.parametrize("name", [*BAD, *ODD])
 def test_one_bad_run_never_stops_the_report_of_the_others(tmp_path, monkeypatch, name):
     monkeypatch.setattr(
-        "cl_bench.figures.parallel.drawn", lambda drawings, strict: nullcontext(Drawn([], []))
+        "cl_bench.figures.parallel.started", lambda drawings, strict: nullcontext(lambda: Drawn([], []))
     )
     for seed in range(3):
         measure(write_run(tmp_path, seed=seed), seed=seed, num_tasks=3)
