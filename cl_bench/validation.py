@@ -58,7 +58,7 @@ def check_threads(threads: int) -> None:
 
 
 def check_device(device: str, *, setting: str = "training.device") -> None:
-    """Its name alone: whether this machine has it, torch knows."""
+    """Check the name of a device. Whether this machine has it, only torch knows."""
     if isinstance(device, str) and DEVICE.fullmatch(device):
         return
     rule = f"{setting} must be auto, cpu, cuda or gpu (cuda:1, ...), got {device!r}"
@@ -80,7 +80,7 @@ def check_seed(name: str, value: int) -> None:
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """Of several seeds in one job."""
+    """Check the seeds of a job that trains several at once."""
     if (
         not isinstance(seeds, Sequence)
         or isinstance(seeds, str)

@@ -1,4 +1,4 @@
-"""`python -m gpu`: see its --help."""
+"""`python -m gpu`, the command; see its --help."""
 
 import argparse
 import os
@@ -21,8 +21,11 @@ MOST_WORKERS = 8  # each holds a context of the card and a gigabyte of memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0; 1 where something failed, or there is no such device; 2 where the folder has
-    results of another one; 130 after Ctrl-C."""
+    """Do the programme; return the exit status.
+
+    It is 0; 1 where something failed, or there is no such device; 2 where the folder has results of another
+    one; 130 after Ctrl-C.
+    """
     given = parser().parse_args(arguments)
     environment = {"OMP_NUM_THREADS": "1"}
     if given.data is not None:
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m gpu", description=about)
     made.add_argument("--output", type=Path, required=True, metavar="DIR", help="where everything goes")
     made.add_argument("--minutes", type=minutes, default=8.0, help="at most (8)")
@@ -71,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def workers(text: str) -> int:
-    """A whole number from 1."""
+    """Parse a whole number from 1."""
     found = int(text)
     if found < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
@@ -79,7 +82,7 @@ def workers(text: str) -> int:
 
 
 def minutes(text: str) -> float:
-    """A number from 0."""
+    """Parse a number from 0."""
     found = float(text)
     if not found >= 0:
         raise argparse.ArgumentTypeError(f"must be 0 or more, got {text}")

@@ -16,7 +16,7 @@ NUM_SEEDS = 3
 
 
 def stacked(asked: Asked) -> Iterator[Answer]:
-    """Seeds at once beside each alone, in float32: the largest difference of a test's accuracy."""
+    """Train seeds at once and each alone, in float32: the largest difference of a test's accuracy."""
     for method in methods(asked):
         if method in asked.known:
             continue
@@ -38,7 +38,7 @@ def stacked(asked: Asked) -> Iterator[Answer]:
 
 
 def deterministic(asked: Asked) -> Iterator[Answer]:
-    """Whether a run that is done twice ends at the same bits."""
+    """Ask whether a run that is done twice ends at the same bits."""
     networks = dict(list(NETWORKS.items())[:1]) if asked.tiny else NETWORKS
     for network, settings in networks.items():
         for method in methods(asked):
@@ -48,7 +48,7 @@ def deterministic(asked: Asked) -> Iterator[Answer]:
 
 
 def same_bits(name: str, do: partial) -> Answer:
-    """Do it twice, each time in a folder of its own."""
+    """Do a run twice, each time in a folder of its own, and compare the bits."""
     hashes = []
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ def same_bits(name: str, do: partial) -> Answer:
 
 
 def compiled(asked: Asked) -> Iterator[Answer]:
-    """What `training.compile` changes of average accuracy and of seconds."""
+    """Measure what `training.compile` changes of average accuracy and of seconds."""
     for method in methods(asked):
         if method in asked.known:
             continue
@@ -73,7 +73,7 @@ def compiled(asked: Asked) -> Iterator[Answer]:
 
 
 def precision(asked: Asked) -> Iterator[Answer]:
-    """What tf32 and bfloat16 change of average accuracy on permuted MNIST, or on the digits."""
+    """Measure what tf32 and bfloat16 change of average accuracy on permuted MNIST, or on the digits."""
     for method in methods(asked):
         names = [f"{method}, {each}" for each in PRECISIONS[1:]]
         if all(name in asked.known for name in names):

@@ -22,9 +22,9 @@ class Budget(NamedTuple):
 
     @property
     def left(self) -> float:
-        """Seconds, at least 0."""
+        """The seconds that are left, at least 0."""
         return max(0.0, self.ends - self.now())
 
     def first_of(self, shares: Sequence[float]) -> "Budget":
-        """The time of the first of several parts, by its share; what it leaves goes to those that follow."""
+        """Return the time of the first of several parts, by its share; the next ones get what it leaves."""
         return self._replace(ends=self.now() + self.left * shares[0] / sum(shares))

@@ -23,7 +23,7 @@ STATUSES = {check.PASS: PASS, check.FAIL: FAIL, check.NOT_APPLICABLE: NOT_APPLIC
 
 
 def first_questions(asked: Asked) -> Iterator[Answer]:
-    """The first ones of a strategy, and how far its tests are from those on the CPU."""
+    """Ask the first questions of a strategy, and how far its tests are from those on the CPU."""
     (strategy,) = asked.arguments
     yield from _asked(asked, strategy, "mlp", FIRST)
     if BESIDE not in asked.known:
@@ -31,7 +31,7 @@ def first_questions(asked: Asked) -> Iterator[Answer]:
 
 
 def other_questions(asked: Asked) -> Iterator[Answer]:
-    """All the others, of a strategy on a network."""
+    """Ask all the other questions, of a strategy on a network."""
     strategy, model = asked.arguments
     yield from _asked(
         asked, strategy, model, [each for each in CHECKS if model != "mlp" or each not in FIRST]
@@ -49,7 +49,7 @@ def _asked(asked: Asked, strategy: str, model: str, checks: Sequence[check.Check
 
 
 def answer(question: check.Check, strategy: str, model: str, device: str) -> Answer:
-    """What is seen on the device. A question that is answered wrongly on the CPU, too, says nothing of it."""
+    """Say what is seen on the device. What is answered wrongly on the CPU, too, says nothing of it."""
     os.environ["PYTHONWARNINGS"] = "ignore"
     result = result_of(question, subject(strategy, model, device))
     status, said = STATUSES[result.outcome], result.seen
@@ -62,7 +62,7 @@ def answer(question: check.Check, strategy: str, model: str, device: str) -> Ans
 
 @lru_cache(maxsize=6)
 def subject(strategy: str, model: str, device: str) -> Subject:
-    """The strategy on this network and device; what it has run is remembered for its next questions."""
+    """Return the strategy on this network and device; its runs are remembered for its next questions."""
     network = () if model == "mlp" else MODELS[model]
     return Subject(strategy, [f"training.device={device}", *network])
 
@@ -71,8 +71,9 @@ BESIDE = "beside_the_cpu"
 
 
 def beside_the_cpu(strategy: str, device: str) -> Answer:
-    """How far the losses of the tests are from those of the same run on a CPU. A method that draws noise on
-    the device draws other noise there, and is far.
+    """Measure how far the losses of the tests are from those of the same run on a CPU.
+
+    A method that draws noise on the device draws other noise there, and is far.
     """
     found = subject(strategy, "mlp", device)
     scenario = f"{SCENARIO}={found.claims.scenarios[-1]}"

@@ -1,4 +1,4 @@
-"""A run that is stopped in the midst of a task and goes on, in the ordinary way, beside one that is not."""
+"""A run that is stopped within a task and continues, in the ordinary way, beside one that is not."""
 
 import signal
 import tempfile
@@ -16,7 +16,7 @@ with deferred():
 
 
 class StopOnce(SupervisedPlugin):
-    """Has the process told to stop after some steps of the second task, the first time.
+    """A plugin that tells the process to stop after some steps of the second task, the first time.
 
     Args:
         path: of a file that says that it was told.
@@ -39,7 +39,7 @@ class StopOnce(SupervisedPlugin):
 
 
 def stopped(asked: Asked) -> Iterator[Answer]:
-    """Whether it ends at the weights and tests of a run that was not stopped."""
+    """Ask whether a stopped run ends at the weights and tests of a run that was not stopped."""
     for method in methods(asked):
         if method in asked.known:
             continue

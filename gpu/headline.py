@@ -26,7 +26,7 @@ NUM_SEEDS = 5
 
 
 def study(asked: Asked) -> Iterator[Answer]:
-    """The seconds of each method and of all. Without the data set the digits take its place, and no target.
+    """Measure the seconds of each method and of all. Without the data set the digits stand in, and no target.
 
     Raises:
         LeftOutError: without the data set, when the digits are done.

@@ -1,4 +1,4 @@
-"""Whether the device's memory stays what it is over a long stream."""
+"""Does the device's memory stay what it is over a long stream?"""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ TINY_TASKS, TINY_LATE = 13, 2
 
 
 class DeviceMemory(TaskClock):
-    """Notes the memory of tensors on the device at the start of each task, as a `TaskStart`."""
+    """A plugin that notes the memory of tensors on the device at the start of each task, as a `TaskStart`."""
 
     def bytes_held(self, strategy: Any) -> int:
-        """The bytes of tensors on the device."""
+        """Return the bytes of tensors on the device."""
         return allocated_bytes(strategy.device)
 
 
 def allocated_bytes(device: torch.device) -> int:
-    """The bytes of tensors on a GPU; on a CPU those of the whole process."""
+    """Return the bytes of tensors on a GPU; on a CPU those of the whole process."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return torch.cuda.memory_allocated(device)
@@ -36,7 +36,7 @@ def allocated_bytes(device: torch.device) -> int:
 
 
 def flat(asked: Asked) -> Iterator[Answer]:
-    """The memory of the last tasks over that of tasks 6 to 10."""
+    """Divide the memory of the last tasks by that of tasks 6 to 10."""
     tasks, late = (TINY_TASKS, TINY_LATE) if asked.tiny else (TASKS, LATE)
     for method in methods(asked):
         if method in asked.known:

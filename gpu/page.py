@@ -10,7 +10,7 @@ NOT_REACHED = "not reached yet"
 
 
 def page(parts: Sequence[Part], rows: Iterable[Row]) -> str:
-    """Markdown.
+    """Write the summary as Markdown.
 
     Args:
         rows: the last one of every result.
@@ -30,7 +30,7 @@ def page(parts: Sequence[Part], rows: Iterable[Row]) -> str:
 
 
 def _devices(rows: Sequence[Row]) -> str:
-    """Each card, with its number in the tables."""
+    """List each card, with its number in the tables."""
     cards = _cards(rows)
     lines = [f"{number}. {card}" for card, number in cards.items()]
     return "\n".join(lines) if lines else "Nothing was done yet."
@@ -53,7 +53,7 @@ def _state(part: Part, rows: Sequence[Row]) -> str:
 
 
 def _checks(rows: Sequence[Row]) -> str:
-    """How many questions were answered rightly."""
+    """Say how many questions were answered rightly."""
     passed, failed = (sum(row.status == status for row in rows) for status in (PASS, FAIL))
     if not passed + failed:
         return ""
@@ -80,7 +80,7 @@ def _numbers(rows: Sequence[Row]) -> str:
 
 
 def _listed(title: str, rows: Sequence[Row], *, none: str) -> str:
-    """Items and results by what is said of them."""
+    """List items and results by what is said of them."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
         name = f"{row.item}, {row.result}" if row.result else row.item

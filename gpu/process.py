@@ -1,4 +1,4 @@
-"""A process that does items, seen from outside: it may die or hang, and the programme goes on."""
+"""A process that does items, seen from outside: it may die or hang, and the programme continues."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, work: str, given: Any, budget: Budget) -> Iterator[Any]:
-        """Each result of the function `module:function`, as it is had.
+        """Yield each result of the function `module:function`, as it is had.
 
         Args:
             given: to the function.

@@ -72,7 +72,7 @@ class Programme:
         return list(rows.newest(self._rows).values())
 
     def run(self, budget: Budget) -> bool:
-        """Do all that is left and that there is time for. Returns whether nothing failed."""
+        """Do all that is left and that there is time for. Return whether nothing failed."""
         self._setting.output.mkdir(parents=True, exist_ok=True)
         self._write_page()
         try:
@@ -83,12 +83,12 @@ class Programme:
         return not any(row.status == FAILED for row in self.rows if not row.result)
 
     def _left(self, part: Part) -> list[Item]:
-        """The items that are not finished."""
+        """List the items that are not finished."""
         ours = (item for item in part.items if item.in_tiny or not self._setting.tiny)
         return [item for item in ours if not rows.is_finished(self._rows, item.part, item.name)]
 
     def _do_part(self, part: Part, budget: Budget) -> None:
-        """Several workers take items in their order."""
+        """Let several workers take items in their order."""
         left = deque(self._left(part))
         number = min(part.workers, len(left)) if budget.left else 0
         # Ctrl-C ends the main thread, and the others with it

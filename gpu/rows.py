@@ -1,4 +1,4 @@
-"""results.csv: rows are appended as they are had, and the last one of a result counts."""
+"""The rows of results.csv: appended as they are had; the last one of a result counts."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ def append(path: Path, *rows: Row) -> None:
 
 
 def read(path: Path) -> list[Row]:
-    """All whole lines; none where there is no file."""
+    """Read all whole lines; none where there is no file."""
     if not path.exists():
         return []
     whole = _whole_lines(read_whole(path)).decode()
@@ -42,7 +42,7 @@ def read(path: Path) -> list[Row]:
 
 
 def newest(rows: Iterable[Row]) -> dict[tuple[str, str, str], Row]:
-    """The last row of each result and item, by its key, in the order of the first ones."""
+    """Return the last row of each result and item, by its key, in the order of the first ones."""
     return {row.key: row for row in rows}
 
 
@@ -54,7 +54,7 @@ def is_finished(rows: Iterable[Row], part: str, item: str) -> bool:
 
 
 def known_of(rows: Iterable[Row], part: str, item: str) -> dict[str, Row]:
-    """Results of an item that need not be had again: all that did not fail."""
+    """Return results of an item that need not be had again: all that did not fail."""
     return {
         row.result: row
         for row in newest(rows).values()
@@ -63,7 +63,7 @@ def known_of(rows: Iterable[Row], part: str, item: str) -> dict[str, Row]:
 
 
 def _whole_lines(content: bytes) -> bytes:
-    """Without a torn last line, which may end in the midst of a letter."""
+    """Drop a torn last line, which may end within a letter."""
     return content[: content.rfind(b"\n") + 1]
 
 

@@ -28,17 +28,17 @@ SMALL = {
 
 
 def methods(asked: Asked) -> tuple[str, ...]:
-    """Those that are run; in the tiny programme the first one."""
+    """Return the methods that are run; in the tiny programme the first one."""
     return METHODS[:1] if asked.tiny else METHODS
 
 
 def seeds(asked: Asked, number: int) -> str:
-    """The setting for so many seeds; in the tiny programme for one."""
+    """Return the setting for so many seeds; in the tiny programme for one."""
     return f"seeds=[{','.join(map(str, range(1 if asked.tiny else number)))}]"
 
 
 def digits(asked: Asked, *settings: str) -> tuple[str, ...]:
-    """Short runs on the embedded digits."""
+    """Return the overrides of short runs on the embedded digits."""
     return (*DIGITS, *settings, *(SMALL["digits"] if asked.tiny else ()))
 
 
@@ -73,16 +73,16 @@ def check_data(config: DictConfig) -> None:
 
 
 def average_accuracy(run: Run) -> float:
-    """Over all tasks after the last one, in [0, 1]."""
+    """Return the accuracy over all tasks after the last one, in [0, 1]."""
     last = [test.accuracy for test in run.records if test.after_task == run.num_tasks]
     return sum(last) / len(last)
 
 
 def mean_accuracy(runs: Sequence[Run]) -> float:
-    """The mean over runs of `average_accuracy`."""
+    """Return the mean over runs of `average_accuracy`."""
     return sum(map(average_accuracy, runs)) / len(runs)
 
 
 def seconds_of(runs: Sequence[Run]) -> float:
-    """Wall seconds that the runs took, those before an interruption too."""
+    """Return the wall seconds that the runs took, those before an interruption too."""
     return sum(run.wall_seconds for run in runs)

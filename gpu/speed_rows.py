@@ -16,7 +16,7 @@ ROUNDS = 3
 
 
 def rows(asked: Asked) -> Iterator[Answer]:
-    """Those of one group of measurements.
+    """Yield the rows of one group of measurements.
 
     Raises:
         LeftOutError: where a data set is missing.

@@ -28,7 +28,7 @@ class Job(NamedTuple):
 
 
 def waiting() -> list[str]:
-    """The studies of conf/experiment that are sized for a GPU, or of CIFAR; in the order of their worth."""
+    """List the studies of conf/experiment that are sized for a GPU, or of CIFAR, the worthiest first."""
     found = choices("experiment")
     return sorted(filter(lambda name: _waits(name, found[name]), found), key=lambda name: _worth(name, found))
 
@@ -42,7 +42,7 @@ def _worth(name: str, found: Mapping[str, Path]) -> tuple[bool, bool, str]:
 
 
 def jobs(study: str) -> list[Job]:
-    """All parts of a study's own sweep."""
+    """List all parts of a study's own sweep."""
     register()
     source = loader()
     config = source.load_configuration(CONFIG_NAME, [f"experiment={study}"], RunMode.MULTIRUN)
@@ -58,7 +58,7 @@ _missing: dict[str, str] = {}  # studies without their data, and the sentence: i
 
 
 def job(asked: Asked) -> Iterator[Answer]:
-    """The average accuracy of one part, from ordinary results.
+    """Yield the average accuracy of one part, from ordinary results.
 
     Raises:
         LeftOutError: where a data set is missing.

@@ -14,7 +14,7 @@ CORRECTNESS, SPEED, HEADLINE, STUDIES = 120, 110, 180, 70
 
 
 def parts(workers: int) -> tuple[Part, ...]:
-    """What there is to do.
+    """Return what there is to do.
 
     Args:
         workers: processes that ask questions at once.
@@ -28,7 +28,7 @@ def parts(workers: int) -> tuple[Part, ...]:
 
 
 def _correctness() -> list[Item]:
-    """First questions of every strategy, then what runs do on the device, then all other questions."""
+    """List first questions of every strategy, then what runs do on the device, then all other questions."""
     strategies = list(choices("strategy"))
     first = [_item("first questions", "correctness:first_questions", name) for name in strategies]
     runs = [
@@ -57,7 +57,7 @@ def _item(what: str, work: str, strategy: str, *more: str) -> Item:
 
 
 def _speed() -> list[Item]:
-    """Every group that has a line for a GPU, the shorter ones first; the headline is a part of its own."""
+    """List every group that has a line for a GPU, the shorter ones first; the headline is another part."""
     names = {line.group for line in LINES if "cuda" in line.devices} - {"headline"}
     ordered = sorted(names, key=lambda name: GROUPS[name].seconds)
     tiny = ordered[:1]

@@ -51,13 +51,13 @@ def is_lasting(said: str) -> bool:
 
 
 def found(work: str) -> Any:
-    """The function of `module:function`."""
+    """Return the function of `module:function`."""
     module, _, name = work.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def card(device: str) -> Iterator[str]:
-    """The device in words: its name, the driver, the versions of CUDA and torch."""
+    """Describe the device: its name, the driver, the versions of CUDA and torch."""
     from cl_bench.config.environment import hardware, versions
 
     about = hardware(device)

@@ -7,7 +7,7 @@ from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
 
 class SteadyJoblibLauncher(JoblibLauncher):
-    """Joblib's, and a worker that is killed costs its own job and no other."""
+    """Joblib's launcher, where a worker that is killed costs its own job and no other."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         from cl_bench.runner.workers import launch

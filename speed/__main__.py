@@ -1,4 +1,4 @@
-"""`python -m speed`: see its --help."""
+"""`python -m speed`, the command; see its --help."""
 
 import sys
 import warnings

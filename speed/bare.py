@@ -8,7 +8,7 @@ from speed.ours import Subject
 
 
 class BareLoop:
-    """Plain PyTorch over float images that lie in memory already, which costs it nothing.
+    """A plain PyTorch loop over float images that lie in memory already, which costs it nothing.
 
     Network, optimizer, learning rate, batch size and order of the examples are the subject's.
     """
@@ -23,7 +23,7 @@ class BareLoop:
         self.generator = subject.seeds.generator("batches")
 
     def epochs(self, number: int) -> None:
-        """So many passes over the images."""
+        """Pass over the images so many times."""
         for _ in range(number):
             self.epoch()
 
@@ -37,7 +37,7 @@ class BareLoop:
 
 @torch.no_grad()
 def forward_passes(network: nn.Module, images: Tensor, *, batch_size: int, times: int) -> None:
-    """All images through the network, batch by batch, so many times."""
+    """Put all images through the network, batch by batch, so many times."""
     network.eval()
     for _ in range(times):
         for part in images.split(batch_size):

@@ -103,7 +103,10 @@ class Bench(NamedTuple):
     after_round: Work = nothing
 
     def overrides(self, *more: str, stream: Sequence[str] = ()) -> list[str]:
-        """The reference setting, MLP 784-100-100-10 on permuted MNIST or on another stream, and `more`."""
+        """Return the overrides of the reference setting and `more`.
+
+        The setting is an MLP 784-100-100-10 on permuted MNIST, or on another stream.
+        """
         return [
             *(stream or self.scale.mnist),
             "training.epochs=1",
@@ -114,7 +117,7 @@ class Bench(NamedTuple):
         ]
 
     def fewer(self, rounds: int) -> "Bench":
-        """The same with at most so many rounds: for works that take very long."""
+        """Return a bench with at most so many rounds: for works that take very long."""
         return self._replace(rounds=min(self.rounds, rounds))
 
     def alternate(
@@ -139,7 +142,7 @@ Group = Callable[[Bench], dict[str, Measurement]]
 
 
 def cl_bench_command(*arguments: str) -> None:
-    """`cl-bench ...` in a process of its own.
+    """Run `cl-bench ...` in a process of its own.
 
     Raises:
         RuntimeError: where it fails, with the end of what it said.

@@ -1,6 +1,6 @@
-"""`python -m speed.child_usage COMMAND...`: does it silently, and prints what it took as JSON.
+"""`python -m speed.child_usage COMMAND...` runs the command silently and prints what it took as JSON.
 
-A small process between, because a child counts the memory of the process that it was made by.
+It is a small process between, because a child counts the memory of the process that it was made by.
 """
 
 import json

@@ -24,10 +24,10 @@ def alternate(
     before: Mapping[str, Work] | None = None,
     now: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Seconds of each work in each round: A B C, B C A, C A B, ...
+    """Measure the seconds of each work in each round: A B C, B C A, C A B, ...
 
-    A disturbance of the machine that lasts longer than a round hits all works of the round alike, which is
-    why ratios are taken within rounds. Garbage is collected between works, outside the clock.
+    A disturbance of the machine that lasts longer than a round hits all works of the round alike, so that
+    ratios are taken within rounds. Garbage is collected between works, outside the clock.
 
     Args:
         rounds: at least 1.
@@ -61,7 +61,7 @@ def alternate(
 
 
 class Ratio(NamedTuple):
-    """Of paired measurements: the median of their ratios and its quartiles."""
+    """The median ratio of paired measurements, and the quartiles."""
 
     median: float
     low: float  # a quarter of the ratios is below
@@ -69,7 +69,7 @@ class Ratio(NamedTuple):
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
-    """Of each pair's ratio, not of the medians: what disturbed a round disturbed both sides of it."""
+    """Take each pair's ratio, not that of the medians: what disturbed a round disturbed both sides of it."""
     if len(numerators) != len(denominators) or not len(numerators):
         raise ValueError(
             f"ratios need pairs, at least one, got {len(numerators)} and {len(denominators)} numbers"

@@ -11,7 +11,7 @@ from speed.made_up import BENCHMARKS, MORE_BENCHMARKS, MORE_METHODS, write_measu
 
 
 def commands(bench: Bench) -> dict[str, Measurement]:
-    """What answers without training: seconds beside one second."""
+    """Time the commands that answer without training, in seconds, beside one second."""
     scale = bench.scale
     many, drawn = bench.folder / "many", bench.folder / "drawn"
     settings, num_tasks = flatten(plain(compose())), scale.report_tasks
@@ -42,7 +42,7 @@ def commands(bench: Bench) -> dict[str, Measurement]:
 
 
 def _cpu_seconds() -> float:
-    """The CPU-seconds of all commands so far, on however many cores they ran."""
+    """Return the CPU-seconds of all commands so far, on however many cores they ran."""
     spent = os.times()
     return spent.children_user + spent.children_system
 
@@ -58,7 +58,7 @@ def _sweep(bench: Bench, *overrides: str) -> None:
 
 
 def sweep(bench: Bench) -> dict[str, Measurement]:
-    """A sweep of short runs in parallel workers beside the same sweep one by one."""
+    """Time a sweep of short runs in parallel workers beside the same sweep one by one."""
     seconds = bench._replace(rounds=1).alternate(
         {
             launcher: partial(_sweep, bench, *bench.scale.sweep, f"hydra/launcher={launcher}")
@@ -70,7 +70,7 @@ def sweep(bench: Bench) -> dict[str, Measurement]:
 
 
 def headline(bench: Bench) -> dict[str, Measurement]:
-    """A whole study on one GPU, five seeds at once, from the command line to the last record."""
+    """Time a whole study on one GPU, five seeds at once, from the command line to the last record."""
     overrides = [*bench.scale.mnist, *bench.scale.headline]
     seconds = bench._replace(rounds=1).alternate({"study": partial(_sweep, bench, *overrides)}, warm_up=False)
     return {"headline": beside_a_second(seconds["study"], "measured once")}

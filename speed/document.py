@@ -26,7 +26,7 @@ def write_tables(rows: Sequence[Row], document: Path) -> None:
 
 
 def tables(rows: Sequence[Row]) -> dict[str, str]:
-    """Each table by its name, of the rows that were measured."""
+    """Write each table by its name, of the rows that were measured."""
     known = {row.name: row for row in rows if row.ratio is not None and row.device == "cpu"}
     by_strategy = [
         (name.removeprefix("strategy_"), row) for name, row in known.items() if name.startswith("strategy_")

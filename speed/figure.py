@@ -19,9 +19,10 @@ REACHED, MISSED = "#0072B2", "#D55E00"
 
 
 def speed_figure(rows: pd.DataFrame, *, title: str = "") -> Figure:
-    """A line a row of speed.csv that has a target and a ratio, in the order of the file.
+    """Draw a line for each row of speed.csv that has a target and a ratio, in the order of the file.
 
-    When there is none a ValueError says so.
+    Raises:
+        ValueError: where there is none.
     """
     rows = drawable(rows)
     if rows.empty:
@@ -40,21 +41,22 @@ def speed_figure(rows: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def read_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """speed.csv; what is empty there is nan in the columns of numbers and "" in the others."""
+    """Read speed.csv; what is empty there is nan in the columns of numbers and "" in the others."""
     rows = pd.read_csv(BytesIO(read_whole(path)), keep_default_na=False)
     return rows.assign(**{name: pd.to_numeric(rows[name]) for name in NUMBERS})
 
 
 def drawable(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a point."""
+    """Return the rows that have a point."""
     return rows[rows["reached"].isin(["yes", "no"])]
 
 
 def draw_speed(axes: Axes, rows: pd.DataFrame) -> None:
-    """A bar from the target to the ratio, both over the target, so that 1 is the target and left is better.
+    """Draw a bar from the target to the ratio, both over the target, so that 1 is the target and left is
+    better.
 
     Where the target is a number of times faster, the fraction is turned over. The whisker spans the
-    quartiles of the rounds; what a bar says is also written: the ratio, and in brackets its target.
+    quartiles of the rounds. What a bar says is also written: the ratio, and in brackets its target.
     """
     labels = []
     for place, row in enumerate(rows.to_dict("records")):
@@ -89,7 +91,7 @@ def draw_speed(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _marker(*, reached: bool) -> dict[str, Any]:
-    """Full and round, or hollow and square: told apart in grey."""
+    """Return a full round marker, or a hollow square one: they differ in grey, too."""
     color = REACHED if reached else MISSED
     return {
         "color": color,

@@ -37,7 +37,7 @@ class Products(NamedTuple):
 
 
 def linear_maps(network: nn.Module, images: Tensor) -> list[LinearMap]:
-    """All layers of the network that multiply, in the order in which `images` meet them."""
+    """List all layers of the network that multiply, in the order in which `images` meet them."""
     found: list[LinearMap] = []
 
     def remember(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -57,7 +57,7 @@ def linear_maps(network: nn.Module, images: Tensor) -> list[LinearMap]:
 def matrix_products(
     network: nn.Module, images: Tensor, *, num_images: int, batch_size: int, passes: Passes
 ) -> Work:
-    """A function that does the products of so many images, batch by batch, and nothing else.
+    """Return a function that does the products of so many images, batch by batch, and nothing else.
 
     Args:
         network, images: give the layers, shapes and device; their numbers are not used.
@@ -113,8 +113,9 @@ def _products(of: LinearMap, size: int, device: torch.device, *, first: bool) ->
 
 
 def _convolution(layer: nn.Conv2d, inputs: Tensor, back: Tensor, weight: Tensor, *, first: bool) -> Products:
-    """torch has no convolution into a given tensor, and one call for both backward products, which is faster
-    than two: it stands for `by_weights`.
+    """Return the products of a convolution; one call for both backward products stands for `by_weights`.
+
+    That call is faster than two, and torch has no convolution into a given tensor.
     """
     stride, padding, dilation = layer.stride, layer.padding, layer.dilation
     assert not isinstance(padding, str)

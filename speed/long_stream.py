@@ -1,4 +1,4 @@
-"""A stream of very many tasks: whether the last ones cost what the first ones did."""
+"""A stream of very many tasks: do the last ones cost what the first ones did?"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +12,7 @@ EARLY = slice(5, 10)  # tasks 6 to 10: the first ones warm up
 
 
 def long_stream(bench: Bench) -> dict[str, Measurement]:
-    """One run in a process of its own."""
+    """Do one run in a process of its own."""
     clock = bench.folder / "tasks.csv"
     cl_bench_command(
         "run",
@@ -24,7 +24,7 @@ def long_stream(bench: Bench) -> dict[str, Measurement]:
 
 
 def flatness(starts: Sequence[TaskStart], *, late: int) -> dict[str, Measurement]:
-    """Each of the last tasks, so many, beside the median of tasks 6 to 10: time, and memory at the start."""
+    """Compare each of the last `late` tasks with the median of tasks 6 to 10: time, and memory at start."""
     if len(starts) < EARLY.stop + 1 + late:
         raise ValueError(f"the stream must have more than {EARLY.stop + late} tasks, got {len(starts)}")
     # from one start to the next: with its tests; of the last task there is no end

@@ -28,7 +28,7 @@ Rows = Mapping[Any, Sequence[Any]]  # kind of row -> rows
 
 
 def write_runs(folder: Path, *, num_seeds: int, num_tasks: int, settings: Settings) -> int:
-    """Write finished runs of `METHODS` on `BENCHMARKS` that left their records alone; returns how many."""
+    """Write finished runs of `METHODS` on `BENCHMARKS` that left their records alone; return how many."""
     return _write(
         folder,
         {benchmark: {} for benchmark in BENCHMARKS},
@@ -43,8 +43,8 @@ def write_runs(folder: Path, *, num_seeds: int, num_tasks: int, settings: Settin
 def write_measured_runs(folder: Path, *, num_seeds: int, num_tasks: int, settings: Settings) -> int:
     """Write finished runs of `MORE_METHODS` on `MORE_BENCHMARKS` with all that there are figures for.
 
-    The runs of the last benchmark have the order of tasks in common, so that the parts of their variance can
-    be told apart. Returns how many.
+    The runs of the last benchmark share the order of tasks, so that the parts of their variance can be
+    separated. Returns how many runs there are.
     """
     *others, last = MORE_BENCHMARKS
     return _write(
@@ -98,7 +98,7 @@ def _tests(num_tasks: int) -> list[tuple[int, int]]:
 
 
 def _accuracy(after: int, on: int, lost: float) -> float:
-    """Chance before a task is learned, then slowly forgotten."""
+    """Return chance before a task is learned, then an accuracy that is slowly forgotten."""
     return 0.1 if after < on else 0.95 - lost * (after - on)
 
 
@@ -111,9 +111,7 @@ def _records(seed: int, num_tasks: int) -> list[Record]:
 
 
 def _measured(seed: int, num_tasks: int, place: int) -> Rows:
-    """Fabricated records, with noise. The method's place says how much it forgets; every other one has a
-    posterior.
-    """
+    """Fabricate records, with noise. `place` says how much a method forgets; every second has a posterior."""
     noise = np.random.default_rng([seed, place])
     has_posterior, lost = place % 2 == 0, 0.005 + 0.004 * place
     tests = [

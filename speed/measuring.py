@@ -26,7 +26,7 @@ TINY_NOTE = "tiny: the numbers say nothing about speed"
 
 
 def measure(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0, or 1 where a measurement failed."""
+    """Measure and write; the exit status is 0, or 1 where a measurement failed."""
     given = _parser().parse_args(arguments)
     scale = TINY if given.tiny else FULL
     rounds = scale.rounds if given.rounds is None else given.rounds
@@ -63,7 +63,7 @@ def measure(arguments: Sequence[str] | None = None) -> int:
 def _measure_groups(
     results: Results, groups: Sequence[str], *, scale: Scale, rounds: int, output: Path
 ) -> None:
-    """Every group on every device that it has lines for; what is known is written after each."""
+    """Measure every group on every device that it has lines for; write what is known after each."""
     wanted = [
         (name, device)
         for name in groups
@@ -97,7 +97,7 @@ def _measure_groups(
 
 
 def _about(path: Path) -> dict[str, Any]:
-    """How each group was measured by earlier calls."""
+    """Tell how each group was measured by earlier calls."""
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -126,5 +126,5 @@ def _now() -> str:
 
 
 def _load() -> float:
-    """Processes that wanted a core, a mean over the last minute."""
+    """Count the processes that wanted a core, a mean over the last minute."""
     return round(os.getloadavg()[0], 2)

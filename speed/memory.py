@@ -15,7 +15,7 @@ MIB = 2**20
 
 
 def peak_extra_bytes(work: Work, device: torch.device) -> int:
-    """The most bytes that tensors on `device` took at once during the work, beyond those before it.
+    """Return the most bytes that tensors on `device` took at once during the work, beyond those before it.
 
     On a CPU every allocation of torch is followed: the memory of the process would show what the C library
     keeps for later, too.
@@ -44,7 +44,7 @@ def peak_extra_bytes(work: Work, device: torch.device) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what torch's profiler writes to the error stream about itself."""
+    """Suppress what torch's profiler writes to the error stream about itself."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a descriptor is wanted)

@@ -8,8 +8,10 @@ from torch.utils.flop_counter import flop_registry
 
 
 class Multiplications(TorchDispatchMode):
-    """Counts the multiply-adds of every matrix product and convolution done within it, backward passes and
-    those under `vmap` too. torch's own `FlopCounterMode` also follows modules, which `vmap` does not bear.
+    """A count of the multiply-adds of every matrix product and convolution done within it.
+
+    Backward passes and those under `vmap` count too. torch's own `FlopCounterMode` also follows modules,
+    which `vmap` does not bear.
     """
 
     total = 0
@@ -29,7 +31,7 @@ class Multiplications(TorchDispatchMode):
 
 
 def multiplications(work: Callable[[], object]) -> int:
-    """The multiply-adds of a work."""
+    """Count the multiply-adds of a work."""
     with Multiplications() as counter:
         work()
     return counter.total

@@ -42,28 +42,28 @@ class Subject:
         self.strategy.plugins[:0] = [Scores(), FiniteLoss(), bar]
 
     def train(self, task: int = 0) -> None:
-        """One task, from making its images ready to what is done after its last epoch."""
+        """Train one task, from making its images ready to what is done after its last epoch."""
         self.strategy.train(self.experiences[task], eval_streams=[])
 
     def test(self) -> None:
-        """All test images of the task."""
+        """Test all test images of the task."""
         self.strategy.eval([self.test_experience])
 
     def test_all(self) -> None:
-        """All test images of every task, as after each task."""
+        """Test all test images of every task, as after each task."""
         self.strategy.eval(self.tests)
 
     def consolidate(self) -> None:
-        """What the strategy does after its last epoch, for EWC the Fisher information; after `train`."""
+        """Do what the strategy does after its last epoch, for EWC the Fisher information; after `train`."""
         self.strategy.experience = self.train_experience
         self.strategy._after_training_exp()
 
     def plain_network(self) -> nn.Module:
-        """The model at the same start, on the device, without a strategy around it."""
+        """Return the model at the same start, on the device, without a strategy around it."""
         return build_model(self.config, self.stream, self.seeds).to(self.device)
 
     def test_images(self) -> Tensor:
-        """Float, on the device."""
+        """Return the test images as floats, on the device."""
         return self.stream.test[0].images(self.device)
 
     def synchronise(self) -> None:

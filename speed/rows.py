@@ -17,9 +17,7 @@ NOT_MEASURED = "not measured"
 
 
 class Target(NamedTuple):
-    """`<=`: at most so much, the work's number over the reference's. `>=`: at least, the reference's over the
-    work's.
-    """
+    """A ratio to reach: at most, of the work to its reference (`<=`); or at least, turned over (`>=`)."""
 
     kind: str
     bound: float
@@ -100,7 +98,7 @@ class Results:
         self.failed[group, device] = f"failed: {type(error).__name__}"
 
     def rows(self) -> list[Row]:
-        """Every line on every device that it is for; what was not measured has no numbers, and says why."""
+        """Return every line on each of its devices; what was not measured has no numbers, and says why."""
         return [self._row(line, device) for line in self.lines for device in line.devices]
 
     def _row(self, line: Line, device: str) -> Row:
@@ -113,7 +111,7 @@ class Results:
 
 
 def write_csv(rows: Iterable[Row], path: Path) -> None:
-    """Four significant digits; whole or not at all."""
+    """Write rows with four significant digits; whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)
@@ -133,7 +131,7 @@ def _cell(value: str | float | None) -> str:
 
 
 def read_csv(path: Path) -> list[Row]:
-    """The measured rows of a file that `write_csv` wrote; none where there is no such file."""
+    """Read the measured rows of a file that `write_csv` wrote; none where there is no such file."""
     if not path.exists():
         return []
     text = io.StringIO(read_whole(path).decode(), newline="")
@@ -148,7 +146,7 @@ def _parsed(name: str, cell: str) -> Any:
 
 
 def text_table(rows: Iterable[Row]) -> str:
-    """The measured rows, for the terminal."""
+    """Format the measured rows for the terminal."""
     header = ("work", "against", "device", "target", "ratio", "quartiles", "x limit", "reached")
     lines = [
         (

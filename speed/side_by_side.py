@@ -22,7 +22,7 @@ TWICE = Passes(2, 2, 2)  # local reparameterisation: of the means and of the var
 
 
 def _limit(subject: Subject, passes: Passes, *, test: bool = False, batch_size: int | None = None) -> Work:
-    """The products of all training or test images, in the subject's batches."""
+    """Return the products of all training or test images, in the subject's batches."""
     training = subject.config.training
     task = subject.stream.test[0] if test else subject.stream.train[0]
     return matrix_products(
@@ -41,7 +41,7 @@ def _fisher(subject: Subject) -> Work:
 
 
 def training(bench: Bench) -> dict[str, Measurement]:
-    """One epoch of each strategy beside the bare loop."""
+    """Time one epoch of each strategy beside the bare loop."""
     finetune, bayesbinn, vcl, ewc = (
         Subject(bench.overrides(*chosen))
         for chosen in (
@@ -77,7 +77,7 @@ def training(bench: Bench) -> dict[str, Measurement]:
 
 
 def small_steps(bench: Bench) -> dict[str, Measurement]:
-    """Epochs of steps so small that what is between the products is nearly all there is."""
+    """Time epochs of steps so small that what is between the products is nearly all there is."""
     chosen = {
         "finetune": ("strategy=finetune",),
         "bayesbinn": ("strategy=bayesbinn", "strategy.num_samples=1"),
@@ -101,7 +101,7 @@ def small_steps(bench: Bench) -> dict[str, Measurement]:
 
 
 def beside_avalanche(bench: Bench) -> dict[str, Measurement]:
-    """An epoch and a test of fine-tuning beside Avalanche's."""
+    """Time an epoch and a test of fine-tuning beside Avalanche's."""
     subject = Subject(bench.overrides("strategy=finetune"))
     stock.write_mnist(subject, bench.folder)
     benchmark = stock.permuted_mnist(bench.folder, num_tasks=1)
@@ -124,7 +124,7 @@ def beside_avalanche(bench: Bench) -> dict[str, Measurement]:
 
 
 def ewc_run(bench: Bench) -> dict[str, Measurement]:
-    """A whole run from files to numbers, as `cl-bench run` does it once it has started."""
+    """Time a whole run from files to numbers, as `cl-bench run` does it once it has started."""
     num_tasks = bench.scale.ewc_tasks
     overrides = bench.overrides("strategy=ewc", f"benchmark.num_tasks={num_tasks}")
     subject = Subject(overrides)
@@ -154,7 +154,7 @@ def ewc_run(bench: Bench) -> dict[str, Measurement]:
 
 
 def monte_carlo(bench: Bench) -> dict[str, Measurement]:
-    """Tests with many weight samples beside as many forward passes of the plain network."""
+    """Time tests with many weight samples beside as many forward passes of the plain network."""
     found: dict[str, Measurement] = {}
     times = bench.scale.test_samples
     for name in ("bayesbinn", "vcl"):
@@ -188,7 +188,7 @@ def _cnn(bench: Bench) -> Subject:
 
 
 def cnn(bench: Bench) -> dict[str, Measurement]:
-    """A small convolutional network with augmentation beside the bare loop without."""
+    """Time a small convolutional network with augmentation beside the bare loop without."""
     subject = _cnn(bench)
     seconds = bench.fewer(3).alternate(
         {"ours": subject.train, "bare": BareLoop(subject).epoch, "limit": _limit(subject, EPOCH)},
@@ -199,7 +199,7 @@ def cnn(bench: Bench) -> dict[str, Measurement]:
 
 
 def threads(bench: Bench) -> dict[str, Measurement]:
-    """The same epochs with more torch threads than one."""
+    """Time epochs with more torch threads than one beside epochs with one."""
     num_cores = int(hardware("cpu")["cores"])
     found: dict[str, Measurement] = {}
     for name, subject in (

@@ -9,12 +9,12 @@ NUM_IMAGES = 320  # of each part
 
 
 def small_mnist(*, with_test: bool = True) -> ImageData:
-    """uint8 [N, 1, 28, 28]."""
+    """Return the digits as images of MNIST's size, uint8 [N, 1, 28, 28]."""
     return _on_canvas(channels=1, size=28, with_test=with_test)
 
 
 def small_cifar(*, with_test: bool = True) -> ImageData:
-    """uint8 [N, 3, 32, 32]."""
+    """Return the digits as images of CIFAR-10's size, uint8 [N, 3, 32, 32]."""
     return _on_canvas(channels=3, size=32, with_test=with_test)
 
 

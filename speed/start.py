@@ -20,7 +20,7 @@ class Spent(NamedTuple):
 
 
 def start(bench: Bench) -> dict[str, Measurement]:
-    """A run of one short epoch a task, and the same command when it is finished."""
+    """Time a run of one short epoch a task, and the same command when it is finished."""
     first, again = [], []
     for _ in range(bench.rounds):
         results = tempfile.mkdtemp(dir=bench.folder)
@@ -40,7 +40,7 @@ def _beside_one(numbers: Sequence[float], *, in_seconds: bool = True) -> Measure
 
 
 def spent(arguments: Sequence[str]) -> Spent:
-    """What `cl-bench` with these arguments takes.
+    """Return what `cl-bench` with these arguments takes.
 
     Raises:
         RuntimeError: where it fails.

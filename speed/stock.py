@@ -18,8 +18,9 @@ from speed.ours import Subject
 
 
 def write_mnist(subject: Subject, folder: Path) -> None:
-    """The subject's data set as the four files that Avalanche reads below `folder`; with them it downloads
-    nothing.
+    """Write the subject's data set as the four files that Avalanche reads below `folder`.
+
+    With them Avalanche downloads nothing.
     """
     data = build(subject.config.benchmark.dataset)
     raw = folder / "MNIST" / "raw"
@@ -35,17 +36,17 @@ def _write_idx(path: Path, array: Tensor) -> None:
 
 
 def permuted_mnist(folder: Path, *, num_tasks: int) -> NCScenario:
-    """Avalanche's benchmark of that name, from the files that `write_mnist` left in `folder`."""
+    """Build Avalanche's benchmark of that name, from the files that `write_mnist` left in `folder`."""
     return PermutedMNIST(num_tasks, seed=0, dataset_root=folder)
 
 
 def naive(subject: Subject) -> SupervisedTemplate:
-    """Avalanche's fine-tuning with the subject's network, batch sizes and optimizer."""
+    """Build Avalanche's fine-tuning with the subject's network, batch sizes and optimizer."""
     return Naive(**_common(subject))
 
 
 def ewc(subject: Subject) -> SupervisedTemplate:
-    """Avalanche's EWC, likewise, with the subject's strength."""
+    """Build Avalanche's EWC in the same way, with the subject's strength."""
     return EWC(**_common(subject), ewc_lambda=subject.config.strategy.strength)
 
 
@@ -66,7 +67,7 @@ def _common(subject: Subject) -> dict:
 
 
 def whole_run(strategy: SupervisedTemplate, benchmark: NCScenario) -> None:
-    """Every task tested before the first task and after each one."""
+    """Train on every task; test all tasks before the first and after each one."""
     strategy.eval(benchmark.test_stream)
     for experience in benchmark.train_stream:
         strategy.train(experience)

@@ -14,7 +14,7 @@ REFERENCE = "finetune"
 class SecondTask:
     """A strategy that has learnt a first task, and learns the second one as often as one likes.
 
-    Many a strategy does on its first task what fine-tuning does.
+    Many strategies do on their first task what fine-tuning does.
     """
 
     def __init__(self, bench: Bench, name: str) -> None:
@@ -24,7 +24,7 @@ class SecondTask:
         self._state: dict[str, Any] | None = strategy.state() if isinstance(strategy, Resumable) else None
 
     def go_back(self) -> None:
-        """Return to the end of the first task. A stock strategy of Avalanche's cannot, and goes on."""
+        """Return to the end of the first task. A stock strategy of Avalanche's cannot, and continues."""
         if self._state is not None:
             self.subject.strategy.restore(self._state, self.subject.experiences[:1])
 
@@ -32,21 +32,21 @@ class SecondTask:
         self.subject.train(task=1)
 
     def count(self) -> int:
-        """The multiply-adds of the second task, from its images to what is done after its last step."""
+        """Count the multiply-adds of the second task, from its images to what is done after its last step."""
         self.go_back()
         return multiplications(self.learn)
 
 
 def names() -> list[str]:
-    """The names of all that can be measured: choices of conf/strategy, those of installed packages too."""
+    """List all that can be measured: choices of conf/strategy, those of installed packages too."""
     return list(choices("strategy"))
 
 
 def strategies(bench: Bench) -> dict[str, Measurement]:
-    """One epoch of a second task, with what follows its last step, beside fine-tuning's.
+    """Measure one epoch of a second task, with what follows its last step, beside fine-tuning's.
 
-    The gradient evaluations of an epoch are its multiply-adds over those of fine-tuning's epoch, of which
-    each example takes one gradient: a forward pass without a backward pass counts about a third.
+    The gradient evaluations of an epoch are its multiply-adds over those of fine-tuning's epoch, in which
+    each example takes one gradient. A forward pass without a backward pass counts about a third.
     """
     reference = SecondTask(bench, REFERENCE)
     evaluations = reference.count()

@@ -1,11 +1,11 @@
-"""The tests after a task, of all tasks of a stream: whether each costs the same, however many there are."""
+"""The tests of all tasks of a stream, after a task: does each cost the same, however many there are?"""
 
 from speed.bench import Bench, Measurement
 from speed.ours import Subject
 
 
 def stream_tests(bench: Bench) -> dict[str, Measurement]:
-    """Seconds a task of tests of many tasks beside those of few."""
+    """Time the tests of many tasks beside those of few, in seconds a task."""
     few, many = (
         Subject(bench.overrides("strategy=finetune", f"benchmark.num_tasks={number}"))
         for number in bench.scale.tested_tasks

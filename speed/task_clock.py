@@ -17,7 +17,7 @@ class TaskStart(NamedTuple):
 
 
 class TaskClock(SupervisedPlugin):
-    """Appends a `TaskStart` to the file at each task.
+    """A plugin that appends a `TaskStart` to the file at each task.
 
     Args:
         path: of the file.
@@ -32,7 +32,7 @@ class TaskClock(SupervisedPlugin):
             file.write(f"{time.perf_counter()!r},{self.bytes_held(strategy)}\n")
 
     def bytes_held(self, strategy: Any) -> int:
-        """The resident bytes of the process."""
+        """Return the resident bytes of the process."""
         return resident_bytes()
 
 
@@ -42,7 +42,7 @@ def read_task_starts(path: Path) -> list[TaskStart]:
 
 
 def resident_bytes() -> int:
-    """Of this process now; where the system does not tell, the most that it ever held."""
+    """Return this process's resident bytes; where the system does not tell, the most that it ever held."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

@@ -1,14 +1,20 @@
 """Records -> matrices -> metrics -> means and intervals. Reads results folders, never trains.
 
->>> frame = load("results")             # one row a record
->>> summary(frame, states("results"))   # one row a method
->>> forgetting_curves(frame)            # the accuracy on each task as later tasks are learned
+Examples begin after `import numpy as np`, `import pandas as pd` and the import of what they call.
+
+>>> frame = load("results/reference/digits")  # one row a record
+>>> # one row a method
+>>> table = summary(frame, states("results/reference/digits"))
+>>> # the accuracy on each task as later tasks are learned
+>>> curves = forgetting_curves(frame)
+>>> sorted(curves["method"].unique())[:2]
+['bayesbinn', 'ewc']
 """
 
 from typing import Any
 
 from cl_bench.analysis.curves import average_curves, forgetting_curves
-from cl_bench.analysis.frame import calibration, load, runs, states
+from cl_bench.analysis.frame import calibration, load, matrix_frame, runs, states
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
 from cl_bench.analysis.metrics import (
@@ -49,6 +55,7 @@ __all__ = [
     "learning_accuracy",
     "load",
     "matrices",
+    "matrix_frame",
     "runs",
     "states",
     "student_t",

@@ -33,16 +33,29 @@ AGGREGATE = (
 def comparison(
     values: pd.DataFrame, *, metrics: Sequence[str] | None = None, margin: float = MARGIN
 ) -> pd.DataFrame:
-    """All pairs of methods of each study and benchmark, on matched seeds; of more than `MOST_METHODS` methods
-    those of the best average accuracy.
+    """All pairs of methods of each study and benchmark, on matched seeds: differences, intervals and tests.
 
-    `values` has a row a run, those of `measured.run_metrics`; runs match where `draw` is the same, if there
-    is such a column (`seeds.seed_parts`), or else `seed`. Of a run done twice the mean counts.
+    Of more than `MOST_METHODS` methods those of the best average accuracy are compared. Runs match where
+    `draw` is the same, if there is such a column (`seed_parts`), or else `seed`. Of a run done twice the mean
+    counts.
 
     Columns: study, benchmark, metric, first, second, num_seeds, difference (first - second), low, high (95 %
     Student t interval), p_student (paired t-test), p_wilcoxon (signed ranks), both also adjusted by Holm over
     the pairs of the benchmark and metric, p_equivalent (TOST against the margin), seeds_needed (in all, for a
     t-test of power 0.8 at the level of Holm's first step; NA where it cannot be said).
+
+    Args:
+        values: a row a run, as `run_metrics` gives them.
+        margin: of what counts as equivalent, in the unit of the metrics.
+
+    >>> values = pd.DataFrame({"seed": [0, 1, 2] * 2})
+    >>> values["method"] = ["ewc"] * 3 + ["si"] * 3
+    >>> values["average_accuracy"] = [0.90, 0.92, 0.91, 0.80, 0.81, 0.83]
+    >>> values = values.assign(study="few", benchmark="digits")
+    >>> table = comparison(values, metrics=["average_accuracy"])
+    >>> table[["first", "second", "difference", "p_student"]].round(4)
+      first second  difference  p_student
+    0   ewc     si      0.0967     0.0082
     """
     rows: list[dict[str, Any]] = []
     for (study, benchmark), everything in values.groupby(["study", "benchmark"], sort=False):
@@ -75,6 +88,18 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> 
     benchmarks and seeds, 95 % stratified bootstrap interval), average_rank (1 is the best),
     critical_difference (Nemenyi; of average ranks), p_friedman; nan with fewer than three benchmarks or two
     methods.
+
+    Args:
+        values: a row a run, as `run_metrics` gives them.
+
+    >>> values = pd.DataFrame({"benchmark": ["a", "b", "c"] * 2, "seed": 0})
+    >>> values["method"] = ["ewc"] * 3 + ["si"] * 3
+    >>> values["average_accuracy"] = [0.9, 0.8, 0.7, 0.5, 0.6, 0.4]
+    >>> table = aggregate(values.assign(study="few"), metrics=["average_accuracy"])
+    >>> table[["method", "num_benchmarks", "iqm", "average_rank"]].round(4)
+      method  num_benchmarks  iqm  average_rank
+    0    ewc               3  0.8           1.0
+    1     si               3  0.5           2.0
     """
     rows: list[dict[str, Any]] = []
     for study, everything in values.groupby("study", sort=False):

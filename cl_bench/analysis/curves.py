@@ -20,6 +20,17 @@ def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None 
 
     Columns: study, benchmark, method, strategy, on_task, after_task, mean, low, high (fractions, 95 % Student
     t interval over seeds), num_seeds. Only runs with a complete matrix count.
+
+    Args:
+        frame: records, as `load` gives them.
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> curves = forgetting_curves(frame)
+    >>> curves[curves["on_task"] == 1][["after_task", "mean"]]
+       after_task  mean
+    0           0   0.1
+    1           1   0.9
+    2           2   0.7
     """
     groups = _complete_groups(matrices(frame) if found is None else found)
     parts = []
@@ -35,6 +46,15 @@ def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = N
     """The mean accuracy over the tasks seen so far (and tested): a row a method and after_task (from 1).
 
     Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
+
+    Args:
+        frame: records, as `load` gives them.
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> average_curves(frame)[["after_task", "mean"]].round(4)
+       after_task  mean
+    0           1  0.90
+    1           2  0.75
     """
     groups = _complete_groups(matrices(frame) if found is None else found)
     parts = []
@@ -45,9 +65,21 @@ def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = N
 
 
 def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A measure of `records.State` (drift, frozen, ...) after each task, with its interval over seeds.
+    """A measure of the strategy's state (drift, frozen, ...) after each task, with its interval over seeds.
 
     Columns: those of `over_seeds`, by after_task.
+
+    Args:
+        states: as `states` gives them.
+        column: one of `State`.
+
+    >>> frozen = {"after_task": [0, 1, 0, 1], "frozen": [0.0, 0.2, 0.0, 0.4]}
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl"}
+    >>> table = pd.DataFrame(frozen).assign(**about)
+    >>> state_curves(table, "frozen")[["after_task", "mean", "num_seeds"]].round(4)
+       after_task  mean  num_seeds
+    0           0   0.0          2
+    1           1   0.3          2
     """
     return over_seeds(states, column, by=["after_task"])
 
@@ -55,8 +87,23 @@ def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
 def seen_and_unseen(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """A column of the records (entropy, ...) on tasks learned already, and on those still to come.
 
-    For t = 0..T, of each run: the mean over j <= t of U[t, j] (seen), and over j > t (unseen), of the tasks
-    tested; then over seeds. Columns: those of `over_seeds`, by seen and after_task.
+        seen:   1/t sum_{j<=t} U[t, j]
+        unseen: 1/(T-t) sum_{j>t} U[t, j]   for t = 0..T
+
+    These are of each run and of the tasks tested; then over seeds. Columns: those of `over_seeds`, by seen
+    and after_task.
+
+    Args:
+        frame: records, as `load` gives them.
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> table = seen_and_unseen(frame, "accuracy")
+    >>> table[["seen", "after_task", "mean"]].round(4)
+        seen  after_task  mean
+    0  False           0  0.10
+    1  False           1  0.20
+    2   True           1  0.90
+    3   True           2  0.75
     """
     values = frame.assign(seen=frame["on_task"] <= frame["after_task"])
     places = [*METHOD, "run", "seen", "after_task"]
@@ -67,8 +114,23 @@ def seen_and_unseen(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
     """The accuracy on each task over the steps of the run, since the task was begun.
 
-    `probes` as `probes.read_probes`; of two tests at one step the later counts. Only steps at which all runs
-    of a method were tested. Columns: those of `over_seeds`, by on_task, training_on and step.
+    Of two tests at one step the later counts. Only steps at which all runs of a method were tested are in it.
+    Columns: those of `over_seeds`, by on_task, training_on and step.
+
+    Args:
+        probes: as `read_probes` gives them.
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
+    >>> probe_curves(probes)[["on_task", "training_on", "step", "mean"]]
+       on_task  training_on  step  mean
+    0        1            1    10   0.9
+    1        1            2    15   0.5
+    2        1            2    20   0.8
+    3        2            2    20   0.9
     """
     places = ["on_task", "training_on", "step"]
     tests = probes.drop_duplicates([*_RUN, *places], keep="last")
@@ -78,9 +140,23 @@ def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
 def gap_curves(probes: pd.DataFrame) -> pd.DataFrame:
     """What the training of a task does to the tasks before it, step by step: the stability gap on average.
 
-    Mean over t > 1 and j < t of A(j, e_{t-1} + n) - A(j, e_{t-1}), n steps into task t, for those n at which
-    all of these are tested; then over seeds. A(j, n) and e_t as in `probes`. Columns: those of `over_seeds`,
-    by steps_since.
+        mean over t > 1 and j < t of A(j, e_{t-1} + n) - A(j, e_{t-1})
+
+    n counts the steps into task t. It is for those n at which all of these are tested; then over seeds.
+    Source: De Lange et al. 2023, for A(j, n) and e_t. Columns: those of `over_seeds`, by steps_since.
+
+    Args:
+        probes: as `read_probes` gives them.
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
+    >>> gap_curves(probes)[["steps_since", "mean"]].round(4)
+       steps_since  mean
+    0            5  -0.4
+    1           10  -0.1
     """
     tests = probes.drop_duplicates([*_RUN, "on_task", "training_on", "step"], keep="last")
     ends = tests.groupby([*_RUN, "training_on"], sort=False)["step"].max().rename("end").reset_index()

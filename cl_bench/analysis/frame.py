@@ -1,5 +1,6 @@
 """Results folders -> tidy tables: one row a record, and one row a run."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning, tuning_of
+from cl_bench.records.protocol import TEST_LAST
 from cl_bench.records.row_files import MOST, AnyRow, RecordsError
 from cl_bench.records.rows import FILES, CalibrationBin, Record, State, read
 from cl_bench.records.runs import Run, read_runs
@@ -23,25 +26,88 @@ RUN_COLUMNS = (
 
 
 def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
-    """All records of all runs in or below the folders (a run, a study or a results folder), one row a record.
+    """All records of all runs in or below the folders, one row a record.
+
+    A folder is a run, a study or a results folder. Failed and unfinished runs are in it with what they
+    recorded; broken ones are not: `runs` lists them.
 
     Columns: study, benchmark, strategy, method (the label in tables and figures), seed, scenario, num_tasks,
     test_last (after each task only the last so many were tested; None: all), run (folder name), status,
-    tuning and tuning_note (how the settings were found, see `analysis.tuning.Tuning`), after_task, on_task,
-    accuracy (fraction), nll (nats), num_examples, ece, brier, entropy and mutual_information (see
-    `records.Record`; nan in runs from before they were measured), and one column for each swept setting,
-    under its dotted name, or `settings.<name>` where a column has that, or `settings.settings.<name>` where
-    another setting has that too. Failed and unfinished runs are in it with what they recorded; broken ones
-    are not: `runs` lists them.
+    tuning and tuning_note (how the settings were found, see `Tuning`), after_task, on_task, accuracy
+    (fraction), nll (nats), num_examples, ece, brier, entropy and mutual_information (see `Record`; nan in
+    runs from before they were measured), and one column for each swept setting, under its dotted name, or
+    `settings.<name>` where a column has that, or `settings.settings.<name>` where another setting has that
+    too.
+
+    >>> frame = load("results/reference/digits")
+    >>> sorted(frame["method"].unique())[:2], int(frame["num_tasks"].max())
+    (['bayesbinn', 'ewc'], 5)
     """
     return records_frame(*with_methods(read_runs(*paths)))
 
 
+def matrix_frame(
+    accuracy: ArrayLike,
+    *,
+    method: str,
+    seed: int = 0,
+    study: str = "study",
+    benchmark: str = "benchmark",
+    scenario: str = "",
+    test_last: int | None = None,
+) -> pd.DataFrame:
+    """The rows of `load` for an accuracy matrix from elsewhere, such as another library's run.
+
+    Put several together by `pd.concat` for `summary`, `forgetting_curves` or `run_metrics`. A method named
+    `joint` is the reference of the intransigence. What a matrix does not tell (the loss, ...) is nan.
+
+    Args:
+        accuracy: R [1 + T, T], fractions; row 0 is the untrained network. nan or masked: not tested.
+        method: the label in tables.
+        test_last: after each task only the last so many were tested; None: all.
+
+    Raises:
+        ValueError: for another shape.
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> frame[["method", "seed", "after_task", "on_task", "accuracy"]].tail(2)
+      method  seed  after_task  on_task  accuracy
+    4    ewc     0           2        1       0.7
+    5    ewc     0           2        2       0.8
+    """
+    matrix: np.ndarray = np.ma.filled(np.ma.asarray(accuracy, dtype=float), np.nan)
+    if matrix.ndim != 2 or matrix.shape[1] == 0 or matrix.shape[0] != 1 + matrix.shape[1]:
+        raise ValueError(f"accuracy must have shape [1 + num_tasks, num_tasks], got {matrix.shape}")
+    tests = tuple(
+        Record(seed, after_task, on_task, float(tested), math.nan, 0)
+        for after_task, row in enumerate(matrix)
+        for on_task, tested in enumerate(row, start=1)
+        if not math.isnan(tested)
+    )
+    run = Run(
+        path=Path(f"{benchmark}-{method}-s{seed}"),
+        study=study,
+        benchmark=benchmark,
+        strategy=method,
+        method=method,
+        seed=seed,
+        scenario=scenario,
+        num_tasks=matrix.shape[1],
+        status="finished",
+        settings={TEST_LAST: test_last},
+        records=tests,
+    )
+    return records_frame([run])
+
+
 def runs(*paths: str | os.PathLike[str]) -> pd.DataFrame:
-    """All runs, broken ones too, one row a run.
+    """All runs in or below the folders, broken ones too, one row a run.
 
     Columns: those of `load` that describe a run, and error, num_records, wall_seconds, cpu_seconds, path,
     settings.
+
+    >>> runs("results/reference/digits")["status"].unique().tolist()
+    ['finished']
     """
     return runs_frame(with_methods(read_runs(*paths))[0])
 
@@ -51,7 +117,11 @@ def states(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     Columns: those of `load` that describe a run, after_task, drift (nats), frozen (share of weights),
     stored_bits, deployed_bits, training_seconds and num_steps (of the task), ood_auroc, and the swept
-    settings; see `records.State`. Runs from before there was a states.csv have no rows.
+    settings; see `State`.
+
+    >>> table = states("results/reference/digits")
+    >>> sorted(table["after_task"].unique().tolist())
+    [0, 1, 2, 3, 4, 5]
     """
     return states_frame(*with_methods(read_runs(*paths)))
 
@@ -59,41 +129,82 @@ def states(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 def calibration(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     """Confidence and accuracy of every test, one row a bin that is not empty: what reliability diagrams show.
 
-    Columns: those of `load` that describe a run, after_task, on_task, bin (1 to `records.NUM_BINS`),
-    num_examples, confidence, accuracy (means over the bin's examples), and the swept settings.
+    Columns: those of `load` that describe a run, after_task, on_task, bin (1 to `NUM_BINS`), num_examples,
+    confidence, accuracy (means over the bin's examples), and the swept settings.
 
     Raises:
         RecordsError: where a calibration.csv breaks the format.
+
+    >>> table = calibration("results/reference/digits")
+    >>> {"bin", "confidence", "accuracy"} <= set(table.columns)
+    True
     """
     return calibration_frame(*with_methods(read_runs(*paths)))
 
 
 def records_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows of `load`, from runs that were read already; of the settings, those in `swept`."""
+    """The rows of `load`, from runs that were read already; of the settings, those in `swept`.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.rows import Record
+    >>> from cl_bench.records.runs import Run
+    >>> tests = [Record(0, 1, 1, 0.9, 0.4, 100)]
+    >>> run = Run(Path("few/ewc-s0"), "few", "digits", "ewc", 0, records=tests)
+    >>> records_frame([run])[["strategy", "seed", "after_task", "accuracy"]]
+      strategy  seed  after_task  accuracy
+    0      ewc     0           1       0.9
+    """
     return _rows_frame(found, swept, Record, [run.records for run in found])
 
 
 def states_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows of `states`; from what, as `records_frame`."""
+    """The rows of `states`, from runs that were read already; of the settings, those in `swept`.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> # an old run, without states
+    >>> run = Run(Path("few/ewc-s0"), "few", "digits", "ewc", 0)
+    >>> len(states_frame([run]))
+    0
+    """
     return _rows_frame(found, swept, State, [run.states for run in found])
 
 
 def calibration_frame(
     found: Sequence[Run], swept: Sequence[str] = (), *, damaged: Damaged | None = None
 ) -> pd.DataFrame:
-    """The rows of `calibration`; from what, as `records_frame`. Each calibration.csv is read now.
+    """The rows of `calibration`, from runs that were read already; of the settings, those in `swept`.
 
-    With `damaged` a file that breaks the format is no error: its run goes there, and has no rows.
+    Each calibration.csv is read now. With `damaged` a file that breaks the format is no error: its run goes
+    there, and has no rows.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> # an old run, without calibration.csv
+    >>> run = Run(Path("few/ewc-s0"), "few", "digits", "ewc", 0)
+    >>> len(calibration_frame([run]))
+    0
     """
     rows = [[] if run.status == "broken" else rows_of(run, CalibrationBin, damaged) for run in found]
     return _rows_frame(found, swept, CalibrationBin, [_newest(each) for each in rows])
 
 
 def rows_of(run: Run, kind: type[AnyRow], damaged: Damaged | None) -> list[AnyRow]:
-    """The rows of a kind that the run has left; `damaged` as in `calibration_frame`.
+    """The rows of a kind that a run has left.
+
+    Args:
+        kind: the class of the rows, such as `Record`.
+        damaged: as in `calibration_frame`.
 
     Raises:
         RecordsError, OSError: where they cannot be read, or are of another run.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.rows import Record
+    >>> from cl_bench.records.runs import Run
+    >>> # there is no such file
+    >>> rows_of(Run(Path("few/ewc-s0"), "few"), Record, None)
+    []
     """
     path = run.path / FILES[kind]
     try:
@@ -146,7 +257,11 @@ def _rows_frame(
 
 
 def repeated(values: list[Any], lengths: Sequence[int]) -> np.ndarray:
-    """A column in which each value stands as often as its run has rows."""
+    """A column in which each value stands as often as its run has rows.
+
+    >>> repeated(["ewc", "vcl"], lengths=[2, 1]).tolist()
+    ['ewc', 'ewc', 'vcl']
+    """
     return np.repeat(_column(values), lengths)
 
 
@@ -163,7 +278,15 @@ def _setting_columns(swept: Sequence[str], *, taken: Iterable[str]) -> dict[str,
 
 
 def runs_frame(found: Sequence[Run]) -> pd.DataFrame:
-    """The rows of `runs`, from runs that were read already."""
+    """The rows of `runs`, from runs that were read already.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> run = Run(Path("few/ewc-s0"), "few", strategy="ewc", status="running")
+    >>> runs_frame([run])[["strategy", "status", "num_records"]]
+      strategy   status  num_records
+    0      ewc  running            0
+    """
     columns: dict[str, Any] = {name: [_value(run, name) for run in found] for name in RUN_COLUMNS}
     columns["seed"] = pd.array(columns["seed"], dtype="Int64")  # a broken run has none
     columns["error"] = [run.error for run in found]

@@ -8,7 +8,17 @@ from scipy.special import stdtrit
 
 
 class Interval(NamedTuple):
-    """A mean and the bounds of its confidence interval, each of the shape of one observation."""
+    """A mean and the bounds of its confidence interval, each of the shape of one observation.
+
+    Attributes:
+        mean, low, high: in the unit of the observations.
+
+    >>> interval = Interval(
+    ...     mean=np.array(0.8), low=np.array(0.7), high=np.array(0.9)
+    ... )
+    >>> round(float(interval.high - interval.mean), 4)  # half of its width
+    0.1
+    """
 
     mean: np.ndarray
     low: np.ndarray
@@ -16,11 +26,29 @@ class Interval(NamedTuple):
 
 
 def student_t(values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """mean +- t * s / sqrt(n) over the n observations (seeds) on axis 0, `values` [n, ...].
+    """The mean over seeds with its Student t interval.
+
+        mean +- t_{n-1} s / sqrt(n)
 
     s is the sample standard deviation (divided by n - 1) and t the (1 + level) / 2 quantile of Student's
     distribution with n - 1 degrees of freedom. One observation says nothing about its spread: its bounds are
     nan. No observation: all nan.
+
+    Args:
+        values: n observations on axis 0, [n, ...].
+
+    Returns:
+        [...] each.
+
+    Raises:
+        ValueError: for a single number, and for a level outside (0, 1).
+
+    >>> interval = student_t([0.90, 0.92, 0.94])
+    >>> # 0.92 +- 4.3027 * 0.02 / sqrt(3)
+    >>> [round(float(each), 4) for each in interval]
+    [0.92, 0.8703, 0.9697]
+    >>> student_t([0.9]).low
+    array(nan)
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level=}")

@@ -36,6 +36,17 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     Runs of other code or data than the newest ones, or marked as stale, are no seeds of the same method:
     their label says so, and `other` what differs. A label of more than `LONGEST` letters is cut. Methods that
     differ have labels that do.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.rows import Record
+    >>> from cl_bench.records.runs import Run
+    >>> tests = [Record(0, 1, 1, 0.9, 0.4, 100)]
+    >>> run = Run(Path("few/a"), "few", strategy="ewc", seed=0, records=tests)
+    >>> weak, strong = ({"strategy.strength": strength} for strength in (1, 100))
+    >>> found = [run._replace(settings=settings) for settings in (weak, strong)]
+    >>> labelled, swept = with_methods(found)
+    >>> [run.method for run in labelled], swept
+    (['ewc strength=1', 'ewc strength=100'], ['strategy.strength'])
     """
     runs = list(runs)
     groups = defaultdict(list)
@@ -48,7 +59,8 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     others: dict[int, str] = {}
     all_swept: set[str] = set()
     for (study, benchmark, _), group in groups.items():
-        swept = swept_settings([run.settings for run in group if run.records])
+        recorded = [run for run in group if run.records]
+        swept = swept_settings([run.settings for run in recorded], neutral=_neutral(recorded))
         if len(protocols[study, benchmark]) > 1:
             swept = list(dict.fromkeys([*swept, TEST_LAST]))
         names = short_names(swept)
@@ -70,7 +82,11 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
 
 
 def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:
-    """Number the texts that an earlier thing has already; leave the others as they are."""
+    """Texts of things, each unlike all others: a text that an earlier thing has already gets a number.
+
+    >>> distinct({"a": "ewc", "b": "ewc", "c": "vcl"})
+    {'a': 'ewc', 'b': 'ewc (2)', 'c': 'vcl'}
+    """
     taken: set[str] = set()
     numbers: Counter[str] = Counter()
     found = {}
@@ -84,21 +100,52 @@ def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:
     return found
 
 
-def swept_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The dotted keys with more than one value, in the order of the configuration."""
+def _neutral(runs: Iterable[Run]) -> dict[str, Any]:
+    """The value that a setting which came later has in runs that lack it, by its dotted key."""
+    found = dict(LATER)
+    for run in runs:
+        told = run.about.get("neutral")
+        found |= told if isinstance(told, dict) else {}
+    return found
+
+
+def swept_settings(
+    settings: Sequence[Mapping[str, Any]], *, neutral: Mapping[str, Any] | None = None
+) -> list[str]:
+    """The dotted keys of settings with more than one value, in the order of the configuration.
+
+    Seeds and what changes no result are never among them.
+
+    >>> swept_settings(
+    ...     [
+    ...         {"epochs": 5, "batch_size": 32, "seed": 0},
+    ...         {"epochs": 10, "batch_size": 32, "seed": 1},
+    ...     ]
+    ... )
+    ['epochs']
+
+    Args:
+        neutral: the values of settings in runs that lack them; None: of those that have always been known.
+    """
+    neutral = LATER if neutral is None else neutral
     values: dict[str, set[str]] = defaultdict(set)
     for one in settings:
         for key, value in one.items():
             values[key].add(shown(value))
-    for key in values.keys() & LATER.keys():
+    for key in values.keys() & neutral.keys():
         if any(key not in one for one in settings):
-            values[key].add(shown(LATER[key]))
+            values[key].add(shown(neutral[key]))
     return [key for key, found in values.items() if len(found) > 1 and not _names_no_method(key)]
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Dotted key -> its last part, with as many parts before it as it takes to be unique among the keys; the
-    whole key where that is more than some.
+    """The short name of each dotted key: its last part, with as many parts before it as make it unique.
+
+    The whole key is taken where that is more than some.
+
+    >>> names = short_names(["strategy.strength", "strategy.rate", "training.rate"])
+    >>> list(names.values())
+    ['strength', 'strategy.rate', 'training.rate']
     """
     names: dict[str, str] = {}
     left = {key: key.split(".") for key in keys}
@@ -111,7 +158,11 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def shown(value: Any) -> str:
-    """A setting's value as a line of text; 50 and 50.0 are the same value, True and 1 are not."""
+    """A setting's value as a line of text; 50 and 50.0 are the same value, True and 1 are not.
+
+    >>> [shown(value) for value in (50, 50.0, 1e-3, True, None, [1, 2])]
+    ['50', '50', '0.001', 'True', 'None', '[1, 2]']
+    """
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)

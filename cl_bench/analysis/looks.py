@@ -1,8 +1,8 @@
 """What a method looks like, and which tasks are shown, in figures and on the page alike.
 
-The colours are Okabe and Ito's, told apart by all common kinds of colour vision; markers and dashes tell the
-methods apart where a figure is printed in grey. matplotlib, which takes longer to import than most reports to
-write, is not needed here.
+The colours are Okabe and Ito's, told apart by all common kinds of colour vision. Markers and dashes tell the
+methods apart where a figure is printed in grey. Nothing here needs matplotlib, which takes longer to import
+than most reports to write.
 """
 
 import re
@@ -17,7 +17,15 @@ MOST_TASKS = 12  # that have a panel each
 
 
 class MethodStyle(NamedTuple):
-    """What a method looks like."""
+    """What a method looks like in figures and on the page.
+
+    Attributes:
+        color: #RRGGBB.
+        marker, dashes: as matplotlib takes them.
+
+    >>> MethodStyle("#0072B2", marker="s", dashes="-").line()["color"]
+    '#0072B2'
+    """
 
     color: str
     marker: str
@@ -79,11 +87,15 @@ _VARIANT_DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
 
 
 def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
-    """Method -> its look. Give all methods of a report at once: a method then looks the same in all figures.
+    """The look of each method in figures and on the page.
 
-    A method's strategy is the first word of its label. The suite's strategies have a fixed look; others get
-    theirs in alphabetical order. Several variants of one strategy share its hue, from dark to light in the
-    order of their settings.
+    Give all methods of a report at once: a method then looks the same in all figures. A method's strategy is
+    the first word of its label. The suite's strategies have a fixed look; others get theirs in alphabetical
+    order. Several variants of one strategy share its hue, from dark to light in the order of their settings.
+
+    >>> styles = method_styles(["ewc", "vcl"])
+    >>> styles["ewc"].color, styles["vcl"].color
+    ('#0072B2', '#009E73')
     """
     variants: dict[str, list[str]] = {}
     for method in sorted(set(methods), key=natural_order):
@@ -107,13 +119,25 @@ def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
 
 
 def natural_order(label: str) -> list[tuple[int, float, str]]:
-    """Sort key: `strength=50` before `strength=500`, and that before `strength=1000`."""
+    """A sort key by which `strength=50` comes before `strength=500`, and that before `strength=1000`.
+
+    >>> sorted(["strength=1000", "strength=50", "strength=500"], key=natural_order)
+    ['strength=50', 'strength=500', 'strength=1000']
+    """
     parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", label)
     return [(1, float(part), "") if place % 2 else (0, 0.0, part) for place, part in enumerate(parts)]
 
 
 def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[str]:
-    """Methods in the order of legends; a method without a style is an error of the caller's."""
+    """Methods in the order of legends.
+
+    Raises:
+        ValueError: for a method without a style, which is an error of the caller's.
+
+    >>> methods = ["ewc strength=1000", "ewc strength=50"]
+    >>> ordered(methods, method_styles(methods))
+    ['ewc strength=50', 'ewc strength=1000']
+    """
     names = sorted(set(methods), key=natural_order)
     missing = [name for name in names if name not in styles]
     if missing:
@@ -122,7 +146,11 @@ def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[s
 
 
 def chosen_tasks(num_tasks: int) -> list[int]:
-    """The tasks that get a panel: all up to 12, else the first, the last and some between."""
+    """The tasks that get a panel: all up to 12, else the first, the last and some between.
+
+    >>> chosen_tasks(3), chosen_tasks(100)
+    ([1, 2, 3], [1, 11, 21, 31, 41, 50, 60, 70, 80, 90, 100])
+    """
     if num_tasks <= MOST_TASKS:
         return list(range(1, num_tasks + 1))
     # One fewer, so that the panel of the mean fills the last row.
@@ -130,7 +158,11 @@ def chosen_tasks(num_tasks: int) -> list[int]:
 
 
 def for_dark(color: str) -> str:
-    """The colour, light enough to be seen on black."""
+    """The colour, light enough to be seen on black.
+
+    >>> for_dark("#000000"), for_dark("#E69F00")  # the darkest become the lightest
+    ('#e6e6e6', '#e69f00')
+    """
     red, green, blue = _rgb(color)
     light = 0.299 * red + 0.587 * green + 0.114 * blue
     lift = max(0.0, (0.9 - 2 * light) / (1 - light))  # the darkest become the lightest: they stay apart

@@ -18,53 +18,142 @@ LOWER_IS_BETTER = ("nll", "ece", "brier")  # columns of records that are losses
 
 
 def average_loss(loss: ArrayLike) -> float:
-    """Mean over j of L[T, j]."""
+    """The mean of the final losses, over all tasks (that are tested).
+
+        1/T sum_j L[T, j]
+
+    Args:
+        loss: L [1 + T, T].
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> round(average_loss(L), 4)
+    0.6333
+    """
     return metrics.average_accuracy(loss)
 
 
 def forgetting_of_loss(loss: ArrayLike) -> float:
-    """Mean over j < T of L[T, j] - (min over 1 <= t < T of L[t, j]): final minus best earlier loss."""
+    """How much a task's loss is above its best earlier one in the end, on average over all but the last.
+
+        1/(T-1) sum_{j<T} (L[T, j] - min_{1<=t<T} L[t, j])
+
+    Args:
+        loss: L [1 + T, T].
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> round(forgetting_of_loss(L), 4)  # of 0.9 - 0.4 and 0.7 - 0.5
+    0.35
+    """
     return metrics.forgetting(_negative(loss))
 
 
 def backward_transfer_of_loss(loss: ArrayLike) -> float:
-    """Mean over j < T of L[j, j] - L[T, j]: what later tasks took off a task's loss since it was learned."""
+    """What later tasks took off a task's loss since it was learned, on average over all but the last.
+
+        1/(T-1) sum_{j<T} (L[j, j] - L[T, j])
+
+    Args:
+        loss: L [1 + T, T].
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> round(backward_transfer_of_loss(L), 4)  # of 0.5 - 0.9 and 0.5 - 0.7
+    -0.3
+    """
     return metrics.backward_transfer(_negative(loss))
 
 
 def forward_transfer_of_loss(loss: ArrayLike) -> float:
-    """Mean over j > 1 of L[0, j] - L[j-1, j]: what earlier tasks took off the loss of a task not yet
-    learned.
+    """What earlier tasks took off the loss of a task not yet learned, on average over all but the first.
+
+        1/(T-1) sum_{j>1} (L[0, j] - L[j-1, j])
+
+    Args:
+        loss: L [1 + T, T].
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> round(forward_transfer_of_loss(L), 4)  # of 2.3 - 2.0 and 2.3 - 1.8
+    0.4
     """
     return metrics.forward_transfer(_negative(loss))
 
 
 def learning_loss(loss: ArrayLike) -> float:
-    """Mean over j of L[j, j]."""
+    """The loss on each task just after it was learned, on average.
+
+        1/T sum_j L[j, j]
+
+    Args:
+        loss: L [1 + T, T].
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> round(learning_loss(L), 4)  # of 0.5, 0.5 and 0.3
+    0.4333
+    """
     return metrics.learning_accuracy(loss)
 
 
 def intransigence_of_loss(loss: ArrayLike, joint: ArrayLike) -> float:
-    """Mean over j of L[j, j] - joint[j]; `joint`, [T], as in `metrics.intransigence`."""
+    """What a task's loss gains by being learned in a stream, against a reference, on average.
+
+        1/T sum_j (L[j, j] - L*[j])
+
+    Args:
+        loss: L [1 + T, T].
+        joint: L* [T], as in `intransigence`.
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> round(intransigence_of_loss(L, joint=[0.5, 0.4, 0.2]), 4)
+    0.0667
+    """
     return metrics.intransigence(_negative(loss), -np.asarray(joint, dtype=float))
 
 
 def average_anytime_loss(loss: ArrayLike) -> float:
-    """Mean over t = 1..T of (mean over j <= t of L[t, j])."""
+    """The mean loss on the tasks seen so far, on average over the whole stream.
+
+        1/T sum_t 1/t sum_{j<=t} L[t, j]
+
+    Args:
+        loss: L [1 + T, T].
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> round(average_anytime_loss(L), 4)  # of 0.5, 0.45 and 0.6333
+    0.5278
+    """
     return metrics.average_anytime_accuracy(loss)
 
 
 def worst_task_loss(loss: ArrayLike) -> float:
-    """Max over j of L[T, j]."""
+    """The final loss on the task where it is highest.
+
+        max_j L[T, j]
+
+    Args:
+        loss: L [1 + T, T].
+
+    >>> L = [[2.3, 2.3, 2.3], [0.5, 2.0, 2.3], [0.4, 0.5, 1.8], [0.9, 0.7, 0.3]]
+    >>> worst_task_loss(L)
+    0.9
+    """
     return -metrics.worst_task_accuracy(_negative(loss))
 
 
 def metrics_of(column: str) -> dict[str, Callable[[ArrayLike], float]]:
-    """Name -> metric of the matrix of this column of records: `metrics.METRICS` for accuracy, and for a loss
-    the like, named after it: average_nll, forgetting_nll, ...
+    """The metrics of the matrix of a column of records, by name.
+
+    For accuracy they are `METRICS`. For a loss they are the like, named after it: average_nll,
+    forgetting_nll, ...
+
+    Args:
+        column: accuracy, nll, ece or brier.
 
     Raises:
         ValueError: for a column of which it is not known whether low or high is better.
+
+    >>> list(metrics_of("nll"))[:2]
+    ['average_nll', 'forgetting_nll']
+    >>> metrics_of("nll")["average_nll"]([[2.3], [0.4]])
+    0.4
     """
     _check(column)
     if column == "accuracy":

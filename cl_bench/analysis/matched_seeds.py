@@ -18,8 +18,12 @@ _PREFIX = "seed_for."
 
 
 def parts_of(seed: int | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Purpose -> the seed in force for it: its own (`seed_for.init`, ...), or else the run's. What is no
-    number is taken for its text.
+    """The seed in force for each purpose: its own (`seed_for.init`, ...), or else the run's.
+
+    What is no number is taken for its text.
+
+    >>> parts_of(3, {"seed_for.init": 5, "seed_for.order": None, "epochs": 10})
+    {'init': 5, 'order': 3}
     """
     own = ((key, value) for key, value in settings.items() if key.startswith(_PREFIX))
     return {
@@ -33,13 +37,27 @@ def _number_or_text(value: Any) -> int | str:
 
 
 def draw_of(seed: int | None, settings: Mapping[str, Any]) -> str:
-    """What was drawn, as text: runs of two methods match where it is the same. `3`, or `3 init=5`."""
+    """What was drawn in a run, as text: runs of two methods match where it is the same.
+
+    >>> draw_of(3, {"seed_for.init": 5, "seed_for.order": None})
+    '3 init=5'
+    """
     own = [f"{purpose}={part}" for purpose, part in parts_of(seed, settings).items() if part != seed]
     return " ".join([str(seed), *own])
 
 
 def seed_parts(found: Sequence[Run]) -> pd.DataFrame:
-    """A row a run: study, run, draw, and a column for each purpose with the seed in force."""
+    """The seed in force for each purpose, one row a run.
+
+    Columns: study, run, draw, and one for each purpose.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> settings = {"seed_for.init": 5, "seed_for.order": None}
+    >>> seed_parts([Run(Path("few/ewc-s3"), "few", seed=3, settings=settings)])
+      study     run      draw  init  order
+    0   few  ewc-s3  3 init=5     5      3
+    """
     return pd.DataFrame(
         [
             parts_of(run.seed, run.settings)
@@ -51,8 +69,15 @@ def seed_parts(found: Sequence[Run]) -> pd.DataFrame:
 
 
 def purposes(found: Sequence[Run]) -> list[str]:
-    """All purposes that any run knows, in the order of the configuration. None has the name of a column that
-    tables of runs have already.
+    """All purposes of seeds that any run knows, in the order of the configuration.
+
+    None has the name of a column that tables of runs have already.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> settings = {"seed_for.init": 5, "seed_for.order": None}
+    >>> purposes([Run(Path("few/ewc-s3"), "few", seed=3, settings=settings)])
+    ['init', 'order']
     """
     known = dict.fromkeys(purpose for run in found for purpose in parts_of(run.seed, run.settings))
     columns = {*RUN, "draw", *(metric.name for metric in registered(MATRIX, WITH_REFERENCE))}
@@ -60,10 +85,20 @@ def purposes(found: Sequence[Run]) -> list[str]:
 
 
 def moving_together(parts: pd.DataFrame) -> dict[str, np.ndarray]:
-    """From columns of purposes, a row a run: factor -> the level of each run, [n], from 0.
+    """The parts of the seed that vary, as factors: those that always change together are one.
 
-    Purposes that take one value are left out. Those that always change together (all of them, where only
-    `seed` was swept) are one factor, named after all: `init + order`.
+    A factor is named after all of its parts.     Purposes that take one value are left out.
+
+    Args:
+        parts: a column a purpose, a row a run.
+
+    Returns:
+        Factor -> the level of each run, [n], from 0.
+
+    >>> levels = {"init": [0, 1, 1], "order": [5, 6, 6], "noise": [0, 0, 1]}
+    >>> factors = moving_together(pd.DataFrame(levels))
+    >>> {name: factor.tolist() for name, factor in factors.items()}
+    {'init + order': [0, 1, 1], 'noise': [0, 0, 1]}
     """
     factors: dict[tuple[int, ...], list[str]] = {}
     for purpose in parts:

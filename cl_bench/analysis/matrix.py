@@ -16,11 +16,20 @@ from cl_bench.records.protocol import num_tests, tasks_tested
 
 @dataclass(frozen=True, eq=False)
 class RunMatrix:
-    """One run's matrix. `accuracy[t, j - 1]` is R[t, j]: on task j, after training on tasks 1..t. Where the
-    matrix is of another column of the records, its numbers are in the place of the accuracies.
+    """The accuracy matrix R of one run, and whose it is.
 
-    Kept are the tests alone. The matrix, which has the square of the tasks, is made when it is asked for: a
+    `accuracy[t, j - 1]` is R[t, j]: the accuracy on task j, after training on tasks 1..t. Where the matrix is
+    of another column of the records, its numbers are in the place of the accuracies.
+
+    Only the tests are kept. The matrix, which has the square of the tasks, is made when it is asked for: a
     run may say that it has thousands of tasks, and have tested three.
+
+    >>> R = [[0.1, 0.1], [0.9, 0.2], [0.7, np.nan]]  # killed before the last test
+    >>> (run,) = matrices(matrix_frame(R, method="ewc"))
+    >>> isinstance(run, RunMatrix), run.complete
+    (True, False)
+    >>> run.accuracy[2]
+    array([0.7, nan])
     """
 
     study: str
@@ -91,7 +100,18 @@ class RunMatrix:
 
 
 class Measures(NamedTuple):
-    """What follows from a run's matrix, see `metrics`."""
+    """What follows from a run's matrix.
+
+    Attributes:
+        metrics: all of `METRICS`, by name.
+        learned: the accuracy on each task when it was learned, [T].
+        seen: the mean accuracy on the tasks seen so far, [T].
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> measures = matrices(frame)[0].measures
+    >>> isinstance(measures, Measures), round(measures.metrics["forgetting"], 4)
+    (True, 0.2)
+    """
 
     metrics: dict[str, float]  # all that are of the matrix alone
     learned: np.ndarray  # [T], `when_learned`
@@ -99,10 +119,25 @@ class Measures(NamedTuple):
 
 
 def accuracy_matrix(frame: pd.DataFrame, *, column: str = "accuracy") -> np.ndarray:
-    """R of one run, [after task 0..T, on task 1..T]; nan where a test is missing, see `RunMatrix`.
+    """The accuracy matrix R of one run; nan where a test is missing.
 
     With another column of the records it is the matrix of that. Metrics of a column of which less is better
-    are those of its negative: `forgetting(-matrix)` is how much nll or ece a task has gained since its best.
+    are in `losses`.
+
+    Args:
+        frame: the records of one run, as `load` gives them.
+
+    Returns:
+        [after task 0..T, on task 1..T]; masked where tests were limited, see `RunMatrix`.
+
+    Raises:
+        AnalysisError: for the records of no run, or of several.
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> accuracy_matrix(frame)
+    array([[0.1, 0.1],
+           [0.9, 0.2],
+           [0.7, 0.8]])
     """
     found = matrices(frame, column=column)
     if len(found) != 1:
@@ -111,10 +146,22 @@ def accuracy_matrix(frame: pd.DataFrame, *, column: str = "accuracy") -> np.ndar
 
 
 def matrices(frame: pd.DataFrame, *, column: str = "accuracy") -> list[RunMatrix]:
-    """R of every run in a frame from `load`, incomplete ones too; `column` as in `accuracy_matrix`.
+    """The accuracy matrix R of every run in a frame of `load`, incomplete ones too.
 
-    Summaries and curves use only the complete ones: a killed run has no final accuracy, and a mean over the
+    Summaries and curves use only the complete ones. A killed run has no final accuracy, and a mean over the
     runs that got far would flatter a method whose bad seeds crash.
+
+    Args:
+        frame: records, as `load` gives them.
+        column: as in `accuracy_matrix`.
+
+    Raises:
+        AnalysisError: for a run with records beyond its last task.
+
+    >>> whole = matrix_frame([[0.1], [0.9]], method="ewc", seed=0)
+    >>> killed = matrix_frame([[0.1], [np.nan]], method="ewc", seed=1)
+    >>> [(run.seed, run.complete) for run in matrices(pd.concat([whole, killed]))]
+    [(0, True), (1, False)]
     """
     names = ("study", "benchmark", "method", "strategy", "scenario", "run")
     text = {name: frame[name].to_numpy(dtype=object) for name in names}
@@ -154,7 +201,15 @@ def _to_be_tested(num_tasks: int, test_last: int) -> np.ndarray:
 
 
 def by_method(found: Iterable[RunMatrix]) -> dict[tuple[str, str, str], list[RunMatrix]]:
-    """(study, benchmark, method) -> its runs."""
+    """Runs by study, benchmark and method.
+
+    >>> frames = [
+    ...     matrix_frame([[0.1], [0.9]], method="ewc", seed=seed) for seed in (0, 1)
+    ... ]
+    >>> groups = by_method(matrices(pd.concat(frames)))
+    >>> {method: len(group) for (_, _, method), group in groups.items()}
+    {'ewc': 2}
+    """
     groups: dict[tuple[str, str, str], list[RunMatrix]] = {}
     for run in found:
         groups.setdefault((run.study, run.benchmark, run.method), []).append(run)

@@ -20,7 +20,21 @@ MOST = 20  # missing runs that are named
 
 
 def missing(runs: Sequence[Run]) -> list[str]:
-    """A sentence for each study whose last sweep has runs that were not even begun."""
+    """A sentence for each study whose last sweep has runs that were not even begun.
+
+    Args:
+        runs: those that were read; the plan of a sweep is beside them.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder)
+    ...     _ = (path / "sweep.json").write_text('{"strategy": ["ewc", "si"]}')
+    ...     settings = {"strategy.name": "ewc"}
+    ...     missing([Run(path / "a", "few", status="failed", settings=settings)])
+    ['few: 1 of 2 runs of the last sweep have not begun: strategy=si.']
+    """
     notes = []
     here: dict[Path, list[Run]] = defaultdict(list)
     for run in runs:
@@ -81,7 +95,17 @@ class _Never:
 
 
 def unreadable(runs: Sequence[Run]) -> list[str]:
-    """A sentence for each plan that cannot be read."""
+    """A sentence for each plan of a sweep that cannot be read.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "sweep.json").write_text("cut sho")
+    ...     (note,) = unreadable([Run(Path(folder) / "a", "few")])
+    >>> note.partition("sweep.json ")[2]
+    'is no plan of a sweep: which runs are missing is not known.'
+    """
     notes = []
     for folder in dict.fromkeys(run.path.parent for run in runs):
         try:
@@ -94,7 +118,19 @@ def unreadable(runs: Sequence[Run]) -> list[str]:
 
 
 def read_plan(folder: Path) -> dict[str, list[str]]:
-    """Setting -> its values in the sweep; empty where there is no plan, or none that can be read."""
+    """The values that the last sweep gives each setting; empty without a plan that can be read.
+
+    Args:
+        folder: that of the study.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder)
+    ...     _ = (path / "sweep.json").write_text('{"strategy": ["ewc", "si"]}')
+    ...     read_plan(path)
+    {'strategy': ['ewc', 'si']}
+    """
     try:
         return _plan(folder)
     except (OSError, ValueError):
@@ -114,8 +150,20 @@ def _plan(folder: Path) -> dict[str, list[str]]:
 
 
 def read_left_out(folder: Path) -> list[dict[str, list[str]]]:
-    """What of the plan was never to run: a combination is left out that has one of the values of each
-    setting of an entry.
+    """What of the plan of a sweep was never to run.
+
+    A combination is left out that has one of the values of each setting of an entry.
+
+    Args:
+        folder: that of the study.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> text = '{"strategy": ["mas", "si"], "left_out": [{"strategy": ["mas"]}]}'
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "sweep.json").write_text(text)
+    ...     read_left_out(Path(folder))
+    [{'strategy': ['mas']}]
     """
     try:
         entries = read_json(folder / FILE).get(LEFT_OUT, [])

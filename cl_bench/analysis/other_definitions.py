@@ -11,19 +11,40 @@ from cl_bench.analysis.metrics import backward_transfer, forward_transfer
 
 
 def avalanche_forgetting(accuracy: ArrayLike) -> float:
-    """Avalanche 0.6 `StreamForgetting` after the last task: mean over j < T of R[j, j] - R[T, j].
+    """The forgetting of Avalanche: accuracy when learned minus final, averaged over all but the last task.
 
-    When first learned minus final: the negative of its and of our backward transfer. What is learned of a
-    task after its own training is no height to fall from.
+        1/(T-1) sum_{j<T} (R[j, j] - R[T, j])
+
+    It is the negative of its and of our backward transfer. What is learned of a task after its own training
+    is no height to fall from. Source: Avalanche 0.6, `StreamForgetting` after the last task.
+
+    Args:
+        accuracy: R [1 + T, T].
+
+    >>> R = [[0.1, 0.1, 0.1], [0.8, 0.2, 0.1], [0.9, 0.8, 0.3], [0.6, 0.7, 0.9]]
+    >>> round(avalanche_forgetting(R), 4)  # of 0.8 - 0.6 and 0.8 - 0.7; ours is 0.2
+    0.15
     """
     return -backward_transfer(accuracy)
 
 
 def mammoth_forgetting(accuracy: ArrayLike) -> float:
-    """Mammoth `forgetting`: mean over j < T of (max over 1 <= t <= T of R[t, j]) - R[T, j].
+    """The forgetting of Mammoth: best minus final accuracy, the final one among the candidates for the best.
 
-    The final accuracy is among the maximum, so that it is never negative. Mammoth puts 0 in the place of
-    tests before a task was seen; so do we.
+        1/(T-1) sum_{j<T} (max_{1<=t<=T} R[t, j] - R[T, j])
+
+    So it is never negative. Mammoth puts 0 in the place of tests before a task was seen, and so do we.
+
+    Args:
+        accuracy: R [1 + T, T].
+
+    Raises:
+        ValueError: where not every task was tested after every task.
+
+    >>> # task 1 is known best in the end
+    >>> improving = [[0.1, 0.1], [0.5, 0.2], [0.7, 0.8]]
+    >>> mammoth_forgetting(improving), round(forgetting(improving), 4)
+    (0.0, -0.2)
     """
     matrix = _trained(accuracy)
     if matrix.shape[1] == 1:
@@ -33,20 +54,43 @@ def mammoth_forgetting(accuracy: ArrayLike) -> float:
 
 
 def mammoth_forward_transfer(accuracy: ArrayLike, *, class_incremental: bool) -> float:
-    """Mammoth `forward_transfer`: mean over j > 1 of R[j-1, j] - R[0, j], as ours.
+    """The forward transfer of Mammoth, which is ours where heads do not grow in use.
+
+        1/(T-1) sum_{j>1} (R[j-1, j] - R[0, j])
 
     On class-incremental streams (one head that grows in use) a class that was never trained on is never
-    predicted, so it is 0 minus chance: it says nothing of the method. We give nan.
+    predicted. So it is 0 minus chance, which says nothing of the method. We give nan.
+
+    Args:
+        accuracy: R [1 + T, T].
+
+    >>> R = [[0.1, 0.1, 0.1], [0.8, 0.2, 0.1], [0.9, 0.8, 0.3], [0.6, 0.7, 0.9]]
+    >>> round(mammoth_forward_transfer(R, class_incremental=False), 4)
+    0.15
+    >>> mammoth_forward_transfer(R, class_incremental=True)
+    nan
     """
     return float("nan") if class_incremental else forward_transfer(accuracy)
 
 
 def chaudhry_forgetting(accuracy: ArrayLike) -> float:
-    """Mean over j < T of (max over j <= t < T of R[t, j]) - R[T, j] (Chaudhry et al. 2018, "Riemannian
-    Walk").
+    """The forgetting of Chaudhry et al. 2018: best accuracy since a task's own training, minus the final one.
 
-    As our `forgetting`, but the height to fall from is reached only from the task's own training on; they
-    differ where a task was known better before it was trained on.
+        1/(T-1) sum_{j<T} (max_{j<=t<T} R[t, j] - R[T, j])
+
+    It differs from our `forgetting` where a task was known better before it was trained on. Source:
+    "Riemannian Walk for Incremental Learning", ECCV 2018.
+
+    Args:
+        accuracy: R [1 + T, T].
+
+    Raises:
+        ValueError: where not every task was tested after every task.
+
+    >>> R = [[0.1, 0.1, 0.1], [0.8, 0.9, 0.1], [0.9, 0.7, 0.3], [0.6, 0.6, 0.9]]
+    >>> # task 2: 0.7 - 0.6, 0.9 - 0.6
+    >>> round(chaudhry_forgetting(R), 4), round(forgetting(R), 4)
+    (0.2, 0.3)
     """
     matrix = _trained(accuracy)
     if matrix.shape[1] == 1:

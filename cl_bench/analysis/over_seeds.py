@@ -13,12 +13,27 @@ METHOD = ("study", "benchmark", "method")
 
 
 def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: float = 0.95) -> pd.DataFrame:
-    """mean +- t * s / sqrt(n) over the runs of a method, as `intervals.student_t`, for each place.
+    """The mean over the runs of a method, with its Student t interval, for each place.
 
-    `values` has a row a run and place: study, benchmark, method, the columns of `by`, which name the place,
-    and `column`. What is not finite (nan: not measured; inf: out of the range of numbers) counts nowhere.
+        mean +- t_{n-1} s / sqrt(n), as in `student_t`
+
+    What is not finite (nan: not measured; inf: out of the range of numbers) counts nowhere.
 
     Columns: study, benchmark, method, those of `by`, mean, low, high (nan with one run), num_seeds; sorted.
+
+    Args:
+        values: a row a run and place: study, benchmark, method, the columns of `by`, and `column`.
+        column: the number.
+        by: the columns that name the place.
+
+    >>> drifts = {"after_task": [1, 1, 2, 2], "drift": [1.0, 3.0, 5.0, np.inf]}
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl"}
+    >>> values = pd.DataFrame(drifts).assign(**about)
+    >>> table = over_seeds(values, "drift", by=["after_task"])
+    >>> table[["after_task", "mean", "num_seeds"]]
+       after_task  mean  num_seeds
+    0           1   2.0          2
+    1           2   5.0          1
     """
     known = values[np.isfinite(values[column].to_numpy(dtype=float))]
     groups = known.groupby([*METHOD, *by], sort=True)[column]

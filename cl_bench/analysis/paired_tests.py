@@ -1,8 +1,8 @@
 """Two methods on the same seeds: difference, tests, equivalence, and how many seeds more it would take.
 
 A seed fixes the stream, the first weights and the batches of all methods alike, so that differences on
-matched seeds vary less than the scores. Few seeds are the rule: tests that assume normal differences
-(Student's t) stand beside Wilcoxon's, which does not, and which with fewer than six seeds cannot reach 5 %
+matched seeds vary less than the scores. Few seeds are the rule. So Student's t test, which assumes normal
+differences, stands beside Wilcoxon's, which does not. With fewer than six seeds Wilcoxon's cannot reach 5 %,
 whatever it sees.
 """
 
@@ -20,7 +20,20 @@ MOST_SEEDS = 10_000  # a difference that needs more is none
 
 
 class Paired(NamedTuple):
-    """The mean of differences on n matched seeds, its 95 % Student t interval, and the tests of 'none'."""
+    """The mean of differences on n matched seeds, its 95 % Student t interval, and the tests of 'none'.
+
+    Attributes:
+        num_seeds: n.
+        difference: the mean.
+        low, high: the interval; nan with one seed.
+        deviation: the sample standard deviation of the differences.
+        p_student: of the two-sided paired t-test.
+        p_wilcoxon: of the two-sided exact signed-rank test.
+
+    >>> found = paired([0.10, 0.11, 0.08])
+    >>> isinstance(found, Paired), found.num_seeds
+    (True, 3)
+    """
 
     num_seeds: int
     difference: float
@@ -32,7 +45,16 @@ class Paired(NamedTuple):
 
 
 class Equivalence(NamedTuple):
-    """Two one-sided tests: of `difference <= -margin` and of `difference >= margin`; p is the larger one."""
+    """The result of two one-sided tests, of `difference <= -margin` and of `difference >= margin`.
+
+    Attributes:
+        margin: in the unit of the differences.
+        p: the larger one of both.
+        equivalent: whether p is at most the level.
+
+    >>> Equivalence(margin=0.01, p=0.03, equivalent=True).equivalent
+    True
+    """
 
     margin: float
     p: float
@@ -40,16 +62,43 @@ class Equivalence(NamedTuple):
 
 
 def differences(first: Mapping[int, float], second: Mapping[int, float]) -> np.ndarray:
-    """first - second, [n], on the seeds that both have, in their order; nan counts as not had."""
+    """The differences of two methods on the seeds that both have, in the order of the seeds.
+
+        first - second; nan counts as not had
+
+    Args:
+        first, second: seed -> score.
+
+    Returns:
+        [n].
+
+    >>> ours, theirs = {0: 0.9, 1: 0.8, 2: 0.7}, {0: 0.5, 1: 0.6, 7: 0.4}
+    >>> differences(ours, theirs).round(4).tolist()
+    [0.4, 0.2]
+    """
     seeds = sorted(first.keys() & second.keys())
     found = np.array([first[seed] - second[seed] for seed in seeds], dtype=float)
     return found[~np.isnan(found)]
 
 
 def paired(values: ArrayLike, *, level: float = 0.95) -> Paired:
-    """From differences on n seeds, [n]: d = mean, d +- t_{n-1} s / sqrt(n), and two tests of d = 0.
+    """The mean of differences on matched seeds, with its interval and two tests of no difference.
+
+        d +- t_{n-1} s / sqrt(n)
 
     Differences that are all alike have s = 0: p is 0, or 1 where they are 0.
+
+    Args:
+        values: first - second on n seeds, [n].
+
+    >>> found = paired([0.10, 0.11, 0.08])
+    >>> [
+    ...     round(each, 4)
+    ...     for each in (found.difference, found.low, found.high, found.p_student)
+    ... ]
+    [0.0967, 0.0587, 0.1346, 0.0082]
+    >>> found.p_wilcoxon  # no data of three seeds have a smaller one
+    0.25
     """
     observed = _one_axis(values)
     number = len(observed)
@@ -69,12 +118,22 @@ def paired(values: ArrayLike, *, level: float = 0.95) -> Paired:
 
 
 def wilcoxon(values: ArrayLike) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test of differences [n], exact, ties and zeros included.
+    """The two-sided p of Wilcoxon's signed-rank test, exact, with ties and zeros.
 
-    W = sum of the ranks of |difference| over the positive differences; of ties the mean rank. p is twice the
-    smaller of P(W <= w) and P(W >= w), where each nonzero difference has either sign with the same chance;
-    zeros are ranked and then dropped (Pratt 1959). All zero: 1. (Own code: scipy's takes a second to import,
-    and is not exact with ties.)
+        W = sum of the ranks of |difference| over the positive differences
+        p = 2 min(P(W <= w), P(W >= w))
+
+    Ties have their mean rank. Each nonzero difference has either sign with the same chance; zeros are ranked
+    and then dropped (Pratt 1959). All zero: 1. (Own code: scipy's takes a second to import, and is not exact
+    with ties.)
+
+    Args:
+        values: differences [n].
+
+    >>> wilcoxon([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])  # 2 / 2^6
+    0.03125
+    >>> wilcoxon([0.1, -0.2, 0.3, -0.4])
+    0.875
     """
     observed = _one_axis(values)
     if len(observed) == 0:
@@ -90,15 +149,32 @@ def wilcoxon(values: ArrayLike) -> float:
 
 
 def smallest_wilcoxon(num_seeds: int) -> float:
-    """2 / 2^n: the p of n differences of one sign. No data of so few seeds give a smaller one."""
+    """The smallest p that Wilcoxon's test can give with so many seeds: that of differences of one sign.
+
+        2 / 2^n
+
+    >>> # five seeds cannot reach 5 %
+    >>> [smallest_wilcoxon(number) for number in (3, 5, 6)]
+    [0.25, 0.0625, 0.03125]
+    """
     return min(1.0, 2.0 ** (1 - num_seeds))
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """Adjusted p of m tests, [m]: with p_(1) <= ... <= p_(m), max over i <= k of min(1, (m - i + 1) p_(i)).
+    """The p of m tests, adjusted so that the chance of any false rejection stays at the level.
 
-    Rejecting where it is at most alpha keeps the chance of any false rejection at alpha, whatever the tests
-    have in common. nan is no test, and stays. Source: Holm 1979.
+        max over i <= k of min(1, (m - i + 1) p_(i)),   p_(1) <= ... <= p_(m)
+
+    It holds whatever the tests have in common. nan is no test, and stays. Source: Holm 1979.
+
+    Args:
+        p_values: [m].
+
+    Returns:
+        [m], in the same order.
+
+    >>> holm([0.01, 0.04, 0.03]).round(4).tolist()
+    [0.03, 0.06, 0.06]
     """
     values = _one_axis(p_values)
     adjusted = np.full(len(values), np.nan)
@@ -110,16 +186,39 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 
 
 def wilcoxon_holm(samples: Sequence[ArrayLike]) -> np.ndarray:
-    """Holm-adjusted p of Wilcoxon's test of each sample of differences, [m]."""
+    """The p of Wilcoxon's test of each sample of differences, adjusted by Holm.
+
+    Returns:
+        [m].
+
+    >>> wilcoxon_holm(
+    ...     [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.1, -0.2, 0.3, -0.4]]
+    ... ).tolist()
+    [0.0625, 0.875]
+    """
     return holm([wilcoxon(sample) for sample in samples])
 
 
 def tost(values: ArrayLike, *, margin: float, alpha: float = 0.05) -> Equivalence:
-    """Equivalence of two methods from their differences [n], within a margin that was set beforehand.
+    """Whether two methods are equivalent within a margin that was set beforehand, by two one-sided tests.
 
-    p = max(P(T >= (d + m) / (s / sqrt n)), P(T <= (d - m) / (s / sqrt n))), T Student with n - 1 degrees of
-    freedom. At most alpha exactly where the 1 - 2 alpha interval lies within (-m, m). That no difference was
-    found is no equivalence. Source: Schuirmann 1987.
+        p = max(P(T >= (d + m) / (s / sqrt n)), P(T <= (d - m) / (s / sqrt n)))
+
+    T has Student's distribution with n - 1 degrees of freedom. p is at most alpha exactly where the 1 - 2
+    alpha interval lies within (-m, m). That no difference was found is no equivalence. Source: Schuirmann
+    1987.
+
+    Args:
+        values: differences [n].
+        margin: m.
+
+    Raises:
+        ValueError: for a margin that is not positive.
+
+    >>> tost([0.001, -0.001, 0.000], margin=0.01).equivalent
+    True
+    >>> tost([0.05, -0.05, 0.00], margin=0.01).equivalent  # the mean is 0 as well
+    False
     """
     if not margin > 0:
         raise ValueError(f"margin must be positive, got {margin=}")
@@ -131,10 +230,19 @@ def tost(values: ArrayLike, *, margin: float, alpha: float = 0.05) -> Equivalenc
 
 
 def power(effect: float, *, num_seeds: int, alpha: float = 0.05) -> float:
-    """Of the two-sided paired t-test: the chance of p <= alpha where differences have mean / deviation
-    `effect`.
+    """The chance that a two-sided paired t-test finds a difference: that of p <= alpha.
 
-    P(|T| >= t), T noncentral Student with n - 1 degrees of freedom and noncentrality effect sqrt(n).
+        P(|T| >= t)
+
+    T is noncentral Student with n - 1 degrees of freedom and noncentrality effect sqrt(n).
+
+    Args:
+        effect: mean / deviation of the differences.
+
+    >>> round(power(1.0, num_seeds=10), 4)
+    0.8031
+    >>> round(power(0.0, num_seeds=10), 4)  # a false alarm
+    0.05
     """
     if num_seeds < 2:
         return 0.0
@@ -148,10 +256,20 @@ def power(effect: float, *, num_seeds: int, alpha: float = 0.05) -> float:
 
 
 def seeds_needed(values: ArrayLike, *, alpha: float = 0.05, chance: float = 0.8) -> int | None:
-    """The number of seeds, in all, at which the paired t-test tells the methods apart with this chance, if
-    the mean and the deviation of these differences [n] are the true ones, which few seeds do not tell.
+    """The number of seeds, in all, at which the paired t-test tells the methods apart with a given chance.
 
-    None where it cannot be said (less than two seeds) or is more than `MOST_SEEDS`.
+    It takes the mean and the deviation of these differences for the true ones, which few seeds do not tell.
+
+    Args:
+        values: differences [n].
+
+    Returns:
+        None where it cannot be said (less than two seeds) or is more than `MOST_SEEDS`.
+
+    >>> seeds_needed([0.02, 0.00, 0.01])  # the mean is one deviation
+    10
+    >>> seeds_needed([0.01]) is None
+    True
     """
     observed = _one_axis(values)
     if len(observed) < 2:

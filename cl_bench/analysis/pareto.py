@@ -7,13 +7,26 @@ COSTS = ("stored_bits", "training_seconds")
 
 
 def pareto(summary: pd.DataFrame, cost: str, *, gain: str = "average_accuracy") -> pd.DataFrame:
-    """The methods whose gain and cost are known, the cheapest first, and whether they are on the front.
+    """The methods by cost and gain, and whether they are on the Pareto front: the cheapest first.
 
-    A method is on the Pareto front when no other costs at most as much and gains at least as much, one of
-    them strictly; of means, whatever their intervals. `summary` is one benchmark's rows of
-    `analysis.summary`.
+    A method is on the front when no other costs at most as much and gains at least as much, one of them
+    strictly; of means, whatever their intervals. Methods whose cost or gain is not known are left out.
 
     Columns: study, benchmark, method, cost_mean, cost_low, cost_high, gain_mean, gain_low, gain_high, front.
+
+    Args:
+        summary: one benchmark's rows of `summary`.
+
+    >>> table = pd.DataFrame({"method": ["ewc", "vcl", "si"]})
+    >>> table = table.assign(study="few", benchmark="digits")
+    >>> table = table.assign(bits_mean=[2, 4, 3], bits_low=0, bits_high=9)
+    >>> table = table.assign(gain_mean=[0.8, 0.9, 0.7], gain_low=0, gain_high=1)
+    >>> found = pareto(table, "bits", gain="gain")
+    >>> found[["method", "cost_mean", "gain_mean", "front"]]  # ewc beats si in both
+      method  cost_mean  gain_mean  front
+    0    ewc          2        0.8   True
+    1     si          3        0.7  False
+    2    vcl          4        0.9   True
     """
     rows = summary[np.isfinite(summary[f"{cost}_mean"]) & np.isfinite(summary[f"{gain}_mean"])]
     table = rows[["study", "benchmark", "method"]].copy()

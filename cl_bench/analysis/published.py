@@ -1,8 +1,8 @@
 """A study beside the numbers that were published: does it reach them?
 
-A published accuracy p (percent, taken as it stands) and the accuracies x_1..x_n of our seeds, with mean m and
-standard error e = s / sqrt(n), agree within a margin d if both one-sided tests of |E x - p| >= d are refused
-(two one-sided tests, TOST: Schuirmann, J. Pharmacokinet. Biopharm. 1987):
+A published accuracy p (percent) is taken as it stands. The accuracies x_1..x_n of our seeds have the mean m
+and the standard error e = s / sqrt(n). They agree with p within a margin d if both one-sided tests of
+|E x - p| >= d are refused (two one-sided tests, TOST: Schuirmann, J. Pharmacokinet. Biopharm. 1987).
 
     p-value = 1 - F(min(m - (p - d), (p + d) - m) / e) = 1 - F((d - |m - p|) / e)
 
@@ -40,7 +40,28 @@ AMBIGUOUS = "several variants"  # runs of different settings fit the row
 
 
 class Expected(NamedTuple):
-    """A published number and the runs that it is compared with. Accuracies are in percent."""
+    """A published number and the runs that it is compared with; accuracies are in percent.
+
+    Attributes:
+        strategy: that of the runs.
+        settings: dotted key -> value of the runs, besides the strategy.
+        accuracy: the published number.
+        margin: points of difference that count as none.
+        source: the paper and where it stands in it.
+        evidence: one of `EVIDENCE`; `memory` is unverified.
+        after_task: the mean over the tasks so far is meant; None: the average accuracy in the end.
+        spread: the published one.
+        spread_kind: SEM or std.
+        seeds: how many were published.
+        note: how the protocol here differs.
+        reason: why it was missed, where that is known.
+        run_with: settings beyond the study's own sweep.
+
+    >>> Expected(
+    ...     "vcl", {}, accuracy=90.0, margin=1.0, source="Table 1", evidence="read"
+    ... ).margin
+    1.0
+    """
 
     strategy: str
     settings: Mapping[str, Any]  # dotted key -> value: of the runs, besides the strategy
@@ -58,11 +79,22 @@ class Expected(NamedTuple):
 
 
 def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
-    """Of `expected` in a study's YAML: groups with what their `rows` have in common. Keys with a dot are
-    settings of the runs.
+    """The published numbers in a study's YAML: groups with what their `rows` have in common.
+
+    Keys with a dot are settings of the runs.
+
+    Args:
+        groups: the list under `expected`.
 
     Raises:
         AnalysisError: for a row that says too little, or what it should not; names the row.
+
+    >>> numbers = {"vcl": 90.0, "ewc": 84.0}
+    >>> rows = [{"strategy": name, "accuracy": numbers[name]} for name in numbers]
+    >>> group = {"source": "Nguyen et al. 2018", "evidence": "plot", "margin": 1.0}
+    >>> found = expected_numbers([group | {"rows": rows}])
+    >>> [(one.strategy, one.accuracy, one.margin) for one in found]
+    [('vcl', 90.0, 1.0), ('ewc', 84.0, 1.0)]
     """
     found = []
     for group in _listed(groups, "groups"):
@@ -127,12 +159,25 @@ def _listed(value: Any, name: str) -> list[Mapping[str, Any]]:
 
 
 def read_expected(runs: Iterable[Run], *, damaged: list[str] | None = None) -> dict[str, list[Expected]]:
-    """Study -> its published numbers, from the folders that the runs lie in; without those that have none.
+    """The published numbers of each study, from the folders that the runs lie in.
 
-    With `damaged` a file that cannot be used is no error: a sentence about it goes there.
+    Studies that have none are not in it. With `damaged` a file that cannot be used is no error: a sentence
+    about it goes there.
 
     Raises:
         AnalysisError: for a file that cannot be read, or a row of it that says too little.
+
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from cl_bench.records.runs import Run
+    >>> rows = [{"strategy": "vcl", "accuracy": 90.0, "margin": 1.0}]
+    >>> published = [{"source": "Table 1", "evidence": "read", "rows": rows}]
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "expected.json").write_text(json.dumps(published))
+    ...     numbers = read_expected([Run(Path(folder) / "vcl-s0", "few")])
+    >>> {study: rows[0].accuracy for study, rows in numbers.items()}
+    {'few': 90.0}
     """
     found = {}
     for folder, study in {run.path.parent: run.study for run in runs}.items():
@@ -149,7 +194,26 @@ def read_expected(runs: Iterable[Run], *, damaged: list[str] | None = None) -> d
 
 
 def equivalence(values: Sequence[float], *, published: float, margin: float) -> float:
-    """The p-value above, of n >= 2 values; small where they agree with `published` within the margin."""
+    """The p-value of agreement with a published number within a margin; small where they agree.
+
+        p = 1 - F((d - |m - p*|) / e),   m the mean, e = s / sqrt(n)
+
+    F is Student's distribution with n - 1 degrees of freedom. Source: Schuirmann 1987 (two one-sided tests).
+
+    Args:
+        values: of n >= 2 seeds.
+        published: p*.
+        margin: d, in the unit of the values.
+
+    Raises:
+        ValueError: for fewer than two values.
+
+    >>> round(equivalence([89.9, 90.0, 90.2], published=90.0, margin=1.0), 4)
+    0.0041
+    >>> # no difference, no agreement
+    >>> round(equivalence([88.0, 90.0, 92.0], published=90.0, margin=1.0), 4)
+    0.2389
+    """
     observed = np.asarray(values, dtype=float)
     if len(observed) < 2:
         raise ValueError(f"a test needs two seeds or more, got {len(observed)}")
@@ -161,7 +225,22 @@ def equivalence(values: Sequence[float], *, published: float, margin: float) -> 
 
 
 def verdict(values: Sequence[float], *, published: float, margin: float, evidence: str) -> str:
-    """`agrees`: the test shows it; `differs`: the 95 % interval is outside the margin; else why neither."""
+    """Whether our seeds agree with a published number: `agrees`, `differs`, or why neither can be said.
+
+    They agree where the test of `equivalence` shows it. They differ where the 95 % interval is outside the
+    margin.
+
+    Args:
+        values: of our seeds.
+        evidence: how the published number is known, one of `EVIDENCE`.
+
+    >>> verdict([89.9, 90.0, 90.2], published=90.0, margin=1.0, evidence="read")
+    'agrees'
+    >>> verdict([80.1, 80.0, 79.9], published=90.0, margin=1.0, evidence="read")
+    'differs'
+    >>> verdict([90.0], published=90.0, margin=1.0, evidence="read")
+    'one seed'
+    """
     if len(values) == 0:
         return NOT_RUN
     if evidence == "memory":
@@ -182,14 +261,37 @@ def against_published(
     accuracies: Sequence[RunMatrix] | None = None,
     damaged: list[str] | None = None,
 ) -> pd.DataFrame:
-    """A row for each published number of the studies that the runs belong to; several where the runs were on
-    several kinds of device.
+    """Our results beside the published numbers of the studies that the runs belong to, a row for each number.
 
-    `accuracies` are the frame's `matrices`, where they are known already; `damaged` as in `read_expected`.
+    There are several rows where the runs were on several kinds of device. Only runs with a complete matrix
+    count.
 
     Columns: study, method (strategy and settings), published, spread, spread_kind, published_seeds, mean,
     low, high (of ours; percent; 95 % Student t interval over seeds), num_seeds, difference, margin (points),
-    p_value, verdict, source, evidence, note, reason, run_with. Only runs with a complete matrix count.
+    p_value, verdict, source, evidence, note, reason, run_with.
+
+    Args:
+        accuracies: the frame's `matrices`, where they are known already.
+        damaged: as in `read_expected`.
+
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from cl_bench.records.runs import Run
+    >>> rows = [{"strategy": "vcl", "accuracy": 90.0, "margin": 1.0}]
+    >>> published = [{"source": "Table 1", "evidence": "read", "rows": rows}]
+    >>> frame = pd.concat(
+    ...     matrix_frame([[0.1], [accuracy]], method="vcl", seed=seed, study="few")
+    ...     for seed, accuracy in enumerate([0.899, 0.900, 0.902])
+    ... )
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "expected.json").write_text(json.dumps(published))
+    ...     paths = [Path(folder) / run for run in frame["run"].unique()]
+    ...     runs = [Run(at, "few", strategy="vcl", method="vcl") for at in paths]
+    ...     table = against_published(runs, frame)
+    >>> table[["method", "published", "mean", "verdict"]].round(2)
+      method  published   mean verdict
+    0    vcl       90.0  90.03  agrees
     """
     found = matrices(frame) if accuracies is None else accuracies
     complete = {(run.study, run.run): run for run in found if run.complete}

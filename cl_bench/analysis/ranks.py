@@ -23,7 +23,18 @@ _QUANTILES = (
 
 
 class Ranks(NamedTuple):
-    """k methods on N benchmarks; rank 1 is the best."""
+    """The average ranks of k methods on N benchmarks; rank 1 is the best.
+
+    Attributes:
+        average: [k].
+        p_friedman: of the hypothesis that all methods are alike.
+        critical_difference: average ranks further apart differ, at the level.
+
+    >>> Ranks(
+    ...     average=np.array([1.0, 2.0]), p_friedman=np.nan, critical_difference=0.8
+    ... ).average.tolist()
+    [1.0, 2.0]
+    """
 
     average: np.ndarray  # [k]
     p_friedman: float  # that all methods are alike
@@ -31,12 +42,25 @@ class Ranks(NamedTuple):
 
 
 def ranks(scores: ArrayLike, *, higher_is_better: bool = True, alpha: float = LEVEL) -> Ranks:
-    """`scores` [N, k]: each benchmark's mean score of each method, none missing.
+    """The average ranks of methods over benchmarks, with Friedman's test and Nemenyi's critical difference.
 
-    Friedman's chi-squared with k - 1 degrees of freedom, corrected for ties; critical difference
-    q_alpha sqrt(k (k + 1) / (6 N)), q_alpha the studentized range of k groups and infinite degrees of freedom
-    over sqrt 2. Both are approximations for many benchmarks: with fewer than about 10 they are rough, and
-    Friedman's p needs three methods (nan with two). Source: Demsar 2006.
+        CD = q_alpha sqrt(k (k + 1) / (6 N))
+
+    q_alpha is the studentized range of k groups and infinite degrees of freedom over sqrt 2. Friedman's
+    chi-squared has k - 1 degrees of freedom and is corrected for ties. Both are approximations for many
+    benchmarks: with fewer than about 10 they are rough. Friedman's p needs three methods (nan with two).
+    Source: Demsar 2006.
+
+    Args:
+        scores: each benchmark's mean score of each method, [N, k], none missing.
+
+    Raises:
+        ValueError: for fewer than two benchmarks or methods, and for a missing score.
+
+    >>> scores = [[0.9, 0.8, 0.5], [0.7, 0.6, 0.4], [0.8, 0.9, 0.3]]
+    >>> found = ranks(scores)
+    >>> found.average.round(4).tolist(), round(found.critical_difference, 4)
+    ([1.3333, 1.6667, 3.0], 1.9136)
     """
     table = np.asarray(scores, dtype=float)
     if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 2:
@@ -77,10 +101,17 @@ def _quantile(methods: int, alpha: float) -> float:
 
 
 def cliques(average: ArrayLike, critical_difference: float) -> list[tuple[int, int]]:
-    """Which methods the ranks do not tell apart: (first, last) places in the order of the average ranks.
+    """Groups of methods that the ranks do not tell apart, as (first, last) in the order of the average ranks.
 
-    The longest stretches of at least two methods whose first and last differ by at most the critical
+    They are the longest stretches of at least two methods whose first and last differ by at most the critical
     difference; none is part of another. Source: Demsar 2006, figure 1.
+
+    Args:
+        average: the average ranks, [k].
+
+    >>> # the first and the last differ
+    >>> cliques([1.3, 1.7, 3.0], critical_difference=1.5)
+    [(0, 1), (1, 2)]
     """
     ordered = np.sort(np.asarray(average, dtype=float))
     last = np.searchsorted(ordered, ordered + critical_difference, side="right") - 1

@@ -19,8 +19,9 @@ SOURCES = (MATRIX, WITH_REFERENCE, RECORDS, STATES)
 
 # Where a metric stands, beside the CSV files, which have all.
 TEXT, PAGE, LATEX = "text", "page", "latex"  # tables of the terminal, of report.html and of table.tex
+FIRST = "first"  # the columns of the page that are shown before the reader chooses others
 COMPARISON = "comparison"  # pairs of methods, ranks and shares of variance, with their tables and figures
-PLACES = (TEXT, PAGE, LATEX, COMPARISON)
+PLACES = (TEXT, PAGE, LATEX, FIRST, COMPARISON)
 
 FACTORS = {"%": 100.0, "KiB": 1 / 8192, "s": 1.0, "nats": 1.0, "": 1.0}  # unit -> shown over stored
 GROUPS = ("accuracy", "uncertainty", "posterior", "cost")  # in the order of the page
@@ -79,6 +80,11 @@ class Metric:
     def factor(self) -> float:
         """What a stored number is multiplied by where it is shown."""
         return FACTORS[self.unit]
+
+    @property
+    def heading(self) -> str:
+        """The title with its unit, as it stands above a column."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
 _REGISTERED: dict[str, Metric] = {}  # by name, in the order of the summary's columns

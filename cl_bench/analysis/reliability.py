@@ -8,10 +8,22 @@ LEARNED, END = "learned", "end"
 
 
 def before_and_after(calibration: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `analysis.calibration` of the same tasks, when they were learned and in the end.
+    """The bins of confidence of the same tasks, when they were learned and in the end.
 
-    Of all tasks but the last that were tested then and then; with the column `when`, learned or end. A run
-    that diverged (a confidence of nan among these) is left out.
+    They are of all tasks but the last that were tested then and then. The column `when` is learned or end. A
+    run that diverged (a confidence of nan among these) is left out.
+
+    Args:
+        calibration: as `calibration` gives them.
+
+    >>> bins = pd.DataFrame({"after_task": [1, 2], "accuracy": [0.9, 0.5]})
+    >>> bins = bins.assign(on_task=1, num_tasks=2, num_examples=100)
+    >>> bins = bins.assign(bin=14, confidence=0.9)
+    >>> bins = bins.assign(study="few", benchmark="digits", method="ewc", run="a")
+    >>> before_and_after(bins)[["when", "confidence", "accuracy"]]
+          when  confidence  accuracy
+    0  learned         0.9       0.9
+    1      end         0.9       0.5
     """
     earlier = calibration[calibration["on_task"] < calibration["num_tasks"]]
     learned = earlier[earlier["after_task"] == earlier["on_task"]]
@@ -32,6 +44,18 @@ def reliability(calibration: pd.DataFrame) -> pd.DataFrame:
 
     Columns: study, benchmark, method, when (learned or end), bin, confidence, mean, low, high (of the
     accuracy, 95 % Student t interval over seeds), num_seeds, share (of the examples; over runs).
+
+    Args:
+        calibration: as `calibration` gives them.
+
+    >>> bins = pd.DataFrame({"after_task": [1, 2], "accuracy": [0.9, 0.5]})
+    >>> bins = bins.assign(on_task=1, num_tasks=2, num_examples=100)
+    >>> bins = bins.assign(bin=14, confidence=0.9)
+    >>> bins = bins.assign(study="few", benchmark="digits", method="ewc", run="a")
+    >>> reliability(bins)[["when", "confidence", "mean", "share"]]
+          when  confidence  mean  share
+    0      end         0.9   0.5    1.0
+    1  learned         0.9   0.9    1.0
     """
     runs = _by_run(before_and_after(calibration), ["when", "bin"])
     accuracy = over_seeds(runs, "accuracy", by=["when", "bin"])
@@ -43,10 +67,25 @@ def reliability(calibration: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration_errors(calibration: pd.DataFrame) -> pd.DataFrame:
-    """ECE = sum_m n_m / N |accuracy_m - confidence_m| of what `reliability` shows, by `when`.
+    """The expected calibration error of what `reliability` shows, before and after later tasks.
+
+        ECE = sum_m n_m / N |accuracy_m - confidence_m|
 
     The bins are those of all tasks of a run together, so that tasks that err to either side make up for each
-    other: it is at most the mean of their own errors. Columns: those of `over_seeds`, by when.
+    other. So it is at most the mean of their own errors. Source: Guo et al. 2017. Columns: those of
+    `over_seeds`, by when.
+
+    Args:
+        calibration: as `calibration` gives them.
+
+    >>> bins = pd.DataFrame({"after_task": [1, 2], "accuracy": [0.9, 0.5]})
+    >>> bins = bins.assign(on_task=1, num_tasks=2, num_examples=100)
+    >>> bins = bins.assign(bin=14, confidence=0.9)
+    >>> bins = bins.assign(study="few", benchmark="digits", method="ewc", run="a")
+    >>> calibration_errors(bins)[["when", "mean"]].round(4)  # forgot, still sure
+          when  mean
+    0      end   0.4
+    1  learned   0.0
     """
     runs = _by_run(before_and_after(calibration), ["when", "bin"])
     total = runs.groupby(["study", "run", "when"])["num_examples"].transform("sum")

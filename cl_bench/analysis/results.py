@@ -22,6 +22,10 @@ class Results:
     """Runs with their methods, and what follows from them, made when it is first asked for.
 
     No table in it has columns of settings: none can pass for a measurement.
+
+    >>> results = Results.read("results/reference/digits")
+    >>> results.summary["num_seeds"].unique().tolist(), len(results.left_out())
+    ([5], 0)
     """
 
     def __init__(self, found: Sequence[Run]) -> None:
@@ -55,7 +59,7 @@ class Results:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """As `run_metrics`, with the columns of `seed_parts`."""
+        """The rows of `run_metrics`, with the columns of `seed_parts`."""
         parts = seed_parts([run for run in self.found if run.records])
         return run_metrics(self.frame, accuracies=self.matrices).merge(parts, on=["study", "run"])
 
@@ -74,7 +78,7 @@ class Results:
 
     @cached_property
     def states(self) -> pd.DataFrame:
-        """As `analysis.states`, of complete runs."""
+        """The rows of `analysis.states` for complete runs."""
         return frames.states_frame(self.complete)
 
     @cached_property

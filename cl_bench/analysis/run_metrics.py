@@ -16,15 +16,24 @@ RUN = ("study", "benchmark", "method", "strategy", "seed", "run")
 def run_metrics(
     frame: pd.DataFrame, *, column: str = "accuracy", accuracies: Sequence[RunMatrix] | None = None
 ) -> pd.DataFrame:
-    """From a frame of `load`: a row for each run with a complete matrix of this column of the records.
+    """The metrics of every run with a complete matrix, one row a run.
 
-    `accuracies` are the frame's `matrices`, where they are known already; of use for the accuracy only.
+    Columns: study, benchmark, method, strategy, seed, run, and the metrics of `metrics_of(column)`. The last
+    one is intransigence (of a loss: intransigence_<column>) against `joint` of the same seed, nan without
+    one.
 
-    Columns: study, benchmark, method, strategy, seed, run, and the metrics of `losses.metrics_of(column)`;
-    intransigence (of a loss: intransigence_<column>) against `joint` of the same seed, nan without one.
+    Args:
+        frame: records, as `load` gives them.
+        column: of the records: accuracy, or a loss.
+        accuracies: the frame's `matrices`, where they are known already; of use for the accuracy only.
 
     Raises:
         ValueError: for a column of which it is not known whether low or high is better.
+
+    >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
+    >>> run_metrics(frame)[["method", "average_accuracy", "forgetting"]].round(4)
+      method  average_accuracy  forgetting
+    0    ewc              0.75         0.2
     """
     metrics = metrics_of(column)
     sign = 1 if column == "accuracy" else -1

@@ -2,7 +2,7 @@
 
 A run with `training.probe_every` leaves probes.csv: tests of fixed samples of the tasks seen, every so many
 steps. A(j, n) is the accuracy on task j after n steps of the run, e_t the last step of task t, T the number
-of tasks. Accuracies are of samples: with m examples their standard error is at most 0.5 / sqrt(m), and a
+of tasks. Accuracies are of samples: with m examples their standard error is at most 0.5 / sqrt(m). A
 minimum over many tests is lower than the minimum of the true accuracies. Source: De Lange et al. 2023,
 "Continual evaluation for lifelong learning: Identifying the stability gap".
 """
@@ -22,7 +22,25 @@ RECOVERED = 0.95  # of the accuracy before the task
 
 
 class Gap(NamedTuple):
-    """What training on one task did to a task before it; fractions, and steps of the task trained on."""
+    """What training on one task did to a task before it; fractions, and steps of the task trained on.
+
+    Attributes:
+        training_on: t.
+        on_task: j < t.
+        before: A(j, e_{t-1}).
+        lowest: min over e_{t-1} < n <= e_t of A(j, n).
+        after: A(j, e_t).
+        depth: before - lowest, which is how much was lost on the way.
+        rebound: after - lowest, which is how much of it came back: that is what makes it a gap.
+        steps_to_lowest: steps until the lowest.
+        steps_to_recovery: until A >= recovered * before, from the lowest on; nan: not in this task.
+
+    >>> tests = {"before": 0.9, "lowest": 0.5, "after": 0.8}
+    >>> lost = {"depth": 0.4, "rebound": 0.3}
+    >>> gap = Gap(2, 1, **tests, **lost, steps_to_lowest=5, steps_to_recovery=10)
+    >>> round(gap.before - gap.after, 4)  # what was lost for good
+    0.1
+    """
 
     training_on: int
     on_task: int
@@ -40,7 +58,15 @@ def read_probes(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.D
 
     Columns: study, benchmark, method, strategy, seed, run, probe_seconds (what probing cost the run, nan
     where it does not say), and those of probes.csv: training_on, step, on_task, accuracy, nll, num_examples.
-    With `damaged` a file that breaks the format is no error: its run goes there, and has no rows.
+
+    Args:
+        damaged: with it, a file that breaks the format is no error: its run goes there, and has no rows.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> # it was not probed
+    >>> read_probes([Run(Path("few/ewc-s0"), "few", status="finished")]).empty
+    True
     """
     rows_by_run = [rows_of(run, Probe, damaged) if run.status == "finished" else [] for run in found]
     probed = [(run, rows) for run, rows in zip(found, rows_by_run, strict=True) if rows]
@@ -60,8 +86,23 @@ def read_probes(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.D
 
 
 def minimum_accuracy(probes: pd.DataFrame) -> float:
-    """min-ACC = mean over j < T of (min over n > e_j of A(j, n)): the worst moment of each task since it was
-    learned. nan with one task.
+    """The worst moment of each task since it was learned, on average over all but the last.
+
+        min-ACC = 1/(T-1) sum_{j<T} min_{n>e_j} A(j, n)
+
+    Source: De Lange et al. 2023.
+
+    Args:
+        probes: of one run, as `read_probes` gives them.
+
+    Returns:
+        A fraction; nan with one task.
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> minimum_accuracy(probes)  # task 1, half-way through task 2
+    0.5
     """
     training_on, on_task, accuracy = _arrays(probes, "training_on", "on_task", "accuracy")
     since = np.flatnonzero(training_on > on_task)
@@ -73,7 +114,21 @@ def minimum_accuracy(probes: pd.DataFrame) -> float:
 
 
 def worst_case_accuracy(probes: pd.DataFrame) -> float:
-    """WC-ACC = A(T, e_T) / T + (1 - 1 / T) min-ACC: the newest task as it is, the others at their worst."""
+    """The newest task as it is, and the others at their worst.
+
+        WC-ACC = 1/T A(T, e_T) + (1 - 1/T) min-ACC
+
+    Source: De Lange et al. 2023.
+
+    Args:
+        probes: of one run, as `read_probes` gives them.
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> worst_case_accuracy(probes)  # the mean of 0.9 and 0.5
+    0.7
+    """
     training_on, on_task, step, accuracy = _arrays(probes, "training_on", "on_task", "step", "accuracy")
     last = int(training_on.max())
     newest = np.flatnonzero((training_on == last) & (on_task == last))
@@ -82,7 +137,24 @@ def worst_case_accuracy(probes: pd.DataFrame) -> float:
 
 
 def stability_gaps(probes: pd.DataFrame, *, recovered: float = RECOVERED) -> list[Gap]:
-    """Of one run: a `Gap` for each task and each one before it. Of two tests at one step the later counts."""
+    """What training on each task did to each task before it, in one run.
+
+    Of two tests at one step the later counts. Source: De Lange et al. 2023.
+
+    Args:
+        probes: of one run, as `read_probes` gives them.
+        recovered: the share of the accuracy before the task at which it counts as recovered.
+
+    Raises:
+        ValueError: for `recovered` outside (0, 1].
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> (gap,) = stability_gaps(probes, recovered=0.8)
+    >>> round(gap.depth, 4), round(gap.rebound, 4), gap.steps_to_recovery
+    (0.4, 0.3, 10.0)
+    """
     if not 0 < recovered <= 1:
         raise ValueError(f"recovered must be above 0 and at most 1, got {recovered=}")
     curves = _curves(probes)
@@ -133,11 +205,25 @@ def _arrays(probes: pd.DataFrame, *names: str) -> list[np.ndarray]:
 
 
 def continual_evaluation(probes: pd.DataFrame, *, recovered: float = RECOVERED) -> pd.DataFrame:
-    """One row a run of `read_probes`.
+    """The stability of every run that was probed, one row a run.
 
     Columns: study, benchmark, method, strategy, seed, run, minimum_accuracy, worst_case_accuracy, gap_depth
     and gap_rebound (means over the gaps), share_recovered (of the gaps), steps_to_recovery (mean over those
     that recovered), probe_seconds.
+
+    Args:
+        probes: as `read_probes` gives them.
+
+    >>> columns = ["training_on", "on_task", "step", "accuracy"]
+    >>> tests = [(1, 1, 10, 0.9), (2, 1, 15, 0.5), (2, 1, 20, 0.8), (2, 2, 20, 0.9)]
+    >>> probes = pd.DataFrame(tests, columns=columns)
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> probes = probes.assign(**about)
+    >>> probes = probes.assign(strategy="ewc", seed=0, probe_seconds=1.0)
+    >>> table = continual_evaluation(probes)
+    >>> table[["minimum_accuracy", "worst_case_accuracy", "gap_depth"]].round(4)
+       minimum_accuracy  worst_case_accuracy  gap_depth
+    0               0.5                  0.7        0.4
     """
     about = ["study", "benchmark", "method", "strategy", "seed", "run"]
     columns = [

@@ -22,24 +22,39 @@ _METHOD_COLUMNS = ("study", "benchmark", "scenario", "num_tasks", "test_last", "
 def summary(
     frame: pd.DataFrame, states: pd.DataFrame | None = None, *, found: Sequence[RunMatrix] | None = None
 ) -> pd.DataFrame:
-    """One row for each study, benchmark and method, the best average accuracy of a benchmark first.
+    """The metrics of every method, as means and intervals over seeds: one row a study, benchmark and method.
 
-    `found` are the `matrices` of the frame, where they are known already; so in the other functions here.
+    The best average accuracy of a benchmark comes first.
 
     Columns: study, benchmark, scenario, num_tasks, test_last (metrics are over the last so many tasks; NA:
     over all), method, strategy, num_seeds (complete runs), num_left_out (runs with an incomplete matrix,
-    which count nowhere), tuning and tuning_note (how the settings were found, see `analysis.tuning.Tuning`),
-    and for each metric <metric>_mean, <metric>_low, <metric>_high: fractions, 95 % Student t interval over
-    seeds. A method without a complete run has num_seeds 0 and nan.
+    which count nowhere), tuning and tuning_note (how the settings were found, see `Tuning`). For each metric
+    there are <metric>_mean, <metric>_low and <metric>_high: fractions, 95 % Student t interval over seeds. A
+    method without a complete run has num_seeds 0 and nan.
 
-    The same for ece, brier, entropy and mutual_information (`records.Record`), after the last task and as
-    means over the tasks tested, and, with a frame of `states`, for stored_bits, deployed_bits and frozen
-    after the last task, ood_auroc as a mean over the tasks after which it is defined, and training_seconds
-    of all tasks. nan where a run of the method did not measure it.
+    The same for ece, brier, entropy and mutual_information (`Record`), after the last task and as means over
+    the tasks tested. With a frame of `states` there are stored_bits, deployed_bits and frozen after the last
+    task. There are also ood_auroc as a mean over the tasks after which it is defined, and training_seconds of
+    all tasks. What a run of the method did not measure is nan.
 
-    Intransigence is measured against the runs of the strategy `joint` in the same study and benchmark with
-    the same seed, over the seeds where there is one; when `joint` was swept, against its variant of the best
-    average accuracy.
+    Intransigence is measured against the run of the strategy `joint` in the same study and benchmark with the
+    same seed, over the seeds where there is one. When `joint` was swept, its variant of the best average
+    accuracy is the reference.
+
+    Args:
+        frame: records, as `load` gives them.
+        states: as `states` gives them.
+        found: the `matrices` of the frame, where they are known already; so in the other functions here.
+
+    >>> R = [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]]
+    >>> other = [[0.1, 0.1], [0.9, 0.2], [0.5, 0.8]]
+    >>> one = matrix_frame(R, method="ewc", seed=0)
+    >>> two = matrix_frame(other, method="ewc", seed=1)
+    >>> table = summary(pd.concat([one, two]))
+    >>> means = ["average_accuracy_mean", "forgetting_mean"]
+    >>> table[["method", "num_seeds", *means]].round(4)
+      method  num_seeds  average_accuracy_mean  forgetting_mean
+    0    ewc          2                    0.7              0.3
     """
     found = matrices(frame) if found is None else found
     references = reference_accuracies(found)
@@ -95,7 +110,15 @@ def _values(
 
 
 def reference_accuracies(found: Sequence[RunMatrix]) -> dict[tuple[str, str, int, int], np.ndarray]:
-    """(study, benchmark, num_tasks, seed) -> the reference's accuracy on each task when learned, [T]."""
+    """The accuracy on each task, when it was learned, of the reference `joint`.
+
+    >>> R = [[0.1, 0.1], [0.9, 0.2], [0.9, 0.9]]
+    >>> found = reference_accuracies(
+    ...     matrices(matrix_frame(R, method="joint", seed=3))
+    ... )
+    >>> [(seed, learned.tolist()) for (_, _, _, seed), learned in found.items()]
+    [(3, [0.9, 0.9])]
+    """
     groups = by_method(run for run in found if run.strategy == REFERENCE and run.complete)
 
     def mean_accuracy(runs: list[RunMatrix]) -> float:

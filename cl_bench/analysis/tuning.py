@@ -18,16 +18,36 @@ _KINDS = {"none": "not searched", "published": "published"}  # how a search begi
 
 
 class Tuning(NamedTuple):
-    """How a run's settings were found; the fields are columns of `load` and `summary`."""
+    """How a run's settings were found; the fields are columns of `load` and `summary`.
+
+    Attributes:
+        tuning: tuned, published, not searched, defaults, not recorded; the first two maybe with `OTHERWISE`.
+        tuning_note: the search, its file, and what is set otherwise.
+
+    >>> Tuning("tuned", "tuned/digits: random, 20 trials").tuning
+    'tuned'
+    """
 
     tuning: str  # tuned, published, not searched, defaults, not recorded; the first two maybe `OTHERWISE`
     tuning_note: str  # the search, its file, and what is set otherwise
 
 
 def tuning_of(about: Mapping[str, Any]) -> Tuning:
-    """What run.json, as it was read, says under `tuning` and `tuned_by`.
+    """How the settings of a run were found, as its run.json says under `tuning` and `tuned_by`.
 
     A run from before searches were recorded tells its files alone, an older one nothing.
+
+    Args:
+        about: run.json, as it was read.
+
+    >>> tuning_of({"tuning": "defaults"}).tuning, tuning_of({}).tuning
+    ('defaults', 'not recorded')
+    >>> about = {
+    ...     "tuning": {"tuned/digits/ewc.yaml": "..."},
+    ...     "tuned_by": {"search": "random, 20 trials"},
+    ... }
+    >>> tuning_of(about)
+    Tuning(tuning='tuned', tuning_note='tuned/digits: random, 20 trials')
     """
     files, told = about.get("tuning"), about.get("tuned_by")
     if isinstance(files, str):
@@ -44,12 +64,27 @@ def tuning_of(about: Mapping[str, Any]) -> Tuning:
 
 
 def joined(found: Sequence[Tuning]) -> Tuning:
-    """Collect what the runs of a method say of their settings, each thing once."""
+    """What the runs of a method say of how their settings were found, each thing once.
+
+    >>> joined([Tuning("tuned", "a"), Tuning("tuned", "a"), Tuning("defaults", "")])
+    Tuning(tuning='tuned or defaults', tuning_note='a')
+    """
     return Tuning(*(" or ".join(dict.fromkeys(filter(None, texts))) for texts in zip(*found, strict=True)))
 
 
 def tuning_lines(rows: pd.DataFrame) -> list[str]:
-    """What stands under a table of `summary`: methods by how their settings were found, a line for each."""
+    """Lines that stand under a table of `summary`: methods by how their settings were found, a line for each.
+
+    >>> rows = pd.DataFrame(
+    ...     {
+    ...         "method": ["ewc", "vcl"],
+    ...         "tuning": "tuned",
+    ...         "tuning_note": "20 trials",
+    ...     }
+    ... )
+    >>> tuning_lines(rows)
+    ['ewc, vcl: tuned (20 trials)']
+    """
     if "tuning" not in rows:
         return []
     methods: dict[tuple[str, str], list[str]] = {}
@@ -65,7 +100,15 @@ def tuning_lines(rows: pd.DataFrame) -> list[str]:
 
 
 def tuning_text(rows: pd.DataFrame, *, indent: str) -> str:
-    """The same for the terminal, under its title; empty where the summary does not tell."""
+    """The lines of `tuning_lines` for the terminal, under their title; empty where the summary does not tell.
+
+    >>> rows = pd.DataFrame(
+    ...     {"method": ["ewc"], "tuning": "defaults", "tuning_note": ""}
+    ... )
+    >>> print(tuning_text(rows, indent="  "))
+      Settings
+        ewc: defaults
+    """
     lines = tuning_lines(rows)
     wrapped = [
         textwrap.fill(line, WIDTH, initial_indent=indent * 2, subsequent_indent=indent * 3) for line in lines

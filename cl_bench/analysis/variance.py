@@ -1,10 +1,14 @@
 """Which part of the randomness (first weights, task order, batches, noise) the spread of a metric is due to.
 
-The model: y = mean + sum over factors f of effect_f(level of f) + interaction, each effect drawn once a
-level, independent, with mean 0 and variance sigma_f^2; the interaction is drawn once a combination of levels,
-with variance sigma_0^2. Then for two runs, half the squared difference has the expectation
+The model:
 
-    E (y - y')^2 / 2 = sum over the factors in which they differ of sigma_f^2, plus sigma_0^2
+    y = mean + sum over factors f of effect_f(level of f) + interaction
+
+Each effect is drawn once a level, independent, with mean 0 and variance sigma_f^2. The interaction is drawn
+once a combination of levels, with variance sigma_0^2. Then for two runs, half the squared difference has the
+expectation
+
+    E (y - y')^2 / 2 = sigma_0^2 + sum over the factors that differ of sigma_f^2
 
 so that averages over the pairs that differ in the same factors give linear equations for the variances (the
 symmetric sums of Koch 1967). They are solved by least squares, each weighted by its number of pairs. The
@@ -29,14 +33,28 @@ COLUMNS = ("study", "benchmark", "method", "metric", "part", "num_levels", "num_
 
 
 def variance_components(values: ArrayLike, factors: Mapping[str, ArrayLike]) -> dict[str, float]:
-    """Factor -> its variance, and `interaction` where the design shows it. See the module for the estimator.
+    """The variance of a metric that each part of the randomness is due to.
+
+        E (y - y')^2 / 2 = sigma_0^2 + sum over the factors that differ of sigma_f^2
+
+    The equations are solved by least squares; see the top of this file for the model. Source: the symmetric
+    sums of Koch 1967.
 
     Args:
         values: y of n runs, [n].
         factors: name -> level of each run, [n]. A factor that two runs share has the same effect on both.
 
+    Returns:
+        Factor -> its variance, and `interaction` where the design shows it.
+
     Raises:
         ValueError: where the runs cannot tell the factors apart.
+
+    >>> levels = {"init": [0, 0, 1, 1], "order": [0, 1, 0, 1]}
+    >>> # the order does not matter
+    >>> found = variance_components([0.80, 0.80, 0.90, 0.90], levels)
+    >>> {name: round(variance, 4) + 0.0 for name, variance in found.items()}
+    {'init': 0.005, 'order': 0.0, 'interaction': 0.0}
     """
     observed = np.asarray(values, dtype=float)
     levels = np.array([np.asarray(level) for level in factors.values()])  # [F, n]
@@ -63,10 +81,23 @@ def variance_components(values: ArrayLike, factors: Mapping[str, ArrayLike]) -> 
 def variance_shares(values: pd.DataFrame, parts: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """The variance of each metric by part of the seed, for methods of which parts were varied alone.
 
-    `values` has a row a run: those of `measured.run_metrics`, and a column for each of `parts` with the seed
-    in force (`seeds.seed_parts`). The share is of the sum of all parts, negative variances counting as 0; nan
-    where all are. Parts that always changed together are one. Methods whose runs cannot tell parts apart have
-    no rows.
+    The share is of the sum of all parts, negative variances counting as 0; nan where all are. Parts that
+    always changed together are one. Methods whose runs cannot tell parts apart have no rows. Columns:
+    `COLUMNS`.
+
+    Args:
+        values: a row a run: those of `run_metrics`, and a column for each of `parts` with the seed in force
+            (`seed_parts`).
+
+    >>> values = pd.DataFrame({"init": [0, 0, 1, 1], "order": [0, 1, 0, 1]})
+    >>> values["forgetting"] = [0.1, 0.1, 0.2, 0.2]
+    >>> values = values.assign(study="few", benchmark="digits", method="ewc")
+    >>> found = variance_shares(values, ["init", "order"], ["forgetting"])
+    >>> found[["part", "share"]].round(4)
+              part  share
+    0         init    1.0
+    1        order    0.0
+    2  interaction    0.0
     """
     rows = []
     for (study, benchmark, method), group in values.groupby(["study", "benchmark", "method"], sort=False):

@@ -32,7 +32,7 @@ what a strategy can say of itself.
 
 
 class Request(NamedTuple):
-    """A command line, taken apart."""
+    """A command line of `cl-bench check`, taken apart."""
 
     name: str
     only: list[str]
@@ -41,7 +41,7 @@ class Request(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0; 1 where a check fails; 2 for a wrong command line."""
+    """Run the checks. The exit status is 0; 1 where a check fails; 2 for a wrong command line."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if arguments else 2
@@ -90,7 +90,7 @@ def _ask(request: Request, checks: "Sequence[Check]") -> int:
 
 
 def chosen(checks: "Sequence[Check]", only: Sequence[str]) -> "list[Check]":
-    """The checks of these names, or whose names hold these words, in their order; all where there is none.
+    """Return the checks of these names, or whose names hold these words, in their order; all without words.
 
     Raises:
         ValueError: for a word that is in no name.
@@ -114,7 +114,7 @@ def _means(word: str, name: str, names: Sequence[str]) -> bool:
 
 
 def timed(results: "Iterator[Result]") -> "Iterator[tuple[Result, float]]":
-    """Each result, and the CPU seconds that it cost, with those of child processes."""
+    """Yield each result, and the CPU seconds that it cost, with those of child processes."""
     since = cpu_seconds()
     for result in results:
         now = cpu_seconds()
@@ -123,12 +123,12 @@ def timed(results: "Iterator[Result]") -> "Iterator[tuple[Result, float]]":
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and of its children that have ended."""
+    """Return the CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 
 def shown(result: "Result", seconds: float, *, width: int) -> str:
-    """The line of a result; of a failure also what was asked, what may have caused it, how to ask again."""
+    """Format a result; of a failure also what was asked, what may have caused it, and how to ask again."""
     line = f"{result.outcome:<4} {seconds:5.1f} s  {result.check.name:<{width}}  {result.seen}"
     if not result.failed:
         return line
@@ -137,7 +137,7 @@ def shown(result: "Result", seconds: float, *, width: int) -> str:
 
 
 def parsed(arguments: Sequence[str]) -> Request:
-    """The name, the questions of --only, the folders of --config-dir, the settings."""
+    """Read the name, the questions of --only, the folders of --config-dir, and the settings."""
     request = Request("", [], [], [])
     lists = {"--only": request.only, "--config-dir": request.folders, "-cd": request.folders}
     left = list(arguments)

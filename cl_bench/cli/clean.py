@@ -19,10 +19,10 @@ command goes on with them."""
 
 
 def removable(folder: str | os.PathLike[str]) -> list[tuple[Run, str]]:
-    """The runs below a folder that nobody wants, and why: failed ones, and those of other code or data.
+    """List the runs below a folder that nobody wants, and why: failed ones, and those of other code or data.
 
-    Interrupted and killed runs are not among them: the same command goes on with them. Nor are broken
-    folders, which may hold what somebody can still save.
+    Interrupted and killed runs are not among them: the same command continues them. Nor are broken folders,
+    which may hold what somebody can still save.
 
     Raises:
         AnalysisError: where there is no run below the folder.
@@ -60,7 +60,7 @@ def _remove(runs: Sequence[Run]) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """List, and remove after a yes; the exit status is 1 where something could not be removed."""
+    """List the runs, and remove them after a yes; the exit status is 1 where one could not be removed."""
     parser = ArgumentParser(prog="cl-bench clean", description=ABOUT)
     parser.add_argument("folder", metavar="DIR", help="a results folder, a study or a run")
     parser.add_argument("--yes", action="store_true", help="remove without asking")
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def clean(folder: str, *, yes: bool, ask: Callable[[str], str] = input) -> int:
-    """What `main` does."""
+    """List the runs to remove, and remove them after a yes; return the exit status."""
     found = removable(folder)
     if not found:
         print(

@@ -17,17 +17,17 @@ log = logging.getLogger(__name__)
 
 
 def _keep_traceback(error: Exception) -> str:
-    """Write the traceback into the log that there is, and say where; without a log show it."""
+    """Write the traceback into the log, and say where; show it where there is no log."""
     logs = [each for each in logging.getLogger().handlers if isinstance(each, logging.FileHandler)]
     if not logs:
         traceback.print_exception(error)
         return ""
-    log.info("the command ended with an error that nobody foresaw", exc_info=error)
+    log.info("the command ended with an unexpected error", exc_info=error)
     return f" (the traceback is in {logs[0].baseFilename})"
 
 
 def status_of(work: Callable[[], object]) -> int:
-    """Do it; what goes wrong is a line on standard error and the exit status."""
+    """Do the work; return the exit status, and say on standard error what went wrong."""
     status = 0
     try:
         work()
@@ -46,10 +46,10 @@ def status_of(work: Callable[[], object]) -> int:
         print(f"cl-bench: {type(error).__name__}: {error}{where}", file=sys.stderr)
         status = 1
     except Stopped as error:
-        print(f"cl-bench: {error}; it is saved, the same command goes on from there", file=sys.stderr)
+        print(f"cl-bench: {error}; the run is saved: the same command continues it", file=sys.stderr)
         status = int(error.code or 1)
     except KeyboardInterrupt:
-        print("cl-bench: interrupted; what was recorded is kept, the same command goes on", file=sys.stderr)
+        print("cl-bench: interrupted; what was recorded is kept: the same command continues", file=sys.stderr)
         status = 130
     finally:
         logging.shutdown()

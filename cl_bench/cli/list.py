@@ -25,7 +25,7 @@ ASSIGNED = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+): *(?P<value>.*?)(?: +#+ *
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0; 2 for a group or a choice that does not exist."""
+    """Print the list. The exit status is 0; 2 for a group or a choice that does not exist."""
     words = [word.strip("/") for word in arguments]
     if any(word in ("-h", "--help") for word in words):
         print(USAGE.format(groups=", ".join(all_groups())))
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _problem(word: str, words: Sequence[str]) -> str:
-    """Why a word is not listed; empty where it is a group."""
+    """Say why a word is not listed; empty where it is a group."""
     if with_packages(word) or subgroups(word):
         return ""
     group = words[0]
@@ -104,7 +104,7 @@ def _prefix(group: str) -> str:
 
 
 def _settings(group: str, name: str) -> dict[str, Any]:
-    """Full name -> default: of the choice, and what it sets of others."""
+    """Map the full name of each setting of a choice, and of those that it sets elsewhere, to its default."""
     from omegaconf import OmegaConf
 
     from cl_bench.config.compose import compose, flatten
@@ -123,7 +123,7 @@ def _settings(group: str, name: str) -> dict[str, Any]:
 
 
 def _with_defaults(group: str, name: str) -> list[Path]:
-    """The file of a choice, then those of the same group that it begins with."""
+    """Return the file of a choice, then those of the same group that it begins with."""
     import yaml
 
     found: list[Path] = []
@@ -138,7 +138,7 @@ def _with_defaults(group: str, name: str) -> list[Path]:
 
 
 def _assigned(path: Path, group: str) -> Iterator[tuple[str, str]]:
-    """Full name of each setting of a file, and the comment behind it."""
+    """Yield the full name of each setting of a file, and the comment behind it."""
     text = path.read_text()
     parents: list[tuple[int, str]] = [] if "@package _global_" in text else [(-1, _prefix(group))]
     for line in text.splitlines():
@@ -160,7 +160,7 @@ def _comments(path: Path, group: str) -> dict[str, str]:
 
 
 def _documentation(target: str) -> tuple[str, dict[str, str]]:
-    """What the source says: the docstring up to its arguments, and of each argument."""
+    """Return what the source says: the docstring up to its arguments, and of each argument."""
     from cl_bench.config.signatures import arguments_told, bases
     from cl_bench.config.sources import NotThereError, locate
 
@@ -200,7 +200,7 @@ def _value(value: Any) -> str:
 
 
 def _tuned(group: str, name: str) -> Iterator[str]:
-    """Lines on what was tuned for a strategy, or on a benchmark."""
+    """Yield lines on what was tuned for a strategy, or on a benchmark."""
     if group not in ("strategy", "benchmark"):
         return
     pattern = f"tuned/*/{name}.yaml" if group == "strategy" else f"tuned/{name}/*.yaml"
@@ -216,7 +216,7 @@ def _tuned(group: str, name: str) -> Iterator[str]:
 
 
 def _said(path: Path) -> str:
-    """The settings of a file in a line; `as x` for those of another file."""
+    """Write the settings of a file in a line; `as x` for those of another file."""
     import yaml
 
     content = yaml.safe_load(path.read_text()) or {}

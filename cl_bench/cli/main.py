@@ -35,7 +35,7 @@ Examples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0; 1 where something failed; 2 for a wrong command line."""
+    """Answer a command line. The exit status is 0; 1 where something failed; 2 for a wrong command line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     never_fail(sys.stdout, sys.stderr)
     if arguments[:2] == ["-sc", "query=bash"]:  # asked by Hydra's completion script
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def answer(verb: str, *rest: str) -> int:
-    """What `main` does for one command line."""
+    """Answer one command line, of this verb; return the exit status."""
     if verb in ("-h", "--help", "help"):
         print(USAGE)
         print(overview())
@@ -80,7 +80,7 @@ def answer(verb: str, *rest: str) -> int:
 
 
 def overview() -> str:
-    """The names of every group's choices, a line a group."""
+    """List the names of every group's choices, a line a group."""
     found = {group: choices(group) for group in GROUPS if choices(group)}
     width = max(len(group) for group in found)
     return "Choices\n" + "\n".join(

@@ -22,7 +22,7 @@ Nothing of this needs a network: cl_bench brought setuptools and pytest.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0; 1 where nothing could be written; 2 for a wrong command line."""
+    """Write a new package. The exit status is 0; 1 where that fails; 2 for a wrong command line."""
     parser = argparse.ArgumentParser(
         prog="cl-bench new",
         description="Write a small package with a strategy of your own: class, YAML, test, ready to install.",
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _written(name: str) -> list[str]:
-    """A line for each part of the package."""
+    """Return a line for each part of the package."""
     rows = [(path.format(name=name), what.format(name=name)) for path, what in WRITTEN.items()]
     width = max(len(path) for path, _ in rows)
     return [f"  {path:<{width}}  {what}" for path, what in rows]

@@ -1,4 +1,4 @@
-"""Verbs with an argparse parser."""
+"""What verbs with an argparse parser share."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -8,7 +8,7 @@ from cl_bench.records.text import lines_of
 
 
 def with_options(parser: ArgumentParser, arguments: Sequence[str], work: Callable[[Namespace], int]) -> int:
-    """The exit status of the work; 2 for a wrong command line, 1 and one line where something went wrong."""
+    """Return the exit status of the work; 2 for a wrong command line, 1 and one line for an error."""
     try:
         options = parser.parse_args(arguments)
     except SystemExit as end:

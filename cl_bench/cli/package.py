@@ -18,7 +18,7 @@ KINDS = tuple(sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() 
 
 
 def render(name: str, *, kind: str) -> dict[str, str]:
-    """Path inside the package's folder -> text.
+    """Render the package's files: path inside its folder -> text.
 
     Raises:
         ValueError: for a name that cannot be one of a module and a strategy, and for an unknown kind.
@@ -42,18 +42,18 @@ def render(name: str, *, kind: str) -> dict[str, str]:
 
 
 def check_name(name: str) -> None:
-    """Of a module, of a strategy and (with capitals) of a class."""
+    """Check a name of a module, of a strategy and (with capitals) of a class."""
     if not (name.isidentifier() and name.isascii() and name == name.lower() and name.strip("_")):
         raise ValueError(
             "the name must be one that Python can import, in small letters, digits and _, such as my_method, "
             f"got {name!r}"
         )
     if keyword.iskeyword(name) or name in sys.stdlib_module_names or name in ("cl_bench", "tests"):
-        raise ValueError(f"the name is taken by Python or by cl_bench, got {name!r}: choose another one")
+        raise ValueError(f"the name {name!r} is taken by Python or by cl_bench: choose another one")
     if name in choices("strategy"):
         raise ValueError(
-            f"strategy={name} exists already, and would be found in the place of the new one: choose another "
-            "name (cl-bench list strategy has them all)"
+            f"strategy={name} exists already and would hide the new one: choose another name (cl-bench list "
+            "strategy shows them all)"
         )
 
 

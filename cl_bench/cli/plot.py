@@ -12,7 +12,7 @@ from cl_bench.report.plot import plot
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0; 1 where nothing can be drawn; 2 for a wrong command line."""
+    """Draw a figure. The exit status is 0; 1 where nothing can be drawn; 2 for a wrong command line."""
     parser = _parser()
     if not arguments:
         parser.print_help()

@@ -16,7 +16,7 @@ cl-bench plot draws single ones."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0; 1 where there is nothing to report; 2 for a wrong command line."""
+    """Write a report. The exit status is 0; 1 where there are no runs; 2 for a wrong command line."""
     folders = [each for each in arguments if each != NO_FIGURES]
     if len(folders) != 1 or folders[0].startswith("-"):
         print(USAGE)

@@ -33,7 +33,7 @@ OUR_SWEEPER = "hydra_plugins.cl_bench_sweeper"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run or sweep, and say how all runs ended; the exit status."""
+    """Run or sweep, and say how all runs ended; return the exit status."""
     since = time.time()
     status, folder = hydra_run(arguments)
     # of a single run its error says it all
@@ -100,7 +100,7 @@ def _has_traceback(folder: Path) -> bool:
 
 
 def _leave_nothing(folder: Path, *, made: Sequence[Path]) -> None:
-    """Remove what Hydra and a sweep's plan have left of a command of which nothing has begun."""
+    """Remove what Hydra and a sweep's plan have left of a command that began nothing."""
     for name in (LOG, PLAN):
         (folder / name).unlink(missing_ok=True)
     for place in made:
@@ -154,7 +154,7 @@ def check(words: Words) -> RunMode | None:
 
 @contextmanager
 def _known(mode: RunMode | None) -> Iterator[None]:
-    """Spare Hydra the composition of everything, once more, by which it finds the mode."""
+    """Spare Hydra from composing everything once more in order to find the mode."""
     finds = Hydra.get_mode
     Hydra.get_mode = lambda *_, **__: mode  # type: ignore[method-assign]
     try:

@@ -8,8 +8,9 @@ from cl_bench.records.text import one_line
 
 
 def overall(folder: Path, *, since: float) -> tuple[str, bool]:
-    """The table of the runs in `folder`, how each ended, and where to go on from here; and whether all that
-    was asked for at a time is there, of the present code and data.
+    """Say how the runs in `folder` ended, and where to continue; and whether all is there that was asked for.
+
+    That is: all that a command asked for at a time, of the present code and data.
     """
     from cl_bench.analysis import summary
     from cl_bench.analysis.missing_runs import missing

@@ -15,9 +15,9 @@ CARRIED = (EXPECTED, PLAN)
 
 
 def carry(target: Path, sources: Iterable[Path], name: str) -> list[str]:
-    """Take over a study's file from other folders of the study; what is the matter with it, if anything.
+    """Take over a study's file from other folders of the study; say what is the matter with it, if anything.
 
-    A file there that cannot be read, or says something else, stays as it is.
+    A file that cannot be read, or says something else, stays as it is.
     """
     found: dict[Path, Any] = {}
     problems = []
@@ -45,7 +45,7 @@ def carry(target: Path, sources: Iterable[Path], name: str) -> list[str]:
 
 
 def _content(path: Path) -> Any:
-    """What a file holds; None where there is none. A link to nothing is a file that is elsewhere."""
+    """Read what a file holds; None where there is none. A link to nothing is a file that is elsewhere."""
     if not os.path.lexists(path):
         return None
     content = read_json(path)
@@ -54,7 +54,7 @@ def _content(path: Path) -> Any:
 
 
 def _joined(studies: Sequence[Path]) -> dict[str, Any] | None:
-    """The sweep that several sweeps make together: those that differ in one setting's values alone."""
+    """Join several sweeps that differ in one setting's values alone."""
     plans = [read_plan(study) for study in studies]
     if any(set(plan) != set(plans[0]) for plan in plans):
         return None

@@ -18,12 +18,12 @@ from cl_bench.tuning.space import dimension_of
 from cl_bench.tuning.tune import OURS, PAIRS, Request, check, tune_one
 from cl_bench.validation import check_count, check_seed, check_share
 
-NOT_THEIRS = {  # what the search sets itself, and what sets it
-    "seed": "tune.first_seed",
-    "seeds": "tune.first_seed and tune.num_seeds",
-    "study": "tune.folder",
-    "training.test_on": "nothing: only validation images are scored",
-    "benchmark.validation_share": "tune.validation_share",
+NOT_THEIRS = {  # what the search sets itself, and what to do about it
+    "seed": "set tune.first_seed",
+    "seeds": "set tune.first_seed and tune.num_seeds",
+    "study": "set tune.folder",
+    "training.test_on": "leave it out: only validation images are scored",
+    "benchmark.validation_share": "set tune.validation_share",
 }
 
 USAGE = """cl-bench tune: find settings without a look at what is reported
@@ -45,7 +45,7 @@ hydra/launcher=local runs trials in parallel processes. The same command again d
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Search and write; the exit status."""
+    """Search and write; return the exit status."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE + (conf_folder() / "tune.yaml").read_text())
         return 0 if arguments else 2
@@ -70,7 +70,7 @@ def read(arguments: Sequence[str]) -> Request:
     """Take the command line apart.
 
     Raises:
-        ValueError: for a setting that is not the caller's, or none of the search's.
+        ValueError: for a setting that only the search sets, or that a search has not.
     """
     tune = OmegaConf.load(conf_folder() / "tune.yaml")
     assert isinstance(tune, DictConfig)
@@ -79,7 +79,7 @@ def read(arguments: Sequence[str]) -> Request:
     for given in _overrides(arguments):
         key, written = given.get_key_element().lstrip("+~"), str(given.input_line)
         if key in NOT_THEIRS:
-            raise ValueError(f"{key} is the search's own, got {written}; it is set by {NOT_THEIRS[key]}")
+            raise ValueError(f"a search sets {key} itself, got {written}; {NOT_THEIRS[key]}")
         if key.startswith(OURS):
             name = key.removeprefix(OURS)
             if name not in tune:
@@ -98,7 +98,7 @@ def read(arguments: Sequence[str]) -> Request:
             if dimensions[key] is None:
                 fixed.append(written)
     if not pairs["strategy"]:
-        raise ValueError("a search needs strategy=..., got none; see cl-bench tune --help")
+        raise ValueError("a search needs a strategy, got none; give strategy=..., see cl-bench tune --help")
     check_count(trials=tune.trials, num_seeds=tune.num_seeds, num_reported=tune.num_reported)
     check_share(validation_share=tune.validation_share)
     check_seed("tune.first_seed", tune.first_seed)
@@ -107,7 +107,7 @@ def read(arguments: Sequence[str]) -> Request:
 
 
 def _overrides(arguments: Sequence[str]) -> list[Override]:
-    """Parsed, --config-dir as Hydra's setting for it."""
+    """Parse the words as overrides; --config-dir becomes Hydra's setting for it."""
     left, found = list(arguments), []
     while left:
         argument = left.pop(0)

@@ -1,4 +1,4 @@
-"""`cl-bench verify RUN...`: does a finished run come out the same when it is run again?"""
+"""`cl-bench verify RUN...`: run finished runs again, and say whether they come out the same."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def _verify(options: Namespace) -> int:
 
 
 def table(run: Path, found: "Verified") -> str:
-    """What agrees and what does not; where something does not, what has changed."""
+    """Format what agrees and what does not; where something does not, tell what has changed."""
     width = max(len(each.what) for each in found.compared)
     lines = [one_line(f"{run}, run again:"), ""]
     lines += [

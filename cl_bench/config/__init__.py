@@ -1,1 +1,1 @@
-"""Hydra's side: choices, compositions, checks of settings, and the parts that a configuration builds."""
+"""What knows Hydra: choices, compositions, checks of settings, and the parts that a configuration builds."""

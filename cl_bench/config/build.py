@@ -18,6 +18,7 @@ from cl_bench.learner.devices import device_named
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.records.identity import LATER_KEY
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -29,14 +30,17 @@ with deferred():  # half of what it imports is of use to few runs
 
 
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
-    """Call the node's `_target_` with its settings, less `without` and its `name`, which is for people.
+    """Call the node's `_target_` with its settings.
 
-    Raises whatever the target raises, without Hydra's wrapping; ValueError for a target or a setting that is
-    not there.
+    Left out are `without`, its `name`, which is for people, and what says which settings came later.
+
+    Raises whatever the target raises, without Hydra's wrapping. Raises ValueError for a target or a setting
+    that does not exist.
     """
     resolved = OmegaConf.to_container(node, resolve=True)
     assert isinstance(resolved, dict)
-    settings = {str(key): value for key, value in resolved.items() if key not in ("name", *without)}
+    left_out = {"name", LATER_KEY, *without}
+    settings = {str(key): value for key, value in resolved.items() if key not in left_out}
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:
@@ -47,19 +51,20 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
 
 
 def device_of(name: str) -> torch.device:
-    """What training.device means here, see `device_named`."""
+    """Return the device that training.device means here, see `device_named`."""
     return device_named(name, setting="training.device")
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> tuple[TaskStream, str]:
-    """The stream, and in words what its data were read from."""
+    """Build the stream, and say in words what its data were read from."""
     data = build_data(config)
     return stream_of(config, data, seeds), data.source
 
 
 def build_data(config: DictConfig) -> ImageData:
-    """The data set, converted and checked, without test images where none are to be read: whatever its
-    builder does, nothing that comes after can see one.
+    """Build the data set, converted and checked, without test images where none may be read.
+
+    Whatever its builder does, nothing that comes after can see a test image then.
 
     Raises:
         DataError: where what the builder returns is no data set, or can be read in more than one way.
@@ -69,7 +74,7 @@ def build_data(config: DictConfig) -> ImageData:
 
 
 def stream_of(config: DictConfig, data: ImageData, seeds: Seeds) -> TaskStream:
-    """The stream of these data, with their notes.
+    """Build the stream of these data, with their notes.
 
     Raises:
         ValueError: where its builder returns no stream, or one that cannot be trained or tested on.
@@ -107,7 +112,7 @@ def _has_heads(strategy: Any) -> bool:
 
 
 def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
-    """The model at its seeded start."""
+    """Build the model at its seeded start."""
     with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
         torch.default_generator.manual_seed(seeds["init"])
         return build(
@@ -125,7 +130,7 @@ def build_strategy(
     *,
     device: torch.device | None = None,
 ) -> SupervisedTemplate:
-    """The strategy around its model; around a stack of models for several seeds and a stacked stream.
+    """Build the strategy around its model; for several seeds, around a stack of models and a stacked stream.
 
     Args:
         device: in place of training.device: one that no run has.
@@ -134,7 +139,8 @@ def build_strategy(
         model = build_model(config, stream, seeds)
     else:
         model = StackedNetwork([build_model(config, stream, each) for each in seeds])
-    learner = {key: value for key, value in config.training.items() if key not in NOT_THE_STRATEGYS}
+    not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
+    learner = {key: value for key, value in config.training.items() if key not in not_its}
     learner["device"] = device or device_of(config.training.device)
     return build(
         config.strategy,
@@ -147,7 +153,7 @@ def build_strategy(
 
 
 def _evaluator(config: DictConfig) -> EvaluationPlugin | None:
-    """Avalanche's own metrics, for whoever added loggers."""
+    """Return Avalanche's own metrics, for users who added loggers."""
     if not config.loggers:
         return None
     return EvaluationPlugin(

@@ -1,4 +1,4 @@
-"""A composed configuration is checked before anything slow is imported and before any folder is made.
+"""Check a composed configuration before anything slow is imported and before any folder is made.
 
 The rules are those of the constructors that the settings go to, found in their sources: see rules.py.
 """
@@ -15,6 +15,7 @@ from cl_bench.config.compose import plain
 from cl_bench.config.rules import Rule, Setting, rules_of
 from cl_bench.config.signatures import Signature, fits, signature_of, type_in_words
 from cl_bench.config.sources import NotThereError
+from cl_bench.records.identity import LATER_KEY
 from cl_bench.records.text import shortened
 from cl_bench.validation import check_device, check_seed, check_seeds
 
@@ -27,14 +28,25 @@ HANDED = {
     "tracking": ("run", "about"),
 }
 
-NEEDED = (
-    *("strategy", "benchmark", "model", "training", "tracking", "plugins", "loggers"),
-    *("seed", "seeds", "seed_for", "study", "results_dir", "resume"),
-)
+NEEDED = [
+    "strategy",
+    "benchmark",
+    "model",
+    "training",
+    "tracking",
+    "plugins",
+    "loggers",
+    "seed",
+    "seeds",
+    "seed_for",
+    "study",
+    "results_dir",
+    "resume",
+]
 
 
 class Problem(NamedTuple):
-    """What is wrong with a configuration: the settings that it lies in, by full name, and a sentence."""
+    """What is wrong with a configuration: a sentence, and the settings that it lies in, by full name."""
 
     settings: tuple[str, ...]
     message: str
@@ -45,7 +57,7 @@ class SettingError(ValueError):
 
 
 def checked(config: DictConfig) -> DictConfig:
-    """The same configuration.
+    """Return the configuration unchanged, after its check.
 
     Raises:
         SettingError: for the first setting that is wrong.
@@ -56,7 +68,7 @@ def checked(config: DictConfig) -> DictConfig:
 
 
 class Checker:
-    """Finds what is wrong with configurations; reads each source once."""
+    """A finder of what is wrong with configurations; it reads each source once."""
 
     def __init__(self) -> None:
         self._read = cache(_read)
@@ -72,16 +84,16 @@ class Checker:
         yield from self.problems_of(settings)
 
     def problems_of(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
-        """The same of settings as resolved dictionaries and lists."""
+        """Yield the problems of settings, given as resolved dictionaries and lists."""
         deleted = [name for name in NEEDED if name not in settings]
         if deleted:
-            yield Problem((deleted[0],), f"a run needs {deleted[0]}, which is not there")
+            yield Problem((deleted[0],), f"a run needs {deleted[0]}, which was deleted: leave it in")
             return
         yield from self._of_targets(settings)
         yield from _of_the_run(settings)
 
     def _of_targets(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
-        training = dict(settings["training"])
+        training = {key: value for key, value in settings["training"].items() if key != LATER_KEY}
         run = {name: training.pop(name) for name in run_rules.NOT_THE_STRATEGYS if name in training}
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"
@@ -115,7 +127,7 @@ class Checker:
         handed: Iterable[str] = (),
         also: Mapping[str, Any] | None = None,
     ) -> Iterator[Problem]:
-        """What is wrong with the settings of one class or function.
+        """Yield what is wrong with the settings of one class or function.
 
         Args:
             prefix: of their full names.
@@ -130,7 +142,9 @@ class Checker:
         except NotThereError as error:
             near = _near(error.wrong, error.near)
             hint = f"; did you mean {str(target).rpartition('.')[0]}.{near}?" if near else ""
-            yield Problem((f"{prefix}.{TARGET}",), f"{prefix}.{TARGET}={target} is not there: {error}{hint}")
+            yield Problem(
+                (f"{prefix}.{TARGET}",), f"{prefix}.{TARGET}={target} does not exist: {error}{hint}"
+            )
             return
         if signature is None:
             return
@@ -169,9 +183,9 @@ def _of_names(
     also: Mapping[str, Any],
     handed: Iterable[str],
 ) -> Iterator[Problem]:
-    """Settings that are not taken, such as the run itself gives, and such as are needed."""
+    """Yield settings that are not taken, such as those that the run itself gives, and missing settings."""
     for name in (each for each in also if each in handed):
-        yield Problem((f"training.{name}",), f"training.{name} is what the run itself gives: leave it out")
+        yield Problem((f"training.{name}",), f"training.{name} is given by the run itself: leave it out")
     for name in () if signature.open else (*own, *also):
         if name not in signature.parameters:
             full = f"{prefix}.{name}" if name in own else f"training.{name}"
@@ -227,7 +241,7 @@ def _settings_in(meanings: Iterable[Any]) -> Iterator[Setting]:
 
 
 def _has_target(value: Any) -> bool:
-    """Whether a class is made of it before it is handed over."""
+    """Whether an object is made of the value before it is handed over."""
     if isinstance(value, dict):
         return TARGET in value or any(map(_has_target, value.values()))
     return isinstance(value, list) and any(map(_has_target, value))

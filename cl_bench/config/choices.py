@@ -15,8 +15,9 @@ GROUPS = (
 
 
 def folders() -> dict[Path, str]:
-    """Our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`, each
-    with the name of its package.
+    """Return the folders of configurations, each with the name of its package.
+
+    They are our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`.
     """
     found = {conf_folder(): "cl_bench"}
     for entry_point in plugged_in():
@@ -27,7 +28,7 @@ def folders() -> dict[Path, str]:
 
 
 def plugged_in() -> tuple[EntryPoint, ...]:
-    """The entry points `cl_bench.conf` of installed packages, sorted."""
+    """Return the entry points `cl_bench.conf` of installed packages, sorted."""
     return _plugged_in(tuple((place, _changed(place)) for place in sys.path))
 
 
@@ -37,7 +38,7 @@ def _plugged_in(places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
 
 
 def _changed(place: str) -> int:
-    """When something was installed there for the last time; 0 where there is no such folder."""
+    """Return when something was last installed in a folder; 0 where there is no such folder."""
     try:
         return Path(place).stat().st_mtime_ns
     except OSError:
@@ -45,7 +46,7 @@ def _changed(place: str) -> int:
 
 
 def _places(module: str, package: str) -> list[str]:
-    """The folders of a package of YAML files; none where it is not there."""
+    """Return the folders of a package of YAML files; none where it is not installed."""
     try:
         spec = find_spec(module)
     except ModuleNotFoundError:  # of a package that it lies in
@@ -58,17 +59,21 @@ def _places(module: str, package: str) -> list[str]:
 
 @cache
 def _say_missing(module: str, package: str) -> None:
-    """Once."""
-    print(f"cl-bench: the entry point of {package} names {module}, which is not there", file=sys.stderr)
+    """Warn, once for each, about an entry point whose package is not there."""
+    print(
+        f"cl-bench: cannot read the configurations of {package}: its entry point cl_bench.conf names "
+        f"{module}, which is not installed; install the package again, or correct its pyproject.toml",
+        file=sys.stderr,
+    )
 
 
 def choices(group: str) -> dict[str, Path]:
-    """Name -> file, sorted; where two packages have the same name, the first wins, as in Hydra."""
+    """Map the name of each choice to its file, sorted; of one name the first package's wins, as in Hydra."""
     return {name: path for name, (path, _) in with_packages(group).items()}
 
 
 def with_packages(group: str) -> dict[str, tuple[Path, str]]:
-    """The same with the name of the package that each choice comes from."""
+    """Map the name of each choice to its file and the name of its package."""
     found: dict[str, tuple[Path, str]] = {}
     for folder, package in folders().items():
         for path in sorted((folder / group).glob("*.yaml")):
@@ -77,7 +82,7 @@ def with_packages(group: str) -> dict[str, tuple[Path, str]]:
 
 
 def subgroups(group: str) -> list[str]:
-    """The groups within a group, such as tuned/split_mnist in tuned: folders that hold choices."""
+    """List the groups within a group, such as tuned/split_mnist in tuned: folders that hold choices."""
     return sorted(
         {
             f"{group}/{place.name}"
@@ -89,14 +94,14 @@ def subgroups(group: str) -> list[str]:
 
 
 def all_groups() -> list[str]:
-    """Those that people choose from first, then all others that conf/ has."""
+    """List all groups: those that users choose from first, then all others that conf/ has."""
     others = {place.name for folder in folders() for place in folder.glob("*") if place.is_dir()} - {"hydra"}
     found = [group for group in (*GROUPS, *sorted(others)) if choices(group) or subgroups(group)]
     return list(dict.fromkeys(found))
 
 
 def describe(path: Path) -> str:
-    """The file's first comment that is no directive to Hydra."""
+    """Return the file's first comment that is no directive to Hydra."""
     for line in path.read_text().splitlines():
         if line.startswith("#") and not line.lstrip("# ").startswith("@"):
             return line.lstrip("# ").strip()

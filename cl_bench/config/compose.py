@@ -1,4 +1,4 @@
-"""Hydra's side: where configurations are found, how a run's folder is named, composition from Python."""
+"""Composition from Python, where configurations are found, and how a run's folder is named."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import one_run, override
-from cl_bench.records.identity import is_as_before, is_incidental
+from cl_bench.records.identity import LATER, LATER_KEY, identifying, neutral_values
 from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
@@ -49,7 +49,7 @@ class EntryPointConfigs(SearchPathPlugin):
 
 
 def register() -> None:
-    """Tell Hydra of our resolvers and search path; called before any composition, as often as one likes."""
+    """Tell Hydra of our resolvers and search path before any composition; more calls change nothing."""
     Plugins.instance().register(EntryPointConfigs)
     OmegaConf.register_new_resolver("workers", lambda threads: max(1, num_cores() // threads), replace=True)
     OmegaConf.register_new_resolver("case", lambda key, values: values[key], replace=True)
@@ -73,8 +73,9 @@ def _num_tasks(usual: int, *, _parent_: Any) -> int:
 
 
 def _data_name(*, _parent_: Any) -> str:
-    """The name of the benchmark's data set; an image folder is called by the last part of its path, so that
-    two of them are two benchmarks.
+    """Return the name of the benchmark's data set.
+
+    An image folder is called by the last part of its path, so that two of them are two benchmarks.
     """
     dataset: Any = _parent_.get("dataset") or {}
     name = dataset.get("name")
@@ -88,7 +89,7 @@ def _data_name(*, _parent_: Any) -> str:
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration of one run, from Python.
+    """Compose the configuration of one run, from Python.
 
     Paths are taken as they are, `~` at their start expanded, as `cl-bench run` does.
 
@@ -107,7 +108,7 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
 
 
 def explain(error: Exception) -> str:
-    """What is wrong with the overrides, in a sentence, with the nearest names that do exist."""
+    """Say in a sentence what is wrong with the overrides, with the nearest names that do exist."""
     message = (str(error).strip() or type(error).__name__).splitlines()
     text = message[0].rpartition("raised while resolving interpolation: ")[2]
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
@@ -125,14 +126,15 @@ def explain(error: Exception) -> str:
 
 
 def known_settings(config: DictConfig) -> list[str]:
-    """The full names of all settings that people set, and the groups of choices."""
+    """List the full names of all settings that users set, and the groups of choices."""
     names = flatten(_container(config, resolve=False))
     return [*(name for name in names if "._" not in f".{name}"), *GROUPS]
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """The settings as resolved dictionaries and lists: without Hydra's part, the record of a tuning, and the
-    published numbers, which are the study's.
+    """Return the settings as resolved dictionaries and lists.
+
+    Left out are Hydra's part, the record of a tuning, and the published numbers, which are the study's.
     """
     try:
         return _container(config, resolve=True)
@@ -140,16 +142,24 @@ def plain(config: DictConfig) -> dict[str, Any]:
         written = flatten(_container(config, resolve=False))
         missing = sorted(name for name, value in written.items() if value == "???") or [str(error.full_key)]
         have = "has" if len(missing) == 1 else "have"
-        raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got none") from error
+        raise ValueError(f"{', '.join(missing)} {have} no default and must be set, got no value") from error
 
 
 def settings(config: DictConfig) -> dict[str, Any]:
-    """The settings of a run by dotted names. One that is made from the seed stands as it was written, such as
-    `${relabelled_classes:${seed},10}`: runs that differ in it by their seed alone are of one method.
+    """Return the settings of a run by dotted names.
+
+    A setting that is made from the seed stands as it was written, such as `${relabelled_classes:${seed},10}`.
+    Runs that differ in it by their seed alone are of one method.
     """
     written = flatten(_container(config, resolve=False))
     by_seed = {key: value for key, value in written.items() if isinstance(value, str) and "${seed}" in value}
-    return flatten(plain(config)) | by_seed
+    found = flatten(plain(config)) | by_seed
+    return {key: value for key, value in found.items() if f".{LATER_KEY}." not in f".{key}"}
+
+
+def later(config: DictConfig) -> dict[str, Any]:
+    """The settings that its choices say came later, by dotted names, each with its neutral value."""
+    return flatten({key: value for key, value in neutral_values(plain(config)).items() if key not in LATER})
 
 
 def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
@@ -162,7 +172,7 @@ def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
 
 
 def one_seed_each(config: DictConfig) -> list[DictConfig]:
-    """The configuration of each run: of every seed in `seeds`, or of the one `seed`."""
+    """Return the configuration of each run: of every seed in `seeds`, or of the one `seed`."""
     if config.seeds is None:
         return [config]
     check_seeds(config.seeds)
@@ -176,7 +186,7 @@ def one_seed_each(config: DictConfig) -> list[DictConfig]:
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys; lists become their text."""
+    """Flatten nested settings to dotted keys; lists become their text."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, dict):
@@ -187,21 +197,13 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def config_hash(config: DictConfig) -> str:
-    """Eight hexadecimal digits of all settings that change what a run computes."""
-    text = json.dumps(_without_incidental(plain(config)), sort_keys=True, default=str)
+    """Hash all settings that change what a run computes: eight hexadecimal digits."""
+    text = json.dumps(identifying(plain(config)), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _without_incidental(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    return {
-        key: _without_incidental(value, f"{prefix}{key}.") if isinstance(value, dict) else value
-        for key, value in settings.items()
-        if not is_incidental(f"{prefix}{key}") and not is_as_before(f"{prefix}{key}", value)
-    }
-
-
 def run_name(config: DictConfig) -> str:
-    """<benchmark>-<strategy>-s<seed>-<hash of the configuration>; of several `seeds`, the first one's."""
+    """Name a run's folder: <benchmark>-<strategy>-s<seed>-<hash>; of several `seeds`, the first one's."""
     config = one_seed_each(config)[0]
     return f"{config.benchmark.name}-{config.strategy.name}-s{config.seed}-{config_hash(config)}"
 

@@ -20,8 +20,10 @@ def versions() -> dict[str, str]:
 
 
 def hardware(device: str) -> dict[str, str | int]:
-    """The device used, the processor, the number of its cores that this process may use, and which of its
-    instructions torch takes: with others the last digits differ.
+    """Return the device, the processor, how many cores this process may use, and the instructions that torch
+    uses.
+
+    With other instructions the last digits of a run differ.
     """
     import torch
 
@@ -37,7 +39,7 @@ def hardware(device: str) -> dict[str, str | int]:
 
 
 def _driver() -> str:
-    """The version of the kernel's driver of NVIDIA's cards."""
+    """Return the version of the kernel's driver of NVIDIA's cards."""
     try:
         told = Path("/proc/driver/nvidia/version").read_text()
     except OSError:
@@ -47,7 +49,7 @@ def _driver() -> str:
 
 
 def num_cores() -> int:
-    """That this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

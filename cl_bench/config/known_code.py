@@ -1,4 +1,4 @@
-"""Which code conf/ and installed packages name, and at which setting: a stranger may name no other.
+"""The code that conf/ and installed packages name, and at which setting: a stranger may name no other.
 
 A class that is harmless as a data set need not be so as a plugin: a name counts at its own place only.
 """
@@ -40,8 +40,10 @@ class Named(NamedTuple):
 
 
 def names_in(node: Any, place: Place = ()) -> Iterator[Named]:
-    """Whatever names code: Hydra's keys (`_target_`, `_args_` and the like), and texts that are the path of
-    something in a module that is there. To one of Avalanche's strategies a path or an address is code, too.
+    """Yield whatever names code in a configuration.
+
+    It is Hydra's keys (`_target_`, `_args_` and the like), and texts that are the path of something in a
+    module that exists. In a strategy of Avalanche's a path or an address is code, too.
     """
     if isinstance(node, dict):
         for key, value in node.items():
@@ -65,12 +67,12 @@ def _may_be_imported(place: Place, text: str) -> bool:
 
 
 def is_known(named: Named, known: set[Named]) -> bool:
-    """Whether conf/ or an installed package names it there, or it is one of Avalanche's strategies."""
+    """Whether conf/ or an installed package names it at this setting, or it is a strategy of Avalanche's."""
     return named in known or (named.place == STOCK and named.value.startswith("avalanche."))
 
 
 def known_names() -> set[Named]:
-    """All that conf/ and the configurations of installed packages name, each at its place."""
+    """Return all that conf/ and the configurations of installed packages name, each at its setting."""
     found: set[Named] = set()
     for folder in folders():
         contents = {path: text for path, text in _read(folder) if _SPEAKS_OF_CODE.search(text)}
@@ -89,7 +91,7 @@ def _read(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """The settings of a file; none where it is not YAML, which Hydra will say when it is chosen."""
+    """Parse the settings of a file; none where it is not YAML, which Hydra will say when it is chosen."""
     try:
         found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError):
@@ -98,14 +100,14 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _own_place(path: Path, folder: Path, text: str) -> Place:
-    """The place that a file's settings go to: its group, or what `# @package` says."""
+    """Return the place that a file's settings go to: its group, or what `# @package` says."""
     group = tuple(path.parent.relative_to(folder).parts)
     match = _PACKAGE.search(text)
     return group if match is None or match[1] == "_group_" else _of_package(match[1], group)
 
 
 def _of_package(package: str, within: Place) -> Place:
-    """Hydra's name of a place as one; a relative one is within that of the file that says it."""
+    """Turn Hydra's name of a place into one; a relative name is within that of the file that says it."""
     parts = tuple(package.split("."))
     if parts[0] == "_global_":
         return parts[1:]
@@ -115,7 +117,7 @@ def _of_package(package: str, within: Place) -> Place:
 def _packages(
     folder: Path, read: dict[Path, dict[str, Any]], texts: dict[Path, str]
 ) -> dict[str, set[Place]]:
-    """Group -> the other places that Defaults lists put its choices to: `/model@_global_.model: cnn`."""
+    """Map groups to other places where Defaults lists put their choices: `/model@_global_.model: cnn`."""
     found: dict[str, set[Place]] = defaultdict(set)
     for path, content in read.items():
         here = _own_place(path, folder, texts[path])
@@ -139,7 +141,7 @@ def _is_path_of_code(text: str) -> bool:
 
 @cache
 def _is_module(name: str) -> bool:
-    """Whether there is a module of this name; without dots this imports nothing."""
+    """Whether a module of this name exists; without dots this imports nothing."""
     try:
         return name in sys.modules or find_spec(name) is not None
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""What somebody meant who gave a setting or a choice that does not exist, and what to type."""
+"""What a user meant who gave a setting or a choice that does not exist, and what to type."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -45,8 +45,9 @@ _OURS = {word: ours for ours, words in SYNONYMS.items() for word in words.split(
 
 
 def nearest_settings(name: str, known: Iterable[str]) -> list[str]:
-    """The settings, by full name, that are most likely meant: those of the same last part, of its synonym,
-    or of similar spelling.
+    """Return the settings, by full name, that are most likely meant.
+
+    They are those of the same last part, of its synonym, or of similar spelling.
     """
     names = list(dict.fromkeys(known))
     parent, _, last = name.lower().replace("-", "_").rpartition(".")
@@ -69,7 +70,7 @@ def nearest_settings(name: str, known: Iterable[str]) -> list[str]:
 
 
 def no_such_setting(name: str, value: str, known: Iterable[str], *, objection: str = "") -> str:
-    """That there is none, and what to type in its place.
+    """Say that a setting does not exist, and what to type in its place.
 
     Args:
         value: that was given, as it was written.
@@ -96,7 +97,7 @@ def no_such_setting(name: str, value: str, known: Iterable[str], *, objection: s
 
 
 def nearest_choices(wrong: str, options: Sequence[str]) -> list[str]:
-    """Those that differ by capitals, have the word in their name, or are spelt in a similar way."""
+    """Return choices that differ by capitals, have the word in their name, or are spelt in a similar way."""
     word = wrong.lower().replace("-", "_")
     same = [each for each in options if each.lower() == word]
     inside = [each for each in options if word in each.lower().split("_")]
@@ -106,7 +107,7 @@ def nearest_choices(wrong: str, options: Sequence[str]) -> list[str]:
 def no_such_choice(
     group: str, wrong: str, options: Sequence[str], others: Mapping[str, Sequence[str]]
 ) -> str:
-    """That there is none, the choices there are, and what to type.
+    """Say that a choice does not exist, which there are, and what to type.
 
     Args:
         others: the choices of other groups.

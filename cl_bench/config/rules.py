@@ -31,7 +31,7 @@ LIBRARY = ("math", "numbers", "collections.abc", "typing")  # whose names rules 
 
 
 class Setting(NamedTuple):
-    """Stands for the value of the setting of this name."""
+    """A stand-in for the value of the setting of this name."""
 
     name: str
 
@@ -51,7 +51,7 @@ class Rule(NamedTuple):
     names: dict[str, Meaning]
 
     def broken_by(self, settings: Mapping[str, Any]) -> str:
-        """What it says of these settings; empty where it has nothing against them, or cannot tell."""
+        """Return the rule's error for these settings; empty where there is none, or where it cannot tell."""
         try:
             space = {name: _value(meaning, settings) for name, meaning in self.names.items()}
             exec(self.code, {"__builtins__": SAFE} | space)
@@ -69,7 +69,7 @@ def rule(statement: ast.stmt, names: dict[str, Meaning]) -> Rule:
 
 
 def rules_of(signature: Signature) -> list[Rule]:
-    """In the order in which the target would come to them."""
+    """List the rules of a target in the order in which it would apply them."""
     (first, *others) = signature.constructors
     names: dict[str, Meaning] = {name: Setting(name) for name in signature.parameters}
     return list(_Reader(others).of(first, names))
@@ -86,13 +86,13 @@ def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
 
 
 class _Reader:
-    """Reads the rules of one target; `constructors` are those of its base classes, to be called in turn."""
+    """A reader of the rules of one target; `constructors`: those of its base classes, called in turn."""
 
     def __init__(self, constructors: list[Found], calls: int = 0) -> None:
         self.constructors, self.calls = constructors, calls
 
     def of(self, found: Found, names: dict[str, Meaning]) -> Iterator[Rule]:
-        """The rules of a function whose names mean this."""
+        """Yield the rules of a function whose names mean this."""
         assert isinstance(found.node, Function)
         names = dict(names)
         for statement in found.node.body:
@@ -143,7 +143,7 @@ def _package(source: Source) -> str:
 
 
 def _only_raises(statement: ast.stmt) -> bool:
-    """Whether all that a statement can do is to raise, if the functions that it calls do no more."""
+    """Whether a statement can do nothing but raise, if the functions that it calls do no more."""
     if isinstance(statement, ast.If | ast.For):
         return all(map(_only_raises, [*statement.body, *statement.orelse]))
     if isinstance(statement, ast.Expr):
@@ -152,8 +152,9 @@ def _only_raises(statement: ast.stmt) -> bool:
 
 
 def _meanings(statement: ast.stmt, source: Source, names: Mapping[str, Meaning]) -> dict[str, Meaning]:
-    """Every name that the statement reads; empty where one of them is neither a setting nor a constant, or
-    where none is a setting.
+    """Map every name that the statement reads to its meaning.
+
+    The result is empty where a name is neither a setting nor a constant, or where none is a setting.
     """
     inside = set(_bound_in(statement))
     found: dict[str, Meaning] = {}
@@ -191,7 +192,7 @@ class _Constants:
 
 
 def _constant(node: ast.AST, source: Source) -> Any:
-    """The value of an expression of literals and of names that are bound to such; a check function, too.
+    """Evaluate an expression of literals and of names that are bound to such; a check function, too.
 
     Raises:
         UnknownError: where it is something else.
@@ -237,7 +238,7 @@ def _named(name: str, source: Source) -> Any:
 
 
 def _always_called(statement: ast.stmt) -> Iterator[ast.Call]:
-    """The calls that are made whenever the statement is reached, outermost first."""
+    """Yield the calls that are made whenever the statement is reached, outermost first."""
     if isinstance(statement, ast.If | ast.While):
         yield from _calls(statement.test)
     elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr | ast.Return) and (
@@ -258,7 +259,7 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
 def _handed_over(
     call: ast.Call, function: Function, source: Source, names: Mapping[str, Meaning], *, method: bool
 ) -> dict[str, Meaning]:
-    """What the parameters of the called function mean there; without those of which nothing is known."""
+    """Return what the parameters of the called function mean there, less those of which nothing is known."""
     handed: dict[str, Meaning] = {}
     positional = [each.arg for each in (*function.args.posonlyargs, *function.args.args)][int(method) :]
     given = [*zip(positional, call.args, strict=False)]

@@ -1,4 +1,4 @@
-"""The rules of what a run's settings say of the run itself, and not of its strategy, stream or model."""
+"""The rules of the settings that concern the run itself, and not its strategy, stream or model."""
 
 import inspect
 import os
@@ -25,7 +25,7 @@ def check_training(
     probe_every: int | None,
     probe_size: int,
 ) -> None:
-    """What is in `training` and no strategy takes. Raises ValueError."""
+    """Check the settings in `training` that no strategy takes. Raises ValueError."""
     check_threads(threads)
     if stacked not in STACKED:
         raise ValueError(f"training.stacked must be auto, true or false, got {stacked!r}")
@@ -41,26 +41,26 @@ NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)
 
 
 def check_resume(resume: object) -> None:
-    """What is done about runs that are there. Raises ValueError."""
+    """Check the setting that says what is done about runs that exist already. Raises ValueError."""
     if not isinstance(resume, bool) and resume not in RESUME:
         raise ValueError(f"resume must be true, false, stale or keep, got {resume=}")
 
 
 def check_study(study: object) -> None:
-    """The name of a folder, or of folders within each other as in a/b. Raises ValueError."""
+    """Check the name of a folder, or of folders within each other as in a/b. Raises ValueError."""
     for part in str(study).split("/"):
         check_folder_name("study", part, whole=str(study))
 
 
 def check_name(setting: str, name: object) -> None:
-    """A part of the name of a run's folder. Raises ValueError."""
+    """Check a part of the name of a run's folder. Raises ValueError."""
     if not isinstance(name, str | int | float) or "/" in str(name):
         raise ValueError(f"{setting} must be a name without /, got {setting}={name!r}")
     check_folder_name(setting, str(name))
 
 
 def check_folder_name(setting: str, name: str, *, whole: str | None = None) -> None:
-    """What a folder can be called, and is found again. Raises ValueError."""
+    """Check that a folder can have this name, and is found by it. Raises ValueError."""
     got = f"got {setting}={name if whole is None else whole!r}"[:120]
     if not name.strip():
         raise ValueError(f"{setting} must not be empty, {got}")
@@ -72,7 +72,7 @@ def check_folder_name(setting: str, name: str, *, whole: str | None = None) -> N
 
 
 def check_run_name(benchmark: object, strategy: object) -> None:
-    """Both are in the name of the run's folder. Raises ValueError."""
+    """Check two names that are in the name of the run's folder. Raises ValueError."""
     rest = "--s9223372036854775807-12345678"
     longest = max(
         ("benchmark.name", benchmark), ("strategy.name", strategy), key=lambda each: len(str(each[1]))
@@ -90,7 +90,7 @@ def _check_length(setting: str, name: str) -> None:
 
 
 def check_results_dir(results_dir: object) -> None:
-    """A folder that is there and may be written into, or that can be made. Raises ValueError."""
+    """Check that a folder may be written into, or can be made. Raises ValueError."""
     if not isinstance(results_dir, str) or not results_dir:
         raise ValueError(f"results_dir must be the path of a folder, got {results_dir=}")
     if results_dir.startswith("~"):
@@ -121,7 +121,7 @@ def _too_long(part: str) -> bool:
 
 
 def check_one_way_of_seeds(seeds: Sequence[int] | None, given: Sequence[str]) -> None:
-    """`seeds` or `seed=...`, not both. Raises ValueError."""
+    """Check that either `seeds` or `seed=...` is given, not both. Raises ValueError."""
     if seeds is not None and given:
         raise ValueError(
             f"seeds takes the place of seed, got both: seeds={list(seeds)}, {given[0]} (a study that sweeps "

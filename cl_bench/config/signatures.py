@@ -23,7 +23,7 @@ class Parameter(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """Of a target."""
+    """What a target takes."""
 
     parameters: dict[str, Parameter]
     open: bool  # whether it takes settings of any other name
@@ -31,7 +31,7 @@ class Signature(NamedTuple):
 
 
 def signature_of(target: str) -> Signature | None:
-    """Of a class or function by its dotted name; None where only an import can tell.
+    """Read the signature of a class or function by its dotted name; None where only an import can tell.
 
     Raises:
         NotThereError: where there is no such name.
@@ -52,7 +52,7 @@ def signature_of(target: str) -> Signature | None:
 
 
 def _of_constructors(constructors: list[Found], *, unknown: bool) -> Signature:
-    """What a class takes: its own constructor's parameters, and what it hands on by `**`."""
+    """Return what a class takes: its own constructor's parameters, and what it hands on by `**`."""
     first, *others = constructors
     node = first.node
     assert isinstance(node, Function)
@@ -68,7 +68,7 @@ def _of_constructors(constructors: list[Found], *, unknown: bool) -> Signature:
 
 
 def handed_on(node: Function) -> dict[str, ast.expr] | None:
-    """What `super().__init__(name=..., **rest)` sets itself; None where the rest is handed on to nobody."""
+    """Return what `super().__init__(name=..., **rest)` sets itself; None where nobody gets the rest."""
     rest = node.args.kwarg.arg if node.args.kwarg else None
     for call in ast.walk(node):
         if not (isinstance(call, ast.Call) and is_super_init(call)):
@@ -79,12 +79,12 @@ def handed_on(node: Function) -> dict[str, ast.expr] | None:
 
 
 def is_super_init(node: ast.AST) -> bool:
-    """Whether this is a call of `super().__init__`."""
+    """Whether a node is a call of `super().__init__`."""
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
 
 
 def bases(found: Found) -> list[Found | None]:
-    """The class and its bases in the order in which Python looks; None for one that cannot be read."""
+    """Return a class and its bases in the order in which Python looks; None for one that cannot be read."""
     order: list[Found | None] = [found]
     assert isinstance(found.node, ast.ClassDef)
     for expression in found.node.bases:
@@ -99,7 +99,7 @@ def bases(found: Found) -> list[Found | None]:
 
 
 def resolved(source: Source, expression: ast.expr) -> Found | None:
-    """The definition that a name, or a name of an imported module, stands for."""
+    """Return the definition that a name, or a name of an imported module, stands for."""
     try:
         if isinstance(expression, ast.Subscript):  # Generic[...]
             return resolved(source, expression.value)
@@ -148,7 +148,7 @@ def _is_name(node: ast.expr, name: str | None) -> bool:
 
 
 def fits(value: Any, parameter: Parameter) -> bool:
-    """Whether a value is of the annotated type; true where that says nothing about plain values."""
+    """Whether a value has the annotated type; true where the annotation says nothing about plain values."""
     return (value is None and parameter.optional) or _fits(value, parameter.annotation)
 
 
@@ -179,7 +179,7 @@ def _fits(value: Any, annotation: ast.expr | None) -> bool:
 
 
 def type_in_words(annotation: ast.expr | None) -> str:
-    """Such as `a whole number or null`."""
+    """Describe an annotated type, such as `a whole number or null`."""
     annotation = _unquoted(annotation)
     if isinstance(annotation, ast.Constant) and annotation.value is None:
         return "null"
@@ -211,7 +211,7 @@ def _last_name(node: ast.expr | None) -> str:
 
 
 def arguments_told(docstring: str) -> Iterator[tuple[str, str]]:
-    """What the section `Args:` says of each setting."""
+    """Yield what the section `Args:` says of each setting."""
     lines = docstring.partition("Args:\n")[2].splitlines()
     told: dict[str, list[str]] = {}
     names: list[str] = []

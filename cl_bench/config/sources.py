@@ -1,4 +1,4 @@
-"""Where the source of a class or function is, by its dotted name: nothing is imported, only read."""
+"""Find the source of a class or function by its dotted name: nothing is imported, only read."""
 
 import ast
 import sys
@@ -39,17 +39,17 @@ class Source:
 
     @cached_property
     def bound(self) -> dict[str, ast.AST | Imported]:
-        """Name -> class, function, assigned expression or import; the last one counts."""
+        """Map each name to its class, function, assigned expression or import; the last one counts."""
         return dict(self._bound(self.tree.body))
 
     @cached_property
     def stars(self) -> list[str]:
-        """Modules of which everything is imported."""
+        """List the modules of which everything is imported."""
         return [each.module for each in self.imports if each.name == "*"]
 
     @cached_property
     def imports(self) -> list[Imported]:
-        """Every import, those in functions too; `import a.b` has no name, a star the name *."""
+        """List every import, those in functions too; `import a.b` has no name, a star the name *."""
         found = []
         for node in _statements(self.tree):
             if isinstance(node, ast.Import):
@@ -86,7 +86,7 @@ class Source:
                 yield from self._bound([*getattr(node, "orelse", []), *node.body])
 
     def _absolute(self, node: ast.ImportFrom) -> str:
-        """The full name of the module that an import names relative to this one."""
+        """Return the full name of the module that an import names relative to this one."""
         if not node.level:
             return node.module or ""
         parts = self.name.split(".")
@@ -95,7 +95,7 @@ class Source:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Every statement below a node; expressions, nine parts in ten of a tree, are left out."""
+    """Yield every statement below a node; expressions, nine parts in ten of a tree, are left out."""
     for part in ("body", "handlers", "orelse", "finalbody", "cases"):
         for each in getattr(node, part, ()) if not isinstance(node, ast.expr) else ():
             yield each
@@ -104,7 +104,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 @lru_cache(maxsize=512)
 def _read(name: str, path: Path, _written: int) -> Source:
-    """A file that was written at another time is another one."""
+    """Read a source once; a file that was written at another time is another one."""
     return Source(name, path)
 
 
@@ -116,7 +116,8 @@ class Found(NamedTuple):
 
 
 def locate(name: str) -> Found | None:
-    """The definition that a dotted name ends in; None where only an import can tell (compiled code, say).
+    """Return the definition that a dotted name ends in; None where only an import can tell (compiled code,
+    say).
 
     Raises:
         NotThereError: where a file was read to its end that has no such name.
@@ -136,7 +137,7 @@ def locate(name: str) -> Found | None:
 
 
 def look_up(source: Source, name: str, hops: int = 0) -> Found | None:
-    """The definition of a module's name, followed through imports; None where only an import can tell.
+    """Return the definition of a module's name, followed through imports; None where only an import can tell.
 
     Raises:
         NotThereError: where the module has no such name.
@@ -180,7 +181,7 @@ def _imported(bound: Imported, hops: int) -> Found | None:
 
 
 def source_of(name: str, *, throw: bool = False) -> Source | None:
-    """A module's source; None where there is none to read.
+    """Return a module's source; None where there is none to read.
 
     Raises:
         NotThereError: with `throw`, where there is no such package at all.

@@ -4,8 +4,8 @@ Hydra composes a job from its choices (`strategy=ewc`) and then sets what else w
 of choices is composed once, and each value is tried on it: 1,000 jobs take as many compositions as they have
 combinations of choices.
 
-A value that no combination takes is an error. One that some of them take, and others do not, leaves these
-out: of `strategy=ewc,finetune strategy.strength=1,10` the two jobs of `ewc` run.
+A value that no combination takes is an error. A value that only some of them take leaves the others out: of
+`strategy=ewc,finetune strategy.strength=1,10` the two jobs of `ewc` run.
 """
 
 import itertools
@@ -53,7 +53,7 @@ class Sweep(NamedTuple):
 
     @property
     def notes(self) -> list[str]:
-        """A sentence for each reason for which jobs are left out."""
+        """Return a sentence for each reason for which jobs are left out."""
         total = len(self.run) + self.num_left_out
         return [f"left out: {each.why} ({each.num_jobs} of {total} combinations)" for each in self.left_out]
 
@@ -71,7 +71,7 @@ _newest: list[_Remembered] = []  # of the command line that is at work: it is as
 
 
 def loader(config_dirs: Iterable[str] = ()) -> ConfigLoader:
-    """Finds configurations as `cl-bench run --config-dir DIR` does."""
+    """Return a loader that finds configurations as `cl-bench run --config-dir DIR` does."""
     path = create_config_search_path(str(conf_folder()))
     for folder in config_dirs:
         path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
@@ -79,7 +79,7 @@ def loader(config_dirs: Iterable[str] = ()) -> ConfigLoader:
 
 
 def jobs(config: DictConfig) -> Sweep:
-    """The jobs of a sweep whose own configuration this is, composed by Hydra with its part."""
+    """Find the jobs of a sweep from its own configuration, composed by Hydra with its part."""
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = [*params, *config.hydra.overrides.task]
     hydra = [each for each in config.hydra.overrides.hydra if not each.startswith("hydra.mode=")]
@@ -94,7 +94,7 @@ def find(
     anew: bool = False,
     composed: Mapping[Combination, DictConfig] | None = None,
 ) -> Sweep:
-    """The jobs of these overrides, those of a study's own sweep first.
+    """Find the jobs of these overrides, those of a study's own sweep first.
 
     Args:
         hydra: overrides of Hydra's own settings.
@@ -103,7 +103,7 @@ def find(
 
     Raises:
         SettingError: for a setting or a value that no job takes.
-        HydraException: for a choice that there is not.
+        HydraException: for a choice that does not exist.
     """
     key = (*overrides, "", *hydra)
     if anew:
@@ -114,7 +114,7 @@ def find(
 
 
 def values_of(source: ConfigLoader, overrides: Sequence[str]) -> dict[str, list[str]]:
-    """Setting or group, with its + or ~ -> its values as written; the last one given counts."""
+    """Map each setting or group, with its + or ~, to its values as written; the last one given counts."""
     found: dict[str, list[str]] = {}
     for each in OverridesParser.create(config_loader=source).parse_overrides(list(overrides)):
         found[each.get_key_element()] = _values(each)
@@ -168,8 +168,9 @@ def is_choice(source: ConfigLoader, key: str) -> bool:
 def _refused(
     config: DictConfig, settings: Mapping[str, list[str]], checker: Checker, *, seeds: bool
 ) -> Iterator[tuple[str, str]]:
-    """What of the settings this combination of choices does not take, and why; an empty text stands for the
-    combination itself.
+    """Yield the settings that this combination of choices does not take, and why.
+
+    An empty text stands for the combination itself.
     """
     taken: dict[str, list[str]] = {}
     for key, overrides in settings.items():
@@ -185,12 +186,12 @@ def _refused(
     for problem in problems:
         if not any(_touches(name, key.lstrip("+")) for name in problem.settings for key in taken):
             yield "", problem.message
-    settled = None if problems and not problems[0].settings else plain(base)
+    resolved = None if problems and not problems[0].settings else plain(base)
     for key, overrides in taken.items():
         for each in overrides:
             found = problems
             if each not in first:
-                quick = settled and _with_value(settled, each)
+                quick = resolved and _with_value(resolved, each)
                 found = list(
                     checker.problems_of(quick) if quick else checker.problems(with_overrides(base, [each]))
                 )
@@ -207,7 +208,7 @@ def _refused(
 
 
 def _with_value(settings: dict[str, Any], override: str) -> dict[str, Any] | None:
-    """The settings with another value for one that is there; None where it takes composing to tell."""
+    """Copy the settings with another value for one of them; None where it takes composing to tell."""
     parsed = OverridesParser.create().parse_override(override)
     value = parsed.value()
     *parents, last = parsed.key_or_group.split(".")
@@ -231,7 +232,7 @@ def _touches(name: str, key: str) -> bool:
 
 
 def has(config: DictConfig, key: str) -> bool:
-    """Whether there is a setting of this dotted name, with a value or without."""
+    """Whether a setting of this dotted name exists, with a value or without."""
     parent, _, last = key.rpartition(".")
     try:
         node = OmegaConf.select(config, parent) if parent else config
@@ -243,7 +244,7 @@ def has(config: DictConfig, key: str) -> bool:
 
 
 def with_overrides(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
-    """A copy in which they are set. Raises SettingError for a mapping in place of a list, and the reverse."""
+    """Copy a configuration with overrides set. Raises SettingError where a list meets a mapping."""
     config = config.copy()
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         key, value = override.key_or_group, override.value()
@@ -256,7 +257,7 @@ def with_overrides(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
 
 
 def no_setting(config: DictConfig, override: str, checker: Checker) -> str:
-    """That a setting is not there, with the nearest, and what is wrong with its value, too."""
+    """Say that a setting does not exist, which is nearest, and what is wrong with its value, too."""
     name, _, value = override.partition("=")
     known = known_settings(config)
     near = nearest_settings(name, known)
@@ -270,7 +271,7 @@ def no_setting(config: DictConfig, override: str, checker: Checker) -> str:
 
 
 def _of_other_choices(config: DictConfig, name: str) -> str:
-    """That the choice has no such setting, what it has, and which choices have it."""
+    """Say that the choice has no such setting, what it has, and which choices have it."""
     group, _, rest = name.partition(".")
     own = [key for key in config[group] if not str(key).startswith("_") and key not in ("name", "dataset")]
     written = re.compile(rf"^ *{re.escape(rest.rpartition('.')[2])}:", re.MULTILINE)
@@ -282,7 +283,7 @@ def _of_other_choices(config: DictConfig, name: str) -> str:
 
 
 def _check_each_has_a_job(overrides: Iterable[str], refused: Mapping[Combination, Mapping[str, str]]) -> None:
-    """A value that no combination takes is a slip."""
+    """Refuse a value that no combination takes: it is a slip."""
     for each in overrides:
         if all(each in why for why in refused.values()):
             raise SettingError(next(iter(refused.values()))[each])
@@ -293,7 +294,7 @@ def _left_out(
     groups: Mapping[str, list[str]],
     settings: Mapping[str, list[str]],
 ) -> Iterator[LeftOut]:
-    """Each job that is left out once, by its first reason."""
+    """Yield each job that is left out once, by its first reason."""
     for combination, why in refused.items():
         where = {
             key.lstrip("+"): [each.partition("=")[2]]

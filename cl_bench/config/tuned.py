@@ -1,8 +1,8 @@
-"""Where a run's settings were tuned, whether it runs as they were, and what of its data it may read.
+"""The tuning of a run's settings: where it was done, whether the run keeps to it, and which data it may read.
 
 Tuned settings are YAML files of the groups `tuned` (ours, in conf/) and `tuning` (what `cl-bench tune`
-wrote), found by benchmark and strategy; see `tuned_files`. What a file tells of its search is no setting, so
-it is no part of a run's hash; the values chosen are.
+wrote), found by benchmark and strategy; see `tuned_files`. What a file tells of its search is no setting and
+no part of a run's hash; the values chosen are.
 """
 
 from collections.abc import Collection
@@ -24,14 +24,15 @@ def reads_test(config: DictConfig) -> bool:
 
 
 def test_data(config: DictConfig) -> str:
-    """What the run does with test images, in words."""
+    """Say in words what the run does with test images."""
     return "read only to report" if reads_test(config) else "not read"
 
 
 def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
-    """The configuration without Hydra's part; under `tuning` the choices of benchmark and strategy, what
-    tuned settings for them came from, also by their Defaults, what the files tell of the search, and what was
-    given to compose it.
+    """Return the configuration without Hydra's part, and with all that is known of its tuning under `tuning`.
+
+    That is: the choices of benchmark and strategy, the files of tuned settings and those of their Defaults,
+    and what they tell of the search. What was given to compose the configuration is there, too.
     """
     found = found_by(read_files(hydra))
     with open_dict(config):
@@ -48,7 +49,7 @@ def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
 
 
 def arguments(config: DictConfig) -> list[str] | None:
-    """Of `cl-bench run`, for this configuration of one seed alone; None where Hydra did not compose it."""
+    """Return the words of `cl-bench run` for this one run; None where Hydra did not compose it."""
     given = (config.get(TUNING) or {}).get("given")
     if given is None:
         return None
@@ -58,7 +59,7 @@ def arguments(config: DictConfig) -> list[str] | None:
 
 
 def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
-    """Flags and overrides of the command line, and whether the job has several `seeds`."""
+    """Return flags and overrides of the command line, and whether the job has several `seeds`."""
     found_in = [each for each in hydra.overrides.hydra if each.startswith("hydra.searchpath=")]
     places = [each.path for each in hydra.runtime.config_sources if each.provider == "command-line"]
     return {
@@ -69,14 +70,15 @@ def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
 
 def provenance(config: DictConfig) -> Any:
-    """For run.json: name -> SHA-256 of each file that tuned settings came from, or that there was none."""
+    """Map each file that tuned settings came from to its SHA-256, for run.json, or say there was none."""
     found = _found(config)
     return NO_TUNING if found is None else found["files"]
 
 
 def tuned_by(config: DictConfig) -> dict[str, Any]:
-    """For run.json: how these settings were searched, on which seeds, and what this run sets otherwise; empty
-    where there are none.
+    """Tell run.json how these settings were searched, on which seeds, and what this run sets otherwise.
+
+    The result is empty where no settings were tuned.
     """
     found = _found(config)
     if found is None:
@@ -85,7 +87,7 @@ def tuned_by(config: DictConfig) -> dict[str, Any]:
 
 
 def differences(config: DictConfig) -> list[str]:
-    """What is set otherwise than the tuned settings were found with: `training.epochs 1 (tuned at 10)`."""
+    """List what is set otherwise than at the search: `training.epochs 1 (tuned at 10)`."""
     found = _found(config)
     if found is None or found["search"] == NOT_SEARCHED:
         return []
@@ -100,7 +102,7 @@ def differences(config: DictConfig) -> list[str]:
 
 
 def warning(config: DictConfig) -> str:
-    """A sentence where tuned settings are used otherwise than they were found; empty where they are not."""
+    """Say that tuned settings are used otherwise than they were found; empty where they are not."""
     differs = differences(config)
     if not differs:
         return ""
@@ -113,13 +115,13 @@ def warning(config: DictConfig) -> str:
 
 
 def _left_out(config: DictConfig) -> str:
-    """The overrides that do without tuned settings; a group that has no file is none that Hydra knows."""
+    """Return the overrides that do without tuned settings; a group without a file is unknown to Hydra."""
     groups = dict.fromkeys(name.partition("/")[0] for name in provenance(config))
     return " ".join(f"{group}=none" for group in groups)
 
 
 def _found(config: DictConfig) -> Any:
-    """What `with_tuning` left, as plain values; None where there is nothing."""
+    """Return what `with_tuning` left, as plain values; None where there is nothing."""
     found = (config.get(TUNING) or {}).get("found")
     return None if found is None else OmegaConf.to_container(found)
 

@@ -1,8 +1,9 @@
 """Files of tuned settings: the values that they set, and what they tell of the search for these.
 
-Under the key `tuning` a file tells `search` (grid or random, by `cl-bench tune`; by hand, published, none),
-`streams` (seed -> its orders), `settings` (dotted key -> value: what else the values were found with), and
-`trials` and more where `cl-bench tune` wrote it. What a file does not tell is read from its Defaults.
+Under the key `tuning` a file tells four things. `search` is grid or random (by `cl-bench tune`), by hand,
+published or none. `streams` maps each seed to its orders. `settings` are what else the values were found
+with, by dotted key. `trials` and more stand where `cl-bench tune` wrote it. What a file does not tell is
+read from its Defaults.
 """
 
 import hashlib
@@ -18,14 +19,21 @@ from cl_bench.records.identity import is_incidental
 TUNING = "tuning"  # the key in a file and in a composed configuration
 GROUPS = ("tuning", "tuned")  # what `cl-bench tune` wrote comes before our own
 NOT_SEARCHED = "none"
-_NO_PROTOCOL = (  # what a search sets in its own way, and what trains nothing
-    *("seed", "seeds", "seed_for", "benchmark.validation_share", "benchmark.class_order"),
-    *("training.test_on", "training.test_last", "training.test_batch_size", "expected"),
-)
+_NO_PROTOCOL = [  # what a search sets in its own way, and what trains nothing
+    "seed",
+    "seeds",
+    "seed_for",
+    "benchmark.validation_share",
+    "benchmark.class_order",
+    "training.test_on",
+    "training.test_last",
+    "training.test_batch_size",
+    "expected",
+]
 
 
 class TunedFile(NamedTuple):
-    """One file; `name` is <group>/<benchmark>/<strategy>.yaml."""
+    """One file of tuned settings; `name` is <group>/<benchmark>/<strategy>.yaml."""
 
     name: str
     sha256: str
@@ -43,7 +51,7 @@ class Found(NamedTuple):
 
 
 def read_files(hydra: Any) -> list[TunedFile]:
-    """The files of the groups that Hydra chose, each before those of its Defaults."""
+    """Read the files of the groups that Hydra chose, each before those of its Defaults."""
     found: dict[str, TunedFile] = {}
     for group in GROUPS:
         left = [str(hydra.runtime.choices.get(group))]
@@ -61,7 +69,7 @@ def read_files(hydra: Any) -> list[TunedFile]:
 
 
 def found_by(read: list[TunedFile]) -> Found | None:
-    """What the files tell together; None where there is none. The nearest that tells of a search speaks."""
+    """Return what the files tell together; None without files. The nearest that tells a search counts."""
     if not read:
         return None
     told = next((each.search for each in read if "search" in each.search), {})
@@ -85,7 +93,7 @@ def _in_words(told: dict[str, Any]) -> str:
 
 
 def _written(content: dict[str, Any]) -> dict[str, Any]:
-    """By dotted keys, without what is made from other settings."""
+    """Return values by dotted keys, without what is made from other settings."""
     from cl_bench.config.compose import flatten  # which imports this
 
     return {key: value for key, value in flatten(content).items() if "${" not in str(value)}
@@ -98,7 +106,7 @@ def _says_nothing(key: str) -> bool:
 
 
 def _text(name: str, hydra: Any) -> bytes | None:
-    """Of the file of this name in the first place of Hydra's search path that has it."""
+    """Read the file of this name in the first place of Hydra's search path that has it."""
     for source in hydra.runtime.config_sources:
         if source.schema in ("file", "pkg"):
             place = files(source.path) if source.schema == "pkg" else Path(source.path)

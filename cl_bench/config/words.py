@@ -35,7 +35,7 @@ class Words(NamedTuple):
 
     @property
     def runs(self) -> bool:
-        """Whether something is run, with our own configuration, and not shown."""
+        """Whether a run of our own configuration is asked for, and not only a look at it."""
         return not set(self.flags) - {*SWEEP, *CONFIG_DIR, *RUN, *self.config_dirs}
 
     @property
@@ -46,7 +46,7 @@ class Words(NamedTuple):
 def read(
     arguments: Sequence[str], *, names: Callable[[], Sequence[str]], choices: Mapping[str, Sequence[str]]
 ) -> Words:
-    """Flags and settings, with paths quoted and `~` expanded.
+    """Read flags and settings, with paths quoted and `~` expanded.
 
     Args:
         names: full names of all settings there are.
@@ -85,7 +85,7 @@ def read(
 def _folder(option: str, value: str) -> str:
     folder = Path(expanded(value)).resolve()
     if not folder.is_dir():
-        raise WordError(f"{option} must be given a folder of YAML files, got {value!r}, which is none")
+        raise WordError(f"{option} must be given a folder of YAML files, got {value!r}, which is no folder")
     return str(folder)
 
 
@@ -106,8 +106,10 @@ def _overrides(
 
 
 def override(word: str, *, several: bool = False) -> str:
-    """`name=value` as Hydra reads it: `~` at the start of a path is expanded, and what is a path or a name by
-    the setting's name is quoted where Hydra would take it for something else.
+    """Write `name=value` as Hydra reads it.
+
+    `~` at the start of a path is expanded. A path or a name, by the setting's name, is quoted where Hydra
+    would take it for something else.
 
     Args:
         several: whether a,b is two values.
@@ -131,7 +133,7 @@ def override(word: str, *, several: bool = False) -> str:
 
 
 def _text(value: str, parsed: Override | None, *, several: bool, numbers: bool) -> str | None:
-    """The text that a value stands for, where it does stand for one.
+    """Return the text that a value stands for, where it does stand for one.
 
     Args:
         numbers: whether a number, a list or true is one, too.
@@ -148,10 +150,10 @@ def _text(value: str, parsed: Override | None, *, several: bool, numbers: bool) 
 
 
 def one_run(overrides: Sequence[str]) -> list[str]:
-    """The same, of which none has several values.
+    """Return the overrides as Hydra reads them, none of several values.
 
     Raises:
-        WordError: for one that has.
+        WordError: for one that has several.
     """
     for word in overrides:
         parsed = _parsed(word)
@@ -159,8 +161,12 @@ def one_run(overrides: Sequence[str]) -> list[str]:
             name, _, value = word.partition("=")
             listed = shell_word(f"{'seeds' if name == 'seed' else name}=[{value}]")
             raise WordError(
-                f"{word} gives one run several values: `cl-bench run -m {shell_word(word)}` sweeps, "
-                + (f"{listed} trains them in one job" if name == "seed" else f"a list is written {listed}")
+                f"{word} gives one run several values: `cl-bench run -m {shell_word(word)}` makes a run of "
+                + (
+                    f"each; {listed} trains them in one job"
+                    if name == "seed"
+                    else f"each; one list is {listed}"
+                )
             )
     return list(overrides)
 
@@ -173,7 +179,7 @@ def _parsed(word: str) -> Override | None:
 
 
 def quoted(text: str) -> str:
-    """A text as Hydra reads it, whatever letters are in it."""
+    """Quote a text so that Hydra reads it as it is, whatever letters are in it."""
     return QuotedString(text=text, quote=Quote.single).with_quotes()
 
 
@@ -184,7 +190,7 @@ def _no_setting(
     names: Sequence[str],
     choices: Mapping[str, Sequence[str]],
 ) -> str:
-    """What to type in place of a word without `=`."""
+    """Say what to type in place of a word without `=`."""
     if word == "=" or word.startswith("="):
         before = words[words.index(word) - 1] if words.index(word) else "name"
         value = word[1:] or following or "value"
@@ -218,7 +224,7 @@ def _no_setting(
 def _written_otherwise(
     word: str, name: str, value: str, names: Sequence[str], choices: Mapping[str, Sequence[str]]
 ) -> str:
-    """That settings are written name=value."""
+    """Say that settings are written name=value."""
     everything = [*names, *choices]
     found = name if name in everything else next(iter(nearest_settings(name, everything)), name)
     return f"settings are written name=value, got {word!r}: type {shell_word(f'{found}={value}')}"

@@ -134,13 +134,13 @@ PACKAGE = "avalanche.training:"
 
 
 def known(strategy: str) -> dict[str, Any]:
-    """Of `Subject`: claims for a class of Avalanche, by its paper; nothing for any other strategy."""
+    """Return `Subject` arguments for a class of Avalanche: claims, by its paper; nothing for any other."""
     stock = STOCK.get(strategy.removeprefix(PACKAGE)) if strategy.startswith(PACKAGE) else None
     return {} if stock is None else {"claims": stock.claims, "kept": stock.kept}
 
 
 def results() -> dict[str, list[Result]]:
-    """Class -> the result of each check."""
+    """Map each class to the result of each check."""
     from cl_bench.conformance.catalogue import examine
     from cl_bench.conformance.subject import Subject
 
@@ -171,7 +171,7 @@ always a fault: what was seen and why stands below the table.
 
 
 def page(found: Mapping[str, Sequence[Result]]) -> str:
-    """The table, and each failure with what was seen and its cause, as Markdown."""
+    """Write the table, and each failure with what was seen and its cause, as Markdown."""
     lines = [_header(), f"| asked | {' | '.join(found)} |", "|---" * (len(found) + 1) + "|"]
     failures: dict[tuple[str, str, str], list[str]] = {}  # question, seen, cause -> classes
     for row in zip(*found.values(), strict=True):

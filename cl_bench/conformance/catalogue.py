@@ -84,7 +84,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Result]:
-    """The result of each check as it is known; only the first one's where the strategy cannot be built."""
+    """Yield the result of each check as it is known; only the first where the strategy cannot be built."""
     failed: list[Check] = []
     for check in checks:
         result = result_of(check, subject, failed)

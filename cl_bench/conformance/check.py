@@ -20,13 +20,13 @@ class Failed(AssertionError):  # noqa: N818 (it is what was seen)
 
 
 class NotApplicable(Exception):  # noqa: N818
-    """The question does not arise, and why."""
+    """A question does not arise, and why."""
 
 
 class Check(NamedTuple):
     """A question to a strategy.
 
-    `look` answers what was seen, in words; it raises `Failed` where that is wrong and `NotApplicable` where
+    `look` answers what was seen, in words. It raises `Failed` where that is wrong, and `NotApplicable` where
     the question does not arise. Any other error is a failure, too.
     """
 
@@ -54,7 +54,7 @@ class Result(NamedTuple):
 
     @property
     def causes(self) -> list[str]:
-        """What a failure may be a consequence of, and what usually causes it; empty for the others."""
+        """List what a failure may follow from, and what usually causes it; empty for other outcomes."""
         before = [f"may be a consequence of: {each.question}" for each in self.perhaps_by]
         return [*before, f"usually: {self.check.cause}"] if self.failed else []
 
@@ -71,7 +71,7 @@ def check(
 
 
 def result_of(check: Check, subject: "Subject", failed: Collection[Check] = ()) -> Result:
-    """Ask the question.
+    """Ask a subject the question of a check.
 
     Args:
         failed: checks that this subject has failed so far.
@@ -94,7 +94,7 @@ def _asked(check: Check, subject: "Subject") -> Result:
 
 
 def place_of(error: Exception) -> str:
-    """The last line of a strategy's own code that led to the error; nothing where all of it is ours."""
+    """Return the last line of a strategy's own code that led to the error; nothing where all is ours."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
     return f" (at {Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
@@ -114,6 +114,6 @@ def demand(truth: bool, seen: str) -> None:
 
 
 def applies(truth: bool, reason: str) -> None:
-    """Go on only where the question arises."""
+    """Continue only where the question arises."""
     if not truth:
         raise NotApplicable(reason)

@@ -64,7 +64,7 @@ def _trained(subject: Subject, scenario: str, *, with_tests: bool) -> Run:
 
 
 def _apart(found: Tensor, expected: Tensor) -> Tensor:
-    """The largest difference of an image's outputs, relative above 1; [N]. A nan differs from all else."""
+    """Return each image's largest difference of outputs, relative above 1, [N]. A nan differs from all."""
     if found.shape != expected.shape:
         return torch.full((len(expected),), torch.inf)
     apart = (found - expected).abs() / (1 + expected.abs())

@@ -27,7 +27,7 @@ def _composed(*choices: str) -> DictConfig:
 
 
 def where(search: Sequence[str]) -> list[str]:
-    """The override that has YAML looked for in these places, too."""
+    """Return the override that makes Hydra look for YAML in these folders, too."""
     return [f"hydra.searchpath=[{','.join(search)}]"] if search else []
 
 
@@ -57,7 +57,7 @@ def configured(
 
 
 def _node(target: str) -> dict[str, Any]:
-    """The configuration of a class."""
+    """Return the configuration of a class."""
     module, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)

@@ -1,10 +1,10 @@
 """A model whose posterior is known exactly, after any number of tasks.
 
 Every image lights one pixel, x, and so speaks of one weight, w. For Gaussian weights the loss of an example
-is (w x - y)^2 / 2, y = -1 or +1, so that the exact posterior has precision 1 / v_0 + sum x^2 and mean
-(m_0 / v_0 + sum x y) / precision. For weights of -1 and +1 it is the cross-entropy of logits (-w x, w x), and
-the exact posterior has lambda = lambda_0 + sum x y. The sums are over the examples of all tasks. Copies of
-few weights, and the last half of the steps, take the noise out.
+is (w x - y)^2 / 2, y = -1 or +1. The exact posterior then has precision 1 / v_0 + sum x^2 and mean
+(m_0 / v_0 + sum x y) / precision. For weights of -1 and +1 the loss is the cross-entropy of logits
+(-w x, w x), and the exact posterior has lambda = lambda_0 + sum x y. The sums are over the examples of all
+tasks. Copies of few weights, and the last half of the steps, take the noise out.
 """
 
 from typing import Any
@@ -41,7 +41,7 @@ class OneWeightEach(nn.Module):
 
 
 def one_weight_each(**settings: Any) -> nn.Module:
-    """In the place of a network of cl_bench.models; the settings are not used."""
+    """Build the network that stands in the place of one of cl_bench.models; the settings are not used."""
     return OneWeightEach(NUM_WEIGHTS)
 
 
@@ -82,14 +82,15 @@ class _Beliefs(SupervisedPlugin):
         self.seen.append(tuple(part.detach().clone() for part in strategy.belief()))
 
     def settled(self) -> list[Tensor]:
-        """Each of its parts in the last half of the steps, [steps, kinds, copies]."""
+        """Return each part of the posterior in the last half of the steps, [steps, kinds, copies]."""
         late = self.seen[len(self.seen) // 2 :]
         return [torch.stack(part).view(len(late), NUM_COPIES, -1).cpu() for part in zip(*late, strict=True)]
 
 
 def largest_error(subject: Subject) -> tuple[float, float]:
-    """How far the posterior is from the exact one after two tasks, or after the first, and how far it may be:
-    of what comes nearest to its bound.
+    """Return how far the posterior is from the exact one, and how far it may be, where it is worst.
+
+    The posteriors after the first task and after the second are compared.
     """
     settings = [
         f"{name}={'null' if value is None else value}" for name, value in subject.claims.conjugate.items()
@@ -114,7 +115,7 @@ def largest_error(subject: Subject) -> tuple[float, float]:
 
 
 def _errors(prior: Belief, settled: list[Tensor], *, num_tasks: int) -> list[tuple[float, float]]:
-    """Each with its bound."""
+    """Return each error with its bound."""
     x = torch.stack(SIGNED_PIXELS[:num_tasks]) / 100  # with the sign of y: x y
     times = torch.tensor(TIMES[:num_tasks])[:, None]
     kinds = x.shape[1]

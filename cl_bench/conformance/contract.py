@@ -19,7 +19,7 @@ class StrategyContract:
             strategy = "my.module:Mine"
             settings = ("strategy.strength=3.0",)
 
-    A check that does not apply is skipped, with the reason; a failure says what was asked, what was seen and
+    A check that does not apply is skipped, with the reason. A failure says what was asked, what was seen and
     what usually causes it.
 
     Attributes:
@@ -53,11 +53,11 @@ class StrategyContract:
     @classmethod
     @cache
     def _subject(cls) -> Subject:
-        """One for all tests of a class: runs that two checks need are done once."""
+        """Return the one subject of all tests of a class: runs that two checks need are done once."""
         return Subject(cls.strategy, cls.settings, config_dirs=cls.config_dirs, claims=cls.claims)
 
     @classmethod
     @cache
     def _failed(cls) -> list[Check]:
-        """What failed so far, for what rests on it."""
+        """List what has failed so far, for the checks that rest on it."""
         return []

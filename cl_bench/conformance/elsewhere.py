@@ -1,4 +1,4 @@
-"""What is run in another process, of which processes.py has the questions."""
+"""What is run in another process; the questions about it are in processes.py."""
 
 from typing import NamedTuple
 
@@ -20,9 +20,7 @@ class Ends(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A configuration with the data that it names, how many threads compute it, and whether with algorithms
-    that give the same bits each time.
-    """
+    """A configuration, its data, the number of threads, and whether its algorithms must be repeatable."""
 
     config: DictConfig
     data: ImageData
@@ -31,20 +29,21 @@ class Job(NamedTuple):
 
 
 def alone(job: Job) -> Ends:
-    """The ends of a run in a process where no other was."""
+    """Return the ends of a run in a process where no other was."""
     _prepare(job)
     return ends_of(job.config)
 
 
 def ends_of(config: DictConfig) -> Ends:
-    """The ends of a run in this process."""
+    """Return the ends of a run in this process."""
     with global_generators_restored(config.seed):
         return _ends(build_run(config))
 
 
 def in_company(job: Job, other: DictConfig) -> Ends:
-    """The ends of a run after one of the other configuration. Another one of it is begun between building
-    the run and training it.
+    """Return the ends of a run after one of the other configuration.
+
+    Another run of that configuration is begun between building the run and training it.
     """
     _prepare(job)
     with global_generators_restored(other.seed):

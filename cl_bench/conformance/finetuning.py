@@ -1,4 +1,4 @@
-"""How it differs from fine-tuning: not in the first task where it says so, and surely in the second."""
+"""Does it differ from fine-tuning: not in the first task where it says so, and surely in the second?"""
 
 from cl_bench.conformance.check import applies, check, demand
 from cl_bench.conformance.repeatability import ONE_RUN, TWO_RUNS

@@ -51,7 +51,7 @@ def _error_of_slopes(subject: Subject, *, with_hook: bool = False) -> float:
 
 
 class _Differences(SupervisedPlugin):
-    """Compares slopes once, in the midst of the second task, and leaves all as it was.
+    """A plugin that compares slopes once, within the second task, and leaves all as it was.
 
     Args:
         with_hook: whether the gradient is looked at after the strategy's `_before_update`.
@@ -92,7 +92,10 @@ class _Differences(SupervisedPlugin):
 
 
 def _value_and_gradient(strategy: Any, weights: Tensor, *, with_hook: bool) -> tuple[float, Tensor] | None:
-    """Of the loss of the present batch, with what is added by hand; None where other weights were used."""
+    """Compute the loss of the present batch, with what is added by hand, and its gradient.
+
+    Returns None where other weights were used.
+    """
     with generators_restored(strategy):
         strategy.flat.set(weights)
         strategy.flat.zero_gradients()
@@ -117,8 +120,8 @@ def _value_and_gradient(strategy: Any, weights: Tensor, *, with_hook: bool) -> t
 def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
     applies(subject.claims.by_example, "it does not claim so (by_example)")
     small, large = (_after_standstill(subject, size) for size in BATCH_SIZES)
-    demand(small.keys() == large.keys(), "other things are kept")
-    applies(bool(small), "nobody knows what it keeps")
+    demand(small.keys() == large.keys(), "with another batch size it keeps things of other names")
+    applies(bool(small), "it keeps nothing, or does not say what (state_tensors)")
     worst = max(small, key=lambda name: _relative(small[name], large[name]))
     error = _relative(small[worst], large[worst])
     ratio = float(small[worst].double().norm() / large[worst].double().norm().clamp_min(1e-300))
@@ -136,14 +139,14 @@ def what_it_keeps_does_not_depend_on_the_batch_size(subject: Subject) -> str:
 
 
 def _draws(subject: Subject, kept: dict[str, Tensor]) -> bool:
-    """Whether what it keeps is drawn at random, so that it goes by the order of examples."""
+    """Whether what a strategy keeps is drawn at random, so that it goes by the order of examples."""
     seeds = "seed_for.noise=1", "seed_for.batches=1"
     other = _after_standstill(subject, BATCH_SIZES[0], *seeds)
     return any(_relative(kept[name], other[name]) >= 1e-3 for name in kept)
 
 
 def _backwards(stream: TaskStream) -> TaskStream:
-    """Training examples in the other order."""
+    """Return the stream with its training examples in reverse order."""
     return stream._replace(
         train=tuple(other_task(task.pixels(CPU).flip(0), task.labels.flip(0), task) for task in stream.train)
     )
@@ -152,7 +155,7 @@ def _backwards(stream: TaskStream) -> TaskStream:
 def _after_standstill(
     subject: Subject, batch_size: int, *overrides: str, change: ChangeOfStream | None = None
 ) -> dict[str, Tensor]:
-    """What is kept of a task in which no weight moved, and the loss that it adds a little way off."""
+    """Return what is kept of a task in which no weight moved, and the loss that it adds a little way off."""
     with global_generators_restored(0):
         run = subject.run(
             *(*PERMUTED, f"training.batch_size={batch_size}", "training.epochs=1"),
@@ -198,7 +201,7 @@ def frozen_copies_are_in_eval_mode(subject: Subject) -> str:
 
 
 class _Copies(SupervisedPlugin):
-    """Other networks whose parameters stand still during a task."""
+    """A plugin that finds other networks whose parameters stand still during a task."""
 
     number, wrong = 0, ""
 

@@ -39,8 +39,9 @@ def nothing_kept_has_a_graph(subject: Subject) -> str:
 
 
 class _Graphs(SupervisedPlugin):
-    """Tensors with a graph that are there before the second task, or after its first step, and still after
-    its last step; what each step replaces is none of them.
+    """A plugin that finds tensors that still have a graph after the last step of the second task.
+
+    They were there before that task, or after its first step: what each step replaces is none of them.
     """
 
     number = 0
@@ -70,7 +71,7 @@ def _with_graph(strategy: Any) -> list[Tensor]:
 
 
 def _size(tensors: Sequence[Tensor]) -> int:
-    """How many nodes their graphs have together."""
+    """Count the nodes that their graphs have together."""
     left, seen = [each.grad_fn for each in tensors], set[Any]()
     while left:
         node = left.pop()

@@ -29,8 +29,9 @@ PLAIN = (
 
 
 def reachable(strategy: Any) -> Iterator[Any]:
-    """Every object that the strategy can reach, once, but for what is of the moment. Experiences and data of
-    tasks are not followed further: one of them leads to all.
+    """Yield every object that the strategy can reach, once, but for what is of the moment.
+
+    Experiences and data of tasks are not followed further: one of them leads to all.
     """
     roots = {name: part for name, part in vars(strategy).items() if name not in OF_THE_MOMENT}
     left, seen = deque(roots.values()), {id(strategy)}
@@ -78,7 +79,7 @@ def _is_filled(cell: Any) -> bool:
 
 
 def held_bits(strategy: Any) -> int:
-    """Of all tensors, and of all data of earlier tasks, that the strategy holds on to."""
+    """Count the bits of all tensors, and of all data of earlier tasks, that the strategy holds on to."""
     sizes: dict[Any, int] = {}
     for found in reachable(strategy):
         if isinstance(found, Tensor):
@@ -92,7 +93,7 @@ def held_bits(strategy: Any) -> int:
 
 
 def other_networks(strategy: Any) -> list[nn.Module]:
-    """Modules with parameters that are no part of its network: teachers, copies; the outermost ones."""
+    """List modules with parameters that are no part of the network: teachers, copies; the outermost ones."""
     own = set(strategy.model.modules())
     found = [each for each in reachable(strategy) if isinstance(each, nn.Module) and each not in own]
     found = [each for each in found if any(True for _ in each.parameters()) and not own & set(each.modules())]
@@ -120,6 +121,6 @@ def generators_restored(strategy: Any) -> Iterator[None]:
 
 
 def generator_states(strategy: Any) -> list[bytes]:
-    """The states of all torch generators that the strategy has."""
+    """Return the states of all torch generators that the strategy has."""
     generators = [each for each in reachable(strategy) if isinstance(each, torch.Generator)]
     return [generator.get_state().numpy().tobytes() for generator in generators]

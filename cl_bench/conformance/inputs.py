@@ -46,7 +46,7 @@ def inputs_are_images_of_the_stream(subject: Subject) -> str:
 
 
 def _with_places_left(subject: Subject) -> list[str]:
-    """Settings with which a memory has empty places in the second task, and none in the third."""
+    """Return settings with which a memory has empty places in the second task, and none in the third."""
     names = [] if subject.claims.grows else list(sizes_of_memories(subject.run(*SETTINGS)))
     places = [f"strategy.{name}={PLACES}" for name in names]
     try:
@@ -57,7 +57,7 @@ def _with_places_left(subject: Subject) -> list[str]:
 
 
 def _told_apart(stream: TaskStream) -> TaskStream:
-    """The stream with images that no two tasks have in common, and with an augmentation."""
+    """Return the stream with an augmentation, and with images that no two tasks have in common."""
 
     def third(number: int, task: TaskData) -> TaskData:
         every = slice(number, None, NUM_TASKS)
@@ -74,7 +74,7 @@ def _told_apart(stream: TaskStream) -> TaskStream:
 
 
 def _moved_or_not(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image as it is or moved by a pixel, at random: what is moved twice was augmented twice."""
+    """Return each image as it is or moved by a pixel, at random: what is moved twice was augmented twice."""
     which = torch.randint(2, (len(images),), generator=generator, device=generator.device).bool()
     return torch.where(which.to(images.device).view(-1, 1, 1, 1), _moved(images), images)
 
@@ -84,7 +84,7 @@ def _moved(images: Tensor) -> Tensor:
 
 
 class Inputs:
-    """Looks at what is put into the network, and into copies of it, while a task is trained."""
+    """A watcher of what is put into the network, and into copies of it, while a task is trained."""
 
     def __init__(self, run: Run) -> None:
         self._run, self._watching = run, False
@@ -128,7 +128,7 @@ class Inputs:
                 self.wrong += 1
 
     def in_words(self) -> str:
-        """How many inputs are wrong, and what is known of the first."""
+        """Say how many inputs are wrong, and what is known of the first."""
         image = self._first
         known = next((name for name, rows in self._explanations() if set(_rows(image[None])) & rows), None)
         what = known or f"from {float(image.min()):.3g} to {float(image.max()):.3g} in {str(image.dtype)[6:]}"
@@ -162,7 +162,7 @@ class Inputs:
 
 
 class _Look(torch.autograd.Function):
-    """Shows a tensor to a function; under `vmap` all of it at once."""
+    """Show a tensor to a function; under `vmap` all of it at once."""
 
     @staticmethod
     def forward(inputs: Tensor, see: Callable[[Tensor], None]) -> Tensor:
@@ -183,19 +183,22 @@ class _Look(torch.autograd.Function):
 
 
 def _given(task: TaskData) -> tuple[Tensor, Tensor]:
-    """All forms of a task's images, augmented or not."""
+    """Return all forms of a task's images, augmented or not."""
     pixels = task.pixels(CPU)
     return task.to_float(pixels), task.to_float(_moved(pixels))
 
 
 def _rows(images: Tensor) -> list[bytes]:
-    """Each image's numbers, rounded: x / 255 and x * (1 / 255) are the same image, in half precision not."""
+    """Return each image's numbers as bytes, rounded: x / 255 and x * (1 / 255) are the same image.
+
+    Half precision is not rounded.
+    """
     rounded = (images.detach().cpu().double() * LEVELS).round().to(torch.int32)
     return [row.tobytes() for row in rounded.reshape(len(images), -1).contiguous().numpy()]
 
 
 def _copies(strategy: Any) -> list[nn.Module]:
-    """Other networks that take what the network takes: teachers, averages."""
+    """List other networks that take what the network takes: teachers, averages."""
     shapes = _shapes(strategy.model)
     return [each for each in other_networks(strategy) if _shapes(each) == shapes]
 
@@ -205,5 +208,5 @@ def _shapes(network: nn.Module) -> dict[str, torch.Size]:
 
 
 def _entrances(network: nn.Module) -> list[nn.Module]:
-    """The body of ours, which is called alone sometimes; otherwise the network itself."""
+    """List where images enter: the body of our network, which is called alone sometimes; else the network."""
     return [part.body for part in network.modules() if isinstance(part, Network)] or [network]

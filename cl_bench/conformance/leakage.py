@@ -1,7 +1,7 @@
-"""Does it look at what it must not see? Asked of the data, not of the strategy.
+"""Does it look at what it must not see? The data are asked, not the strategy.
 
-Future tasks, test images and the names of tasks are replaced by others, or the reading of them is recorded:
-where nothing was looked at, nothing changes, bit for bit.
+Future tasks, test images and the names of tasks are replaced by others, or the reading of them is recorded.
+Where nothing was looked at, nothing changes, bit for bit.
 """
 
 from collections.abc import Sequence
@@ -65,14 +65,14 @@ class WatchedTask(TaskData):
 
 
 def other_task(images: Tensor, labels: Tensor, like: TaskData) -> TaskData:
-    """A task of these images (uint8) and labels, otherwise like the other."""
+    """Make a task of these images (uint8) and labels, otherwise like the given one."""
     view: View = identity
     scaling: Scaling = like.to_float
     return TaskData(SharedImages(images), None, labels, head=like.head, view=view, to_float=scaling)
 
 
 def poisoned(tasks: Sequence[TaskData]) -> tuple[TaskData, ...]:
-    """Negatives of the images, all labelled 0."""
+    """Return tasks with negatives of the images, all labelled 0."""
     return tuple(other_task(255 - task.pixels(CPU), torch.zeros_like(task.labels), task) for task in tasks)
 
 
@@ -151,7 +151,7 @@ def it_uses_no_hidden_task_label(subject: Subject) -> str:
 
 
 def _predictions_in_other_company(subject: Subject, scenario: str) -> list[Tensor]:
-    """Of the test images of all tasks, as if they were the test of task 1, and of task 2."""
+    """Predict the test images of all tasks, as if they were the test of task 1, and of task 2."""
     with global_generators_restored(0):
         run = subject.run(*SPLIT, f"benchmark.scenario={scenario}")
         run.train()
@@ -162,5 +162,5 @@ def _predictions_in_other_company(subject: Subject, scenario: str) -> list[Tenso
         ]
         found = [predictions(run, test, as_task=task) for task, test in enumerate(tests)]
     if len({tuple(each.shape) for each in found}) > 1:
-        raise Failed(f"scenario {scenario}: the tests of two tasks have other outputs")
+        raise Failed(f"scenario {scenario}: outputs have another shape in the test of task 2 than of task 1")
     return found

@@ -55,7 +55,7 @@ def _with_any_seed(look: Callable[[Subject, int], Answer], subject: Subject) -> 
 
 
 class _LacksTask(Exception):  # noqa: N818 (it is what was seen)
-    """One is missing, which may be chance."""
+    """No image of some task is held, which may be chance."""
 
 
 def _held_by(subject: Subject, seed: int) -> str:
@@ -84,7 +84,7 @@ def _held_by(subject: Subject, seed: int) -> str:
 
 
 def _hold_in_few_places(subject: Subject, seed: int) -> None:
-    """That a memory which is full after the first task has something of each of four tasks."""
+    """Demand that a memory which is full after the first task has something of each of four tasks."""
     sizes = sizes_of_memories(subject.run(*FIVE))
     if len(sizes) != 1:
         return
@@ -107,12 +107,15 @@ def _hold_in_few_places(subject: Subject, seed: int) -> None:
 
 
 def sizes_of_memories(run: Run) -> dict[str, Any]:
-    """The settings that say how large its memory is."""
+    """Return the settings that say how large the strategy's memory is."""
     return {str(name): size for name, size in run.config.strategy.items() if SIZE.fullmatch(str(name))}
 
 
 class _Looks(SupervisedPlugin):
-    """Images that a strategy holds, now and when each task begins; the newest batch is no memory."""
+    """A plugin that finds images that a strategy holds, now and when each task begins.
+
+    The newest batch is no memory.
+    """
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -128,7 +131,7 @@ class _Looks(SupervisedPlugin):
         self._newest = frozenset(_images(strategy.mb_x, self._run.stream.input_shape))
 
     def held(self) -> list[list[Place]]:
-        """The images in each tensor or array that the strategy holds; single images are one list."""
+        """Return the images in each tensor or array that the strategy holds; single images are one list."""
         singles: list[Place] = []
         found = [singles]
         for part in reachable(self._run.strategy):
@@ -142,7 +145,7 @@ class _Looks(SupervisedPlugin):
 
 
 def _demand_that_they_fit(subject: Subject, run: Run, held: list[list[Place]], task: int) -> None:
-    """What holds an image of an earlier task is a memory."""
+    """Demand that the images in what holds one of an earlier task are no more than the memory's size."""
     memory = {place for holder in held if any(old < task for old, _ in holder) for place in holder}
     settings = sizes_of_memories(run)
     if len(settings) != 1:  # nobody knows what two of them mean together
@@ -176,8 +179,9 @@ def labels_held_are_those_of_their_images(subject: Subject) -> str:
 
 
 def _matches(run: Run) -> tuple[dict[str, Counter[str]], dict[str, Counter[str]]]:
-    """Count, by the names of images and of whole numbers beside them, how many of these are the images'
-    labels, and of how many.
+    """Count how many of the whole numbers beside held images are the images' labels, and of how many.
+
+    Both are counted by the names of images and of whole numbers.
     """
     right: dict[str, Counter[str]] = defaultdict(Counter)
     total: dict[str, Counter[str]] = defaultdict(Counter)
@@ -221,7 +225,7 @@ def _label(run: Run, place: Place) -> int:
 
 
 def _places(stream: TaskStream) -> dict[bytes, Place]:
-    """The place of each image in the stream, by its bytes and by those of the network's input."""
+    """Map the bytes of each image, as it is and as the network's input, to its place in the stream."""
     places: dict[bytes, Place] = {}
     tests = [(NOT_TRAINED_ON, each) for each in (*stream.validation, *stream.test)]
     for task, data in (*tests, *enumerate(stream.train)):  # what is in both is trained on
@@ -232,7 +236,7 @@ def _places(stream: TaskStream) -> dict[bytes, Place]:
 
 
 def _images(found: Any, shape: tuple[int, ...]) -> list[bytes]:
-    """What may be images of this shape, flat or not, one or several."""
+    """List what may be images of this shape, flat or not, one or several."""
     tensor = torch.from_numpy(found) if isinstance(found, np.ndarray) and found.dtype.kind in "fu" else found
     size = prod(shape)
     if not isinstance(tensor, Tensor) or not (tensor.is_floating_point() or tensor.dtype == torch.uint8):

@@ -39,7 +39,7 @@ def memory_grows_only_as_declared(subject: Subject) -> str:
 
 
 def _bits(subject: Subject, *overrides: str) -> tuple[list[int], list[int]]:
-    """What is counted after each of three tasks, and what is held."""
+    """Return the bits that are counted, and that are held, after each of three tasks."""
     counted, held = [], []
     with global_generators_restored(0):
         run = subject.run(*overrides)

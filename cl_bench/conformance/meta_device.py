@@ -2,12 +2,13 @@
 
 Tensors on torch's device `meta` have a shape and no values. To read one (`.item()`, `bool()`, `.cpu()`,
 `.tolist()`), or to make a tensor as large as values say (`nonzero`, boolean masks, `unique`), is impossible
-there; on a GPU it makes the host wait for all work that was given to the device before. `watched` says so of
+there. On a GPU it makes the host wait for all work that was given to the device before. `watched` says so of
 each such operation, and of tensors and generators of the host that meet those of the device.
 
-What it cannot show: numbers, and so whether a GPU computes the right ones; that an operation is fast; what a
-kernel does inside (cuDNN, the fused optimizer, which the CPU and CUDA have alone); compiled networks, reduced
-precision, and the memory that a GPU needs. Where branches depend on values, it sees the one that was taken.
+It cannot show numbers, and so whether a GPU computes the right ones; nor that an operation is fast. It does
+not show what a kernel does inside: cuDNN, the fused optimizer, which the CPU and CUDA have alone. Nor does it
+show compiled networks, reduced precision, and the memory that a GPU needs. Where branches depend on values,
+it sees the one that was taken.
 """
 
 import re
@@ -40,7 +41,7 @@ _Generator = torch.Generator
 
 
 class _AlsoOnMeta(type(_Generator)):  # type: ignore[misc]
-    """Makes stand-ins for generators of the device, and real ones for the host."""
+    """A maker of stand-ins for generators of the device, and of real ones for the host."""
 
     def __call__(cls, device: torch.device | str = "cpu") -> torch.Generator:
         return MetaGenerator() if torch.device(device) == META else _Generator(device)
@@ -54,7 +55,7 @@ class _AnyGenerator(torch.Generator, metaclass=_AlsoOnMeta):
 
 
 class MetaGenerator(torch.Generator):
-    """Stands for a generator on the device, which has none: torch's functions take it, and draw nothing."""
+    """A stand-in for a generator on the device, which has none: torch takes it, and draws nothing."""
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]  # torch's own is read-only, too
@@ -88,7 +89,7 @@ def watched(in_step: Callable[[], bool]) -> Iterator[None]:
 
 
 class _Operations(TorchDispatchMode):
-    """Looks at each operation on tensors."""
+    """A mode that looks at each operation on tensors."""
 
     def __init__(self, in_step: Callable[[], bool]) -> None:
         super().__init__()
@@ -123,7 +124,7 @@ class _Operations(TorchDispatchMode):
 
 
 def _tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
-    """The tensors among an operation's arguments, and in lists among them."""
+    """Yield the tensors among an operation's arguments, and in lists among them."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
@@ -154,7 +155,7 @@ def _check_reads(func: Any, packet: Any, args: Any) -> None:
 
 
 class _Calls(TorchFunctionMode):
-    """Looks at calls that hide from operations what they were given: generators, and Python's numbers."""
+    """A mode that looks at calls that hide what they were given: generators, and Python's numbers."""
 
     def __init__(self, in_step: Callable[[], bool]) -> None:
         super().__init__()
@@ -185,7 +186,7 @@ class _Calls(TorchFunctionMode):
 
 
 def unknown_to_meta(error: Exception) -> str:
-    """The operation of which torch knows no shape without numbers; empty for any other error."""
+    """Name the operation of which torch knows no shape without numbers; empty for any other error."""
     found = re.search(r"(\S+): attempted to run this operator with Meta tensors", str(error))
     return found.group(1) if found and isinstance(error, NotImplementedError) else ""
 

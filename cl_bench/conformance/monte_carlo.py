@@ -61,10 +61,10 @@ def a_test_uses_as_many_samples_as_it_says(subject: Subject) -> str:
 
 
 def _by_sample(outputs: list[Tensor], prediction: Tensor) -> Tensor:
-    """Logits [S, B, K], however many samples go through the network at once."""
+    """Return logits [S, B, K], however many samples go through the network at once."""
     joined = torch.cat(outputs)
     if joined.dim() != 2 or len(joined) % len(prediction):
-        raise NotApplicable("what its network gives in tests cannot be told apart")
+        raise NotApplicable("the outputs of its samples in tests cannot be distinguished")
     return joined.unflatten(0, (-1, len(prediction)))
 
 
@@ -84,7 +84,7 @@ def _demand_an_average(subject: Subject, samples: Tensor, prediction: Tensor) ->
 
 
 def _demand_draws_of(belief: Belief, drawn: Tensor) -> None:
-    """That weights [S, P] look like draws of a posterior; nothing where they are not put into the network."""
+    """Demand that weights [S, P] look like draws of a posterior, where they are put into the network."""
     if bool((drawn == drawn[0]).all()):
         return
     if isinstance(belief, BinaryWeights):
@@ -104,7 +104,7 @@ def _close(first: Tensor, second: Tensor) -> bool:
 
 
 class _Passes(SupervisedPlugin):
-    """Notes what the network gave in each pass of a test batch, and what was predicted."""
+    """A plugin that notes what the network gave in each pass of a test batch, and what was predicted."""
 
     def __init__(self, strategy: Any) -> None:
         super().__init__()

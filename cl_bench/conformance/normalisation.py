@@ -1,4 +1,4 @@
-"""With a schedule, batch normalisation and dropout on."""
+"""Does it work with a schedule, batch normalisation and dropout on?"""
 
 import hashlib
 from contextlib import suppress
@@ -18,7 +18,7 @@ from cl_bench.models import mlp
 
 
 def with_dropout(**settings: Any) -> nn.Module:
-    """The perceptron of these settings, with dropout before the heads."""
+    """Build the perceptron of these settings, with dropout before the heads."""
     network = mlp(**settings)
     network.body.append(nn.Dropout(0.25))  # type: ignore[operator]
     return network
@@ -29,7 +29,7 @@ COSINE = "training.schedule=cosine"
 
 
 def _regime(subject: Subject) -> tuple[str, ...]:
-    """Avalanche's own strategies have no schedule of the suite's."""
+    """Return the overrides that turn all on; Avalanche's own strategies have no schedule of the suite's."""
     return (*THREE, *DROPOUT, COSINE) if subject.is_learner else (*THREE, *DROPOUT)
 
 
@@ -61,7 +61,7 @@ def normalised_and_scheduled_it_is_finetuning(subject: Subject) -> str:
 
 
 def _apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> str:
-    """What differs and by how much, in words."""
+    """Say in words what differs and by how much."""
     names = [name for name in first if not torch.equal(first[name], second[name])]
     statistics = all("running" in name or "num_batches" in name for name in names)
     kind = "running statistics" if statistics else "weights"
@@ -110,7 +110,7 @@ class _BetweenTasks(Exception):  # noqa: N818
 
 
 def _between_tasks(subject: Subject, seed: int, *network: str) -> "_Reseeded":
-    """What it holds when it has learnt a task, and the global generator began anew after the last step."""
+    """Return what the strategy holds after a task whose last step reseeded the global generator."""
     with global_generators_restored(0):
         run = subject.run(*SPLIT, *network)
         reseeded = _Reseeded(seed)
@@ -121,7 +121,7 @@ def _between_tasks(subject: Subject, seed: int, *network: str) -> "_Reseeded":
 
 
 class _Reseeded(SupervisedPlugin):
-    """Starts the global generator anew after the last step of the first task."""
+    """A plugin that starts the global generator anew after the last step of the first task."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ def running_statistics_move_in_steps_alone(subject: Subject) -> str:
 
 
 class _Statistics(SupervisedPlugin):
-    """Buffers that move while no weight does, and no step is taken."""
+    """A plugin that finds buffers that move while no weight does, and no step is taken."""
 
     number, moved = 0, ""
 
@@ -214,7 +214,7 @@ def every_step_is_taken_in_train_mode(subject: Subject) -> str:
 
 
 class _Modes(SupervisedPlugin):
-    """Whether the network as a whole is in train mode; a layer of it may be frozen in eval mode."""
+    """A plugin that notes whether the network is in train mode; a layer of it may be frozen in eval mode."""
 
     number, wrong = 0, ""
 

@@ -56,7 +56,7 @@ def _weights_after(
     tasks: int,
     change: Callable[[TaskStream], TaskStream] | None = None,
 ) -> list[list[str]]:
-    """A hash of all that it keeps after each of the first tasks."""
+    """Hash all that the strategy keeps after each of the first tasks."""
     with global_generators_restored(0):
         run = subject.run(*settings, change=change)
         found = []
@@ -67,8 +67,9 @@ def _weights_after(
 
 
 def unseen(stream: TaskStream, num_seen: int, kind: str | None = None) -> TaskStream:
-    """The stream with negatives in the place of all images that the first tasks do not train on, and labels
-    in reversed order; or only in the place of those of `later tasks`, `validation` or `test`.
+    """Return the stream with negatives of images that the first tasks do not train on, labels reversed.
+
+    `kind` limits that to images of `later tasks`, `validation` or `test`.
     """
     later, kinds = stream.train[num_seen:], {"later tasks", "validation", "test"} if kind is None else {kind}
     changed = {"later tasks": later, "validation": stream.validation, "test": stream.test}
@@ -89,7 +90,7 @@ def unseen(stream: TaskStream, num_seen: int, kind: str | None = None) -> TaskSt
 
 
 def _negative(shared: SharedImages, seen: Sequence[TaskData], chosen: Sequence[TaskData] | None) -> Tensor:
-    """Negatives of all images but those of seen tasks, or only of the chosen tasks'."""
+    """Return negatives of all images but those of seen tasks, or only of the chosen tasks'."""
     change = torch.full((len(shared.images),), chosen is None)
     for task in chosen or ():
         if task.shared is shared:
@@ -105,13 +106,13 @@ def _on(task: TaskData, images: dict[int, SharedImages]) -> TaskData:
 
 
 def _other(task: TaskData) -> TaskData:
-    """Negatives of the images; the classes in reversed order, so that there are the same."""
+    """Return negatives of a task's images; its classes in reversed order, so that there are the same."""
     reversed_labels = task.labels.min() + task.labels.max() - task.labels
     return _with(task, SharedImages(255 - task.shared.images), reversed_labels)
 
 
 def _with(task: TaskData, shared: SharedImages, labels: Tensor) -> TaskData:
-    """The task of other images and labels."""
+    """Return the task with other images and labels."""
     return TaskData(
         *(shared, task.indices, labels),
         head=task.head,

@@ -1,9 +1,9 @@
-"""What Avalanche's plugins do to our learners, beside what they do to its own `Naive`:
-`python -m cl_bench.conformance.plugins` prints the table.
+"""What Avalanche's plugins do to our learners, beside what they do to its own `Naive`.
 
-Both have the same network, batches and plain SGD, so that a plugin must lead both to the same weights and
-predictions. All classes of `avalanche.training.plugins` are asked, as they are found there; what they
-cannot be built without stands here.
+`python -m cl_bench.conformance.plugins` prints the table. Both have the same network, batches and plain SGD,
+so that a plugin must lead both to the same weights and predictions. All classes of
+`avalanche.training.plugins` are asked, as they are found there; what they cannot be built without stands
+here.
 """
 
 import inspect
@@ -108,7 +108,7 @@ class Row(NamedTuple):
 
 
 def plugin_classes() -> dict[str, type[BasePlugin]]:
-    """All that Avalanche brings, by name, but for those that only measure."""
+    """Return all plugins that Avalanche has, by name, but for those that only measure."""
     return {
         name: cls
         for name, cls in sorted(vars(avalanches).items())
@@ -118,7 +118,7 @@ def plugin_classes() -> dict[str, type[BasePlugin]]:
 
 
 def compared(name: str) -> Row:
-    """The row of a plugin."""
+    """Return the row of a plugin."""
     naive, ours = _seen(name, _naive), _seen(name, _ours)
     if naive.weights is None:
         return Row(name, naive, ours)
@@ -128,12 +128,12 @@ def compared(name: str) -> Row:
 
 @cache
 def _without(network: str) -> Seen:
-    """Naive without a plugin."""
+    """Run Naive without a plugin."""
     return _seen(network, _naive, with_plugin=False)
 
 
 def _distance(first: Seen, other: Seen) -> float:
-    """The largest difference of any number; equal infinities and nan differ by 0."""
+    """Return the largest difference of any number; equal infinities and nan differ by 0."""
     largest = 0.0
     for one, another in zip(first[:2], other[:2], strict=True):
         assert isinstance(one, Tensor)
@@ -145,7 +145,7 @@ def _distance(first: Seen, other: Seen) -> float:
 
 
 def _solve(P: Any, q: Any, G: Any, h: Any, **_: Any) -> Any:  # noqa: N803 (qpsolvers' names)
-    """GEM's quadratic programme by projected gradient: min x P x / 2 + q x for G x <= h, where G is -1."""
+    """Solve GEM's quadratic programme by projected gradient: min x P x / 2 + q x for G x <= h, G = -1."""
     least = np.asarray(-h, dtype=float)
     x, step = least.copy(), 1 / np.linalg.norm(P, 2)
     for _step in range(1000):
@@ -248,7 +248,7 @@ class _Labelled:
 
 
 class _Outputs(SupervisedPlugin):
-    """Log probabilities of tests."""
+    """A plugin that notes the log probabilities of tests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -277,7 +277,7 @@ its own kind. `strategy=avalanche` runs it there.
 
 
 def page(rows: list[Row]) -> str:
-    """The table, and the reasons, as Markdown."""
+    """Write the table, and the reasons, as Markdown."""
     lines = []
     for row in rows:
         measured = row.outcome in ("same", "differs")

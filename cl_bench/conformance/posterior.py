@@ -57,7 +57,7 @@ def _demand_that_a_new_head_has_the_first_prior(subject: Subject) -> None:
 
 
 class _Priors(SupervisedPlugin):
-    """The prior after each step."""
+    """A plugin that notes the prior after each step."""
 
     def __init__(self) -> None:
         super().__init__()

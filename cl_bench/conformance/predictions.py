@@ -15,8 +15,9 @@ from cl_bench.streams.tasks import TaskData
 
 
 def predictions(run: Run, test: TaskData, *, as_task: int = 0, after: Sequence[int] = ()) -> Tensor:
-    """Predict images [N, K] as if they were the test of a task (from 0). All generators are put back, so
-    that a strategy that samples draws the same each time.
+    """Predict images [N, K] as if they were the test of a task (from 0).
+
+    All generators are put back, so that a strategy that samples draws the same each time.
 
     Args:
         after: tasks that are tested before it in the same evaluation.
@@ -32,7 +33,7 @@ def predictions(run: Run, test: TaskData, *, as_task: int = 0, after: Sequence[i
 
 
 class _Outputs(SupervisedPlugin):
-    """What was predicted in the last test of an evaluation."""
+    """A plugin that notes what was predicted in the last test of an evaluation."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -61,7 +61,7 @@ class Server:
     def ask(
         self, function: Callable[..., Answer], *arguments: Any, files: Mapping[str, str | None]
     ) -> Answer:
-        """What the function answers there.
+        """Return what the function answers there.
 
         Args:
             files: of modules that the arguments name, by name; None where there is none.
@@ -74,12 +74,12 @@ class Server:
         try:
             self._connection.send_bytes(asked)
             if not self._connection.poll(PATIENCE):
-                raise RuntimeError(f"another process gave no answer for {PATIENCE} seconds")
+                raise RuntimeError(f"the other process gave no answer within {PATIENCE} seconds")
             answer = pickle.loads(self._connection.recv_bytes())
         except (EOFError, OSError):
             self._errors.seek(0)
             last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
-            raise RuntimeError(f"another process ended without an answer: {' '.join(last)}") from None
+            raise RuntimeError(f"the other process ended without an answer: {' '.join(last)}") from None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -89,7 +89,7 @@ _servers: list[Server] = []
 
 
 def server() -> Server:
-    """The only one that runs; it ends with this process."""
+    """Return the only server that runs; it ends with this process."""
     if not _servers or _servers[0].has_ended:
         _servers[:] = [Server()]
     return _servers[0]
@@ -138,7 +138,7 @@ def _in_company(ask: Asked, subject: Subject) -> Ends:
 
 
 def _asked(subject: Subject) -> Asked:
-    """Asks the server; a class that cannot be imported there does not have the question."""
+    """Ask the server; the question does not arise for a class that cannot be imported there."""
     applies(hasattr(os, "fork"), NO_FORK)
     files = _files(subject)
 
@@ -159,7 +159,7 @@ def _job(subject: Subject) -> Job:
 
 
 def _files(subject: Subject) -> dict[str, str | None]:
-    """The files of the modules of its class and bases, by name: some are not to be found by that."""
+    """Return the files of the modules of the class and its bases, by name; some have no name elsewhere."""
     modules = {kind.__module__ for kind in type(subject.built).__mro__} - {"builtins"}
     outside = sorted(name for name in modules if not name.startswith(("cl_bench.", "avalanche.", "torch.")))
     return {name: getattr(sys.modules.get(name), "__file__", None) for name in outside}

@@ -26,16 +26,14 @@ class FirstGradients(SupervisedPlugin):
 
 
 def watched(run: Run, *, every_step: bool = False) -> FirstGradients:
-    """The first gradients of the tasks that this run is trained on from now on."""
+    """Return the first gradients of the tasks that this run is trained on from now on."""
     first = FirstGradients(every_step=every_step)
     run.strategy.plugins.insert(len(run.strategy.plugins) - 1, first)  # after other plugins
     return first
 
 
 def stand_alike(run: Run, other: Run) -> None:
-    """Let a run have the network of the other one, and its generators of batches and noise stand where the
-    other's do.
-    """
+    """Give a run the network of the other one, and set its generators of batches and noise alike."""
     state = {name: each.clone() for name, each in other.strategy.model.state_dict().items()}
     run.strategy.model.load_state_dict(state)
     for name, noise in vars(run.strategy).items():

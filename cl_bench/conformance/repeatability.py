@@ -38,7 +38,7 @@ def losses_are_finite(subject: Subject) -> str:
 
 
 def check_finite(outcome: Outcome) -> str:
-    """Words on the losses; fails where one is not finite."""
+    """Describe the losses; fail where one is not finite."""
     demand(bool(outcome.losses), "no training step was taken")
     wrong = [loss for loss in outcome.losses if not math.isfinite(loss)]
     demand(not wrong, f"{len(wrong)} of {len(outcome.losses)} training losses are not finite")

@@ -1,4 +1,4 @@
-"""Does it go on where it was stopped?"""
+"""Does it continue where it was stopped?"""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from cl_bench.conformance.repeatability import (
     testing_changes_nothing,
 )
 from cl_bench.conformance.subject import Run, Subject
-from cl_bench.evaluation.experiment import Start, measurements, weights_sha256
+from cl_bench.evaluation.experiment import Row, Start, measurements, weights_sha256
 from cl_bench.learner.seeds import global_generators_restored
-from cl_bench.records.rows import Record
+from cl_bench.records.rows import Record, State
 
 SETTINGS = (
     "benchmark=permuted_digits",
@@ -27,7 +27,7 @@ ORDINALS = ("first", "second", "third")
 
 
 class StoppedError(Exception):
-    """In the midst of a run."""
+    """A run was stopped before its end."""
 
 
 class Stop(NamedTuple):
@@ -84,7 +84,7 @@ def _stops(num_steps: int) -> list[Stop]:
 
 
 def _relay(subject: Subject, stops: Sequence[Stop]) -> Part:
-    """One run that is stopped everywhere, and goes on each time with a new strategy."""
+    """Do one run that is stopped everywhere, and continues each time with a new strategy."""
     rows, start = list[tuple[str, ...]](), Start()
     for number, stop in enumerate((*stops, None)):
         part = _part(subject, start, stop, generators=number)
@@ -115,12 +115,12 @@ def _run(subject: Subject) -> Run:
 
 
 def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int = 0) -> Part:
-    """A run from there to a stop, or to its end.
+    """Run from there to a stop, or to the end.
 
     Args:
-        generators: seed of the global ones; where they stand must not matter to what goes on.
+        generators: seed of the global ones; where they stand must not matter to what continues.
     """
-    run, found = _run(subject), list[Any]()
+    run, found = _run(subject), list[Record | State]()
     strategy = run.strategy
 
     def step() -> None:
@@ -130,32 +130,28 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
     strategy.after_step = step
     with global_generators_restored(generators):
         try:
-            for each in _measured(run, start if start != Start() else None):
-                found.append(each)
-                if isinstance(each, Record):
-                    continue
-                start = Start(each.state.after_task, _through_a_file(strategy.state()))
-                if stop == (each.state.after_task, None):
+            for rows in _measured(run, start if start != Start() else None):
+                found += [row for row in rows if isinstance(row, Record | State)]
+                after = rows[-1].after_task
+                start = Start(after, _through_a_file(strategy.state()))
+                if stop == (after, None):
                     break
         except StoppedError:
             start = start._replace(in_task=_through_a_file(strategy.state()))
-        rows = [_row(each) for each in found]
-        return Part(rows, start, weights_sha256(strategy), strategy.steps_taken)
+        return Part([_row(each) for each in found], start, weights_sha256(strategy), strategy.steps_taken)
 
 
-def _measured(run: Run, start: Start | None) -> Iterator[Any]:
+def _measured(run: Run, start: Start | None) -> Iterator[list[Row]]:
     return measurements(run.strategy, run.benchmark, seed=0, test_on="test", test_last=None, start=start)
 
 
-def _row(found: Any) -> tuple[str, ...]:
-    """A record or a state, without seconds; nan equals nan."""
-    return tuple(
-        map(repr, found if isinstance(found, Record) else found.state._replace(training_seconds=0.0))
-    )
+def _row(found: Record | State) -> tuple[str, ...]:
+    """Return a record or a state as texts, without seconds; nan equals nan."""
+    return tuple(map(repr, found._replace(training_seconds=0.0) if isinstance(found, State) else found))
 
 
 def _through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
-    """As it comes back, plain values alone."""
+    """Return the state as it comes back from a file, plain values alone."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)

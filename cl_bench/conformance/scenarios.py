@@ -1,4 +1,4 @@
-"""Where does it run?"""
+"""Does it run in the scenarios that it says, and in no other?"""
 
 import torch
 from torch import Tensor
@@ -39,7 +39,7 @@ def it_refuses_other_scenarios(subject: Subject) -> str:
             with global_generators_restored(0):
                 subject.run(*SPLIT, f"benchmark.scenario={scenario}").train()
         except (ValueError, TypeError, NotImplementedError) as error:
-            demand("scenario" in str(error), f"{scenario}: refused, without the word scenario: {error}")
+            demand("scenario" in str(error), f"{scenario}: the error does not name the scenario: {error}")
         else:
             raise Failed(f"{scenario} is not declared, and yet it trains there")
     return f"{', '.join(others)}: refused"
@@ -88,13 +88,13 @@ def heads_of_other_tasks_stand_still(subject: Subject) -> str:
 
 def _network(strategy: object) -> Network:
     found = next((part for part in strategy.model.modules() if isinstance(part, Network)), None)  # type: ignore[attr-defined]
-    applies(found is not None, "its network is not one of cl_bench's")
+    applies(found is not None, "its network has no heads of cl_bench.models")
     assert found is not None
     return found
 
 
 def head_values(network: Network, head: int) -> Tensor:
-    """All that the output layer holds for one head (weights; VCL: means and log-variances), flat."""
+    """Return all that the output layer holds for one head (weights; VCL: means and log-variances), flat."""
     rows = network.heads.rows(head)
     parameters = network.heads.linear.parameters()
     return torch.cat([part.detach()[rows].reshape(-1) for part in parameters])

@@ -31,8 +31,9 @@ def serve(connection: Connection) -> None:
 
 
 def answered(asked: bytes) -> Any:
-    """What the function says, or the error that it raises: an ImportError where a module is not to be found,
-    a RuntimeError for any other.
+    """Return what the function says, or the error that it raises.
+
+    That is an ImportError where a module is not to be found, and a RuntimeError for any other.
     """
     try:
         function, files, arguments = pickle.loads(asked)
@@ -51,7 +52,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _import(name: str, file: str | None) -> None:
-    """A module that is not to be found by its name, as of some test files, is read from its file."""
+    """Import a module, by its file where it is not to be found by its name, as some test files are."""
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -40,7 +40,7 @@ def shared_data_stay_as_they_are(subject: Subject) -> str:
 
 
 def _contents(run: Run) -> Iterator[tuple[str, Any]]:
-    """All that tasks are made of, each once, by a name in words."""
+    """Yield all that tasks are made of, each once, by a name in words."""
     seen = set()
     for part, adjective in PARTS.items():
         experiences = run.benchmark.streams.get(part, ())

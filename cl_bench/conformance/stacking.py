@@ -22,7 +22,7 @@ TOLERANCE = 1e-8  # in double precision batched and single products differ by ro
 
 @contextmanager
 def double_precision() -> Iterator[None]:
-    """New tensors are float64."""
+    """Make new tensors float64."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
@@ -32,7 +32,7 @@ def double_precision() -> Iterator[None]:
 
 
 def in_double(stream: TaskStream) -> TaskStream:
-    """The stream with images as float64."""
+    """Return the stream with images as float64."""
     for task in (*stream.train, *stream.validation, *stream.test):
         task.to_float = _Double(task.to_float)  # type: ignore[assignment]
     return stream
@@ -54,7 +54,7 @@ def _stacked(subject: Subject) -> Run:
 
 
 def at_once_and_alone(subject: Subject) -> str:
-    """Words on the largest difference of anything kept after two tasks, relative to what is large."""
+    """Describe the largest difference of anything kept after two tasks, relative to what is large."""
     with double_precision():
         together = _stacked(subject)
         together.train()
@@ -74,10 +74,10 @@ def at_once_and_alone(subject: Subject) -> str:
 
 
 def refuses_stacks(subject: Subject) -> str:
-    """Words on the error for a stack; fails where there is none or where it does not say what to do."""
+    """Describe the error for a stack; fail where there is none or where it does not say what to do."""
     try:
         _stacked(subject)
     except ValueError as error:
-        demand("training.stacked" in str(error), f"refused, but not by name: {error}")
+        demand("training.stacked" in str(error), f"the error does not name training.stacked: {error}")
         return "it does not say that it is stackable, and a stack is refused"
     raise Failed("it does not say that it is stackable, but takes a stack of networks")

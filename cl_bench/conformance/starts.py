@@ -49,7 +49,7 @@ def nothing_pulls_at_the_start_of_a_task(subject: Subject) -> str:
 
 
 def _pulls(subject: Subject, *overrides: str, every_step: bool = False) -> list[float]:
-    """How far gradients are from those of the method switched off, of their length."""
+    """Return how far gradients are from those of the method switched off, relative to their length."""
     with global_generators_restored(0):
         own, off = subject.run(*THREE, *overrides), subject.run(*THREE, *overrides, *subject.off())
         pulled, free = watched(own, every_step=every_step), watched(off, every_step=every_step)
@@ -63,9 +63,7 @@ def _pulls(subject: Subject, *overrides: str, every_step: bool = False) -> list[
 
 
 def _demand_that_older_anchors_pull_alone(subject: Subject) -> None:
-    """Demand that at the weights of task 2 only the anchor of task 1 pulls, as if task 2 had not been
-    learnt.
-    """
+    """Demand that at the weights of task 2 only the anchor of task 1 pulls, as if there were no task 2."""
     with global_generators_restored(0):
         both, one = subject.run(*THREE), subject.run(*THREE)
         both.train(0, 1)

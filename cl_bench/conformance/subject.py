@@ -17,7 +17,7 @@ from cl_bench.config.compose import compose
 from cl_bench.conformance.configured import configured, where
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
-from cl_bench.evaluation.experiment import measurements, weights_sha256
+from cl_bench.evaluation.experiment import Row, measurements, weights_sha256
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.seeds import Seeds, global_generators_restored
 from cl_bench.records.rows import Record
@@ -67,10 +67,10 @@ class Run(NamedTuple):
 
     def records(self) -> list[Record]:
         """Train on all tasks with tests in between."""
-        return [each for each in self.measurements() if isinstance(each, Record)]
+        return [row for rows in self.measurements() for row in rows if isinstance(row, Record)]
 
-    def measurements(self) -> list[Any]:
-        """The same, with the states of the strategy between tasks."""
+    def measurements(self) -> list[list[Row]]:
+        """Train on all tasks with tests in between; return all rows after each task."""
         return list(measurements(self.strategy, self.benchmark, seed=0, test_on="test", test_last=None))
 
 
@@ -88,8 +88,8 @@ class Subject:
 
     Args:
         strategy: the name of a choice of conf/strategy (ours, of an installed package or of `config_dirs`),
-            or `package.module:Class`; of an Avalanche class that is not a `Learner`, whose settings are then
-            `strategy.settings.*`, too.
+            or `package.module:Class`. It may be an Avalanche class that is no `Learner`; its settings are
+            then `strategy.settings.*`.
         settings: overrides, such as `strategy.strength=3` or `model.weights=binary`.
         config_dirs: folders of YAML, as `--config-dir` takes one.
         claims: in place of the strategy's own, for a class that has none.
@@ -117,13 +117,13 @@ class Subject:
     def run(
         self, *overrides: str, model: str = "mlp", seed: int = 0, change: ChangeOfStream | None = None
     ) -> Run:
-        """What `cl-bench run` makes of these overrides, small; `change` is applied to the stream."""
+        """Build the small run that `cl-bench run` makes of these overrides; `change` alters its stream."""
         return build_run(self.config(*overrides, model=model, seed=seed), change)
 
     def outcome(
         self, *overrides: str, model: str = "mlp", seed: int = 0, change: ChangeOfStream | None = None
     ) -> Outcome:
-        """Of a whole run; the same one is not run again."""
+        """Return the outcome of a whole run; one that was done before is not done again."""
         if change is not None:
             return outcome_of(self.config(*overrides, model=model, seed=seed), change)
         key = (overrides, model, seed)
@@ -132,12 +132,12 @@ class Subject:
         return self._outcomes[key]
 
     def fresh_outcome(self, *overrides: str, model: str = "mlp", seed: int = 0) -> Outcome:
-        """The same, run in any case."""
+        """Do a whole run in any case, and return its outcome."""
         return outcome_of(self.config(*overrides, model=model, seed=seed))
 
     @property
     def claims(self) -> Claims:
-        """Its own, or nothing but the default."""
+        """The strategy's own claims, or nothing but the default."""
         if self._claims is None:
             self._claims = getattr(self.built, "claims", Claims())
         return self._claims
@@ -163,27 +163,27 @@ class Subject:
 
     @property
     def overrides(self) -> list[str]:
-        """Its settings, and where else its YAML is looked for."""
+        """The strategy's settings, and where else its YAML is looked for."""
         return [*where(self._search), *self.settings]
 
     def choices(self, group: str) -> dict[str, Path]:
-        """Name -> file, also of `config_dirs`; as in Hydra our own come first, then those of packages."""
+        """Map names to files, also of `config_dirs`; as in Hydra ours come first, then those of packages."""
         loose = {path.stem: path for folder in self._folders for path in (folder / group).glob("*.yaml")}
         return loose | choices(group)
 
     @property
     def _scenario(self) -> tuple[str, ...]:
-        """The scenario of every run, where it declares others than all."""
+        """The scenario of every run, where the strategy declares others than all."""
         scenarios = self.claims.scenarios
         return () if set(scenarios) == set(SCENARIOS) else (f"{SCENARIO}={scenarios[0]}",)
 
     @property
     def is_learner(self) -> bool:
-        """Whether it is a strategy of the suite's kind, and not Avalanche's own."""
+        """Whether the strategy is of the suite's kind, and not Avalanche's own."""
         return isinstance(self.built, Learner)
 
     def kept(self, strategy: Any) -> dict[str, Tensor] | None:
-        """What it keeps of earlier tasks; None where nobody knows."""
+        """Return what the strategy keeps of earlier tasks; None where nobody knows."""
         if self._kept is not None:
             return self._kept(strategy)
         return strategy.state_tensors() if hasattr(strategy, "state_tensors") else None
@@ -198,11 +198,11 @@ class Subject:
         return Subject("avalanche", [*common, "strategy.path=avalanche.training.Naive"])
 
     def off(self) -> tuple[str, ...]:
-        """The overrides that switch it off."""
+        """Return the overrides that switch the strategy's method off."""
         return tuple(f"strategy.{name}={value}" for name, value in self.claims.off.items())
 
     def config(self, *overrides: str, model: str = "mlp", seed: int = 0) -> DictConfig:
-        """The configuration of a small run with these overrides."""
+        """Compose the configuration of a small run with these overrides."""
         name, _, cls = self.strategy.partition(":")
         first = f"strategy={'finetune' if cls else name}"
         scenario = () if any(part.startswith(SCENARIO) for part in overrides) else self._scenario
@@ -214,7 +214,7 @@ class Subject:
 
 
 def build_run(config: DictConfig, change: ChangeOfStream | None = None) -> Run:
-    """Strategy and benchmark of a configuration."""
+    """Build the strategy and benchmark of a configuration."""
     seeds = Seeds(config.seed, config.seed_for)
     stream = build_stream(config, seeds)
     if change is not None:
@@ -223,8 +223,9 @@ def build_run(config: DictConfig, change: ChangeOfStream | None = None) -> Run:
 
 
 def build_stream(config: DictConfig, seeds: Seeds) -> TaskStream:
-    """The stream of a configuration, on pixels and labels of its own: what a run writes into them is gone
-    with it.
+    """Build the stream of a configuration, on pixels and labels of its own.
+
+    What a run writes into them is gone with it.
     """
     data = data_of(config)
     own: dict[str, Any] = {
@@ -237,7 +238,7 @@ _data_read: dict[str, ImageData] = {}  # by configuration
 
 
 def data_of(config: DictConfig, known: ImageData | None = None) -> ImageData:
-    """The data set of a configuration, which is read once; or `known`, which stands for it from then on."""
+    """Read the data set of a configuration once; or take `known`, which stands for it from then on."""
     node = OmegaConf.to_yaml(config.benchmark.dataset, resolve=True)
     if known is not None:
         _data_read[node] = known
@@ -248,8 +249,9 @@ def data_of(config: DictConfig, known: ImageData | None = None) -> ImageData:
 
 
 def outcome_of(config: DictConfig, change: ChangeOfStream | None = None) -> Outcome:
-    """A whole run with tests between the tasks; the global generators start from its seed, for strategies of
-    Avalanche's own, which draw from them.
+    """Do a whole run with tests between the tasks.
+
+    The global generators start from its seed, for strategies of Avalanche's own, which draw from them.
     """
     with global_generators_restored(config.seed):
         run = build_run(config, change)
@@ -265,17 +267,17 @@ def copied(tensors: Any) -> dict[str, Tensor]:
 
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    """Bit for bit."""
+    """Whether two outcomes are the same, bit for bit."""
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
-    """The largest difference of any number."""
+    """Return the largest difference of any number."""
     return max(float((first[name] - second[name]).abs().max()) for name in first)
 
 
 class Losses(SupervisedPlugin):
-    """Every training loss."""
+    """A plugin that notes every training loss."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What two tasks cannot show."""
+"""Does it treat a third task as the second? Two tasks cannot show it."""
 
 import re
 from collections import defaultdict
@@ -63,7 +63,7 @@ def every_task_renews_what_it_keeps(subject: Subject) -> str:
     with global_generators_restored(0):
         run = subject.run(*THREE)
         if subject.kept(run.strategy) is None:
-            raise NotApplicable("nobody knows what it keeps")
+            raise NotApplicable("it does not say what it keeps (state_tensors)")
         states = [_kept(subject, run.strategy)]
         for task in range(3):
             run.train(task)
@@ -78,7 +78,7 @@ def every_task_renews_what_it_keeps(subject: Subject) -> str:
 
 
 def _kept(subject: Subject, strategy: Any) -> dict[str, dict[str, Tensor]]:
-    """What it keeps, by name without numbers: `fisher.2` and `fisher.3` are one thing."""
+    """Return what the strategy keeps, by name without numbers: `fisher.2` and `fisher.3` are one thing."""
     grouped: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in copied(subject.kept(strategy) or {}).items():
         of_all = re.sub(r"(^|[^0-9A-Za-z])\d+(?=[^0-9A-Za-z]|$)", "", name)
@@ -118,8 +118,9 @@ def outputs_of_every_task_are_held(subject: Subject) -> str:
 
 
 def _pulls_on_outputs(subject: Subject, scenario: str, seed: int) -> list[float]:
-    """How much more than the batch's loss moves the outputs of tasks 1 and 2 in the first step of task 3,
-    when they stand a little away from where they were learnt.
+    """Return what moves outputs of tasks 1 and 2 in task 3's first step, in excess of the batch's loss.
+
+    The weights stand a little away from where these tasks were learnt.
     """
     overrides = (*THREE, f"{SCENARIO}={scenario}")
     with global_generators_restored(0):
@@ -127,7 +128,7 @@ def _pulls_on_outputs(subject: Subject, scenario: str, seed: int) -> list[float]
         off = subject.run(*overrides, *subject.off(), seed=seed)
         heads = getattr(own.strategy, "heads", None)
         if not isinstance(heads, Heads):
-            raise NotApplicable("its network is not one of cl_bench's")
+            raise NotApplicable("its network has no heads of cl_bench.models")
         own.train(0, 1)
         outputs = [_outputs(heads, task) for task in own.stream.train[:2]]
         generator = torch.Generator().manual_seed(0)
@@ -152,12 +153,12 @@ def _pulls_on_outputs(subject: Subject, scenario: str, seed: int) -> list[float]
 
 
 def _outputs(heads: Heads, task: TaskData) -> Tensor:
-    """The rows of the output layer that are of this task's classes."""
+    """Return the rows of the output layer that are of this task's classes."""
     return task.labels.unique() + (task.head * heads.num_classes if heads.num_heads > 1 else 0)
 
 
 def _split(gradient: Tensor, model: nn.Module) -> dict[str, Tensor]:
-    """The gradient of each parameter, by name and in its shape."""
+    """Return the gradient of each parameter, by name and in its shape."""
     trained = {name: each for name, each in model.named_parameters() if each.requires_grad}
     parts = gradient.split([each.numel() for each in trained.values()])
     return {name: part.view_as(trained[name]) for name, part in zip(trained, parts, strict=True)}
@@ -184,8 +185,9 @@ def importances_add_up(subject: Subject) -> str:
 
 
 def _gradient_after(subject: Subject, number: int) -> Tensor:
-    """The gradient [P] of a batch of all images, a little away from the weights at which so many equal tasks
-    were learnt without a move.
+    """Return the gradient [P] of a batch of all images after so many equal tasks.
+
+    It is taken a little away from the weights at which the tasks were learnt without a move.
     """
 
     def equal_tasks(stream: TaskStream) -> TaskStream:

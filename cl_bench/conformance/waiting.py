@@ -41,8 +41,8 @@ def no_step_waits_for_the_device(subject: Subject) -> str:
 class Rehearsal:
     """A strategy trained and tested on the meta device, as far as that goes.
 
-    Outside of steps a strategy may read numbers, of which there are none: there the look ends, and the second
-    task can go on from a state that was reached on the host.
+    Outside of steps a strategy may read numbers, of which there are none. There the look ends, and the second
+    task can continue from a state that was reached on the host.
 
     Attributes:
         num_steps, num_batches: that were taken without waiting.
@@ -107,7 +107,7 @@ class Rehearsal:
 
     @contextmanager
     def _allowed(self) -> Iterator[None]:
-        """Outside of steps it may wait, and then goes no further."""
+        """Let it wait outside of steps; then it goes no further."""
         try:
             yield
         except WaitsError as error:
@@ -115,7 +115,7 @@ class Rehearsal:
 
 
 def on_meta(config: Any, *, num_seeds: int | None = None) -> Run:
-    """What a configuration makes, on the meta device.
+    """Build what a configuration makes, on the meta device.
 
     Args:
         num_seeds: that are trained at once; None: one, without a seed axis.
@@ -130,13 +130,13 @@ def on_meta(config: Any, *, num_seeds: int | None = None) -> Run:
 
 
 def _scenario(subject: Subject) -> str:
-    """Where steps have the most to do: with heads of its own for each task, if that can be."""
+    """Return the scenario in which steps have the most to do: a head for each task, if that can be."""
     scenarios = subject.claims.scenarios
     return "task" if "task" in scenarios else scenarios[0]
 
 
 class _Phase(SupervisedPlugin):
-    """Whether a step is being taken, or a batch tested, and how many were."""
+    """A plugin that knows whether a step is being taken, or a batch tested, and how many were."""
 
     def __init__(self) -> None:
         super().__init__()

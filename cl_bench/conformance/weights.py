@@ -16,7 +16,7 @@ TASKS = ("benchmark=permuted_digits", "benchmark.num_tasks=3")
 
 
 def half_frozen(**settings: Any) -> nn.Module:
-    """The perceptron of these settings, its first layer frozen at random weights."""
+    """Build the perceptron of these settings, its first layer frozen at random weights."""
     network = mlp(**settings)
     first = next(module for module in network.body.modules() if isinstance(module, nn.Linear))
     first.requires_grad_(False)
@@ -38,7 +38,7 @@ def weights_move_in_every_task(subject: Subject) -> str:
 
 
 def _demand_that_all_move(subject: Subject, run: Run) -> int:
-    """The number of trained tensors; fails where one stands still in a task."""
+    """Count the trained tensors; fail where one stands still in a task."""
     strategy = run.strategy
     with global_generators_restored(0):
         for task in range(3):
@@ -57,7 +57,7 @@ def _demand_that_all_move(subject: Subject, run: Run) -> int:
 
 
 def _made_of(subject: Subject, strategy: Any) -> dict[str, Tensor]:
-    """What the signs of binary weights are of: a few steps may turn none, but move that."""
+    """Return what the signs of binary weights come from: a few steps may turn no sign, but move that."""
     return copied(subject.kept(strategy) or {}) if getattr(strategy, "binary", False) else {}
 
 

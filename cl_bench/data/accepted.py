@@ -1,4 +1,4 @@
-"""The one door for data: what a builder returns becomes what the suite reads, or is refused."""
+"""The one door for data: what a builder returns is converted to what the suite reads, or refused."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from cl_bench.data.pixels import UNIT, as_bytes, channels_first, check_one_unit,
 
 
 def accepted(found: Any, *, by: str, with_test: bool = True) -> ImageData:
-    """What the builder named `by` returned, converted and checked; its notes tell what is odd about it.
+    """Convert and check what the builder named `by` returned; notes tell what is odd about it.
 
-    Without `with_test` its test images are not looked at, and none are returned.
+    Without `with_test` the test images are not looked at, and none are returned.
 
     Raises:
         DataError: where it is no data set, or can be read in more than one way.
@@ -25,7 +25,7 @@ def accepted(found: Any, *, by: str, with_test: bool = True) -> ImageData:
 
 
 def converted(found: Any, *, by: str = "a data set builder", with_test: bool = True) -> ImageData:
-    """The same without a look at what the images show: it costs nothing for data that are right already."""
+    """Convert what a builder returned, without looking at what the images show. Right data cost nothing."""
     if not isinstance(found, ImageData):
         got = "nothing (None)" if found is None else f"a {type(found).__name__}"
         raise DataError(f"{by} must return a cl_bench.data.ImageData, got {got}")
@@ -56,7 +56,7 @@ def converted(found: Any, *, by: str = "a data set builder", with_test: bool = T
 
 
 def _images(found: ImageData, parts: dict[str, str]) -> tuple[dict[str, Tensor], list[str]]:
-    """Field -> uint8 [N, C, H, W], and what was done to make them so; `parts`: title of each, for errors."""
+    """Convert a field to uint8 [N, C, H, W], and say what was done; `parts`: a title of each, for errors."""
     given = {f"{part}_images": getattr(found, f"{part}_images") for part in parts}
     if found.channels_last is False and all(map(_is_right, given.values())):
         return given, []

@@ -1,7 +1,7 @@
 """Walk a tar archive, compressed or not, in memory. Nothing is extracted, so no path in it can escape.
 
-An archive may claim anything. What it unpacks to, how many members it has and how long a header is are
-bounded before anything is made of them.
+An archive may claim anything. Three sizes are bounded before anything is made of them: what it unpacks to,
+the number of its members, and the length of a header.
 """
 
 import bz2
@@ -38,14 +38,14 @@ def plain_files(
     other: Callable[[tarfile.TarInfo], None] = lambda _: None,
     most_members: int = MOST_MEMBERS,
 ) -> Iterator[tuple[tarfile.TarInfo, Callable[[], bytes]]]:
-    """The plain files and a function that reads each, in the archive's own order; `other` is told of links,
-    pipes, devices, and files with holes, whose size is not what they hold.
+    """Yield the plain files of an archive in its own order, and a function that reads each.
 
-    A file is to be read before the next is asked for: going back would decompress the archive anew.
+    `other` is told of links, pipes, devices, and files with holes, whose size is not what they hold. Read a
+    file before the next is asked for: going back would decompress the archive anew.
 
     Raises:
-        DataError: for an archive that claims more than any of images has. And what `image_data.reading` turns
-            into one.
+        DataError: for an archive that claims more than an archive of images has; and for what
+            `image_data.reading` turns into one.
     """
     with _opened(archive) as stream, _members(stream) as members:
         last = -1
@@ -62,14 +62,17 @@ def plain_files(
             elif not member.isdir():
                 other(member)
         else:
-            raise DataError(f"{archive} must have at most {most_members:,} members; unpack it")
+            raise DataError(
+                f"{archive} must have at most {most_members:,} members, got more; unpack it and give the "
+                "folder's path"
+            )
         # tarfile takes an archive cut between two files for a whole one: it has read nothing after the last.
         if stream.tell() <= members.offset:
             raise tarfile.ReadError("no end-of-archive mark")
 
 
 class _Bounded:
-    """The unpacked bytes of an archive, up to a place, and so many at once."""
+    """The unpacked bytes of an archive: up to a bound in all, and so many at once."""
 
     def __init__(self, file: BinaryIO, archive: Path, *, most: int | None) -> None:
         self._file, self._archive, self._most = file, archive, most
@@ -78,17 +81,23 @@ class _Bounded:
 
     def read(self, size: int) -> bytes:
         if size < 0 or size > self.allowed:
-            raise DataError(f"{self._archive} must have headers of at most {MOST_HEADER:,} bytes, got more")
+            raise DataError(
+                f"{self._archive} must have headers of at most {MOST_HEADER:,} bytes, got more; unpack it "
+                "and give the folder's path"
+            )
         self._check(self._file.tell() + size)
         self.allowed -= size
         content = self._file.read(size)
         if self.in_header and _NUMBER.search(content):
-            raise DataError(f"{self._archive} must have headers of names and sizes, got another one")
+            raise DataError(
+                f"{self._archive} must have headers that give names and sizes alone, got one with a number "
+                "of another kind; unpack it and give the folder's path"
+            )
         return content
 
     def seek(self, place: int) -> int:
         if place < 0:
-            raise tarfile.ReadError("a place before the beginning")
+            raise tarfile.ReadError("a position before the beginning")
         self._check(place)
         return self._file.seek(place)
 
@@ -108,7 +117,7 @@ class _Bounded:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[_Bounded]:
-    """Unpack by the first bytes and not the name: a .tar may well be compressed. Never wait for a pipe."""
+    """Unpack by the first bytes and not by the name: a .tar may well be compressed. Never wait for a pipe."""
     with ExitStack() as stack:
         packed = stack.enter_context(open_regular(archive))
         size, first = os.fstat(packed.fileno()).st_size, packed.peek(6)
@@ -136,7 +145,7 @@ def _next(members: tarfile.TarFile, stream: _Bounded) -> tarfile.TarInfo | None:
 
 @contextmanager
 def _reading_headers() -> Iterator[None]:
-    """Turn what tarfile raises of headers that say something impossible into its own error."""
+    """Turn what tarfile raises about impossible headers into its own error."""
     try:
         yield
     except (DataError, tarfile.TarError):

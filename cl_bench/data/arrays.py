@@ -10,10 +10,10 @@ from cl_bench.data.image_data import DataError, one_line
 
 
 def as_array(value: Any, *, what: str) -> np.ndarray:
-    """`value` as an array in this machine's byte order, shared where it is one already.
+    """Return `value` as an array in this machine's byte order, shared where it is one already.
 
     Raises:
-        DataError: for what is no array of numbers, truth values or names; `what` says in words what it is.
+        DataError: for what is no array of numbers, truth values or names; `what` names it in words.
     """
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(f"{what} must have no masked values, got {value.mask.sum():,}; fill them")
@@ -31,7 +31,7 @@ def as_array(value: Any, *, what: str) -> np.ndarray:
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
-    """The array as a tensor that may be written to, without a copy where it can be done."""
+    """Return the array as a tensor that may be written to, without a copy where that is possible."""
     whole = np.ascontiguousarray(array)
     return torch.from_numpy(whole if whole.flags.writeable else whole.copy())
 

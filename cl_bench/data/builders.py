@@ -22,7 +22,8 @@ CIFAR10_SIZES = (50_000, 10_000)
 def mnist(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
     """MNIST: 60,000 + 10,000 images, uint8 [N, 1, 28, 28], 10 classes; from the four idx files, plain or .gz.
 
-    Looked for in `root`, $CL_BENCH_DATA, the cache folder; then downloaded if `download`. Raises DataError.
+    They are looked for in `root`, $CL_BENCH_DATA and the cache folder, then downloaded if `download`.
+    Raises DataError.
     """
     return _build(
         "mnist",
@@ -38,8 +39,8 @@ def cifar10(*, root: str | None, download: bool, with_test: bool = True) -> Imag
     """CIFAR-10: 50,000 + 10,000 images, uint8 [N, 3, 32, 32], 10 classes.
 
     The original batches or their archive are preferred to a tree of images, `cifar10/train/<class>/`, or an
-    archive of one in `cifar10/`. Looked for in `root`, $CL_BENCH_DATA, the cache folder; then downloaded
-    if `download`. Raises DataError.
+    archive of one in `cifar10/`. They are looked for in `root`, $CL_BENCH_DATA and the cache folder, then
+    downloaded if `download`. Raises DataError.
     """
     data = _build(
         "cifar10",
@@ -61,8 +62,8 @@ def cifar10(*, root: str | None, download: bool, with_test: bool = True) -> Imag
 def cifar100(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
     """CIFAR-100: 50,000 + 10,000 images, uint8 [N, 3, 32, 32], 100 fine classes.
 
-    From the original batches or their archive. Looked for in `root`, $CL_BENCH_DATA, the cache folder; then
-    downloaded if `download`. Raises DataError.
+    It is read from the original batches or their archive. They are looked for in `root`, $CL_BENCH_DATA and
+    the cache folder, then downloaded if `download`. Raises DataError.
     """
     return _build(
         "cifar100",
@@ -77,8 +78,8 @@ def cifar100(*, root: str | None, download: bool, with_test: bool = True) -> Ima
 def cifar10_100(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
     """CIFAR-10, then the first 50 classes of CIFAR-100: 75,000 + 15,000 images of 60 classes.
 
-    For the split of Zenke et al. 2017 (CIFAR-10 whole as the first task, then 10 classes of CIFAR-100 each).
-    Both are looked for as by `cifar10` and `cifar100`. Raises DataError.
+    The split of Zenke et al. (2017) needs it: CIFAR-10 whole as the first task, then 10 classes of CIFAR-100
+    each. Both are looked for as by `cifar10` and `cifar100`. Raises DataError.
     """
     return followed_by(
         cifar10(root=root, download=download, with_test=with_test),
@@ -91,19 +92,19 @@ def cifar10_100(*, root: str | None, download: bool, with_test: bool = True) -> 
 def image_folder(
     *, path: str, root: str | None, size: int | None = None, with_test: bool = True
 ) -> ImageData:
-    """Any tree of `train/<class>/<image>` and `test/<class>/<image>`: a folder, or an archive of one.
+    """Read any tree of `train/<class>/<image>` and `test/<class>/<image>`: a folder, or an archive of one.
 
     `path` is absolute, or relative to `root`, $CL_BENCH_DATA or the cache folder; an archive is a .tar,
-    .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are greyscale; `size`
+    .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are greyscale. `size`
     resizes them all to size x size pixels. They are turned upright by their EXIF orientation, transparency is
-    shown on white, 16 bits a channel become 8; notes tell how many these were, and what was left out and why.
-    Raises DataError.
+    shown on white, and 16 bits a channel become 8. Notes tell how many these were, what was left out, and
+    why. Raises DataError.
     """
     if size is not None and size < 1:
         raise ValueError(f"size must be positive, got {size=}")
     wanted = expanded(path)
     if wanted.is_absolute() and not is_folder(wanted) and not is_file(wanted):
-        raise DataError(f"path must be an existing folder or archive, got {path}; correct it")
+        raise DataError(f"path must be a folder or archive that exists, got {path}; correct it")
 
     def look(place: Path) -> Iterator[Source | DataError]:
         where = place / wanted  # `place` has no part in an absolute path
@@ -132,7 +133,7 @@ def _build(
 
 
 def _look_for_cifar10(place: Path) -> Iterator[Source | DataError]:
-    """The original first: a tree of JPEGs is a copy that lost something."""
+    """Prefer the original: a tree of JPEGs is a copy that lost something."""
     yield from look_for_batches(place, batches=CIFAR10_BATCHES)
     folder = place / "cifar10"
     if is_folder(folder / "train") and is_folder(folder / "test"):
@@ -150,7 +151,7 @@ def _look_for_cifar10(place: Path) -> Iterator[Source | DataError]:
 
 
 def _cifar10_tree(path: Path) -> Source:
-    """A tree of images that must be CIFAR-10 by its classes and by the shape of its images."""
+    """Read a tree of images that must be CIFAR-10 by its classes and by the shape of its images."""
     source = folder_source(path, name="cifar10", size=None)
 
     def read() -> ImageData:

@@ -25,12 +25,12 @@ TENSORS = (*TRAIN, "test_images", "test_labels")
 
 
 def stored(source: Source, *, with_test: bool = True) -> ImageData:
-    """The data set of `source`: from the cache where it was read before, else read, checked and saved.
+    """Return the data set of `source`: from the cache where it was read before, else read, checked and saved.
 
-    Without `with_test` the saved test images are not read and none are returned; a source that was never
-    read before is, as a whole, to be saved.
+    Without `with_test` the saved test images are not read and none are returned. A source that was never read
+    before is saved as a whole all the same.
 
-    The cache is a convenience: a damaged file is rebuilt and an unwritable folder is done without, each with
+    The cache is a convenience. A damaged file is rebuilt, and an unwritable folder is done without, each with
     a warning. Raises DataError if the source itself is damaged.
     """
     path = cache_folder() / "tensors" / f"{source.name}-{fingerprint(source)}.pt"
@@ -44,7 +44,7 @@ def stored(source: Source, *, with_test: bool = True) -> ImageData:
 
 
 def fingerprint(source: Source) -> str:
-    """Hash of what the tensors depend on: the files' absolute paths and contents, and the reader."""
+    """Hash what the tensors depend on: the files' absolute paths and contents, and the reader."""
     try:
         contents = stamp(source.files)
     except OSError as error:
@@ -55,7 +55,7 @@ def fingerprint(source: Source) -> str:
 
 
 def _load(path: Path, *, with_test: bool) -> ImageData | None:
-    """What was saved at `path`, mapped into memory (writes stay private); None if there is nothing whole."""
+    """Map what was saved at `path` into memory (writes stay private); None if there is nothing whole."""
     try:
         if not path.exists():
             return None
@@ -65,7 +65,7 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
         checksums = saved.pop("checksums")
         texts = {name: tuple(saved.get(name, ())) for name in ("class_names", "notes")}
         if not all(isinstance(text, str) for text in (*texts["class_names"], *texts["notes"])):
-            raise DataError("names must be texts")
+            raise DataError("its class names and notes must be texts, got others")
         data = ImageData(**{**saved, **texts, "channels_last": False})
         if not with_test:
             data = data.without_test()
@@ -73,24 +73,24 @@ def _load(path: Path, *, with_test: bool) -> ImageData | None:
         # Mapping skips the archive's own checksums.
         read = TENSORS if with_test else TRAIN
         if {name: checksums[name] for name in read} != _checksums(data, read):
-            raise DataError("the checksums differ")
+            raise DataError("its images and labels have other checksums than when they were saved")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except Exception as error:  # torch.load raises many kinds on a damaged file
-        log.warning("rebuilding the damaged cache file %s: %s", path, one_line(error))
+        log.warning("the cache file %s is damaged and is made anew: %s", path, one_line(error))
         return None
     return data
 
 
 def _check_claims(path: Path) -> None:
-    """Before torch maps it: it would wait for a pipe."""
+    """Check the file before torch maps it: torch would wait for a pipe."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise DataError("it is no regular file")
     check_claims(path)
 
 
 def _save(data: ImageData, path: Path) -> None:
-    """Write all of `data` at `path` or nothing; a warning and no error where that cannot be done."""
+    """Write all of `data` at `path` or nothing; warn, and raise no error, where that is impossible."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     content = {
         **{name: value for name, value in data._asdict().items() if name != "files"},
@@ -109,7 +109,9 @@ def _save(data: ImageData, path: Path) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError when the disk is full
-        log.warning("going on without the cache: %s cannot be written: %s", path, one_line(error))
+        log.warning(
+            "cannot write the cache file %s, so the data are read anew each time: %s", path, one_line(error)
+        )
 
 
 def _checksums(data: ImageData, names: Iterable[str]) -> dict[str, int]:

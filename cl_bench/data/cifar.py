@@ -22,7 +22,7 @@ MAX_BYTES = 2**28  # the largest batch, CIFAR-100's train, has 155 million
 
 
 class Batches(NamedTuple):
-    """Names, md5 and dictionary keys of one data set's batches. The tables are those of torchvision."""
+    """The names, md5 and dictionary keys of one data set's batches. The tables are those of torchvision."""
 
     name: str
     folder: str  # of the files, on disk and in the archive
@@ -67,7 +67,7 @@ CIFAR100_BATCHES = Batches(
 
 
 def look_for_batches(place: Path, *, batches: Batches) -> Iterator[Source | DataError]:
-    """The batch files' folder, or the original archive, in `place` or in `place`/<name>."""
+    """Look for the batch files' folder, or the original archive, in `place` or in `place`/<name>."""
     for parent in (place, place / batches.name):
         folder = parent / batches.folder
         paths = {name: folder / name for name in batches.md5}
@@ -130,7 +130,7 @@ def _content(path: Path) -> bytes:
 
 
 def _archived(archive: Path, batches: Batches) -> dict[str, tuple[str, bytes]]:
-    """File name -> (where it is, in words; its bytes), read in memory in the archive's order."""
+    """Map each file name to where it is, in words, and its bytes, read in memory in the archive's order."""
     wanted = {PurePosixPath(batches.folder, name): name for name in batches.md5}
     found = {}
     with reading(archive):
@@ -157,7 +157,7 @@ def _check_size(where: str, size: int) -> None:
 
 
 def _entry(where: str, content: bytes, *, md5: str) -> dict[str, Any]:
-    """The dictionary in one batch file. The md5 is checked before anything is unpickled."""
+    """Read the dictionary in one batch file. The md5 is checked before anything is unpickled."""
     actual = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if actual != md5:
         raise DataError(
@@ -177,7 +177,7 @@ def _entry(where: str, content: bytes, *, md5: str) -> dict[str, Any]:
 
 
 def _arrays(entry: dict[str, Any], *, where: str, labels_key: str) -> tuple[Tensor, Tensor]:
-    """Images, uint8 [n, 3, 32, 32], and labels, int64 [n], of one batch."""
+    """Return the images, uint8 [n, 3, 32, 32], and labels, int64 [n], of one batch."""
     images, labels = entry.get("data"), entry.get(labels_key)
     if (
         not isinstance(images, np.ndarray)

@@ -54,17 +54,17 @@ class Decoded(NamedTuple):
 def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title: str) -> Decoded:
     """Decode (name for errors, file) pairs to uint8 [N, C, H, W]: C is 1 if all are greyscale, else 3 (RGB).
 
-    Images are turned upright by their EXIF orientation, transparency is laid on white, 16 bits a channel
-    become 8, and of several frames the first is taken; the counts tell of it.
+    Images are turned upright by their EXIF orientation, transparency is laid on white, and 16 bits a
+    channel become 8. The first of several frames is taken. The counts tell of it.
 
     Args:
         images: in the order of the result.
-        size: width and height, in pixels, that every image is resized to (bilinear, the aspect is lost);
+        size: width and height, in pixels, to which every image is resized (bilinear, the aspect is lost);
             None: all must be of the first one's size.
         title: of the progress bar and of errors that name no image.
 
     Raises:
-        DataError: that names an unusable image.
+        DataError: for an unusable image, which it names.
     """
     array: np.ndarray | None = None  # [N, channels, height, width]
     told: Counter[str] = Counter()
@@ -80,7 +80,7 @@ def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title
             array = array.repeat(3, axis=1)
         array[index] = pixels  # a grey image fills all three channels
     if array is None:
-        raise DataError(f"{title} must find at least one image, got none; add images")
+        raise DataError(f"cannot read {title}: there is no image; add images")
     return Decoded(torch.from_numpy(array), told)
 
 
@@ -115,8 +115,9 @@ def _pixels(
     first: str,
     claimed: _Claimed,
 ) -> tuple[np.ndarray, list[str]]:
-    """One image, uint8 [1 or 3, height, width], and what is worth telling of it; `expected` is the (height,
-    width) that it must have.
+    """Decode one image to uint8 [1 or 3, height, width], and say what is worth telling of it.
+
+    `expected` is the (height, width) that it must have.
     """
     try:
         content = file if isinstance(file, bytes) else read_whole(file, most=MOST_BYTES)
@@ -147,7 +148,7 @@ def _pixels(
 
 
 def _plain(image: Image.Image, name: str, told: list[str]) -> Image.Image:
-    """The first frame in mode L or RGB, upright, on white; adds to `told` what was done for it."""
+    """Return the first frame in mode L or RGB, upright, on white; add to `told` what was done for it."""
     turn = UPRIGHT.get(_orientation(image))
     grey = image.mode in GREYSCALE
     plain: Image.Image
@@ -203,4 +204,4 @@ def _empty(shape: tuple[int, ...], title: str) -> np.ndarray:
     try:
         return np.empty(shape, dtype=np.uint8)
     except (MemoryError, ValueError) as error:
-        raise DataError(f"{what} must fit into memory, got too many; give a smaller size") from error
+        raise DataError(f"{what} do not fit into memory; give a smaller size") from error

@@ -16,8 +16,8 @@ EVERY = 5  # one image in five is a test image
 def digits(*, with_test: bool = True) -> ImageData:
     """The 1,797 handwritten digits of scikit-learn, uint8 [N, 1, 8, 8]; 0..16 there is scaled to 0..255.
 
-    They are the test part of UCI's optical digits. The split, 1,442 + 355, is fixed and stratified: in
-    the data's own order, every fifth image of each class is a test image.
+    They are the test part of UCI's optical digits. The split, 1,442 + 355, is fixed and stratified: in the
+    data's own order, every fifth image of each class is a test image.
     """
     content = _digits_table()
     pixels = content[:, :-1].reshape(-1, 1, 8, 8)
@@ -45,9 +45,9 @@ def digits(*, with_test: bool = True) -> ImageData:
 
 
 def _digits_table() -> Tensor:
-    """A row an image: 64 pixels and the label; float64 [1797, 65].
+    """Read the table of digits, float64 [1797, 65]: a row an image, 64 pixels and the label.
 
-    It is read from scikit-learn's own file: to import the library takes a quarter of the time of a short run.
+    It is read from scikit-learn's own file: importing the library takes a quarter of the time of a short run.
     """
     library = find_spec("sklearn")
     for place in library.submodule_search_locations or () if library else ():

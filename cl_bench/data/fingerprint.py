@@ -8,7 +8,7 @@ from cl_bench.data.image_data import ImageData
 
 
 def digest(data: ImageData) -> dict[str, str | None]:
-    """`train` and `test`: a hash of shapes, pixels and labels; None where no test images were read."""
+    """Hash shapes, pixels and labels of `train` and of `test`; None where no test images were read."""
     test = _sha256(data.test_images, data.test_labels) if len(data.test_labels) else None
     return {"train": _sha256(data.train_images, data.train_labels), "test": test}
 

@@ -40,7 +40,7 @@ def is_archive(path: Path) -> bool:
 
 
 def folder_source(path: Path, *, name: str, size: int | None) -> Source:
-    """The tree in folder or archive `path`, not yet decoded. DataError if a folder holds no such tree."""
+    """Return the tree in folder or archive `path`, not yet decoded. DataError if a folder holds none."""
     described = f"image folder {path.name}"
     reader = f"folders 2, size {size}"
     if is_archive(path):
@@ -63,7 +63,7 @@ def folder_source(path: Path, *, name: str, size: int | None) -> Source:
 def read_tree(tree: Tree, *, path: Path, name: str, size: int | None, described: str) -> ImageData:
     """Decode a tree; classes are numbered in the order of their sorted names, images are in sorted order.
 
-    size: width and height, in pixels, that every image is resized to; None: they must be equal already.
+    size: width and height, in pixels, to which every image is resized; None: they must be equal already.
     """
     class_names = _class_names(tree, path)
     keys = sorted(tree.images, key=lambda key: (SPLITS.index(key[0]), key[1:]))
@@ -91,7 +91,7 @@ def read_tree(tree: Tree, *, path: Path, name: str, size: int | None, described:
 
 
 def _class_names(tree: Tree, path: Path) -> tuple[str, ...]:
-    """The sorted class names, which must be the same in both splits."""
+    """Return the sorted class names, which must be the same in both splits."""
     train, test = ({key[1] for key in tree.images if key[0] == split} for split in SPLITS)
     said = tree.left_out.said()
     if not train or not test:
@@ -112,7 +112,7 @@ def _class_names(tree: Tree, path: Path) -> tuple[str, ...]:
 
 
 def _others(folder: Path) -> list[str]:
-    """The folders beside train and test."""
+    """Return the folders beside train and test."""
     return [
         entry.name
         for entry in _sorted(folder)
@@ -121,7 +121,7 @@ def _others(folder: Path) -> list[str]:
 
 
 def _listed(folder: Path) -> Tree:
-    """The paths of a folder's images, sorted; links are followed to folders of classes and to images."""
+    """List the paths of a folder's images, sorted. Links are followed to folders of classes and to images."""
     images: dict[Key, str] = {}
     left_out = LeftOut()
     with reading(folder):
@@ -146,8 +146,10 @@ def _listed(folder: Path) -> Tree:
 def _files_of(
     folder: os.DirEntry[str], parts: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str, bool]]:
-    """The files of a class, then those in folders below: the parts of the path from the split on, the path,
-    and whether it can be read: a pipe or a device would be waited for. A link to nothing is an error later.
+    """Yield the files of a class, then those in folders below.
+
+    Each comes with the parts of its path from the split on, the path, and whether it can be read: a pipe or a
+    device would be waited for. A link to nothing is an error later.
     """
     below = []
     for entry in _sorted(folder):
@@ -167,7 +169,7 @@ def _sorted(folder: os.PathLike[str]) -> list[os.DirEntry[str]]:
 
 
 def _archived(archive: Path) -> Tree:
-    """The images of an archive, as their files' bytes.
+    """Return the images of an archive, as their files' bytes.
 
     The tree may lie in a folder of the archive (`cifar10/train/...`), but there may be only one tree.
     """
@@ -210,7 +212,7 @@ def _archived(archive: Path) -> Tree:
 
 
 def _from_split(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """The parts of an archived file's path from train or test on; none where it is in neither."""
+    """Return the parts of an archived file's path from train or test on; none where it is in neither."""
     if len(parts) >= 3 and parts[-3] in SPLITS:
         return parts[-3:]
     first = next((place for place, part in enumerate(parts[:-1]) if part in SPLITS), len(parts))
@@ -218,7 +220,7 @@ def _from_split(parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _key(inside: tuple[str, ...], left_out: LeftOut) -> Key | None:
-    """Split, class and name of an image in its place, or None; what else there is of a tree is told."""
+    """Return split, class and name of an image of the tree, else None; tell what else there is of one."""
     if is_quiet(inside):
         return None
     if len(inside) == 3 and _is_image(inside):
@@ -232,5 +234,5 @@ def _key(inside: tuple[str, ...], left_out: LeftOut) -> Key | None:
 
 
 def _is_image(parts: tuple[str, ...]) -> bool:
-    """Whether this is an image by the ending of its name."""
+    """Whether a file is an image by the ending of its name."""
     return parts[-1].lower().endswith(IMAGES)

@@ -50,7 +50,7 @@ MNIST_FILES = IdxFiles(
 
 
 def look_for_idx(place: Path, *, files: IdxFiles) -> Iterator[Source | DataError]:
-    """The four files, plain or .gz, in `mnist/MNIST/raw`, `MNIST/raw`, `mnist` or `place` itself."""
+    """Look for the four files, plain or .gz, in `mnist/MNIST/raw`, `MNIST/raw`, `mnist` or `place` itself."""
     for folder in (place / "mnist" / "MNIST" / "raw", place / "MNIST" / "raw", place / "mnist", place):
         variants = [(folder / name, folder / f"{name}.gz") for name in files.names]
         found = [next(filter(is_file, pair), None) for pair in variants]
@@ -93,7 +93,7 @@ def read_idx_files(paths: tuple[Path, ...], *, files: IdxFiles, described: str) 
 
 
 def read_idx(path: Path, *, num_dimensions: int, md5: str) -> Tensor:
-    """The uint8 array of one idx file, plain or gzipped (by its name), of the shape in its header.
+    """Read the uint8 array of one idx file, plain or gzipped (by its name), of the shape in its header.
 
     Nothing is allocated before the header, the length of a plain file, and the bound on the length agree.
     Raises DataError on a wrong header, length or md5 (of the decompressed file).
@@ -126,7 +126,7 @@ def read_idx(path: Path, *, num_dimensions: int, md5: str) -> Tensor:
 
 
 def _shape(path: Path, header: bytes, num_dimensions: int) -> tuple[int, ...]:
-    """The sizes in the header: two zero bytes, the type, the number of dimensions, then 4 bytes for each."""
+    """Read the sizes in the header: two zero bytes, the type, the number of dimensions, 4 bytes for each."""
     magic = bytes([0, 0, UNSIGNED_BYTE, num_dimensions])
     if len(header) < 4 + 4 * num_dimensions or header[:4] != magic:
         raise DataError(

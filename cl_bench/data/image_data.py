@@ -18,7 +18,7 @@ UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, M
 
 
 class DataError(ValueError):
-    """A data set cannot be had. One line: the file, what was expected of it, what it was, and what to do.
+    """A data set cannot be read. One line: the file, what was expected of it, what it was, and what to do.
 
     Names in it may be a stranger's: they are shown, never obeyed.
     """
@@ -45,7 +45,7 @@ class ImageData(NamedTuple):
     channels_last: bool | None = None  # of images that are not [N, C, H, W] yet; None: told by their shape
 
     def without_test(self) -> "ImageData":
-        """The same with no test images, none of which is looked at: for tuning, which must not see them."""
+        """Drop the test images without looking at one: tuning must not see them."""
         return self._replace(
             test_images=torch.empty((0, *self.train_images.shape[1:]), dtype=torch.uint8),
             test_labels=torch.empty(0, dtype=torch.int64),
@@ -53,7 +53,7 @@ class ImageData(NamedTuple):
 
 
 def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: int) -> ImageData:
-    """All of `first` and the first `num_classes` classes of `second`, numbered after those of `first`."""
+    """Join `first` and the first `num_classes` classes of `second`, numbered after those of `first`."""
     before = len(first.class_names)
 
     def both(images: str, labels: str) -> tuple[Tensor, Tensor]:
@@ -77,7 +77,7 @@ def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: 
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error, shortened to one line; its kind where it has no message."""
+    """Shorten the message of an error to one line; give its kind where it has no message."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
 
@@ -107,11 +107,11 @@ def checked(data: ImageData, *, with_test: bool = True, remedy: str = "replace t
             )
         if len(images) != len(labels) or len(images) == 0:
             raise DataError(
-                f"images and labels must be equal in number and not none in {where}, got {len(images)} "
-                f"images, {len(labels)} labels; {remedy}"
+                f"there must be a label for each image, and at least one image, in {where}, got "
+                f"{len(images)} images, {len(labels)} labels; {remedy}"
             )
         if images[0].numel() == 0:
-            raise DataError(f"images must have pixels in {where}, got {list(images.shape)}; {remedy}")
+            raise DataError(f"images must have pixels in {where}, got none in {list(images.shape)}; {remedy}")
         lowest, highest = int(labels.min()), int(labels.max())
         if lowest < 0 or highest >= len(data.class_names):
             raise DataError(

@@ -9,7 +9,7 @@ from cl_bench.data.image_data import DataError
 
 
 def names_of_classes(names: Any, *, of: str) -> tuple[str, ...]:
-    """The class names as text, each once. DataError for none, or for what is no sequence of names."""
+    """Return the class names as text, each once. DataError for none, or for what is no sequence of names."""
     if isinstance(names, str) or not hasattr(names, "__iter__"):
         raise DataError(
             f"class_names of {of} must be a sequence of names, got {names!r:.80}; give one for each class"
@@ -24,14 +24,14 @@ def names_of_classes(names: Any, *, of: str) -> tuple[str, ...]:
 
 
 def as_labels(labels: np.ndarray, *, class_names: tuple[str, ...], what: str) -> np.ndarray:
-    """Indices into `class_names`, int64 [N].
+    """Convert labels to indices into `class_names`, int64 [N].
 
     Whole numbers of any type, truth values of two classes, [N, 1], one-hot rows [N, num_classes] and the
     classes' own names are converted.
 
     Raises:
-        DataError: for anything else, and for a number that is no class. Labels 1..num_classes are refused: no
-            one can tell here whether they count from 1 or a class is missing (SVHN's 10 is the digit 0).
+        DataError: for anything else, and for a number that is no class. Labels 1..num_classes are refused.
+            Nobody can tell here whether they count from 1 or a class is missing (SVHN's 10 is the digit 0).
     """
     num_classes = len(class_names)
     if labels.ndim == 2 and labels.shape[1] == 1:

@@ -15,7 +15,7 @@ QUIET = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave behind; s
 
 
 class LeftOut:
-    """How many files were left out for each reason, and the first of them; folders without a part in it."""
+    """How many files were left out for each reason, and the first of them; folders that were passed over."""
 
     def __init__(self) -> None:
         self._files: dict[str, list[str]] = {}
@@ -23,21 +23,21 @@ class LeftOut:
         self.beside: list[str] = []  # folders beside train and test
 
     def add(self, reason: str, *parts: str) -> None:
-        """A file of these parts of a path."""
+        """Count a file; its path has these parts."""
         self._files.setdefault(reason, []).append(one_line("/".join(parts))[:MOST_LETTERS])
 
     def add_other_kind(self, *parts: str) -> None:
-        """A file that is no image by the ending of its name."""
+        """Count a file that is no image by the ending of its name."""
         ending = PurePosixPath(parts[-1]).suffix.lower()
         self.add(f"ending in {ending}" if ending else "without an ending", *parts)
 
     def notes(self) -> list[str]:
-        """A sentence on the files, one on empty class folders and one on other folders, if there are any."""
+        """Return a sentence on the files, on empty class folders and on other folders, if there are any."""
         beside = [f"only train and test are read, not {listed(self.beside)}"] if self.beside else []
         return [*self._files_and_classes(), *beside]
 
     def said(self) -> str:
-        """The first two within an error."""
+        """Return the first two notes, for use within an error."""
         notes = self._files_and_classes()
         return f" ({'; '.join(notes)})" if notes else ""
 

@@ -1,4 +1,4 @@
-"""Where data sets are looked for, in which order, and what happens when they are in none of the places."""
+"""Find data sets on disk: which folders are looked in, in which order, and what happens when none has one."""
 
 import http.client
 import logging
@@ -27,7 +27,7 @@ Look = Callable[[Path], Iterator[Source | DataError]]
 
 
 def cache_folder() -> Path:
-    """$CL_BENCH_CACHE, else $XDG_CACHE_HOME/cl_bench, else ~/.cache/cl_bench; it need not exist."""
+    """Return $CL_BENCH_CACHE, else $XDG_CACHE_HOME/cl_bench, else ~/.cache/cl_bench; it need not exist."""
     if ours := os.environ.get("CL_BENCH_CACHE"):
         return absolute(ours)
     if users := os.environ.get("XDG_CACHE_HOME"):
@@ -36,17 +36,17 @@ def cache_folder() -> Path:
 
 
 def places(root: str | None) -> tuple[Path, ...]:
-    """The folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder. Empty: not given."""
+    """List the folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder."""
     given = [absolute(text) for text in (root, os.environ.get("CL_BENCH_DATA")) if text]
     return tuple(dict.fromkeys([*given, cache_folder()]))
 
 
 def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | None) -> Source:
-    """The first whole source in the places.
+    """Return the first whole source in the folders that `places` lists.
 
     `wanted` says what to put there, for the error. `fetch` is the torchvision data set to download into the
-    cache folder when the data set is nowhere; None forbids that. Raises DataError: about the first place that
-    holds a part of the data set or a damaged one, or else with the list of places.
+    cache folder when the data set is nowhere; None forbids that. Raises DataError: about the first folder
+    that holds a part of the data set or a damaged one, or else with the list of folders.
     """
     in_part: DataError | None = None
     looked = ", ".join(str(place) for place in places(root))
@@ -65,24 +65,24 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
         return _download(name=name, fetch=fetch, look=look, wanted=f"{wanted}: {looked}")
     if in_part is not None:
         raise in_part
-    raise DataError(f"{name} must be in one of the places looked at, got nothing in {looked}; {wanted}")
+    raise DataError(f"cannot find {name}: nothing of it is in {looked}; {wanted}")
 
 
 def absolute(text: str) -> Path:
-    """The absolute path of a folder as people write it, with or without a leading `~`."""
+    """Return the absolute path of a folder as people write it, with or without a leading `~`."""
     return expanded(text).absolute()
 
 
 def expanded(text: str) -> Path:
-    """`text` with a leading `~` replaced by the home folder. DataError where there is no home."""
+    """Replace a leading `~` in `text` by the home folder. DataError where there is no home."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise DataError(f"the home folder must be known, got {text} and no home; give a full path") from error
+        raise DataError(f"cannot expand {text}: the system tells no home folder; give a full path") from error
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file that we may see; False, and no error, where we may not look."""
+    """Whether there is a file that this user may see; False, and no error, where looking is forbidden."""
     try:
         return path.is_file()
     except OSError:
@@ -90,7 +90,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder that we may see; False, and no error, where we may not look."""
+    """Whether there is a folder that this user may see; False, and no error, where looking is forbidden."""
     try:
         return path.is_dir()
     except OSError:
@@ -113,7 +113,7 @@ def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
                 path.replace(target)
     except (*UNREADABLE, RuntimeError, ImportError, http.client.HTTPException) as error:
         raise DataError(
-            f"{name} must be on disk or within reach of a download, got {one_line(error)}; "
+            f"cannot download {name}, which is not on disk either: {one_line(error)}; "
             f"check the network, or {wanted}"
         ) from error
     return _first(look, cache, name)
@@ -123,4 +123,4 @@ def _first(look: Look, place: Path, name: str) -> Source:
     for found in look(place):
         if isinstance(found, Source):
             return found
-    raise DataError(f"the download of {name} must be whole, got a part of it in {place}; try again")
+    raise DataError(f"cannot use the download of {name}: {place} has only a part of it; try again")

@@ -1,4 +1,4 @@
-"""Whether an array can fit into this machine's memory, asked before it is made."""
+"""Check that an array can fit into this machine's memory, before it is made."""
 
 import os
 
@@ -9,7 +9,7 @@ def check_fits(num_bytes: int, *, what: str, remedy: str) -> None:
     """Refuse what is larger than all of the machine's memory: the system would end the process unsaid.
 
     Raises:
-        DataError: that says how much `what` needs and there is, and what to do.
+        DataError: with the memory that `what` needs and that there is, and what to do.
     """
     there = physical_memory()
     if there is not None and num_bytes > there:
@@ -20,7 +20,7 @@ def check_fits(num_bytes: int, *, what: str, remedy: str) -> None:
 
 
 def physical_memory() -> int | None:
-    """Bytes of memory in this machine; None where the system does not tell."""
+    """Return the bytes of memory in this machine; None where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has none of it

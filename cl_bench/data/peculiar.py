@@ -1,4 +1,4 @@
-"""What is odd about a data set, in sentences. Nothing here stops a run, all of it may spoil its numbers."""
+"""What is odd about a data set, in sentences. Nothing here stops a run; all of it may spoil its numbers."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,18 +13,18 @@ SAMPLED = 16  # values of each image that a first comparison looks at
 
 
 def peculiarities(data: ImageData) -> list[str]:
-    """A sentence for each: absent classes, images that are all the same, test images in training."""
+    """Return a sentence for each: absent classes, images that are all the same, test images in training."""
     return [*_absent_classes(data), *_odd_images(data), *_shared(data)]
 
 
 def listed(names: Sequence[object]) -> str:
-    """The names, and how many more there are where they are many."""
+    """List the names; where they are many, the first and how many more there are."""
     shown = ", ".join(map(str, names[:NAMED]))
     return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
 
 
 def shared_images(train: Tensor, test: Tensor) -> int:
-    """How many of the training images also stand among the test images, value for value; uint8 [N, ...]."""
+    """Count the training images that also stand among the test images, value for value; uint8 [N, ...]."""
     rows = [images.flatten(1).numpy() for images in (train, test)]
     some = np.unique(np.linspace(0, rows[0].shape[1] - 1, SAMPLED).astype(int))
     weights = np.random.default_rng(0).integers(1, 2**63, len(some), dtype=np.uint64)
@@ -68,12 +68,12 @@ def _odd_images(data: ImageData) -> list[str]:
 
 
 def _is_flat(images: Tensor) -> Tensor:
-    """Whether each channel of each image is of one value."""
+    """Whether each channel of each image has a single value."""
     return (images == images[..., :1, :1]).all()
 
 
 def _all(images: Tensor, test: Callable[[Tensor], Tensor]) -> bool:
-    """Whether the test holds for all images; it begins with a few, which settle it for usual data."""
+    """Whether the test holds for all images; it begins with a few, which decide it for usual data."""
     return bool(test(images[:16])) and all(bool(test(part)) for part in images.split(4096))
 
 

@@ -1,4 +1,4 @@
-"""Images as people have them -> uint8 [N, C, H, W], where only one reading is possible; else refused."""
+"""Images as people have them -> uint8 [N, C, H, W]; refused where more than one reading is possible."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -21,12 +21,12 @@ class Values(NamedTuple):
 
 
 def values_of(images: np.ndarray, *, what: str) -> Values:
-    """The unit of the pixels.
+    """Return the unit of the pixels.
 
     Truth values and floats in [0, 1] are UNIT; whole numbers in 0..255 are BYTES, whatever their type.
 
     Raises:
-        DataError: for any other values: which unit they have cannot be told.
+        DataError: for any other values: their unit cannot be told.
     """
     kind = images.dtype.kind
     if images.dtype == np.uint8:
@@ -60,7 +60,7 @@ def values_of(images: np.ndarray, *, what: str) -> Values:
 
 
 def as_bytes(images: np.ndarray, values: Values) -> np.ndarray:
-    """The images in 0..255, uint8: UNIT times 255, rounded; BYTES as they are."""
+    """Return the images in 0..255, uint8: UNIT times 255, rounded; BYTES as they are."""
     if images.dtype == np.uint8:
         return images
     if values.unit == BYTES:
@@ -84,7 +84,7 @@ def check_one_unit(train: Values, test: Values | None = None, *, what: str) -> N
 
 
 def channels_first(images: np.ndarray, *, what: str, channels_last: bool | None) -> np.ndarray:
-    """The images as [N, C, H, W]; [N, H, W] has one channel.
+    """Return the images as [N, C, H, W]; [N, H, W] has one channel.
 
     Args:
         channels_last: whether the last axis is the channels; None: by the shape, where only one reading is

@@ -13,7 +13,7 @@ NUMBERS = ("b1", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")  # 
 
 
 def unpickle(content: bytes) -> Any:
-    """The value of a pickle by Python 2 or 3 (Python 2 strings read as latin-1).
+    """Return the value of a pickle by Python 2 or 3 (Python 2 strings read as latin-1).
 
     Raises pickle.UnpicklingError for a damaged pickle and for one that names anything but numpy's arrays.
     """
@@ -28,8 +28,10 @@ def unpickle(content: bytes) -> Any:
 
 
 class _Array(np.ndarray):
-    """An array pickled by numpy. Its state is checked: numpy's own `__setstate__` believes all it is given,
-    and a damaged one ends the process.
+    """An array pickled by numpy.
+
+    Its state is checked: numpy's own `__setstate__` believes all it is given, and a damaged one ends the
+    process.
     """
 
     def __setstate__(self, state: Any) -> None:
@@ -44,7 +46,7 @@ class _Array(np.ndarray):
 
 
 class _Dtype:
-    """numpy.dtype as array pickles use it: a kind of number, then its byte order."""
+    """A stand-in for numpy.dtype as array pickles use it: a kind of number, then its byte order."""
 
     def __init__(self, code: Any, *_: Any) -> None:
         if code not in NUMBERS:
@@ -59,29 +61,29 @@ class _Dtype:
 
 
 def _only_named(*_: Any) -> NoReturn:
-    """Stands for numpy.ndarray, which array pickles name but never call: a call could allocate anything."""
+    """Stand for numpy.ndarray, which array pickles name but never call: a call could allocate anything."""
     raise pickle.UnpicklingError("a pickle that calls numpy.ndarray")
 
 
 def _empty_array(*_: Any) -> np.ndarray:
-    """numpy's _reconstruct as array pickles use it: an empty array, which the next step fills."""
+    """Stand for numpy's _reconstruct as array pickles use it: an empty array, which the next step fills."""
     return _Array((0,), dtype=np.uint8)
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """codecs.encode as protocol 2 uses it, for bytes written as text."""
+    """Stand for codecs.encode as protocol 2 uses it, for bytes written as text."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"a pickle that encodes text as {encoding!r}")
     return text.encode("latin1")
 
 
 def _from_buffer(buffer: bytes | bytearray, dtype: _Dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
-    """numpy's _frombuffer, as protocol 5 uses it."""
+    """Stand for numpy's _frombuffer, as protocol 5 uses it."""
     return np.frombuffer(buffer, dtype=dtype.found).reshape(shape, order="F" if order == "F" else "C")
 
 
 class _Named:
-    """What a pickle gets for a name: it can be called, and nothing of it can be changed for the next one."""
+    """What a pickle gets for a name: it can be called, and no pickle can change it for the next one."""
 
     __slots__ = ("_call",)
 

@@ -37,11 +37,7 @@ class Start(NamedTuple):
     seconds: float = 0.0  # that the training of that task has taken
 
 
-class AfterTask(NamedTuple):
-    """What follows the records of one seed's tests after a task, or before the first."""
-
-    state: State
-    calibration: tuple[CalibrationBin, ...]
+Row = Record | State | CalibrationBin
 
 
 def experiment(
@@ -52,12 +48,12 @@ def experiment(
     test_on: str,
     test_last: int | None,
 ) -> Iterator[Record]:
-    """Yield the record of each test as it is measured: every task before the first task and after each one.
+    """Yield the record of each test: every task before the first task and after each one.
 
     The records of `measurements`, which has the arguments and errors.
     """
-    found = measurements(strategy, benchmark, seed=seed, test_on=test_on, test_last=test_last)
-    yield from (each for each in found if isinstance(each, Record))
+    for rows in measurements(strategy, benchmark, seed=seed, test_on=test_on, test_last=test_last):
+        yield from (row for row in rows if isinstance(row, Record))
 
 
 def measurements(
@@ -68,87 +64,134 @@ def measurements(
     test_on: str,
     test_last: int | None,
     start: Start | None = None,
-) -> Iterator[Record | AfterTask]:
-    """Yield the record of each test, every task before the first task and after each one, and after those of
-    a task for each seed the state of the strategy and the calibration of its tests.
+) -> Iterator[list[Row]]:
+    """Train on one task after another; before the first and after each one yield all that is measured.
 
-    With `test_last`, for streams too long for that: only the newest tasks after each one. The strategy and
-    the benchmark may be ours or anybody's. Testing is isolated from training: it leaves the global generators
-    as they were.
+    These are the record of each test, and of each seed the state of the strategy and the calibration of its
+    tests. With `test_last`, for streams too long to test every task, only the newest tasks are tested. The
+    strategy and the benchmark may be ours or anybody's. Testing is isolated from training: it leaves the
+    global generators as they were.
 
     Args:
-        seed: written into the records, nothing else; a sequence for a strategy that trains several at once.
+        seed: written into the rows, nothing else; a sequence for a strategy that trains several at once.
         test_on: `test`, or `validation` for tuning, which needs a benchmark with a validation stream.
         test_last: after each task, test only the last so many tasks seen; None: all tasks of the stream.
         start: go on from there; what it has seen is not yielded again. None: begin.
 
     Raises:
         ValueError: where the benchmark has no such stream, or `test_last` or `start` does not fit.
-        NonFiniteLossError: when a training loss is nan or infinite; the records yielded before stand.
+        NonFiniteLossError: when a training loss is nan or infinite; the rows yielded before stand.
     """
+    tested, experiences = _tested(benchmark, test_on, test_last), list(benchmark.streams["train"])
+    seeds = [seed] if isinstance(seed, int) else list(seed)
+    examination = Examination(strategy, tested, seeds=seeds, test_last=test_last)
+    if start is None:
+        start = Start()
+        yield examination.after(0, seconds=0.0)
+    else:
+        _go_on(strategy, start, experiences, examination)
+    spent = start.seconds
+    for number, experience in enumerate(experiences[start.after_task :], start=start.after_task + 1):
+        seconds = spent + _train(strategy, experience)
+        yield examination.after(number, seconds=seconds)
+        spent = 0.0
+
+
+def _tested(benchmark: CLScenario, test_on: str, test_last: int | None) -> list[Any]:
+    """The experiences that are tested."""
     if test_on not in STREAMS:
         raise ValueError(f"test_on must be one of {', '.join(STREAMS)}, got {test_on=}")
     check_test_last(test_last)
     if test_on not in benchmark.streams:
         needed = "benchmark.validation_share" if test_on == "validation" else "a data set with test images"
         raise ValueError(f"the benchmark has no {test_on} stream, got {test_on=}: set {needed}")
-    tested_stream, num_tasks = list(benchmark.streams[test_on]), len(benchmark.streams["train"])
-    if test_last is not None and len(tested_stream) != num_tasks:
+    tested, num_tasks = list(benchmark.streams[test_on]), len(benchmark.streams["train"])
+    if test_last is not None and len(tested) != num_tasks:
         raise ValueError(
             f"test_last needs a {test_on} experience for each of the {num_tasks} tasks, "
-            f"got {test_last=} and {len(tested_stream)}"
+            f"got {test_last=} and {len(tested)}"
         )
-    seeds = [seed] if isinstance(seed, int) else list(seed)
-    scores, finite = Scores(), FiniteLoss()
-    strategy.plugins[:0] = [scores, finite]  # Avalanche's clock must stay the last plugin
-    states = States(strategy, seeds)
+    return tested
 
-    def test(after_task: int) -> Iterator[Record | AfterTask]:
-        tasks = tasks_tested(after_task, num_tasks=len(tested_stream), test_last=test_last)
-        scores.forget()
-        if tasks:
-            with global_generators_restored():
-                strategy.eval([tested_stream[task - 1] for task in tasks])
-        for on_task, rows in zip(tasks, scores.rows, strict=True):
-            for number, row in zip(seeds, rows, strict=True):
-                yield Record(number, after_task, on_task, *row)
-        num_seen = sum(task <= after_task for task in tasks)
-        measured = states.after(
-            after_task,
-            seconds=seconds,
-            num_steps=finite.num_steps,
-            ood_auroc=_ood_auroc(scores.confidences, num_seen, len(seeds)),
-        )
-        for index, state in enumerate(measured):
-            yield AfterTask(state, _calibration(state, tasks, [by_seed[index] for by_seed in scores.bins]))
-        scores.forget()
 
-    seconds, experiences = 0.0, list(benchmark.streams["train"])
-    if start is None:
-        start = Start()
-        yield from test(after_task=0)
-    elif start.between_tasks is not None:
+def _go_on(strategy: Any, start: Start, experiences: Sequence[Any], examination: "Examination") -> None:
+    """Put the strategy to where an interrupted experiment was."""
+    if start.between_tasks is not None:
         strategy.restore(start.between_tasks, experiences[: start.after_task])
-        states.go_on()
+        examination.go_on()
     if start.in_task is not None:
         strategy.go_on_in_task(start.in_task)
-    for number, experience in enumerate(experiences[start.after_task :], start=start.after_task + 1):
-        started = time.perf_counter()
-        strategy.train(experience, eval_streams=[])
-        _synchronise(strategy)
-        seconds = time.perf_counter() - started
-        if number == start.after_task + 1:
-            seconds += start.seconds
-        yield from test(after_task=number)
 
 
-def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> tuple[CalibrationBin, ...]:
+def _train(strategy: Any, experience: Any) -> float:
+    """Train on a task; returns the seconds that this took."""
+    started = time.perf_counter()
+    strategy.train(experience, eval_streams=[])
+    _synchronise(strategy)
+    return time.perf_counter() - started
+
+
+class Examination:
+    """Tests of a strategy between its tasks, and what each seed that it trains has become.
+
+    Args:
+        experiences: one for each task that is tested.
+        seeds: written into the rows.
+        test_last: test only the last so many tasks seen; None: all.
+    """
+
+    def __init__(
+        self, strategy: Any, experiences: Sequence[Any], *, seeds: Sequence[int], test_last: int | None
+    ) -> None:
+        self._strategy, self._experiences = strategy, experiences
+        self._seeds, self._test_last = seeds, test_last
+        self._scores, self._finite_loss = Scores(), FiniteLoss()
+        # Avalanche's clock must stay the last plugin
+        strategy.plugins[:0] = [self._scores, self._finite_loss]
+        self._states = States(strategy, seeds)
+
+    def go_on(self) -> None:
+        """Take the strategy as it stands for where a task ended."""
+        self._states.go_on()
+
+    def after(self, after_task: int, *, seconds: float) -> list[Row]:
+        """Test, and return the rows: first all records, then each seed's state and calibration.
+
+        Args:
+            after_task: the last task trained on; 0 before the first.
+            seconds: that its training took.
+        """
+        num_tasks = len(self._experiences)
+        tasks = tasks_tested(after_task, num_tasks=num_tasks, test_last=self._test_last)
+        self._scores.forget()
+        if tasks:
+            with global_generators_restored():
+                self._strategy.eval([self._experiences[task - 1] for task in tasks])
+        rows: list[Row] = [
+            Record(seed=seed, after_task=after_task, on_task=on_task, **score._asdict())
+            for on_task, by_seed in zip(tasks, self._scores.rows, strict=True)
+            for seed, score in zip(self._seeds, by_seed, strict=True)
+        ]
+        num_seen = sum(task <= after_task for task in tasks)
+        states = self._states.after(
+            after_task,
+            seconds=seconds,
+            num_steps=self._finite_loss.num_steps,
+            ood_auroc=_ood_auroc(self._scores.confidences, num_seen, len(self._seeds)),
+        )
+        for index, state in enumerate(states):
+            rows += [state, *_calibration(state, tasks, [by_seed[index] for by_seed in self._scores.bins])]
+        self._scores.forget()
+        return rows
+
+
+def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> Iterator[CalibrationBin]:
     """Rows of one seed's bins, which are given for each task tested."""
-    return tuple(
-        CalibrationBin(state.seed, state.after_task, on_task, *each)
-        for on_task, own in zip(tasks, bins, strict=True)
-        for each in own
-    )
+    for on_task, own in zip(tasks, bins, strict=True):
+        for each in own:
+            yield CalibrationBin(
+                seed=state.seed, after_task=state.after_task, on_task=on_task, **each._asdict()
+            )
 
 
 def _ood_auroc(confidences: list[Tensor], num_seen: int, num_seeds: int) -> list[float]:

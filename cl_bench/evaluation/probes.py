@@ -128,12 +128,21 @@ class Probes(SupervisedPlugin):
             if hasattr(strategy, "settle"):
                 strategy.settle()
             strategy.eval([self._experiences[task - 1] for task in tasks])
-        rows = []
-        for on_task, by_seed in zip(tasks, self._scores.rows, strict=True):
-            for seed, row in zip(self._seeds, by_seed, strict=True):
-                scores = (row.accuracy, row.nll, row.num_examples)
-                rows.append(Probe(seed, self._task, self._step, on_task, *scores))
-        self._write(rows)
+        self._write(
+            [
+                Probe(
+                    seed=seed,
+                    training_on=self._task,
+                    step=self._step,
+                    on_task=on_task,
+                    accuracy=score.accuracy,
+                    nll=score.nll,
+                    num_examples=score.num_examples,
+                )
+                for on_task, by_seed in zip(tasks, self._scores.rows, strict=True)
+                for seed, score in zip(self._seeds, by_seed, strict=True)
+            ]
+        )
         self.seconds += time.perf_counter() - started
 
 

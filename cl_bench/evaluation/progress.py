@@ -1,5 +1,6 @@
 """The bar of a run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from cl_bench.deferred import deferred
@@ -18,7 +19,6 @@ class Progress(SupervisedPlugin):
         self._num_tasks = num_tasks
         self._bar = Bar(total=num_tasks, label=label, hidden=hidden)
         self._task, self._done, self._measured = 0, 0.0, ""
-        self._newest: list[Record] = []  # tests after the newest task
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         passes = max(len(strategy.dataloader), 1) * strategy.train_epochs
@@ -33,16 +33,15 @@ class Progress(SupervisedPlugin):
         self._done = clock.train_exp_counter + (clock.train_exp_iterations + 1) / self._num_steps
         self._show()
 
-    def measured(self, record: Record) -> None:
-        """Show the mean accuracy on the tasks seen, as far as it is measured after the newest one."""
-        if self._bar.hidden or not 1 <= record.on_task <= record.after_task:
+    def measured(self, rows: Sequence[Any]) -> None:
+        """Show the mean accuracy on the tasks seen, of all that was measured after the newest one."""
+        seen = [row for row in rows if isinstance(row, Record) and 1 <= row.on_task <= row.after_task]
+        if self._bar.hidden or not seen:
             return
-        self._newest = [each for each in self._newest if each.after_task == record.after_task]
-        self._newest.append(record)
-        mean = sum(each.accuracy for each in self._newest) / len(self._newest)
+        mean = sum(record.accuracy for record in seen) / len(seen)
         self._measured = f", {100 * mean:.1f} %"
         if not self._bar.narrow:
-            self._measured += f" after task {record.after_task}"
+            self._measured += f" after task {seen[0].after_task}"
         self._show()
         self._bar.refresh()
 

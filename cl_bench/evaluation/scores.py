@@ -17,7 +17,7 @@ with deferred():
 
 
 class Score(NamedTuple):
-    """What a test measures of one seed, in the order of a `Record`; see posteriors/uncertainty.py."""
+    """What a test measures of one seed, under the names of a `Record`; see posteriors/uncertainty.py."""
 
     accuracy: float
     nll: float
@@ -29,7 +29,7 @@ class Score(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """One bin of the confidence that is not empty, in the order of a `CalibrationBin`."""
+    """One bin of the confidence that is not empty, under the names of a `CalibrationBin`."""
 
     bin: int  # from 1
     num_examples: int
@@ -110,4 +110,4 @@ def _bins(flat: list[float]) -> list[Bin]:
 
 def _number(value: float) -> float:
     """nan is always the same object, so that rows of equal numbers are equal."""
-    return value if value == value else math.nan
+    return math.nan if math.isnan(value) else value

@@ -119,7 +119,7 @@ def _belief(strategy: Any) -> Belief | None:
 def _by_seed(values: Tensor | None, num_seeds: int) -> list[float]:
     if values is None:
         return [math.nan] * num_seeds
-    return [value if value == value else math.nan for value in values.reshape(-1).tolist()]
+    return [math.nan if math.isnan(value) else value for value in values.reshape(-1).tolist()]
 
 
 def _network(strategy: Any) -> Any:

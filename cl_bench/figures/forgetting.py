@@ -24,6 +24,8 @@ def forgetting_figure(
 ) -> Figure:
     """One panel a task, and one with the average over the tasks seen.
 
+    All panels have one vertical axis, except where the better half of the methods would lie on each other in
+    the last one: there it shows them alone.
     `curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
     `analysis.average_curves`. A stream of many tasks shows some of them, and says so. Where only the newest
     tasks of a long stream were tested, the panel of a task shows the part of the stream where it was.
@@ -60,6 +62,11 @@ def forgetting_figure(
         for axes in panels:
             axes.set_ylim(*limits)
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
+        best = _limits_of_the_best(averages, limits)
+        if best is not None:
+            panels[-1].set_ylim(*best)
+            panels[-1].tick_params(labelleft=True)
+            panels[-1].set_title(f"{panels[-1].get_title()} (zoom)", fontweight="bold")
         if len(tasks) < num_tasks:
             shown = f"{len(tasks)} of {num_tasks} tasks shown, evenly spaced"
             title = f"{title} ({shown})" if title else shown
@@ -119,3 +126,18 @@ def _limits(curves: pd.DataFrame) -> tuple[float, float]:
     low, high = 100 * float(values.min().min()), 100 * float(values.max().max())
     margin = max(2.0, 0.05 * (high - low))
     return max(-2.0, low - margin), min(102.0, high + margin)
+
+
+def _limits_of_the_best(averages: pd.DataFrame, limits: tuple[float, float]) -> tuple[float, float] | None:
+    """Percent, around the means of the better half of the methods, where these take less than an eighth of
+    the axis; otherwise None.
+    """
+    end = averages[averages["after_task"] == averages["after_task"].max()].set_index("method")["mean"]
+    if len(end) < 4:
+        return None
+    means = 100 * averages.loc[averages["method"].isin(end.index[end >= end.median()]), "mean"]
+    low, high = float(means.min()), float(means.max())
+    if not high - low < (limits[1] - limits[0]) / 8:
+        return None
+    margin = max(0.5, 0.15 * (high - low))
+    return low - margin, min(high + margin, limits[1])

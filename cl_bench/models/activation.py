@@ -45,7 +45,7 @@ class Gate(nn.Module):
 
 
 def make_activation(activation: str) -> nn.Module:
-    """The module of that name.
+    """Return the module of that name.
 
     Raises:
         ValueError: for another name.

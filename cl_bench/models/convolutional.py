@@ -20,10 +20,10 @@ def cnn(
     weights: str,
     activation: str = "relu",
 ) -> Network:
-    """3x3 convolutions of the given channels with 2x2 max pooling after every second; a linear layer.
+    """3x3 convolutions of the given channels with 2x2 max pooling after every second, then a linear layer.
 
-    In the manner of VGG (Simonyan and Zisserman 2015). Pooling stops where it would leave less than 2 pixels.
-    With channels 32, 32, 64, 64 it resembles the network of Zenke et al. (2017) for split CIFAR.
+    It is in the manner of VGG (Simonyan and Zisserman 2015). Pooling stops where it would leave less than 2
+    pixels. With channels 32, 32, 64, 64 it resembles the network of Zenke et al. (2017) for split CIFAR.
     """
     layers = make_layers(
         input_shape=input_shape,

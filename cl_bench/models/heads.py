@@ -42,7 +42,7 @@ class Heads(nn.Module):
         self.active: Tensor | None = None
 
     def forward(self, features: Tensor, task: Task = 0) -> Tensor:
-        """Logits [B, num_classes] of features [B, F]; task is a head's index from 0, or a tensor of them [B].
+        """Return logits [B, num_classes] of features [B, F]; task: a head's index from 0, or a tensor [B].
 
         A tuple of heads gives their logits side by side, [B, len(task) * num_classes]. A tensor is never read
         on the host: an index out of range in one fails as torch's `gather` does.
@@ -63,7 +63,7 @@ class Heads(nn.Module):
         return logits if self.active is None else logits.masked_fill(~self.active, ABSENT)
 
     def select(self, outputs: Tensor, task: int | Tensor) -> Tensor:
-        """The head's columns [B, num_classes] of all outputs [B, num_heads * num_classes]."""
+        """Select the head's columns [B, num_classes] of all outputs [B, num_heads * num_classes]."""
         if not isinstance(task, Tensor):
             return outputs[..., self.rows(task)]
         if task.shape != outputs.shape[:1]:
@@ -73,7 +73,7 @@ class Heads(nn.Module):
         return by_head.gather(1, index).squeeze(1)
 
     def rows(self, task: int) -> slice:
-        """The rows of `linear`'s weight and bias that belong to the task's head."""
+        """Return the rows of `linear`'s weight and bias that belong to the task's head."""
         if self.num_heads == 1:
             return slice(0, self.num_classes)
         if not 0 <= task < self.num_heads:
@@ -91,7 +91,7 @@ class BatchNormPerHead(nn.Module):
         )
 
     def forward(self, logits: Tensor, task: int | Tensor) -> Tensor:
-        """Normalised logits [B, num_classes] of the given head or heads [B].
+        """Return normalised logits [B, num_classes] of the given head or heads [B].
 
         In training, a tensor of tasks costs a synchronisation for each head, and a head needs two examples or
         none.
@@ -116,11 +116,11 @@ class BatchNormPerHead(nn.Module):
 def normalise_heads(
     in_features: int, *, num_classes: int, num_heads: int, normalisation: str, weights: str
 ) -> nn.Module | None:
-    """What follows the output layer: nothing for real weights; for +-1, what brings logits to scale 1.
+    """Return what follows the output layer: nothing for real weights; for +-1, what brings logits to scale 1.
 
     BayesBiNN normalises the output too. Layer and group norm take one head's outputs as a group. Of two
-    outputs these would leave only the sign of the difference, without a gradient, so that two outputs get the
-    constant 1/sqrt(in_features) instead, as every head does under `none`.
+    outputs these would leave only the sign of the difference, without a gradient. Two outputs therefore get
+    the constant 1/sqrt(in_features), as every head does under `none`.
     """
     check_names(normalisation, weights)
     if weights == "real":

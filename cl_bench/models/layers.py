@@ -10,7 +10,7 @@ from cl_bench.models.normalisation import check_names, normalise_images, normali
 
 
 class Layers(NamedTuple):
-    """Makes linear layers, convolutions and heads of one kind.
+    """A maker of linear layers, convolutions and heads of one kind.
 
     A layer has a bias only if the weights are real and no normalisation follows, which would bring its own.
     """
@@ -24,7 +24,7 @@ class Layers(NamedTuple):
         return self.weights == "real" and self.normalisation == "none"
 
     def linear(self, in_features: int, out_features: int) -> nn.Sequential:
-        """[B, in_features] -> [B, out_features], normalised."""
+        """Make a layer [B, in_features] -> [B, out_features], normalised."""
         return nn.Sequential(
             nn.Linear(in_features, out_features, bias=self.bias),
             normalise_vectors(out_features, fan_in=in_features, **self._asdict()),
@@ -33,14 +33,14 @@ class Layers(NamedTuple):
     def convolution(
         self, in_channels: int, out_channels: int, *, size: int = 3, stride: int = 1
     ) -> nn.Sequential:
-        """[B, in_channels, H, W] -> [B, out_channels, H / stride, W / stride], normalised; size is odd."""
+        """Make a layer [B, in_channels, H, W] -> [B, out_channels, H / stride, W / stride]; size is odd."""
         return nn.Sequential(
             nn.Conv2d(in_channels, out_channels, size, stride=stride, padding=size // 2, bias=self.bias),
             normalise_images(out_channels, fan_in=in_channels * size**2, **self._asdict()),
         )
 
     def heads(self, in_features: int, *, num_classes: int, num_heads: int) -> Heads:
-        """[B, in_features] -> [B, num_classes]; has a bias if the weights are real."""
+        """Make the heads [B, in_features] -> [B, num_classes]; they have a bias if the weights are real."""
         normalisation = normalise_heads(
             in_features, num_classes=num_classes, num_heads=num_heads, **self._asdict()
         )
@@ -50,7 +50,7 @@ class Layers(NamedTuple):
 def make_layers(
     *, input_shape: tuple[int, int, int], normalisation: str, weights: str, **widths: int | Sequence[int]
 ) -> Layers:
-    """Check what all builders take, and the widths by their names, and return the layers to build from."""
+    """Check what all builders take, and the widths by their names; return the layers to build from."""
     check_names(normalisation, weights)
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise ValueError(f"input_shape must be three positive sizes (C, H, W), got {input_shape=}")

@@ -14,7 +14,7 @@ class Network(nn.Module):
         self.heads = heads
 
     def forward(self, images: Tensor, task: Task | None = None) -> Tensor:
-        """Logits [B, num_classes] of images [B, C, H, W]; task as in `Heads`, and needed with several.
+        """Return logits [B, num_classes] of images [B, C, H, W]; task as in `Heads`, and needed with several.
 
         Raises:
             ValueError: without a task where there are several heads.
@@ -22,9 +22,9 @@ class Network(nn.Module):
         if task is None:
             if self.heads.num_heads > 1:
                 raise ValueError(
-                    f"a network of {self.heads.num_heads} heads must be told the task, got none: call it as "
-                    "model(images, task); what cannot, such as a plugin of Avalanche's that calls the model, "
-                    "needs one head (benchmark.scenario=domain or class) or strategy=avalanche"
+                    f"a network of {self.heads.num_heads} heads must be told the task, got none; call it as "
+                    "model(images, task). Code that cannot, such as an Avalanche plugin that calls the "
+                    "model, needs one head (benchmark.scenario=domain or class) or strategy=avalanche"
                 )
             task = 0
         return self.heads(self.body(images), task)

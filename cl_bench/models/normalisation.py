@@ -37,7 +37,7 @@ class Scale(nn.Module):
         self.factor = factor
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs of any shape, times the factor."""
+        """Multiply inputs of any shape by the factor."""
         return inputs * self.factor
 
     def extra_repr(self) -> str:
@@ -53,13 +53,13 @@ def check_names(normalisation: str, weights: str) -> None:
 
 
 def num_groups(width: int) -> int:
-    """The most groups of equal size, of CHANNELS_PER_GROUP or more, that `width` channels make; else 1."""
+    """Return the most equal groups, of CHANNELS_PER_GROUP or more, that `width` channels make; else 1."""
     most = max(1, width // CHANNELS_PER_GROUP)
     return next(groups for groups in range(most, 0, -1) if width % groups == 0)
 
 
 def normalise_vectors(width: int, *, fan_in: int, normalisation: str, weights: str) -> nn.Module:
-    """A module [B, width] -> [B, width], to stand between a linear layer of `fan_in` inputs and a ReLU."""
+    """Make a module [B, width] -> [B, width] that stands between `fan_in` linear inputs and a ReLU."""
     if normalisation == "batch":
         return batch_norm(nn.BatchNorm1d, width, weights)
     if normalisation == "layer":
@@ -68,7 +68,7 @@ def normalise_vectors(width: int, *, fan_in: int, normalisation: str, weights: s
 
 
 def normalise_images(channels: int, *, fan_in: int, normalisation: str, weights: str) -> nn.Module:
-    """A module [B, channels, H, W] -> the same, to stand between a convolution and a ReLU."""
+    """Make a module [B, channels, H, W] -> the same shape, to stand between a convolution and a ReLU."""
     if normalisation == "batch":
         return batch_norm(nn.BatchNorm2d, channels, weights)
     if normalisation == "layer":

@@ -9,7 +9,7 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that training may move, by name; each once, in the order of `network.parameters()`.
+    """Return the parameters that training may move, by name; each once, in `network.parameters()`'s order.
 
     Those with `requires_grad=False` are frozen: no method moves them or knows of them.
     """
@@ -17,7 +17,7 @@ def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def tied(network: nn.Module) -> set[nn.Parameter]:
-    """The parameters that have several places in the network."""
+    """Return the parameters that have several places in the network."""
     places = [
         parameter
         for module in network.modules()
@@ -42,7 +42,7 @@ def check_parameters(network: nn.Module) -> None:
     """Refuse a network whose parameters cannot be laid out as one vector.
 
     Raises:
-        ValueError: for a lazy layer, another precision than torch's default, or nothing to train; with the
+        ValueError: for a lazy layer, a precision other than torch's default, or nothing to train; with the
             parameter's name and what to do.
     """
     default = torch.get_default_dtype()

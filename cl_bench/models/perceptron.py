@@ -1,4 +1,4 @@
-"""Multilayer perceptrons."""
+"""Multilayer perceptrons for flattened images."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,8 +21,7 @@ def mlp(
     weights: str,
     activation: str = "relu",
 ) -> Network:
-    """Flattened images through linear layers of the `hidden` widths, each with the activation; without
-    any, linear.
+    """Linear layers of the `hidden` widths on flattened images, each with the activation; linear without any.
 
     Two layers of 100 are the network for permuted MNIST of VCL (Nguyen et al. 2018) and of BayesBiNN (Meng
     et al. 2020).

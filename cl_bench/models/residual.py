@@ -22,7 +22,7 @@ class BasicBlock(nn.Module):
             self.shortcut = layers.convolution(in_channels, out_channels, size=1, stride=stride)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, in_channels, H, W] -> [B, out_channels, H / stride, W / stride], rounded up."""
+        """Map [B, in_channels, H, W] to [B, out_channels, H / stride, W / stride], rounded up."""
         return self.activation(self.second(self.activation(self.first(images))) + self.shortcut(images))
 
 
@@ -39,8 +39,8 @@ def resnet18(
     """ResNet-18 for small images: a 3x3 stem without pooling, four stages of two blocks, the mean of pixels.
 
     The stages have 1, 2, 4 and 8 times width channels, and strides 1, 2, 2, 2. Width 64 is the standard one
-    (He et al. 2016, in the CIFAR form of kuangliu/pytorch-cifar); 20 is the "reduced" one of Lopez-Paz and
-    Ranzato (2017, GEM).
+    (He et al. 2016, in the CIFAR form of kuangliu/pytorch-cifar). Width 20 is the "reduced" one of Lopez-Paz
+    and Ranzato (2017, GEM).
     """
     layers = make_layers(input_shape=input_shape, normalisation=normalisation, weights=weights, width=width)
     body = nn.Sequential(*layers.convolution(input_shape[0], width), make_activation(activation))

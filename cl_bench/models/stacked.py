@@ -32,7 +32,7 @@ class StackedNetwork(nn.Module):
         self._normalises_by_head = any(isinstance(each, BatchNormPerHead) for each in self.template.modules())
 
     def forward(self, images: Tensor, task: Task = 0) -> Tensor:
-        """Logits [R * B, K] of images [R * B, C, H, W]; task as in `Heads`.
+        """Return logits [R * B, K] of images [R * B, C, H, W]; task as in `Heads`.
 
         Raises:
             ValueError: in training on a mixture of heads with batch norm of their own: seeds differ in how
@@ -40,8 +40,8 @@ class StackedNetwork(nn.Module):
         """
         if self.training and isinstance(task, Tensor) and self._normalises_by_head:
             raise ValueError(
-                "batches of several heads with normalisation=batch and weights=binary cannot be stacked: set "
-                "training.stacked=false, got a head for each example"
+                "cannot train the seeds at once: with normalisation=batch and weights=binary a batch must be "
+                "of one head, got a head for each example; set training.stacked=false"
             )
         tensors = dict(self.template.named_parameters()) | dict(self.template.named_buffers())
         by_seed = images.unflatten(0, (self.num_seeds, -1))
@@ -55,16 +55,14 @@ class StackedNetwork(nn.Module):
         return functional_call(self.template, tensors, (images, task))
 
     def one(self, index: int) -> nn.Module:
-        """A copy of the network of one seed, as it is now."""
+        """Copy the network of one seed, as it is now."""
         network = deepcopy(self.template)
         _replace(network, lambda _, tensor: tensor[index].clone())
         return network
 
 
 def _replace(network: nn.Module, make: Callable[[str, Tensor], Tensor]) -> None:
-    """Put make(name, tensor) in the place of every parameter and buffer. What is frozen or has several places
-    in the network stays so.
-    """
+    """Put make(name, tensor) in the place of every parameter and buffer; keep what is frozen or tied so."""
     made: dict[Tensor, Tensor] = {}
     for name, tensor in _tensors(network).items():
         owner, _, last = name.rpartition(".")
@@ -78,7 +76,7 @@ def _replace(network: nn.Module, make: Callable[[str, Tensor], Tensor]) -> None:
 
 
 def _tensors(network: nn.Module) -> dict[str, Tensor]:
-    """All parameters and buffers by name, also those that have several names or are in no state_dict."""
+    """Return all parameters and buffers by name, also those of several names and of no state_dict."""
     return dict(network.named_parameters(remove_duplicate=False)) | dict(
         network.named_buffers(remove_duplicate=False)
     )
@@ -88,5 +86,7 @@ def _tensors_by_name(networks: Sequence[nn.Module]) -> dict[str, list[Tensor]]:
     states = [_tensors(network) for network in networks]
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in states]
     if not states or any(each != shapes[0] for each in shapes):
-        raise ValueError(f"stacked networks must have one structure, got {len(states)} networks that differ")
+        raise ValueError(
+            f"cannot stack {len(states)} networks: they must have the same structure, got others"
+        )
     return {name: [state[name] for state in states] for name in states[0]}

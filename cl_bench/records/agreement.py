@@ -1,4 +1,4 @@
-"""Whether two runs of one configuration agree: the same bits in all records and in the final weights."""
+"""Do two runs of one configuration agree: the same bits in all records and in the final weights?"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ class Compared(NamedTuple):
 
 
 def compare(one: Path, other: Path) -> list[Compared]:
-    """Facts, final weights and every file of rows of two run folders. Columns of times are exempt.
+    """Compare facts, final weights and every file of rows of two run folders. Columns of times are exempt.
 
     A file that neither has is not in the list.
 
@@ -46,8 +46,9 @@ def compare(one: Path, other: Path) -> list[Compared]:
 
 
 def contradictions(one: Path, other: Path) -> list[Compared]:
-    """What two run folders say of the same thing, where one may be a part of the other: facts that both have,
-    and rows about the same.
+    """Compare what two run folders say of the same thing, where one may be a part of the other.
+
+    That is: facts that both have, and rows about the same.
 
     Raises:
         OSError, ValueError: where a file cannot be read.
@@ -80,7 +81,7 @@ def _shown(value: Any) -> str:
 
 
 def _rows(path: Path, kind: type) -> dict[tuple[int, ...], dict[str, str]] | None:
-    """Key of each row -> its other fields as text, in which nan equals nan; None where there is no file."""
+    """Map each row's key to its other fields as text, in which nan equals nan; None without a file."""
     try:
         rows: list[Any] = read(path, kind)
     except FileNotFoundError:
@@ -117,6 +118,6 @@ def _differences(one: dict, other: dict) -> Iterator[str]:
 
 
 def _place(row: Mapping[str, str] | None, length: int) -> str:
-    """The row's key in words; key fields stand first in every kind of row."""
+    """Write the row's key in words; key fields stand first in every kind of row."""
     assert row is not None
     return " ".join(f"{field}={value}" for field, value in list(row.items())[:length])

@@ -26,7 +26,7 @@ class ForeignFileError(ValueError):
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
-    """Put `content` at `path`, on disk when this returns; where that cannot be done the old file stays.
+    """Put `content` at `path`, on disk when this returns; where that fails the old file stays.
 
     Raises:
         OSError: that names the file.
@@ -55,7 +55,7 @@ def _written(path: Path, data: bytes) -> Path:
 
 
 def link_within(folder: Path, path: Path) -> Path | None:
-    """A link in the folder, or below, that leads to the path: what is written there lands somewhere else.
+    """Find a link in the folder, or below, that leads to the path: writing there lands somewhere else.
 
     Whoever made the folder may have made the link. One that leads to the folder itself is the user's own.
     """
@@ -68,12 +68,12 @@ def link_within(folder: Path, path: Path) -> Path | None:
 
 
 def unfinished(folder: Path) -> list[Path]:
-    """What processes have left there that were killed while they wrote a file."""
+    """List what processes have left in a folder that were killed while they wrote a file."""
     return list(folder.glob(f".*{UNFINISHED}"))
 
 
 def abandoned(folder: Path) -> Iterator[Path]:
-    """Those of them whose process has ended: of a folder that several processes write into."""
+    """Yield unfinished files whose process has ended, of a folder that several processes write into."""
     for path in unfinished(folder):
         *_, machine, pid, _ = ["", "", *path.name.removesuffix(UNFINISHED).split("-")]
         with suppress(OSError):
@@ -83,7 +83,7 @@ def abandoned(folder: Path) -> Iterator[Path]:
 
 
 def process_space() -> str:
-    """The space in which process numbers count: on Linux each container of a machine has its own."""
+    """Name the space in which process numbers count: on Linux each container of a machine has its own."""
     with suppress(OSError):
         return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (it is no path)
     return ""
@@ -106,7 +106,7 @@ def _runs(pid: int) -> bool:
 
 
 def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
-    """The bytes of a file that somebody else may have made. It never blocks, and has so many bytes at most.
+    """Read a file that somebody else may have made. This never blocks, and takes `most` bytes at most.
 
     A link is followed. Whatever a folder of results is read with goes through here.
 
@@ -139,7 +139,7 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
 
 
 def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
-    """What a JSON file holds: at most `MOST_VALUES` values, nested at most `MOST_NESTED` deep.
+    """Read what a JSON file holds: at most `MOST_VALUES` values, nested at most `MOST_NESTED` deep.
 
     Raises:
         OSError: where it cannot be read.
@@ -171,7 +171,7 @@ def _check_shape(value: Any) -> None:
 
 
 def own_place(path: str, flags: int) -> int:
-    """The opener of a file that is added to: a regular one, in its own place and not where a link leads.
+    """Open a file that is added to: a regular one, in its own place and not where a link leads.
 
     Raises:
         OSError: where something else is there; it says what to do.
@@ -193,7 +193,7 @@ def own_place(path: str, flags: int) -> int:
 
 
 def check_regular(path: Path, about: os.stat_result) -> None:
-    """Raises ForeignFileError for a folder, pipe, socket or device."""
+    """Refuse a folder, pipe, socket or device. Raises ForeignFileError."""
     if not stat.S_ISREG(about.st_mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         kind = kinds.get(stat.S_IFMT(about.st_mode), "a device")

@@ -23,7 +23,7 @@ class UnsupportedError(OSError):
 
 
 def seize(descriptor: int) -> bool:
-    """Take the lock for this process alone. False where another process keeps it.
+    """Take the lock for this process alone. Return False where another process keeps it.
 
     Somebody who looks, and so shares the lock for an instant, is waited for.
 

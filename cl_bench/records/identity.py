@@ -1,5 +1,6 @@
 """Which settings say where and how a run is done, and not what it computes."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -27,8 +28,13 @@ INCIDENTAL = (
     "benchmark.dataset.with_test",  # it follows from training.test_on
 )
 
-# Settings that came when there were runs already, each with the value at which a run is what it was without
-# it: at that value it is no part of the hash, and a run that lacks it has that value.
+# In a choice of conf/ or in config.yaml: settings that came when there were runs already, each with its
+# neutral value, at which a run is what it was without it. There a setting is no part of the hash, and a run
+# that lacks it has that value. So a new setting renames no old run:
+#   decay: 1.0
+#   _later_: {decay: 1.0}
+LATER_KEY = "_later_"
+# the same, of runs that were written before choices could say so
 LATER: dict[str, Any] = {"benchmark.classes_per_task": None}
 
 
@@ -38,6 +44,33 @@ def is_incidental(key: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in INCIDENTAL)
 
 
-def is_as_before(key: str, value: Any) -> bool:
-    """Whether the setting of this dotted key came later and has the value of runs from before."""
-    return key in LATER and bool(value == LATER[key])
+def neutral_values(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The neutral value of each setting that came later, by its dotted key, as nested settings declare it."""
+    found = dict(LATER) if not prefix else {}
+    declared = settings.get(LATER_KEY)
+    if isinstance(declared, Mapping):
+        found |= {f"{prefix}{name}": value for name, value in declared.items()}
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and key != LATER_KEY:
+            found |= neutral_values(value, f"{prefix}{key}.")
+    return found
+
+
+def identifying(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested settings that make a run's name: all but incidental ones and later ones that are neutral."""
+    return _identifying(settings, neutral_values(settings), "")
+
+
+def _identifying(settings: Mapping[str, Any], neutral: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    found = {}
+    for key, value in settings.items():
+        full = f"{prefix}{key}"
+        if key == LATER_KEY or is_incidental(full) or (full in neutral and _equal(value, neutral[full])):
+            continue
+        found[key] = _identifying(value, neutral, f"{full}.") if isinstance(value, Mapping) else value
+    return found
+
+
+def _equal(value: Any, other: Any) -> bool:
+    """Whether two settings are the same; 1 and 1.0 are, 1 and true are not."""
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)

@@ -1,7 +1,7 @@
 """One process a run folder: a second one is refused, and the lock of one that died is free.
 
-The lock is on a file in `.locks` beside the run folders, and on the run's folder itself, which nobody can
-remove without removing the run. A file system without locks has a marker instead (see markers.py).
+The lock is on a file in `.locks` beside the run folders. It is also on the run's folder itself, which nobody
+can remove without removing the run. A file system without locks has a marker instead (see markers.py).
 """
 
 import errno
@@ -27,7 +27,7 @@ class RunLostError(RunInUseError):
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process is running this run, as far as this machine can see. Nobody is disturbed by it."""
+    """Whether a process is running this run, as far as this machine can see. The look disturbs nobody."""
     return _is_seized(_lock_of(folder)) or _is_seized(folder) or markers.look(_marker_of(folder)) is not None
 
 
@@ -48,7 +48,7 @@ def alone_in(folder: Path) -> Iterator["Hold"]:
 
 
 class Hold:
-    """This process's hold on a run folder."""
+    """The hold of this process on a run folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._lock, self._marker = folder, _lock_of(folder), _marker_of(folder)
@@ -57,7 +57,7 @@ class Hold:
         self._marked = False
 
     def take(self) -> None:
-        """Raises RunInUseError."""
+        """Take the lock of the run. Raises RunInUseError."""
         _make_locks(self._lock.parent)
         self._take_lock()
         self.cover()
@@ -74,8 +74,9 @@ class Hold:
             raise RunInUseError(_in_use(self._folder, "another process"))
 
     def check(self) -> None:
-        """Raises RunLostError where the folder is no longer the one that is held: whatever is written there
-        now belongs to somebody else.
+        """Check that the folder is still the one that is held. Raises RunLostError.
+
+        Otherwise, whatever is written there now belongs to somebody else.
         """
         if self._of_folder is not None:
             if flocks.is_at(self._of_folder, self._folder):
@@ -115,8 +116,10 @@ class Hold:
         os.pwrite(self._descriptor, f"{owners.this_process()}\n".encode(), 0)
 
     def _seized_lock(self) -> int | None:
-        """A descriptor of the lock's file, with its lock; None where another process has it. One that is
-        another file too, by a hard link, is left alone, and a new one made: it is going to be emptied.
+        """Return a descriptor of the lock's file, with its lock; None where another process has it.
+
+        A file that is another file too, by a hard link, is left alone, and a new one made: it is going to be
+        emptied.
         """
         while (descriptor := _seized(self._lock, os.O_RDWR | os.O_CREAT)) is not None:
             if os.fstat(descriptor).st_nlink < 2:
@@ -126,7 +129,7 @@ class Hold:
         return descriptor
 
     def _take(self, found: markers.Found | None) -> None:
-        """Raises RunInUseError for a marker of somebody else."""
+        """Put a marker where there are no locks. Raises RunInUseError for a marker of somebody else."""
         if found is None:
             return
         if found.lives:
@@ -138,8 +141,9 @@ class Hold:
         )
 
     def _still_locked(self) -> bool:
-        """Whether the lock's file is the one that is held. One that was removed is made again, which fails
-        where another process has done so.
+        """Whether the lock's file is the one that is held.
+
+        A file that was removed is made again, which fails where another process has done so.
         """
         if self._marked:
             return markers.is_mine(self._marker) or self._again()
@@ -172,7 +176,7 @@ def _make_locks(place: Path) -> None:
 
 
 def _seized(path: Path, flags: int) -> int | None:
-    """A descriptor of the file or folder, with its lock; None where another process has it.
+    """Open the file or folder, with its lock, and return its descriptor; None where another process has it.
 
     Raises:
         UnsupportedError: where the file system has no locks.
@@ -211,7 +215,7 @@ def _is_seized(path: Path) -> bool:
 
 
 def _opened(path: Path, flags: int) -> int:
-    """A descriptor of a folder or a regular file; never of what a link or a pipe leads to."""
+    """Open a folder or a regular file and return its descriptor; never what a link or a pipe leads to."""
     mode = 0o644
     careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     if path.is_dir():  # a run's folder may well be a link
@@ -227,7 +231,7 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def _said_by(lock: Path) -> str:
-    """The process that the lock names."""
+    """Name the process that has the lock."""
     with suppress(OSError, ValueError):
         descriptor = _opened(lock, os.O_RDONLY)
         try:

@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
 
 def look(path: Path) -> Found | None:
-    """The marker at the path; None where there is none, or where its process has ended."""
+    """Return the marker at the path; None where there is none, or where its process has ended."""
     try:
         age = time.time() - path.lstat().st_mtime
         owner = owners.of(read_json(path, most=MOST))
@@ -42,7 +42,7 @@ def look(path: Path) -> Found | None:
 
 
 def take(path: Path) -> Found | None:
-    """Put this process's marker there; whose is there, where that cannot be."""
+    """Put this process's marker at the path; return the marker that is there already, if there is one."""
     mine = owners.as_text(owners.this_process())
     for _ in range(TRIES):
         if _create(path, mine):
@@ -86,8 +86,9 @@ def _create(path: Path, text: str) -> bool:
 
 
 def _remove_ended(path: Path) -> None:
-    """Take away a marker whose process has ended. Of several processes that do so at once one gets it; what
-    another one has put there meanwhile is put back.
+    """Take away a marker whose process has ended.
+
+    One of several processes that do so at once gets it; what another one has put there meanwhile is put back.
     """
     aside = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
     try:

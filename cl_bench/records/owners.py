@@ -1,4 +1,4 @@
-"""Who holds a run: a process, known on its own machine by its number and by when it began."""
+"""The process that holds a run, known on its own machine by its number and by when it began."""
 
 import json
 import os
@@ -17,7 +17,7 @@ ENDED = ("Z", "X")  # a process that has ended, and whose parent has not asked h
 
 
 class Owner(NamedTuple):
-    """A process. Its number alone would not do: the system gives numbers out again."""
+    """A process: its number alone would not do, since the system gives numbers out again."""
 
     host: str
     space: str  # in which its number counts: containers of one machine have their own
@@ -28,7 +28,7 @@ class Owner(NamedTuple):
         return f"process {self.pid} on {self.host}"
 
     def lives(self) -> bool | None:
-        """Whether it runs at present; None where this process cannot know, as of another machine."""
+        """Whether the process runs at present; None where this process cannot know, as of another machine."""
         if (self.host, self.space) != (socket.gethostname(), process_space()) or os.name != "posix":
             return None
         try:
@@ -52,7 +52,7 @@ def as_text(owner: Owner) -> str:
 
 
 def of(content: Any) -> Owner | None:
-    """The owner that a JSON object names; None where it names none."""
+    """Return the owner that a JSON object names; None where it names none."""
     if not isinstance(content, Mapping):
         return None
     match [content.get(name) for name in Owner._fields]:
@@ -62,7 +62,7 @@ def of(content: Any) -> Owner | None:
 
 
 def _began(pid: int) -> str | None:
-    """When a process began; None where it has ended, empty where the system does not tell."""
+    """Return when a process began; None where it has ended, empty where the system does not tell."""
     if (PROCESSES / "self" / "stat").exists():
         try:
             fields = (PROCESSES / str(pid) / "stat").read_text().rpartition(")")[2].split()

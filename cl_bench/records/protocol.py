@@ -6,7 +6,7 @@ TEST_LAST = "training.test_last"  # its dotted key in the settings of a run
 
 
 def tasks_tested(after_task: int, *, num_tasks: int, test_last: int | None) -> range:
-    """The tasks tested after training on tasks 1..after_task: the last so many of them, or all of the stream.
+    """Return the tasks tested after training on tasks 1..after_task: the last so many, or all of the stream.
 
     With `test_last` nothing is tested before the first task, nor a task before it was learned.
     """
@@ -16,7 +16,7 @@ def tasks_tested(after_task: int, *, num_tasks: int, test_last: int | None) -> r
 
 
 def num_tests(*, num_tasks: int, test_last: int | None) -> int:
-    """Of a whole run: as many as its records."""
+    """Count the tests of a whole run, which has as many records."""
     return sum(
         len(tasks_tested(after_task, num_tasks=num_tasks, test_last=test_last))
         for after_task in range(num_tasks + 1)
@@ -24,7 +24,7 @@ def num_tests(*, num_tasks: int, test_last: int | None) -> int:
 
 
 def check_test_last(test_last: int | None) -> None:
-    """Raises ValueError."""
+    """Check how many of the last tasks are tested. Raises ValueError."""
     if test_last is not None and not (is_whole(test_last) and 1 <= test_last < 2**63):
         raise ValueError(
             f"test_last must be a whole number, at least 1, or null, got test_last={test_last!r:.100}"

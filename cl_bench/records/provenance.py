@@ -12,7 +12,7 @@ STALE = "stale"  # in run.json: what has changed since, as the newest command fo
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs in code and data, in words; nothing where either does not tell.
+    """Say in words what differs in code and data; nothing where either does not tell.
 
     Args:
         before: run.json of a run.
@@ -60,7 +60,7 @@ def _of_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _release(code: Mapping[str, Any]) -> str:
-    """cl_bench 0.1.0 (commit 0123abcd, changed)"""
+    """Name a release, as in `cl_bench 0.1.0 (commit 0123abcd, changed)`."""
     details = [f"commit {code['commit']}"] if code.get("commit") else []
     details += ["changed"] if code.get("dirty") else []
     return f"cl_bench {code.get('version', '?')}" + (f" ({', '.join(details)})" if details else "")

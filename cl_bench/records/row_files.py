@@ -1,9 +1,9 @@
 """Text files that grow by whole lines: a header of column names, then one line a row of numbers.
 
-A row is a NamedTuple of `int` and `float` fields, whose `limits` say between what they lie. Floats are
-written with `repr` and so come back bit for bit. A program that is killed can leave at most one torn last
-line, which `read` drops and the next `append` cuts off. Fields with a default came later than the others: a
-file without the last of them can still be read. Only the standard library is needed.
+A row is a NamedTuple of `int` and `float` fields; its `limits` say between what they lie. Floats are written
+with `repr` and so come back bit for bit. A program that is killed can leave at most one torn last line, which
+`read` drops and the next `append` cuts off. Fields with a default came later than the others: a file without
+the last of them can still be read. Only the standard library is needed.
 """
 
 import errno
@@ -23,7 +23,7 @@ _BLOCK = 20_000  # lines that are parsed together
 
 
 class Limit(NamedTuple):
-    """Between what a number must lie, both ends included."""
+    """The smallest and the largest that a number may be, both included."""
 
     low: float
     high: float = math.inf
@@ -44,7 +44,7 @@ class Row(Protocol):
 
     @classmethod
     def limits(cls) -> Mapping[str, Limit]:
-        """Of its fields, by name. One that is not there may be any number, or nan."""
+        """Map fields to their limits, by name. A field that is left out may be any number, or nan."""
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -57,15 +57,15 @@ class RecordsError(ValueError):
 
 
 def header(kind: type[Row]) -> str:
-    """The first line of a file of such rows."""
+    """Return the first line of a file of such rows."""
     return ",".join(_fields(kind))
 
 
 def append(path: str | os.PathLike[str], *rows: Row) -> None:
     """Add whole lines, rows of one kind, on disk when this returns; a new file starts with the header.
 
-    A torn last line is cut off first. When they cannot be written whole (a full disk), what was there
-    before is left intact and an OSError naming the file is raised.
+    A torn last line is cut off first. When the rows cannot be written whole (a full disk), what was there
+    before is left intact and an OSError names the file.
     """
     path = Path(path)
     if not rows:
@@ -91,7 +91,7 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
 
 
 def read(path: str | os.PathLike[str], kind: type[AnyRow]) -> list[AnyRow]:
-    """All whole rows, in file order. A last line without a newline is torn, and dropped.
+    """Read all whole rows, in file order. A last line without a newline is torn, and dropped.
 
     A field that the file is too old to have gets its default.
     """
@@ -141,7 +141,7 @@ def _converters(kind: Any) -> Sequence[Callable[[Any], Any]]:
 
 
 def _num_columns(kind: Any, line: bytes) -> int | None:
-    """How many fields a file with this header has; None where it is no header of the kind."""
+    """Count the fields of a file with this header; None where it is no header of the kind."""
     found = line.decode("utf-8", errors="replace").split(",")
     required = len(kind._fields) - len(kind._field_defaults)
     fits = len(found) >= required and tuple(found) == kind._fields[: len(found)]
@@ -158,7 +158,7 @@ def _line(row: Any) -> bytes:
 
 
 def _parse(kind: Any, lines: Sequence[bytes], num_columns: int) -> list[Any]:
-    """All lines, column by column, four times as fast as one by one. Raises ValueError without a reason."""
+    """Parse all lines by column, four times as fast as one by one. Raises ValueError without a reason."""
     together = b"\n".join(lines)
     if not _is_plain(together):
         raise ValueError
@@ -219,7 +219,7 @@ def _rule_of_kinds(kind: Any) -> str:
 
 
 def _end_of_whole_lines(file: FileIO) -> int:
-    """The position after the last newline; 0 when there is none. Reads from the back, in blocks."""
+    """Return the position after the last newline; 0 when there is none. Reads from the back, in blocks."""
     position = file.seek(0, os.SEEK_END)
     while position:
         start = max(0, position - 4096)

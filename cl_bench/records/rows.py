@@ -1,7 +1,7 @@
 """The border between training and analysis: what a run measures, as rows of numbers in text files.
 
 A run appends to `records.csv` each time it has tested one task, to `states.csv` and `calibration.csv` after
-each task, and to `probes.csv` where it is probed; the analysis reads them and nothing else of the run's
+each task, and to `probes.csv` where it is probed. The analysis reads them and nothing else of the run's
 numbers. The files are plain text, so that they can be read in ten years; row_files.py holds their rules. Only
 the standard library is needed.
 """
@@ -116,7 +116,7 @@ class CalibrationBin(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """The test of a sample of one task in the midst of training. Tasks count from 1."""
+    """The test of a sample of one task while another is trained. Tasks count from 1."""
 
     seed: int  # of the run
     training_on: int  # the task that is trained on
@@ -151,7 +151,7 @@ def read(path: str | os.PathLike[str]) -> list[Record]: ...
 @overload
 def read(path: str | os.PathLike[str], kind: type[AnyRow]) -> list[AnyRow]: ...
 def read(path: str | os.PathLike[str], kind: type[Any] = Record) -> list[Any]:
-    """All whole rows of a file, in its order; see `row_files.read`.
+    """Read all whole rows of a file, in its order; see `row_files.read`.
 
     A run that was resumed may hold the same test twice; the analysis takes the last.
     """

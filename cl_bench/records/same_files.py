@@ -1,4 +1,4 @@
-"""Whether files are what they were. Only the standard library is needed."""
+"""Are files what they were? Only the standard library is needed."""
 
 import errno
 import hashlib
@@ -14,9 +14,9 @@ _known: dict[str, str] = {}  # identity -> contents, of this process
 
 
 def stamp(files: Sequence[str]) -> str:
-    """A hash of the files' paths and contents, whatever their sizes and times say.
+    """Hash the files' paths and contents, whatever their sizes and times say.
 
-    Of files that have more than 2 GiB together it is one of sizes, times and inodes. Among these is the time
+    Files that have more than 2 GiB together are hashed by sizes, times and inodes. Among these is the time
     at which the system last changed anything of the file, which no program sets.
 
     Raises:

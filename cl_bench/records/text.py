@@ -16,7 +16,7 @@ _ASCII = {
 
 
 def one_line(text: Any) -> str:
-    r"""The text with an escape for all that has no sign of its own.
+    r"""Return the text with an escape for all that has no sign of its own.
 
     >>> one_line("a\nb\u202ec")
     'a\\nb\\u202ec'
@@ -28,12 +28,12 @@ def one_line(text: Any) -> str:
 
 
 def lines_of(text: Any) -> str:
-    """The text with its lines, each as `one_line`."""
+    """Return the text with its lines, each as `one_line`."""
     return "\n".join(map(one_line, str(text).splitlines()))
 
 
 def shortened(text: Any, most: int = LONGEST_NAME) -> str:
-    """One line of at most so many letters: the end of a long text is a hash, so that others stay others.
+    """Return one line of at most `most` letters: a long text ends in a hash, so that others stay others.
 
     >>> shortened("a" * 1000, 20)
     'aaaaaaaaaaa…41edece4'
@@ -45,22 +45,22 @@ def shortened(text: Any, most: int = LONGEST_NAME) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """The beginning of a long text."""
+    """Return the beginning of a long text."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def escaped(text: str) -> str:
-    r"""Each character as Python writes it in ASCII: \n, \u202e."""
+    r"""Write each character as Python does in ASCII: \n, \u202e."""
     return text.encode("unicode_escape").decode("ascii")
 
 
 def encoded(text: str) -> bytes:
-    """UTF-8 for a file; half a character, which has none, becomes its escape."""
+    """Encode as UTF-8 for a file; half a character, which has no code, becomes its escape."""
     return text.encode("utf-8", errors="backslashreplace")
 
 
 def printable(value: Any) -> Any:
-    """What a JSON file held, each text in it as `one_line`."""
+    """Return what a JSON file held, each text in it as `one_line`."""
     if isinstance(value, str):
         return one_line(value)
     if isinstance(value, list):
@@ -71,7 +71,7 @@ def printable(value: Any) -> Any:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 seed`, `2 seeds`."""
+    """Write a number with its noun: `1 seed`, `2 seeds`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -84,12 +84,12 @@ def recover(target: Path) -> None:
 
 
 def _prefix(target: Path) -> str:
-    """The beginning of a hidden folder's name; short, for a name may fill what a file system takes."""
+    """Return the beginning of a hidden folder's name; short, for a name may fill what a file system takes."""
     return f".merging-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
 
 
 def _listed(source: Path) -> _Listed:
-    """Raises CopyError for what cannot be copied."""
+    """List what is to be copied. Raises CopyError for what cannot be."""
     folders, files, links = [Path()], {}, {}
     try:
         root = source.resolve(strict=True)
@@ -118,7 +118,7 @@ def _listed(source: Path) -> _Listed:
 
 
 def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below, a folder before what is in it; no link is followed."""
+    """Yield everything below, a folder before what is in it; no link is followed."""
     left = [str(root)]
     while left:
         with os.scandir(left.pop()) as entries:
@@ -129,7 +129,7 @@ def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _inner_link(link: Path, root: Path) -> str:
-    """What the copy of a link is to say: the way from there to a place within the run."""
+    """Return what the copy of a link says: the way from there to a place within the run."""
     said = f"{link.relative_to(root)} is a link to {link.readlink()}"
     try:
         end = link.resolve(strict=True)

@@ -9,12 +9,13 @@ numbers. The first line of its docstring is what `cl-bench plot --help` says.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
+from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.pareto import COSTS
 from cl_bench.analysis.pareto import pareto as pareto_front
 from cl_bench.analysis.registry import compared_metrics
@@ -23,6 +24,7 @@ from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
+from cl_bench.records.runs import Run
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --help and the report are quick
     from matplotlib.figure import Figure
@@ -197,8 +199,21 @@ def parts_of_kinds(results: Results, kinds: Iterable[str], *, together: bool) ->
     return {kind: over if kind in OVER_BENCHMARKS else each for kind in kinds}
 
 
+class Place(NamedTuple):
+    """Where the runs of one figure are."""
+
+    name: str  # for its file
+    title: str
+    where: dict[str, str]  # study, benchmark or both; empty where it is of all
+
+
 def _parts(results: Results, *, over: bool, together: bool) -> list[Part]:
-    runs = results.complete
+    found = places(results.complete, over=over, together=together)
+    return [_part(place.name, place.title, results.only(**place.where)) for place in found]
+
+
+def places(runs: Sequence[Run | RunMatrix], *, over: bool = False, together: bool = False) -> list[Place]:
+    """What each figure of these complete runs is of; `over` where a kind is over benchmarks."""
     studies, benchmarks = sorted({run.study for run in runs}), sorted({run.benchmark for run in runs})
     where: dict[str, dict[str, str]]  # title -> what the part is of
     if over:
@@ -212,7 +227,7 @@ def _parts(results: Results, *, over: bool, together: bool) -> list[Part]:
         where = {f"{study}: {name}": {"study": study, "benchmark": name} for study, name in pairs}
     taken: set[str] = set()
     return [
-        _part(_unique(_file_name("-".join(chosen.values()) or "all"), taken), title, results.only(**chosen))
+        Place(_unique(_file_name("-".join(chosen.values()) or "all"), taken), title, chosen)
         for title, chosen in where.items()
     ]
 

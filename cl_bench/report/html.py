@@ -1,21 +1,19 @@
 """What the page says -> HTML. Everything that comes from a configuration is escaped by the template."""
 
-from collections.abc import Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from cl_bench.report.embedded_figures import Figure
-from cl_bench.report.page import Contents
+from cl_bench.report.page import MOST_SENTENCES, Contents
 from cl_bench.report.plotly_script import packed_plotly, page_script, security_policy
 
 
-def html(contents: Contents, *, figures: Sequence[Figure]) -> str:
+def html(contents: Contents) -> str:
     """One file; Plotly's script is in it where there are curves to choose from."""
     has_curves = any(group.curves for group in contents.groups)
     return _template().render(
         page=contents,
-        figures=figures,
+        most_sentences=MOST_SENTENCES,
         policy=security_policy(),
         script=page_script(),
         plotly=packed_plotly() if has_curves else "",
@@ -43,4 +41,6 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["removeprefix"] = str.removeprefix
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment.get_template("page.html")

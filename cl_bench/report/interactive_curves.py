@@ -29,7 +29,7 @@ class Curves(NamedTuple):
     layout: dict[str, Any]
     choices: dict[str, list[str]]  # method, task, seed -> the names that can be chosen
     chosen: dict[str, list[str]]  # at first
-    colors: dict[str, tuple[str, str]]  # method -> on light, on dark
+    colors: dict[str, tuple[str, str, str]]  # method -> on light, on dark, and the dashes of its line
     notes: list[str]  # what is left out
 
 
@@ -73,7 +73,7 @@ def interactive_curves(
         _layout(num_tasks),
         names,
         {"method": methods, "task": [MEAN_TASK], "seed": names["seed"][:1] if len(curves) else names["seed"]},
-        {method: (styles[method].color, for_dark(styles[method].color)) for method in methods},
+        {method: _colors(styles[method]) for method in methods},
         notes,
     )
 
@@ -163,8 +163,8 @@ def _hover(said: str) -> str:
 def _layout(num_tasks: int) -> dict[str, Any]:
     axis = {"zeroline": False, "fixedrange": True}  # a finger scrolls the page
     return {
-        "height": 420,
-        "margin": {"l": 52, "r": 12, "t": 12, "b": 44},
+        "height": 270,
+        "margin": {"l": 52, "r": 12, "t": 8, "b": 40},
         "showlegend": False,
         "hovermode": "closest",
         "xaxis": {**axis, "title": {"text": "after task"}, "tick0": 0, "dtick": math.ceil(num_tasks / 10)},
@@ -186,6 +186,10 @@ def _thinned(length: int) -> np.ndarray:
 
 def _percent(fractions: Iterable[float]) -> list[float | None]:
     return [None if math.isnan(each) else round(100 * float(each), 4) for each in fractions]
+
+
+def _colors(style: MethodStyle) -> tuple[str, str, str]:
+    return style.color, for_dark(style.color), _dash(style.dashes)
 
 
 def _dash(dashes: Dashes) -> str:

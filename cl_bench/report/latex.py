@@ -49,8 +49,8 @@ def _table(cells: Sequence[Sequence[str]], *, caption: str) -> str:
 
 
 def _title(metric: Metric) -> str:
-    title = metric.title.capitalize()
-    return title if metric.unit == "%" else f"{title} ({metric.unit})"
+    title = metric.title if metric.unit == "%" else metric.heading
+    return f"{title[0].upper()}{title[1:]}"
 
 
 def _number(row: dict[Any, Any], metric: Metric) -> str:

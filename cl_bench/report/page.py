@@ -1,8 +1,7 @@
 """What the page says, without how it looks: a pure function of what was analysed."""
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,29 +11,28 @@ from cl_bench.analysis.looks import method_styles
 from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.registry import Metric
 from cl_bench.analysis.summary import MOST_METHODS
-from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.records.runs import STATUSES, Run
 from cl_bench.records.text import counted, one_line, shortened
+from cl_bench.report.embedded_figures import Figure
+from cl_bench.report.figure_captions import alternative, caption, title_of
+from cl_bench.report.figure_kinds import OVER_BENCHMARKS, places
 from cl_bench.report.interactive_curves import interactive_curves
 from cl_bench.report.page_tables import (
-    NONE,
     Cell,
+    Choice,
     Table,
+    choices,
     metrics_of,
     plain_table,
     settings_tables,
     summary_table,
 )
+from cl_bench.report.protocol_line import Protocol, protocol
 from cl_bench.report.published_table import columns_of, remarks
-from cl_bench.report.rerun_command import command
+from cl_bench.report.run_rows import listed
 
-MOST_RUNS = 200  # of a study and benchmark that are listed in the page; runs.csv has them all
-LONGEST_COMMAND = 10_000  # letters
 MOST_VERSIONS = 200  # that are listed
-RUNS = (
-    *("study", "benchmark", "method", "seed", "status", "counts", "num_records"),
-    *("wall_seconds", "device", "path", "command", "error"),
-)
+MOST_SENTENCES = 2  # on a study and benchmark that are shown before the others are unfolded
 
 
 class Analysed(NamedTuple):
@@ -58,102 +56,105 @@ class Block(NamedTuple):
     lines: list[str]
 
 
+class Shown(NamedTuple):
+    """A figure with its words."""
+
+    caption: str
+    alt: str
+    figure: Figure
+
+
+Folded = dict[str, list[Shown]]  # kind -> its figures
+
+
 class Group(NamedTuple):
     """A study and benchmark."""
 
+    anchor: str
     title: str
-    about: str
+    protocol: Protocol
     summary: Table | None
-    tuning: list[str]  # how the settings of methods were found
-    curves: Any  # curves.Curves, or None where nothing was recorded
+    curves: Any  # interactive_curves.Curves, or None where nothing was recorded
+    statements: list[Block]
+    figures: Folded
     settings: list[Table]
     runs: Table
     runs_note: str
 
 
+class Entry(NamedTuple):
+    """A study in the navigation, with links to its benchmarks: anchor -> text."""
+
+    title: str
+    links: dict[str, str]
+
+
+class Published(NamedTuple):
+    """A study beside published numbers."""
+
+    title: str
+    verdicts: str
+    table: Table
+    remarks: list[str]
+
+
 class Contents(NamedTuple):
-    """The whole page, but for its figures."""
+    """The whole page."""
 
     title: str
     facts: str
     notes: list[str]
+    studies: list[Entry]
     groups: list[Group]
-    statements: list[Block]
-    published: list[tuple[Table, list[str]]]
+    statements: list[Block]  # on more than one study and benchmark; so are the figures
+    figures: Folded
+    published: list[Published]
     environments: list[Table]
     metrics: list[Metric]
+    choices: list[Choice]
+
+    def by_name(self) -> dict[str, Metric]:
+        """The metrics by the keys of columns."""
+        return {metric.name: metric for metric in self.metrics}
 
 
-def runs_table(analysed: Analysed) -> pd.DataFrame:
-    """A row a run: where it lies below the folder, whether it counts in tables and figures, and the command
-    that does it again.
-    """
-    complete = {(run.study, run.run) for run in analysed.matrices if run.complete}
-    root = analysed.folder.resolve()
-    rows = [
-        {
-            **{name: getattr(run, name) for name in ("study", "benchmark", "method", "seed", "status")},
-            "counts": run.status != "broken" and (run.study, run.name) in complete,
-            "num_records": len(run.records),
-            "wall_seconds": run.wall_seconds,
-            "device": _device(run),
-            "path": _below(run.path, root),
-            "command": "" if run.status == "broken" else _command(run),
-            "error": run.error,
-        }
-        for run in analysed.found
-    ]
-    seeds = pd.array([run.seed for run in analysed.found], dtype="Int64")  # a broken run has none
-    return pd.DataFrame(rows, columns=list(RUNS)).assign(seed=seeds)
-
-
-def _device(run: Run) -> str:
-    """The kind of device, and the card with its driver, CUDA and torch."""
-    hardware, versions = (
-        told if isinstance(told, dict) else {} for told in map(run.about.get, ("hardware", "versions"))
-    )
-    if not hardware.get("gpu"):
-        return run.device
-    about = {name: hardware.get(name) for name in ("driver", "cuda")} | {"torch": versions.get("torch")}
-    card = [hardware["gpu"], *(f"{name} {version}" for name, version in about.items() if version)]
-    return shortened(f"{run.device}: {', '.join(map(str, card))}")
-
-
-def _command(run: Run) -> str:
-    """Half a command would be another one."""
-    line = command(run)
-    return line if len(line) <= LONGEST_COMMAND else f"more than {LONGEST_COMMAND:,} letters: see run.json"
-
-
-def contents(analysed: Analysed, runs: pd.DataFrame) -> Contents:
-    """`runs` as from `runs_table`."""
+def contents(analysed: Analysed, runs: pd.DataFrame, *, figures: Sequence[Figure]) -> Contents:
+    """`runs` as from `run_rows.runs_frame`; `figures` as from `embedded_figures.embedded`."""
     by_status = Counter(run.status for run in analysed.found)
     statuses = [f"{by_status[status]} {status}" for status in STATUSES if by_status[status]]
     names = list(dict.fromkeys((run.study, run.benchmark) for run in analysed.found if run.benchmark))
-    several = len({study for study, _ in names}) > 1
     matrices_by_group: dict[tuple[str, str], list[RunMatrix]] = {}
     for matrix in analysed.matrices:
         matrices_by_group.setdefault((matrix.study, matrix.benchmark), []).append(matrix)
     styles = _styles(analysed.found) if matrices_by_group else {}
+    several = len({study for study, _ in names}) > 1
+    drawn = _by_group(figures, analysed.matrices)
+    said = _by_title(analysed)
     groups = [
         _group(
             *(analysed, runs, study, benchmark),
+            anchor=f"group-{number}",
             title=f"{study}: {benchmark}" if several else benchmark,
             found=matrices_by_group.get((study, benchmark), []),
             styles=styles,
+            figures=drawn.pop((study, benchmark), []),
+            statements=said.pop((study, benchmark), []),
         )
-        for study, benchmark in names
+        for number, (study, benchmark) in enumerate(names, start=1)
     ]
-    number = len(analysed.found)
+    metrics = metrics_of(analysed.summary)
     return Contents(
         title=one_line(analysed.folder.resolve().name),
-        facts=f"{counted(number, 'run')}: {', '.join(statuses)}.",
+        facts=f"{counted(len(analysed.found), 'run')}: {', '.join(statuses)}.",
         notes=list(analysed.notes),
+        studies=_entries(names, groups),
         groups=groups,
-        statements=[_block(text) for text in analysed.text],
+        statements=[block for blocks in said.values() for block in blocks],
+        figures=_folded([figure for each in drawn.values() for figure in each], analysed.summary),
         published=_published(analysed.compared),
         environments=_environments(analysed.found),
-        metrics=metrics_of(analysed.summary),
+        metrics=metrics,
+        choices=choices(metrics),
     )
 
 
@@ -163,71 +164,79 @@ def _group(
     study: str,
     benchmark: str,
     *,
+    anchor: str,
     title: str,
     found: Sequence[RunMatrix],
     styles: Mapping[str, Any],
+    figures: Sequence[Figure],
+    statements: list[Block],
 ) -> Group:
     def here(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[(frame["study"] == study) & (frame["benchmark"] == benchmark)]
 
+    rows = here(analysed.summary)
     curves = None
     if found:
-        best = set(here(analysed.summary)["method"].head(MOST_METHODS))  # summaries have the best first
+        best = set(rows["method"].head(MOST_METHODS))  # summaries have the best first
         drawn = [run for run in found if run.method in best]
         curves = interactive_curves(here(analysed.curves), here(analysed.averages), drawn, styles=styles)
     mine = [run for run in analysed.found if (run.study, run.benchmark) == (study, benchmark)]
-    rows = here(analysed.summary)
     table = summary_table(rows, caption=f"{title}: mean ± half width of the 95 % interval over seeds")
-    listed, note = _runs(here(runs), title=title)
+    table_of_runs, note = listed(here(runs), title=title)
     return Group(
-        title, _about(mine), table if len(rows) else None, tuning_lines(rows), curves,
-        settings_tables(mine, where=title), listed, note,
-    )  # fmt: skip
+        anchor=anchor,
+        title=title,
+        protocol=protocol(mine),
+        summary=table if len(rows) else None,
+        curves=curves,
+        statements=statements,
+        figures=_folded(figures, rows.head(MOST_METHODS)),
+        settings=settings_tables(mine, where=title),
+        runs=table_of_runs,
+        runs_note=note,
+    )
 
 
-def _about(runs: Sequence[Run]) -> str:
-    told = {run.scenario for run in runs if run.scenario}
-    scenarios = sorted(each if "-" in each else f"{each}-incremental" for each in told)
-    lengths = sorted({run.num_tasks for run in runs if run.num_tasks})
-    tested = sorted({run.test_last for run in runs if run.test_last})
-    seeds = sorted({run.seed for run in runs if run.seed is not None})
-    parts = [
-        " or ".join(scenarios),
-        f"{' or '.join(map(str, lengths))} task{'s' * (lengths != [1])}" if lengths else "",
-        f"the last {' or '.join(map(str, tested))} tested" if tested else "",
-        counted(len({run.method for run in runs}), "method"),
-        _seeds(seeds),
-    ]
-    return ", ".join(filter(None, parts))
+def _folded(figures: Sequence[Figure], rows: pd.DataFrame) -> Folded:
+    """The figures of methods that have these rows of the summary, under their kinds."""
+    found: Folded = {}
+    for figure in figures:
+        shown = Shown(caption(figure.kind, rows), alternative(figure.kind), figure)
+        found.setdefault(title_of(figure.kind), []).append(shown)
+    return found
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    if not seeds:
-        return ""
-    more = ", …" if len(seeds) > 20 else ""
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds[:20]))}{more}"
+def _by_group(
+    figures: Iterable[Figure], matrices: Sequence[RunMatrix]
+) -> dict[tuple[str, str], list[Figure]]:
+    """Each figure under its study and benchmark; under empty names where it is of several."""
+    complete = [run for run in matrices if run.complete]
+    only = next((run.study for run in complete), "")  # the study where places name none
+    groups = {
+        place.name: (place.where.get("study", only), place.where.get("benchmark", ""))
+        for place in places(complete)
+    }
+    found: dict[tuple[str, str], list[Figure]] = {}
+    for figure in figures:
+        of_several = figure.kind in OVER_BENCHMARKS
+        found.setdefault(("", "") if of_several else groups.get(figure.where, ("", "")), []).append(figure)
+    return found
 
 
-def _runs(rows: pd.DataFrame, *, title: str) -> tuple[Table, str]:
-    """Those that went wrong first."""
-    ordered = pd.concat([rows[~rows["counts"]], rows[rows["counts"]]])
-    cells = [
-        [
-            *(Cell(row["path"], row["path"], code=True), Cell(row["method"], row["method"])),
-            *(Cell(str(row["seed"]), row["seed"]), Cell(row["status"], row["status"])),
-            Cell("yes" if row["counts"] else "no", "yes" if row["counts"] else "no"),
-            Cell(
-                f"{row['wall_seconds']:.1f}" if 0 <= row["wall_seconds"] < math.inf else NONE,
-                row["wall_seconds"],
-            ),
-            Cell(row["command"], row["command"], code=True),
-        ]
-        for row in ordered.head(MOST_RUNS).to_dict("records")
-    ]
-    columns = ["folder", "method", "seed", "status", "counts", "seconds", "command"]
-    over = len(rows) - MOST_RUNS
-    note = f"{MOST_RUNS} of {len(rows)} runs are listed here; runs.csv lists all." if over > 0 else ""
-    return Table(f"{title}: runs, and the command that does each again", columns, cells), note
+def _by_title(analysed: Analysed) -> dict[tuple[str, str], list[Block]]:
+    """Each block of sentences under the study and benchmark that its title begins with, or under empty names."""
+    summary = analysed.summary
+    several = summary["study"].nunique() > 1
+    names = {
+        (f"{study}: {benchmark}: " if several else f"{benchmark}: "): (str(study), str(benchmark))
+        for study, benchmark in summary[["study", "benchmark"]].drop_duplicates().to_numpy()
+    }
+    found: dict[tuple[str, str], list[Block]] = {}
+    for block in map(_block, analysed.text):
+        start = max((name for name in names if block.title.startswith(name)), key=len, default="")
+        rest = block.title.removeprefix(start)
+        found.setdefault(names.get(start, ("", "")), []).append(block._replace(title=rest))
+    return found
 
 
 def _block(text: str) -> Block:
@@ -237,9 +246,21 @@ def _block(text: str) -> Block:
     return Block(title, [line.strip() for line in lines])
 
 
-def _published(compared: pd.DataFrame) -> list[tuple[Table, list[str]]]:
+def _entries(names: Sequence[tuple[str, str]], groups: Sequence[Group]) -> list[Entry]:
+    links: dict[str, dict[str, str]] = {}
+    for (study, benchmark), group in zip(names, groups, strict=True):
+        links.setdefault(study, {})[group.anchor] = benchmark
+    return [Entry(study, found) for study, found in links.items()]
+
+
+def _published(compared: pd.DataFrame) -> list[Published]:
     return [
-        (plain_table(columns_of(rows), caption=f"{study}: published, and here (percent)"), remarks(rows))
+        Published(
+            str(study),
+            ", ".join(f"{number} {verdict}" for verdict, number in Counter(rows["verdict"]).items()),
+            plain_table(columns_of(rows), caption=f"{study}: published, and here (percent)"),
+            remarks(rows),
+        )
         for study, rows in compared.groupby("study", sort=False)
     ]
 
@@ -266,7 +287,3 @@ def _environments(runs: Sequence[Run]) -> list[Table]:
 
 def _styles(runs: Sequence[Run]) -> Mapping[str, Any]:
     return method_styles({run.method for run in runs if run.records and run.status != "broken"})
-
-
-def _below(path: Path, root: Path) -> str:
-    return one_line(path.relative_to(root) if path.is_relative_to(root) else path)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cl_bench.analysis.labels import shown
-from cl_bench.analysis.registry import MATRIX, PAGE, TEXT, Metric, placed
+from cl_bench.analysis.registry import COMPARISON, FIRST, MATRIX, PAGE, TEXT, Metric, placed
 from cl_bench.records.identity import is_incidental
 from cl_bench.records.runs import Run
 from cl_bench.records.text import shortened
@@ -32,6 +32,16 @@ class Table(NamedTuple):
     columns: list[str]
     rows: list[list[Cell]]
     sortable: bool = True
+    keys: tuple[str, ...] = ()  # of the columns that the reader chooses from; empty: all are shown
+
+
+class Choice(NamedTuple):
+    """A column that the reader may show or hide."""
+
+    key: str
+    title: str
+    shown: bool  # at first
+    on_phone: bool  # at first, where there is little room
 
 
 def metrics_of(rows: pd.DataFrame) -> list[Metric]:
@@ -45,7 +55,7 @@ def summary_table(rows: pd.DataFrame, *, caption: str) -> Table:
     """One study's and benchmark's rows of `analysis.summary`."""
     metrics = metrics_of(rows)
     arrow = {"higher": " ↑", "lower": " ↓", "": ""}
-    titles = [f"{metric.title} ({metric.unit}){arrow[metric.better]}" for metric in metrics]
+    titles = [metric.heading + arrow[metric.better] for metric in metrics]
     cells = [
         [
             *(Cell(row["method"], row["method"]), Cell(_seeds(row), row["num_seeds"])),
@@ -54,7 +64,22 @@ def summary_table(rows: pd.DataFrame, *, caption: str) -> Table:
         ]
         for row in rows.to_dict("records")
     ]
-    return Table(caption, ["method", "seeds", *titles, "settings"], cells)
+    keys = ("method", "seeds", *(metric.name for metric in metrics), "settings")
+    return Table(caption, ["method", "seeds", *titles, "settings"], cells, keys=keys)
+
+
+def choices(metrics: Sequence[Metric]) -> list[Choice]:
+    """What can be chosen for the tables of `summary_table`, in their order."""
+    return [
+        Choice("seeds", "seeds", shown=True, on_phone=False),
+        *(Choice(each.name, each.title, *_at_first(each)) for each in metrics),
+        Choice("settings", "settings", shown=False, on_phone=False),
+    ]
+
+
+def _at_first(metric: Metric) -> tuple[bool, bool]:
+    """Whether its column is shown before the reader chooses: on a screen, and on a phone."""
+    return FIRST in metric.places, FIRST in metric.places and COMPARISON in metric.places
 
 
 def _seeds(row: dict[Any, Any]) -> str:
@@ -67,6 +92,11 @@ def _measured(row: dict[Any, Any], metric: Metric) -> Cell:
     half = high - mean
     is_constant = metric.unit == "KiB" and not half > 0
     return Cell(tenths(mean) + ("" if math.isnan(half) or is_constant else f" ± {tenths(half)}"), mean)
+
+
+def value_text(metric: Metric, value: float) -> str:
+    """A value of the metric as tables write it, without its unit."""
+    return tenths(metric.factor * value)
 
 
 def plain_table(columns: Sequence[Sequence[str]], *, caption: str) -> Table:

@@ -49,10 +49,26 @@ def statements(results: Results) -> Statements:
 
 
 def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
-    """The best method of each study and benchmark (the reference `joint` apart) against each other method.
+    """Sentences on the best method of each study and benchmark against each other method.
 
-    A block of text a benchmark, from the rows of `comparison` on average accuracy and those of `summary`. A
-    difference is one where the paired t-test, adjusted by Holm over all pairs of the benchmark, has p <= 5 %.
+    The reference `joint` is not among the methods that may be the best. A difference is one where the paired
+    t-test, adjusted by Holm over all pairs of the benchmark, has p <= 5 %.
+
+    Args:
+        compared: the rows of `comparison`, of which those on average accuracy count.
+        summary: the rows of `summary`.
+
+    >>> from cl_bench.analysis.run_metrics import run_metrics
+    >>> accuracies = {"ewc": [0.90, 0.92, 0.91], "si": [0.80, 0.81, 0.83]}
+    >>> frame = pd.concat(
+    ...     matrix_frame([[0.1], [accuracy]], method=method, seed=seed)
+    ...     for method in accuracies
+    ...     for seed, accuracy in enumerate(accuracies[method])
+    ... )
+    >>> (block,) = sentences(comparison(run_metrics(frame)), summary(frame))
+    >>> print(block.splitlines()[1].strip().replace("; ", ";\\n"))
+    ewc is 9.7 points (95 % interval 5.9 to 13.5, 3 seeds) more accurate than si;
+    p = 0.0082.
     """
     blocks = []
     accuracy = compared[compared["metric"] == average_accuracy.__name__]
@@ -79,7 +95,18 @@ def sentences(compared: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
 
 
 def sentence(pair: dict[str, Any], *, num_pairs: int, margin: float = MARGIN) -> str:
-    """A row of `comparison` on average accuracy, in words."""
+    """A row of `comparison` on average accuracy, in words.
+
+    Args:
+        pair: the row.
+        num_pairs: how many were compared with it, which Holm's adjustment counts.
+        margin: of what counts as the same.
+
+    >>> none = {"first": "ewc", "second": "si", "num_seeds": 0}
+    >>> none |= {"difference": np.nan, "low": np.nan, "high": np.nan}
+    >>> sentence(none, num_pairs=1)
+    'ewc and si have no seed in common.'
+    """
     first, second, number = pair["first"], pair["second"], int(pair["num_seeds"])
     difference, low, high = (100 * pair[name] for name in ("difference", "low", "high"))
     if number == 0:

@@ -75,7 +75,7 @@ def _table(rows: pd.DataFrame) -> str:
     columns = [["method", *rows["method"]], ["seeds", *map(str, rows["num_seeds"])]]
     for metric in _shown(rows):
         mean, high = (metric.factor * rows[f"{metric.name}_{part}"] for part in ("mean", "high"))
-        title = metric.title if metric.unit == "%" else f"{metric.title} ({metric.unit})"
+        title = metric.title if metric.unit == "%" else metric.heading
         columns.append([title, *_with_half_widths(list(mean), list(high - mean))])
     return aligned(columns)
 

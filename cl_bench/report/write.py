@@ -8,7 +8,8 @@ from cl_bench.records.text import encoded
 from cl_bench.report.embedded_figures import embedded
 from cl_bench.report.html import html
 from cl_bench.report.latex import latex_tables
-from cl_bench.report.page import Analysed, contents, runs_table
+from cl_bench.report.page import Analysed, contents
+from cl_bench.report.run_rows import runs_frame
 from cl_bench.report.spreadsheet import csv
 
 PAGE = "report.html"
@@ -17,7 +18,7 @@ PAGE = "report.html"
 def write_files(analysed: Analysed, *, figures: Sequence[Path]) -> list[Path]:
     """Write runs.csv, table.tex, summary.parquet (where pyarrow is installed) and report.html, the last."""
     folder = analysed.folder
-    runs = runs_table(analysed)
+    runs = runs_frame(analysed.found, analysed.matrices, folder=folder)
     written = [
         write_whole(folder / "runs.csv", csv(runs)),
         write_whole(folder / "table.tex", encoded(latex_tables(analysed.summary))),
@@ -29,5 +30,5 @@ def write_files(analysed: Analysed, *, figures: Sequence[Path]) -> list[Path]:
     else:
         assert parquet is not None
         written.append(write_whole(folder / "summary.parquet", parquet))
-    text = html(contents(analysed, runs), figures=embedded(figures, folder=folder))
+    text = html(contents(analysed, runs, figures=embedded(figures, folder=folder)))
     return [*written, write_whole(folder / PAGE, encoded(text))]

@@ -1,4 +1,4 @@
-"""A bound on the memory that this process may ask for: an error of one line, where the system would kill."""
+"""A bound on the memory that this process may ask for: an error where the system would kill it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,9 @@ SPARED = 2**28  # bytes, for all else that the machine does
 
 @contextmanager
 def within_memory() -> Iterator[None]:
-    """Refuse what does not fit into the memory that is free now. It has no effect where the system does not
-    tell, or has a GPU.
+    """Refuse what does not fit into the memory that is free now.
+
+    It has no effect where the system does not tell, or has a GPU.
 
     Raises:
         ValueError: where more was asked for.
@@ -31,7 +32,7 @@ def within_memory() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
             raise ValueError(
-                f"this run must fit into memory, of which {free / 1e9:,.1f} GB are free"
+                f"cannot do this run: it needs more memory than the {free / 1e9:,.1f} GB that are free"
             ) from error
         raise
     finally:
@@ -39,7 +40,7 @@ def within_memory() -> Iterator[None]:
 
 
 def _used_and_free() -> tuple[int, int] | None:
-    """Bytes of data that this process has, and that are free; None where nobody tells."""
+    """Return the bytes of data that this process has, and the free ones; None where nobody tells."""
     try:
         return _bytes(STATUS, "VmData:"), _bytes(MEMORY, "MemAvailable:")
     except (OSError, ValueError, StopIteration):

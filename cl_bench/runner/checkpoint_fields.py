@@ -1,4 +1,4 @@
-"""What a checkpoint says, compared with the run that is to go on from it: no field is believed unseen."""
+"""What a checkpoint says, compared with the run that is to continue from it: every field is checked."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ NAMED = ("kept", "plugins")  # whose names alone are: memories grow
 
 
 def check_fields(content: Mapping[str, Any], *, num_runs: int, tasks: range) -> None:
-    """That all is there that a checkpoint says, and each of its kind.
+    """Check that a checkpoint says all that it must, and each field is of its kind.
 
     Args:
         num_runs: trained at once.
@@ -51,7 +51,7 @@ def check_fields(content: Mapping[str, Any], *, num_runs: int, tasks: range) -> 
 
 
 def check_state(state: Any, *, like: Mapping[str, Any], after_task: int) -> None:
-    """That a strategy's state fits the strategy.
+    """Check that a state fits the strategy.
 
     Args:
         like: the state of the strategy as it is now.
@@ -61,13 +61,13 @@ def check_state(state: Any, *, like: Mapping[str, Any], after_task: int) -> None
         CheckpointError: with what does not.
     """
     if not isinstance(state, dict) or state.keys() != like.keys():
-        raise CheckpointError("must have the state of this strategy")
+        raise CheckpointError("must have the state of this strategy, got another one's")
     for name in FIXED:
         where = _difference(state[name], like[name], name)
         if where.startswith("generators."):  # a GPU's state is of another size than a processor's
             raise CheckpointError(
-                "must be of the same kind of device, whose random numbers alone can go on: it was made on a "
-                "GPU and this is none, or the other way round (training.device)"
+                "cannot be resumed from on another kind of device, which draws other random numbers: it was "
+                "written on a GPU and training.device is none, or the other way round"
             )
         if where:
             raise CheckpointError(f"must have the state of this strategy, got another {where}")

@@ -32,7 +32,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What was put there.
+    """Read the plain values of a file.
 
     Raises:
         CheckpointError: for a file that is cut short, changed, or holds anything but plain values.
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _payload(path: Path) -> bytes:
-    """What follows the hash, once it is known to be as it was written."""
+    """Read what follows the hash, once it is known to be as it was written."""
     check_regular(path, path.stat())
     with path.open("rb") as file:
         head = file.read(len(MAGIC) + 32)
@@ -62,7 +62,7 @@ def _payload(path: Path) -> bytes:
 
 
 def _check_size(content: Any, path: Path, *, most: int) -> None:
-    """That values are no larger than their file: one tensor or list in it can stand for many."""
+    """Check that values are no larger than their file: one tensor or list in it can stand for many."""
     left, num_values, num_bytes = [(content, 0)], 0, 0
     while left:
         value, depth = left.pop()

@@ -1,8 +1,8 @@
-"""Checkpoints of a run: where it goes on after a kill, bit for bit, with not a record lost or doubled.
+"""Checkpoints of a run: it resumes from one after a kill, bit for bit, with not a record lost or doubled.
 
 In `<run folder>/checkpoint`: `task` is written after the tests that follow each task, `step` every so many
-minutes in the midst of one, and at a signal to stop. A file is whole at every moment: the new one takes the
-place of the old one when it is on disk. One that is damaged, or says what cannot be, is left aside.
+minutes within one, and at a signal to stop. A file is whole at every moment: the new one takes the place of
+the old one when it is on disk. One that is damaged, or says what cannot be, is left aside.
 """
 
 import hashlib
@@ -39,11 +39,11 @@ class Found(NamedTuple):
 
 
 class Checkpoints:
-    """Of one run, or of several that are trained at once: they lie in the first one's folder.
+    """The checkpoints of one run, or of several that are trained at once: they lie in the first one's folder.
 
     Args:
         folders: of the runs.
-        minutes: between two checkpoints in the midst of a task.
+        minutes: between two checkpoints within a task.
         strategy: whose state it is; one whose state nobody can tell (Avalanche's own) has no checkpoints.
         stopping: whether the process was asked to stop.
         num_tasks: of the stream.
@@ -76,8 +76,9 @@ class Checkpoints:
         self._made_by = {name: about.get(name) for name in ("code", "data")}
 
     def find(self) -> Found | None:
-        """Find where the run goes on; None where it begins: without checkpoints, or with ones that are
-        damaged, impossible, of other runs or of other code, which are told of.
+        """Find where the run resumes; None where it begins.
+
+        A checkpoint that is damaged, impossible, of other runs or of other code is left aside with a warning.
         """
         between = self._read(TASK)
         within = self._read(STEP)
@@ -103,7 +104,7 @@ class Checkpoints:
         )
 
     def after_task(self, task: int) -> None:
-        """A task was trained on and tested, and its rows are on disk."""
+        """Note that a task was trained on and tested, and that its rows are on disk."""
         self.has_moved = True
         self._after_task, self._task_began, self._seconds_of_task = task, time.monotonic(), 0.0
         if task and self.possible:
@@ -111,7 +112,7 @@ class Checkpoints:
             (self._folder / STEP).unlink(missing_ok=True)
 
     def after_step(self) -> None:
-        """A step was taken: where it is time, or the process is to stop, write where it led to."""
+        """Note that a step was taken; write its state where it is time, or where the process is to stop."""
         self.has_moved = True
         strategy, since = self._strategy, time.monotonic() - self._newest
         is_last = strategy.steps_taken == strategy.num_steps and since >= LAST_STEP_SECONDS
@@ -134,7 +135,7 @@ class Checkpoints:
         self._newest = time.monotonic()
 
     def _read(self, name: str) -> dict[str, Any] | None:
-        """A checkpoint that the run can go on from; None where there is none."""
+        """Read a checkpoint that the run can resume from; None where there is none."""
         path = self._folder / name
         try:
             content = read(path)
@@ -148,15 +149,15 @@ class Checkpoints:
             return None
 
     def _check(self, content: dict[str, Any], name: str) -> None:
-        """Raises CheckpointError where the run cannot go on from there."""
+        """Check that the run can resume from a checkpoint. Raises CheckpointError."""
         for key, expected in self._identity.items():
             if content.get(key) != expected:
-                raise CheckpointError(f"is of other {key}")
+                raise CheckpointError(f"was written for other {key}")
         tasks = range(1, self._num_tasks + 1) if name == TASK else range(self._num_tasks)
         check_fields(content, num_runs=len(self._folders), tasks=tasks)
         changed = differences(content["made_by"], self._made_by)
         if changed:
-            raise CheckpointError(f"cannot be gone on from, the run begins anew: {'; '.join(changed)}")
+            raise CheckpointError(f"cannot be resumed from, so the run begins anew: {'; '.join(changed)}")
         after = content["after_task"]
         check_state(content["state"], like=self._strategy.state(), after_task=after)
         for folder, sizes in zip(self._folders, content["rows"], strict=True):
@@ -166,14 +167,14 @@ class Checkpoints:
 
 
 def _sizes(folder: RunFolder) -> dict[str, list[Any]]:
-    """The bytes and hash of each file of rows."""
+    """Return the bytes and hash of each file of rows."""
     return {
         name: list(each) for name, each in written_rows.on_disk(folder.path, written_rows.OF_ROWS).items()
     }
 
 
 def _tells_its_state(strategy: Any) -> bool:
-    """Whether it can; why not is told where it is one of ours."""
+    """Whether a strategy can tell its state; the reason why not is logged where it is one of ours."""
     if not hasattr(strategy, "go_on_in_task"):
         return False
     try:
@@ -185,7 +186,7 @@ def _tells_its_state(strategy: Any) -> bool:
 
 
 def _code(strategy: Any) -> str:
-    """A hash of the source of the strategy's class and its bases: a state says nothing to other code."""
+    """Hash the source of the strategy's class and its bases: a state says nothing to other code."""
     digest = hashlib.sha256()
     for kind in type(strategy).__mro__:
         try:

@@ -1,8 +1,8 @@
 """Hashes of the source that a run's numbers come from; nothing of it is imported.
 
-Two hashes are kept of it. `source` is of the files as they are. `compiled` is of what Python makes of them:
-comments, docstrings, blank lines and line numbers do not count, but it is the same for one version of Python
-only. Code is the same where either agrees.
+There are two hashes. `source` is of the files as they are. `compiled` is of what Python makes of them, the
+same for one version of Python only: comments, docstrings, blank lines and line numbers do not count. Code is
+the same where either agrees.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ HOME = Path(__file__).resolve().parents[1]
 
 
 def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any]:
-    """Fingerprints of the code behind these paths of classes and functions, such as my.module.Mine.
+    """Return fingerprints of the code behind these paths of classes and functions, such as my.module.Mine.
 
     `outside` has every module that is not of cl_bench: those of the targets, and the modules of one's own
     that they import. `cl_bench` has version, commit, whether there are changes since, and the hashes of the
@@ -53,7 +53,7 @@ def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any
 
 
 def changed_since_import(targets: Iterable[str]) -> list[str]:
-    """The modules of these targets that were edited after this process imported them, and not reloaded."""
+    """List modules of these targets that were edited after this process imported them, and not reloaded."""
     changed = []
     for name, source in _reached(sorted(targets), ours=False).items():
         module = sys.modules.get(name)
@@ -66,8 +66,9 @@ def changed_since_import(targets: Iterable[str]) -> list[str]:
 
 
 def _found(target: str) -> str:
-    """The module that a target is written in, where its path may lead through a package's __init__; empty
-    where it cannot be found.
+    """Return the module that a target is written in; empty where it cannot be found.
+
+    The target's path may lead through a package's __init__.
     """
     try:
         found = locate(target)
@@ -82,8 +83,10 @@ def _found(target: str) -> str:
 
 
 def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Source]:
-    """Module -> source: of the starts (modules, or targets in them) and all of one's own that they import;
-    with `ours` also those of cl_bench.
+    """Map each module that the targets reach to its source.
+
+    They are the starts (modules, or targets in them) and all modules of one's own that they import; with
+    `ours` also those of cl_bench.
     """
     found: dict[str, Source] = {}
     own = {start.partition(".")[0] for start in starts} - {PACKAGE, *VERSIONED}
@@ -105,7 +108,7 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Source]:
 
 
 def _is_others(package: str, own: set[str]) -> bool:
-    """Whether nothing of an imported package decides: what it holds need not be looked for."""
+    """Whether nothing of an imported package decides numbers, so that its modules need not be looked for."""
     if package == PACKAGE or package in own:
         return False
     source = source_of(package)
@@ -126,8 +129,9 @@ def _is_installed(path: Path) -> bool:
 
 @cache
 def _installed() -> tuple[Path, ...]:
-    """The folders of Python's own modules and of installed packages, also of another environment, which
-    PYTHONPATH or --system-site-packages add.
+    """Return the folders of Python's own modules and of installed packages.
+
+    Those of another environment, which PYTHONPATH or --system-site-packages add, are among them.
     """
     paths = sysconfig.get_paths()
     places = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -151,7 +155,7 @@ def _hashes(modules: Iterable[Source]) -> dict[str, str]:
 
 @lru_cache(maxsize=512)
 def _compiled(module: Source) -> bytes:
-    """What a module does; its text where Python does not understand it."""
+    """Return what a module does, as bytes; its text where Python does not understand it."""
     try:
         return _bare(compile(module.tree, "", "exec", optimize=2))
     except (SyntaxError, ValueError):
@@ -159,7 +163,7 @@ def _compiled(module: Source) -> bytes:
 
 
 def _bare(code: CodeType) -> bytes:
-    """What a code object does: without lines, file name and (compiled with optimize=2) docstrings."""
+    """Return what a code object does: without lines, file name and (compiled with optimize=2) docstrings."""
     return marshal.dumps(_without_places(code), 2)
 
 
@@ -169,7 +173,7 @@ def _without_places(code: CodeType) -> CodeType:
 
 
 def _codes(code: CodeType) -> Iterator[bytes]:
-    """A code object and all in it."""
+    """Yield a code object and all in it."""
     yield _bare(code)
     for each in code.co_consts:
         if isinstance(each, CodeType):
@@ -177,7 +181,7 @@ def _codes(code: CodeType) -> Iterator[bytes]:
 
 
 def _living(module: ModuleType) -> Iterator[CodeType]:
-    """The code of the functions and methods that a module defines, as they are in this process."""
+    """Yield the code of the functions and methods that a module defines, as they are in this process."""
     for value in list(vars(module).values()):
         members = vars(value).values() if isinstance(value, type) else [value]
         for each in members:
@@ -191,13 +195,13 @@ def _living(module: ModuleType) -> Iterator[CodeType]:
 
 
 def tree() -> str:
-    """A hash of all of cl_bench that decides numbers: where it is the same, nothing else need be asked."""
+    """Hash all of cl_bench that decides numbers: where that is the same, nothing else need be asked."""
     return tree_of(*ROOMS)
 
 
 @cache
 def tree_of(*rooms: str) -> str:
-    """A hash of these subpackages' files."""
+    """Hash the files of these subpackages."""
     digest = hashlib.sha256()
     for room in rooms:
         for path in sorted((HOME / room).rglob("*.py")):
@@ -207,7 +211,7 @@ def tree_of(*rooms: str) -> str:
 
 @cache
 def _release() -> Mapping[str, Any]:
-    """Version, and in a checkout the commit and whether files differ from it."""
+    """Return the version, and in a checkout the commit and whether files differ from it."""
     from cl_bench import __version__
 
     commit, dirty = None, None

@@ -21,7 +21,7 @@ class DeviceMemoryError(RuntimeError):
 
 
 def with_advice(work: Callable[Given, Result]) -> Callable[Given, Result]:
-    """The same work; where it runs out of memory it raises a DeviceMemoryError."""
+    """Wrap work so that it raises a DeviceMemoryError where it runs out of memory."""
 
     @wraps(work)
     def advised(*arguments: Given.args, **settings: Given.kwargs) -> Result:
@@ -37,7 +37,7 @@ def with_advice(work: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 def is_memory(error: Exception) -> bool:
-    """Whether it says that a memory is too small."""
+    """Whether an error says that a memory is too small."""
     import torch
 
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -1,4 +1,4 @@
-"""However the code of a strategy, plugin or data set ends a run: it is the end of that run alone."""
+"""Endings of a run by the code of a strategy, plugin or data set: each ends that run alone."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ class RunEndedError(RuntimeError):
 
 
 def described(error: BaseException) -> str:
-    """The type and message of whatever was raised."""
+    """Return the type and message of whatever was raised."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:

@@ -13,7 +13,7 @@ TOO_MANY = "out_of_memory_at_once_with_seeds"  # in run.json
 
 
 def halves(folders: Sequence[RunFolder]) -> tuple[list[RunFolder], list[RunFolder]]:
-    """The runs in two parts, the first as large as the second or larger by one.
+    """Split the runs in two parts, the first as large as the second or larger by one.
 
     All say in run.json from now on with which seeds they were too many.
     """
@@ -24,8 +24,9 @@ def halves(folders: Sequence[RunFolder]) -> tuple[list[RunFolder], list[RunFolde
 
 
 def were_too_many(folders: Sequence[RunFolder]) -> bool:
-    """Whether an unfinished run says that some of these, or all, were too many on the same card: a half of
-    them may have a checkpoint.
+    """Whether an unfinished run says that some or all of these were too many on the same card.
+
+    A half of them may have a checkpoint then.
     """
     seeds, config = set(_seeds(folders)), folders[0].config
     told = [about for folder in folders if (about := _unfinished(folder)) is not None]
@@ -40,9 +41,7 @@ def were_too_many(folders: Sequence[RunFolder]) -> bool:
 
 
 def release(error: BaseException) -> None:
-    """Let go of what the frames that an error came through still hold, its causes' too: tensors of the
-    attempt that failed.
-    """
+    """Let go of the tensors of a failed attempt, which the frames of its error and causes still hold."""
     left: list[BaseException | None] = [error]
     seen: list[BaseException] = []
     while left:
@@ -54,7 +53,7 @@ def release(error: BaseException) -> None:
 
 
 def free_memory() -> None:
-    """Give back what nobody holds any more. Avalanche's strategies are reference cycles."""
+    """Give back memory that nobody holds any more. Avalanche's strategies are reference cycles."""
     import torch
 
     gc.collect()

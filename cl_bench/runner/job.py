@@ -10,7 +10,7 @@ from cl_bench.runner.run import execute
 
 
 def job(config: DictConfig, *, since: float | None = None) -> str:
-    """One job of `cl-bench run`, alone or in a sweep; returns the folders of its runs.
+    """Run one job of `cl-bench run`, alone or in a sweep; return the folders of its runs.
 
     Args:
         since: when the command began, see `execute`.

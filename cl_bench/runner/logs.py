@@ -7,7 +7,7 @@ from cl_bench.records.atomic import own_place
 
 
 class RunLog(logging.FileHandler):
-    """Appends to a regular file; what is written goes through no link, and waits for no pipe.
+    """A log in a regular file, appended to; what is written goes through no link, and waits for no pipe.
 
     Raises:
         OSError: where something else is in its place.

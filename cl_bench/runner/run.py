@@ -15,9 +15,10 @@ from cl_bench.config.run_rules import STACKED, check_resume
 from cl_bench.records.lock import RunInUseError, RunLostError
 from cl_bench.records.provenance import KEPT, STALE
 from cl_bench.runner.assembly import Parts, assemble
-from cl_bench.runner.attempt import UnfitCheckpointError, train_and_test
+from cl_bench.runner.attempt import train_and_test
 from cl_bench.runner.device_memory import DeviceMemoryError
 from cl_bench.runner.endings import ends_alone, is_interruption
+from cl_bench.runner.equipment import UnfitCheckpointError
 from cl_bench.runner.fingerprints import changes
 from cl_bench.runner.halves import free_memory, halves, release, were_too_many
 from cl_bench.runner.run_folder import RunFolder, finished_since

@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench import records
-from cl_bench.config.compose import config_hash, flatten, plain, run_folder, settings
+from cl_bench.config.compose import config_hash, flatten, later, plain, run_folder, settings
 from cl_bench.config.environment import versions
 from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
 from cl_bench.records.atomic import abandoned, read_json, unfinished, write_whole
@@ -130,6 +130,7 @@ class RunFolder:
             "status": "running",
             "error": None,
             "settings": settings(self.config),
+            **({"neutral": told} if (told := later(self.config)) else {}),
             "arguments": arguments(self.config),
             "tuning": provenance(self.config),
             **({"tuned_by": told} if (told := tuned_by(self.config)) else {}),

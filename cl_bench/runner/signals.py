@@ -1,5 +1,6 @@
-"""A signal to stop (Ctrl-C, SIGTERM, a cluster's warning) waits for the end of a step and a checkpoint, and
-then takes its usual course. Between tasks it does so at once.
+"""Signals to stop (Ctrl-C, SIGTERM, a cluster's warning) wait for the end of a step and a checkpoint.
+
+Then they take their usual course. Between tasks they do so at once.
 """
 
 import signal
@@ -19,7 +20,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # the last is how sub
 
 
 class Stopping(SupervisedPlugin):
-    """Holds a signal back while a strategy takes steps; a second one is not held back."""
+    """A plugin that holds a signal back while a strategy takes steps; a second one is not held back."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ class Stopping(SupervisedPlugin):
         return self._pending is not None
 
     def stop(self) -> None:
-        """Let it take its course, which may be to go on."""
+        """Let a signal that was held back take its course, which may be to continue."""
         if self._pending is not None:
             (signum, frame), self._pending = self._pending, None
             self._take_course(signum, frame)

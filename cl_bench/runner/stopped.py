@@ -1,4 +1,4 @@
-"""The end of a process that was told to stop; apart from stopping.py, which imports Avalanche."""
+"""The end of a process that was told to stop; apart from signals.py, which imports Avalanche."""
 
 import signal
 

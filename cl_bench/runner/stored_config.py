@@ -30,7 +30,7 @@ class StoredConfigError(ValueError):
 
 
 def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
-    """The configuration of a run folder, without its tracking.
+    """Read the configuration of a run folder, without its tracking.
 
     A configuration names the classes that it is made of, so that running it runs them. Only those are taken
     that conf/ and installed packages name at the same setting, and Avalanche's strategies; with `trust` any.
@@ -64,10 +64,10 @@ def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A mapping of plain values: texts, numbers, truth values, lists and mappings.
+    """Read a mapping of plain values: texts, numbers, truth values, lists and mappings.
 
-    What can say more than it shows is refused, since nothing that is written here has it: aliases, with which
-    a short file can claim any amount of memory, merged mappings, keys that stand twice, tags, dates.
+    What can say more than it shows is refused, since nothing that is written here has it: merged mappings,
+    keys that stand twice, tags, dates, and aliases, with which a short file can claim any amount of memory.
     """
     try:
         text = read_whole(path, most=MAX_BYTES).decode()
@@ -88,7 +88,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 class _Once(yaml.SafeLoader):
-    """Reads a mapping whose keys are plain and stand in it once."""
+    """A reader of mappings whose keys are plain and stand in them once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -140,7 +140,7 @@ def _check_shape(path: Path, config: dict[str, Any]) -> None:
 
 
 def _texts(node: Any) -> Iterator[str]:
-    """Every text, keys too."""
+    """Yield every text, keys too."""
     if isinstance(node, str):
         yield node
     elif isinstance(node, dict | list):

@@ -24,7 +24,7 @@ PLAN, LEFT_OUT = "sweep.json", "left_out"
 
 
 class SweepProgress(Callback):
-    """Watches the run folders of a sweep: they alone tell how far jobs in other processes are.
+    """A watcher of a sweep's run folders, which alone tell how far jobs in other processes are.
 
     `folder` is where this process's run, or all runs of its sweep, are written.
 
@@ -95,7 +95,7 @@ class SweepProgress(Callback):
 
 
 def write_plan(folder: Path, config: DictConfig) -> None:
-    """What the sweep is going to run, so that a report can say what is missing."""
+    """Write what the sweep is going to run, so that a report can say what is missing."""
     planned: dict[str, Any] = dict(choices(config))
     if config.seeds is not None:
         planned["seed"] = [str(seed) for seed in config.seeds]
@@ -107,12 +107,12 @@ def write_plan(folder: Path, config: DictConfig) -> None:
 
 
 def count_jobs(config: DictConfig) -> int:
-    """How many jobs the sweep has: its combinations, less those that are left out."""
+    """Count the jobs of the sweep: its combinations, less those that are left out."""
     return len(jobs(config).run)
 
 
 def choices(config: DictConfig) -> dict[str, list[str]]:
-    """The values that the sweep gives each setting of its command line and of its study."""
+    """Return the values that the sweep gives each setting of its command line and of its study."""
     given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
     found = values_of(GlobalHydra.instance().config_loader(), [*given, *config.hydra.overrides.task])
     return {key.lstrip("+"): values for key, values in found.items()}
@@ -127,7 +127,7 @@ def _ended_before(summary: Path, since: float) -> bool:
 
 
 def _share_done(summary: Path, since: float) -> float | None:
-    """The share of a run that is done, 0 to 1; None for a run that this sweep has not touched."""
+    """Return the share of a run that is done, 0 to 1; None for a run that this sweep has not touched."""
     try:
         if summary.stat().st_mtime < since - 1:
             return None

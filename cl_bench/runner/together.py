@@ -11,8 +11,10 @@ AT_ONCE = "trained_at_once_with_seeds"  # in run.json
 
 
 def to_finish_together(folders: Sequence[RunFolder]) -> list[RunFolder]:
-    """Those that are to finish with one of them: their last checkpoint has all that they need, and alone it
-    would have to be trained again, to last digits of its own. Empty where there are none.
+    """Return the runs that are to finish with one of these; empty where there are none.
+
+    Their last checkpoint has all that they need. Alone, one would have to be trained again, to last digits of
+    its own.
     """
     by_seed = {folder.config.seed: folder for folder in folders}
     for folder in folders:
@@ -25,7 +27,7 @@ def to_finish_together(folders: Sequence[RunFolder]) -> list[RunFolder]:
 
 
 def _told(folder: RunFolder) -> list[Any]:
-    """The seeds that an unfinished run was trained at once with."""
+    """Return the seeds that an unfinished run was trained at once with."""
     with suppress(OSError, ValueError):
         about = read_json(folder.path / SUMMARY)
         if isinstance(about, dict) and about.get("status") != "finished":
@@ -35,7 +37,7 @@ def _told(folder: RunFolder) -> list[Any]:
 
 
 def _is_trained(group: Sequence[RunFolder]) -> bool:
-    """Whether the last checkpoint of all is that of their last task."""
+    """Whether the last checkpoint of all runs is that of their last task."""
     path = group[0].path / CHECKPOINTS / "task"
     if not path.exists():
         return False

@@ -1,9 +1,9 @@
 """Runs in TensorBoard or Weights & Biases too: `tracking=tensorboard`, `tracking=wandb`.
 
 A tracker is told of every row after it was written, and of nothing else: training, records and a run's name
-are the same with it and without it. Where a run goes on after a kill, its files of rows end at a checkpoint:
-the tracker is told of these rows first, in their order, so that it lacks none of them, whatever the process
-that was killed had sent.
+are the same with it and without it. Where a run continues after a kill, its files of rows end at a
+checkpoint. The tracker is told of these rows first, in their order. So it lacks none of them, whatever the
+killed process had sent.
 """
 
 import importlib
@@ -26,20 +26,21 @@ NO_MEASURE = ("seed", "after_task", "on_task", "training_on", "step", "num_examp
 
 
 class Tracker(Protocol):
-    """What a class under `_target_` in conf/tracking must have; it is made with `run` (its folder), `about`
-    (its run.json, to which the run adds) and the other settings of its file.
+    """What a class under `_target_` in conf/tracking must have.
 
-    It is made before the run knows whether it goes on: what it keeps of an earlier try is to be opened, or
-    replaced, when it is first told of a row.
+    It is made with `run` (its folder), `about` (its run.json, to which the run adds) and the other settings
+    of its file. The run does not yet know then whether it continues. What a tracker keeps of an earlier try
+    is therefore to be opened, or replaced, when it is first told of a row.
     """
 
     def log(self, scalars: dict[str, float], *, axis: str, at: int) -> None:
-        """Numbers by name, at a place on the axis after_task or step; of all the run's rows, from the first,
-        also where it goes on.
+        """Take numbers by name, at a point of the axis after_task or step.
+
+        A tracker is told of all the run's rows, from the first, also where the run continues.
         """
 
     def close(self, *, failed: bool) -> None:
-        """Nothing more will come."""
+        """Close the tracker: nothing more will come."""
 
 
 @contextmanager
@@ -79,9 +80,7 @@ def tracked(folder: RunFolder) -> Iterator[None]:
 
 
 def rows_so_far(run: Path) -> list[Row]:
-    """What the run's files say, in the order in which it was written: of each task the probes, the tests,
-    the state.
-    """
+    """Read the run's rows as they were written: of each task the probes, the tests, the state."""
     found: list[Row] = []
     for kind in (Probe, Record, State):
         path = run / records.FILES[kind]
@@ -94,7 +93,7 @@ def _task(row: Any) -> int:
 
 
 def scalars(row: Row) -> dict[str, float]:
-    """A row's measures by name, such as accuracy/task_02; without those that it does not have (nan)."""
+    """Return a row's measures by name, such as accuracy/task_02, without those that it lacks (nan)."""
     if not isinstance(row, Record | State | Probe):
         return {}
     where = "" if isinstance(row, State) else f"/task_{row.on_task:02}"
@@ -104,13 +103,15 @@ def scalars(row: Row) -> dict[str, float]:
 
 
 def place(row: Row) -> tuple[str, int]:
-    """The axis that the row is on, and where."""
+    """Return the axis that the row is on, and where."""
     return ("step", row.step) if isinstance(row, Probe) else ("after_task", getattr(row, "after_task", 0))
 
 
 class TensorBoard:
-    """Event files in <run>/tensorboard: `tensorboard --logdir results`. They are written anew from the first
-    row on: what an earlier try has left may lack its last minutes, or go beyond where the run goes on.
+    """Event files in <run>/tensorboard: `tensorboard --logdir results`.
+
+    They are written anew from the first row on: those of an earlier try may lack its last minutes, or go
+    beyond the checkpoint that the run resumes from.
     """
 
     def __init__(self, *, run: Path, about: dict[str, Any]) -> None:
@@ -135,9 +136,9 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """One run there for each of ours, grouped by study; one that goes on goes on there too.
+    """One W&B run for each run, grouped by study; a run that continues does so there too.
 
-    Each row has a number, its place among all rows of the run: what is there already is not sent again. The
+    Each row has a number, its index among all rows of the run: what is there already is not sent again. The
     id there is in <run>/wandb_id.txt. Offline nothing can be asked of what is there, so that the files of
     earlier tries are replaced, as those of TensorBoard.
     """

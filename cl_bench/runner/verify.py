@@ -1,4 +1,4 @@
-"""A finished run, run again: does it come out the same?"""
+"""Run a finished run again: does it come out the same?"""
 
 import tempfile
 from collections.abc import Mapping
@@ -52,15 +52,17 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
         _again(config, about, place)
         folder = _folder(run, config, about["seed"])
         if folder.parent != Path(place, "verify"):
-            raise StoredConfigError(f"{run}: names must not lead out of a folder, got {folder.name!r}")
+            raise StoredConfigError(
+                f"cannot verify {run}: its names must not lead out of a folder, got {folder.name!r}"
+            )
         _check_settings(run, config)
         try:
             with within_memory():
                 execute(config, show_progress=show_progress)
         except OmegaConfBaseException as error:
             raise StoredConfigError(
-                f"a run is verified by a version of cl_bench that has its settings, got {run}, without "
-                f"{error.full_key}, of versions {about.get('versions')}"
+                f"cannot verify {run}: it was written by {_version(about)}, which had no setting "
+                f"{error.full_key}; this version needs it: verify the run with the version that wrote it"
             ) from error
         compared = compare(run, folder)
         again = read_json(folder / "run.json")
@@ -77,28 +79,34 @@ def _finished(run: Path) -> dict[str, Any]:
         about = read_json(path)
         status, seed = about["status"], about["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"verify needs the folder of a run, got {path}: {error!r}") from error
+        raise ValueError(f"cannot verify {run}: it must be the folder of a run, got {error!r}") from error
     if status != "finished" or type(seed) is not int:
-        raise ValueError(f"verify needs a finished run, got {status=}, {seed=} in {path}"[:MOST_SAID])
+        raise ValueError(f"cannot verify {run}: it must be finished, got {status=}, {seed=}"[:MOST_SAID])
     together = about.get(TOGETHER)
     try:
         check_seed("seed", seed)
         if together is not None:
             check_seeds(together)
             if len(together) > MOST_SEEDS or seed not in together:
-                raise ValueError(f"a run is one of at most {MOST_SEEDS} seeds that were trained at once")
+                raise ValueError(f"seed {seed} must be among at most {MOST_SEEDS} that were trained at once")
     except ValueError as error:
-        raise ValueError(f"verify needs a finished run, got {path}: {error}"[:MOST_SAID]) from error
+        raise ValueError(f"cannot verify {run}: {error}"[:MOST_SAID]) from error
     return about
 
 
+def _version(about: Mapping[str, Any]) -> str:
+    versions = about.get("versions")
+    known = versions.get("cl_bench") if isinstance(versions, Mapping) else None
+    return f"cl_bench {one_line(str(known))[:40]}" if known else "an unknown version of cl_bench"
+
+
 def _check_settings(run: Path, config: DictConfig) -> None:
-    """The rules of `cl-bench run`, for settings that this version has: those of another may have none."""
+    """Check settings by the rules of `cl-bench run`: only those that this version has."""
     try:
         settings = plain(config)
         broken = next((each for each in Checker().problems_of(settings) if _there(settings, each)), None)
     except (TypeError, AttributeError, KeyError, OmegaConfBaseException) as error:
-        raise StoredConfigError(f"{run}: its settings must be those of a run, got {error!r}") from error
+        raise StoredConfigError(f"cannot verify {run}: its settings are not a run's: {error!r}") from error
     if broken is not None:
         raise StoredConfigError(one_line(f"{run}: {broken.message}")[:MOST_SAID])
 
@@ -120,14 +128,14 @@ def _again(config: DictConfig, about: Mapping[str, Any], place: str) -> None:
 
 
 def _folder(run: Path, config: DictConfig, seed: int) -> Path:
-    """The folder of the seed's run. Raises StoredConfigError where the settings give it no name."""
+    """Return the folder of the seed's run. Raises StoredConfigError where the settings give it no name."""
     alone = config.copy()
     alone.seed, alone.seeds = seed, None
     try:
         return RunFolder(alone).path
     except (TypeError, ValueError, OmegaConfBaseException) as error:
         said = one_line(str(error).partition("\n")[0])[:MOST_SAID]
-        raise StoredConfigError(f"{run}: its settings must be those of a run, got {said}") from error
+        raise StoredConfigError(f"cannot verify {run}: its settings are not a run's: {said}") from error
 
 
 def _changes(title: str, before: Any, now: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
-"""A sweep goes on when one of its processes is killed.
+"""A sweep continues when one of its processes is killed.
 
 Joblib ends a sweep, and all its processes, when one of them dies, and does not say whose job that was. The
-jobs that were in progress are then run one at a time: the one that is killed again has failed, and the others
+jobs that were in progress are then run one at a time. The one that is killed again has failed; the others
 lose only the time since their start or their last checkpoint.
 """
 
@@ -68,7 +68,7 @@ class Noted:
 def launch(
     launcher: Any, start: Launch, job_overrides: Sequence[Sequence[str]], first: int
 ) -> list[JobReturn]:
-    """What `start` returns for all jobs, begun as often as it takes.
+    """Return what `start` returns for all jobs, begun as often as it takes.
 
     Args:
         launcher: whose `task_function` is each job's.
@@ -103,8 +103,9 @@ def launch(
 
 @contextmanager
 def ctrl_c_waits_for_jobs(folder: Path) -> Iterator[None]:
-    """Let Ctrl-C, which at a terminal reaches the workers too, wait until their jobs have saved what they
-    have: joblib kills them at once. A second one does not wait.
+    """Let Ctrl-C wait until the workers' jobs have saved what they have.
+
+    At a terminal it reaches the workers too, and joblib kills them at once. A second one does not wait.
 
     Args:
         folder: of the jobs' notes.

@@ -1,4 +1,4 @@
-"""Whether the files of a run are those that it wrote: their sizes, hashes, and which tests they hold."""
+"""Check the files of a run: their sizes, hashes, and which tests they hold."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ Sizes = dict[str, tuple[int, str]]  # of the files that a run has: bytes, and th
 
 
 def on_disk(folder: Path, names: tuple[str, ...] = (*OF_ROWS, CONFIG)) -> Sizes:
-    """The bytes and hash of each of these files that is there."""
+    """Return the bytes and hash of each of these files that is there."""
     found = {}
     for name in names:
         if (folder / name).exists():
@@ -27,8 +27,7 @@ def on_disk(folder: Path, names: tuple[str, ...] = (*OF_ROWS, CONFIG)) -> Sizes:
 
 
 def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
-    """Whether a finished run's files are as it left them. A run of before there were hashes must have its
-    tests.
+    """Whether a finished run's files are as it left them; an old run, without hashes, must have its tests.
 
     Args:
         about: run.json.
@@ -54,7 +53,7 @@ def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
 
 
 def tests(after_task: int, *, num_tasks: int, test_last: int | None) -> Iterator[tuple[int, int]]:
-    """(after_task, on_task) of all tests that a run makes before it trains on the next task."""
+    """Yield (after_task, on_task) of all tests that a run makes before it trains on the next task."""
     for after in range(after_task + 1):
         for on in tasks_tested(after, num_tasks=num_tasks, test_last=test_last):
             yield after, on
@@ -63,7 +62,7 @@ def tests(after_task: int, *, num_tasks: int, test_last: int | None) -> Iterator
 def problem(
     folder: Path, sizes: Mapping[str, tuple[int, str]], after_task: int, about: Mapping[str, Any]
 ) -> str:
-    """Why the first bytes of a run's files are not what it had measured after a task; empty where they are.
+    """Say why the first bytes of a run's files are not what it had after a task; empty where they are.
 
     Args:
         sizes: of each file that there was then.
@@ -92,7 +91,7 @@ def problem(
 
 
 def _first(folder: Path, sizes: Mapping[str, tuple[int, str]], kind: Any) -> list[Any]:
-    """The rows of a kind within the sizes."""
+    """Read the rows of a kind within the sizes."""
     name = records.FILES[kind]
     if name not in sizes:
         return []

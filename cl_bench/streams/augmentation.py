@@ -39,8 +39,9 @@ def flip(images: Tensor, which: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class CropFlip:
-    """Each image shifted by up to `padding` pixels along both sides and, with `flip`, mirrored with
-    probability 1/2, as He et al. 2016, section 4.2, do on CIFAR-10 with 4 pixels.
+    """Shift each image by up to `padding` pixels along both sides; with `flip`, mirror some at random.
+
+    Each is mirrored with probability 1/2. He et al. 2016, section 4.2, do so on CIFAR-10 with 4 pixels.
 
     Raises:
         ValueError: for a padding that is no whole number from 0.
@@ -53,7 +54,7 @@ class CropFlip:
         check_padding(self.padding)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """uint8 [n, C, H, W] -> the like; draws from the generator alone, on its device."""
+        """Change a batch, uint8 [n, C, H, W]; draw from the generator alone, on its device."""
         shape, device = (len(images),), generator.device
         offsets = torch.randint(2 * self.padding + 1, (2, *shape), generator=generator, device=device)
         down, right = offsets.to(images.device)
@@ -65,8 +66,9 @@ class CropFlip:
 
 
 def augmentation_named(augmentation: str, *, height: int) -> CropFlip | None:
-    """The setting of a stream: `none`, `crop` or `crop_flip`, with padding of an eighth of the height, at
-    least 1: 4 pixels for 32, as published.
+    """Return the augmentation `none`, `crop` or `crop_flip`.
+
+    Its padding is an eighth of the height, at least 1: 4 pixels for 32, as published.
 
     Raises:
         ValueError: for another name.

@@ -29,10 +29,10 @@ class TaskExperience(DatasetExperience):
 
 
 def to_avalanche(stream: TaskStream) -> CLScenario:
-    """An Avalanche benchmark with `train_stream` and, where there are any, `test_stream` and
-    `validation_stream`.
+    """Make an Avalanche benchmark with `train_stream` and, where there are any, test and validation streams.
 
-    Task labels are the heads that the scenario reveals: always 0 in `domain` and `class`.
+    They are named `test_stream` and `validation_stream`. Task labels are the heads that the scenario reveals:
+    always 0 in `domain` and `class`.
     """
     parts = {"train": stream.train, "test": stream.test, "validation": stream.validation}
     streams = [EagerCLStream(name, _experiences(tasks)) for name, tasks in parts.items() if tasks]

@@ -33,7 +33,7 @@ def permuted(
     num_train: int | None,
     generator: torch.Generator,
 ) -> TaskStream:
-    """Each task rearranges the pixels of all images in its own way (Goodfellow et al. 2013).
+    """Rearrange the pixels of all images in another way in each task (Goodfellow et al. 2013).
 
     There is no augmentation: a permuted image has no neighbouring pixels to shift over.
 
@@ -43,8 +43,9 @@ def permuted(
         scenario: `task` (a head a task), `domain` (one head, the same classes) or `class` (one head, new
             classes in every task).
         permute_first: whether the first task is permuted too, or shows the images as they are.
-        pixels: `unit` for [0, 1], `standardised` for mean 0 and variance 1 of the training images (of all
-            values together; of each channel in `rotated` and `split`), whether or not they are trained on.
+        pixels: `unit` for [0, 1]; `standardised` for mean 0 and variance 1 of the training images, whether or
+            not they are trained on. The moments are those of all values together; in `rotated` and `split`,
+            of each channel.
         validation_share: of the training images, kept out of training, in [0, 1).
         num_train: how many of the images that validation leaves are trained on, a random choice, the same in
             every task; None for all of them.
@@ -84,7 +85,7 @@ def rotated(
     num_train: int | None,
     generator: torch.Generator,
 ) -> TaskStream:
-    """Task t rotates all images by (t - 1) / (num_tasks - 1) * max_degrees.
+    """Rotate all images by (t - 1) / (num_tasks - 1) * max_degrees in task t.
 
     Args:
         augmentation: of the rotated training images: `none`, `crop` or `crop_flip`; see `split`.
@@ -117,18 +118,18 @@ def split(
     generator: torch.Generator,
     classes_per_task: Sequence[int] | None = None,  # runs of before there was it are verified too
 ) -> TaskStream:
-    """Each task has some of the classes; an uneven split gives the first tasks one class more and loses none.
+    """Give each task some of the classes; in an uneven split the first tasks have one class more.
 
     Args:
         classes_per_task: how many classes each task has, such as [4, 3, 3]; all of them together. None: as
             even as can be.
-        scenario: `task` (labels within the task, a head a task), `domain` (labels within the task, one head)
-            or `class` (all classes, one head; a class is numbered by its place in the order).
+        scenario: `task` (a head a task) and `domain` (one head) have labels within the task. `class` has one
+            head for all classes; a class is numbered by its place in the order.
         class_order: `fixed` (as the data set numbers them), `seeded` (drawn by the generator) or a list of
             all classes.
         augmentation: of training batches: `none`, `crop` (shift by up to an eighth of the height: 4 of 32
-            pixels) or `crop_flip` (and mirror with probability 1/2), as in He et al. 2016, section 4.2. The
-            learner applies it; validation and test tasks have none.
+            pixels) or `crop_flip` (and mirror with probability 1/2). Source: He et al. 2016, section 4.2.
+            The learner applies it; validation and test tasks have none.
         num_train: as in `permuted`, of the images of all tasks together.
         Others as in `permuted`.
 
@@ -199,7 +200,7 @@ def _transformed(
     parts: Parts,
     augment: Augment | None,
 ) -> TaskStream:
-    """All examples in every task, each task seen through its own view."""
+    """Put all examples into every task, each task seen through its own view."""
     check_choice("scenario", scenario, SCENARIOS)
     num_classes = len(data.class_names)
 
@@ -239,7 +240,7 @@ def _stream(
     scenario: str,
     num_classes: int,
 ) -> TaskStream:
-    """Training (the only part with augmentation), validation and test tasks of a data set."""
+    """Make the training (the only part with augmentation), validation and test tasks of a data set."""
     images, labels = SharedImages(data.train_images), data.train_labels
     train = tasks(images, labels, parts.train, augment)
     stream = TaskStream(
@@ -262,7 +263,7 @@ def _image_shape(data: ImageData) -> tuple[int, int, int]:
 
 
 def _scaling(data: ImageData, pixels: str, *, by_channel: bool = True) -> Scaling:
-    """Scaling of uint8 pixels; `standardised` by the moments of each channel, or of all together."""
+    """Scale uint8 pixels; `standardised` by the moments of each channel, or of all together."""
     check_choice("pixels", pixels, PIXELS)
     images = data.train_images if by_channel else data.train_images.flatten(1).unsqueeze(1)
     num_channels = images.shape[1]

@@ -16,7 +16,7 @@ def class_groups(
     class_order: str | Sequence[int],
     generator: torch.Generator,
 ) -> tuple[Tensor, ...]:
-    """The classes of each task, int64; every class is in one of them. The generator draws a seeded order.
+    """Return the classes of each task, int64; every class is in one. The generator draws a seeded order.
 
     Raises:
         ValueError: that names the setting, its value and the rule.
@@ -28,9 +28,7 @@ def class_groups(
 
 def _sizes(num_classes: int, *, num_tasks: int, classes_per_task: Sequence[int] | None) -> list[int] | None:
     if check_num_tasks(num_tasks) > num_classes:
-        raise ValueError(
-            f"a split needs a class a task: num_tasks must be at most {num_classes}, got {num_tasks=}"
-        )
+        raise ValueError(f"num_tasks must be at most {num_classes}, a class for each task, got {num_tasks=}")
     if classes_per_task is None:
         return None
     whole = isinstance(classes_per_task, list | tuple) and all(

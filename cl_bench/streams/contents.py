@@ -1,4 +1,4 @@
-"""What the tasks of a stream hold: none may be empty, and classes that are not there are told."""
+"""What the tasks of a stream hold: an empty task is refused, and classes that are absent are told."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def check_stream(stream: TaskStream) -> None:
             would be right in 100 % of tests.
     """
     if not stream.train:
-        raise ValueError("a stream must have a task to train on, got none")
+        raise ValueError("a stream must have a task to train on, got none; return one from its builder")
     for part in ("train", "validation", "test"):
         tasks = getattr(stream, part)
         if empty := _empty(tasks):
@@ -76,7 +76,7 @@ def check_split(
 
 
 def single_class_heads(stream: TaskStream) -> list[int]:
-    """The heads, from 0, whose tasks hold examples of one class only, in training and in tests."""
+    """List the heads, from 0, whose tasks hold examples of one class only, in training and in tests."""
     found: dict[int, set[int]] = defaultdict(set)
     for task in (*stream.train, *stream.validation, *stream.test):
         if len(found[task.head]) < 2 and len(task):
@@ -85,7 +85,7 @@ def single_class_heads(stream: TaskStream) -> list[int]:
 
 
 def notes_on_heads(stream: TaskStream) -> list[str]:
-    """That some heads have a single class; where all have, `check_stream` refuses the stream."""
+    """Tell which heads have a single class; where all have, `check_stream` refuses the stream."""
     single = [head + 1 for head in single_class_heads(stream)]
     if not single or len(single) == stream.num_heads:
         return []
@@ -94,7 +94,7 @@ def notes_on_heads(stream: TaskStream) -> list[str]:
 
 
 def notes_on_parts(data: ImageData, parts: Parts) -> list[str]:
-    """The classes that the choice of training or validation images leaves out."""
+    """Tell which classes the choice of training or validation images leaves out."""
     notes = []
     present = _classes(data.train_labels)
     for part, indices in (("training", parts.train), ("validation", parts.validation)):
@@ -109,7 +109,7 @@ def notes_on_parts(data: ImageData, parts: Parts) -> list[str]:
 
 
 def _empty(tasks: Sequence[Any]) -> list[int]:
-    """Numbers, from 1, of the tasks without an example."""
+    """Number, from 1, the tasks without an example."""
     return [number for number, task in enumerate(tasks, start=1) if not len(task)]
 
 

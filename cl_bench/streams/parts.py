@@ -9,7 +9,7 @@ from cl_bench.validation import check_number
 
 
 class Parts(NamedTuple):
-    """Positions among the training images of a data set, sorted, int64; no position is in both."""
+    """Positions among the training images of a data set, sorted, int64; no position is in both parts."""
 
     train: Tensor | None  # None for all images
     validation: Tensor | None  # None where there is no validation
@@ -49,7 +49,7 @@ def _without_validation(num_examples: int, share: float, generator: torch.Genera
         )
     if num_validation == num_examples:
         raise ValueError(
-            f"nothing is left for training of {num_examples} images, got validation_share={share}"
+            f"validation_share must leave images to train on, got {share} of {num_examples:,} images"
         )
     order = torch.randperm(num_examples, generator=generator)
     return Parts(order[num_validation:].sort().values, order[:num_validation].sort().values)

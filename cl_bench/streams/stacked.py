@@ -11,7 +11,7 @@ from cl_bench.streams.tasks import TaskData, TaskStream
 
 
 class StackedTask(ConcatDataset):
-    """The same task of R seeds, each as that seed's stream has it; for Avalanche, their examples in a row.
+    """One task of R seeds, each as that seed's stream has it; Avalanche sees their examples in a row.
 
     It stands in the place of a `TaskData`; learners read its `parts`.
     """
@@ -24,7 +24,7 @@ class StackedTask(ConcatDataset):
 
 
 def stack_streams(streams: Sequence[TaskStream]) -> TaskStream:
-    """One stream whose tasks are `StackedTask`s.
+    """Make one stream whose tasks are `StackedTask`s.
 
     Raises:
         ValueError: where the seeds' tasks differ in size, so that their batches would not lie side by side
@@ -38,8 +38,8 @@ def stack_streams(streams: Sequence[TaskStream]) -> TaskStream:
             sizes = sorted({len(task) for task in same})
             if len(sizes) > 1:
                 raise ValueError(
-                    f"seeds that are trained at once need tasks of one size, got {sizes} {parts} examples in "
-                    f"task {number}: set training.stacked=false"
+                    f"seeds that are trained at once must have tasks of one size, got {sizes} {parts} "
+                    f"examples in task {number}; set training.stacked=false"
                 )
         return tuple(StackedTask(same) for same in tasks)
 

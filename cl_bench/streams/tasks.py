@@ -14,7 +14,7 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]  # uint8 [n, C, H, W] -> t
 
 
 class Scaling:
-    """uint8 pixels -> float: pixels * factor + offset, for each channel [C, 1, 1]."""
+    """Scaling of uint8 pixels to float: pixels * factor + offset, for each channel [C, 1, 1]."""
 
     def __init__(self, factor: Tensor, offset: Tensor) -> None:
         self.factor, self.offset = factor, offset
@@ -44,8 +44,9 @@ class SharedImages:
 
 
 class TaskData(Dataset):
-    """The examples of one task. It is a torch data set, so that Avalanche's own strategies can read it, and
-    it gives all its pixels at once to ours.
+    """The examples of one task: a torch data set that also gives all its pixels at once.
+
+    Avalanche's own strategies read the data set; ours take the pixels.
 
     Args:
         indices: which of the shared images, int64 [n]; None for all of them.
@@ -81,12 +82,12 @@ class TaskData(Dataset):
         return self.to_float(pixels)[0], int(self.labels[index])
 
     def pixels(self, device: torch.device) -> Tensor:
-        """All images of the task, transformed, uint8 [n, C, H, W] on `device`. Made anew, and not kept."""
+        """Transform all images of the task: uint8 [n, C, H, W] on `device`, made anew and not kept."""
         images = self.shared.on(device)
         return self.view(images if self.indices is None else images[self.indices.to(device)])
 
     def images(self, device: torch.device) -> Tensor:
-        """The same as the network's input, float [n, C, H, W]."""
+        """Return all images of the task as the network's input, float [n, C, H, W]."""
         return self.to_float(self.pixels(device))
 
 

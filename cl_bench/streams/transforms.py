@@ -13,7 +13,7 @@ def identity(images: Tensor) -> Tensor:
 
 
 def padded(data: ImageData, padding: int) -> ImageData:
-    """The data set, converted if it must be, with `padding` black pixels more at each side of its images."""
+    """Put `padding` more black pixels at each side of a data set's images; convert it first if need be."""
     if not isinstance(padding, int) or isinstance(padding, bool) or padding < 0:
         raise ValueError(f"padding must be a whole number and not negative, got {padding=}")
     tested = getattr(data, "test_labels", None)
@@ -31,7 +31,7 @@ def padded(data: ImageData, padding: int) -> ImageData:
 
 
 class Permutation:
-    """The same rearrangement of all C*H*W pixel values in every image; `order` is int64 [C*H*W]."""
+    """One rearrangement of all C*H*W pixel values, for every image; `order` is int64 [C*H*W]."""
 
     def __init__(self, order: Tensor) -> None:
         self.order = order

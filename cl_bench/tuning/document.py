@@ -20,8 +20,10 @@ SCORE = "mean over seeds of the average accuracy on validation images after the 
 def write_tuned(
     path: Path, *, trials: Sequence[Trial], scores: Sequence[Score], chosen: int, about: dict[str, Any]
 ) -> None:
-    """The settings of trial `chosen` as a file of the group `tuning`; under the key `tuning`, which is no
-    setting, every trial with its scores and whatever else `about` tells.
+    """Write the settings of trial `chosen` as a file of the group `tuning`.
+
+    Under the key `tuning`, which is no setting, stand every trial with its scores and whatever else `about`
+    tells.
     """
     score = scores[chosen]
     summary = f"{score.accuracy:.1%} average accuracy on validation images of {len(score.by_seed)} tuning "
@@ -43,7 +45,7 @@ def write_tuned(
 
 
 def nested(trial: Trial) -> dict[str, Any]:
-    """Settings with dotted keys -> nested mappings."""
+    """Turn settings with dotted keys into nested mappings."""
     found: dict[str, Any] = {}
     for setting in trial:
         *parents, last = setting.key.lstrip("+").split(".")

@@ -26,7 +26,7 @@ LOST = NonFiniteLossError.__name__  # the one error that says something about th
 
 
 class Score(NamedTuple):
-    """Of one trial."""
+    """What one trial scored."""
 
     by_seed: dict[int, float | None]  # average accuracy on validation images after the last task, a fraction
     error: str = ""  # of the first seed that failed
@@ -39,20 +39,20 @@ class Score(NamedTuple):
 
 
 def best(scores: Sequence[Score]) -> int | None:
-    """The index of the highest accuracy, of equal ones the first; None where every trial failed."""
+    """Return the index of the highest accuracy, of equal ones the first; None where every trial failed."""
     accuracies = [score.accuracy for score in scores]
     found = [accuracy for accuracy in accuracies if accuracy is not None]
     return accuracies.index(max(found)) if found else None
 
 
 def search(trials: Sequence[Trial], *, overrides: Sequence[str], num_seeds: int, label: str) -> list[Score]:
-    """The score of each trial; runs that are finished already are read, not repeated.
+    """Score each trial; runs that are finished already are read, not repeated.
 
     Args:
         overrides: of the runs, all but the trial's settings; their `seeds` are the tuning seeds.
 
     Raises:
-        RuntimeError: where a run failed for another reason than its settings; the same command goes on.
+        RuntimeError: where a run failed for another reason than its settings; the same command continues.
     """
     jobs = [[*overrides, *(setting.override for setting in trial)] for trial in trials]
     progress = SweepProgress()
@@ -92,5 +92,7 @@ def _score(done: JobReturn) -> Score:
             error = error or run.error
         else:
             _ = done.return_value  # raises what the run raised
-            raise RuntimeError(f"{folder} must be finished, got {run.status}: {run.error}; tune again")
+            raise RuntimeError(
+                f"cannot score {folder}: the run is {run.status}: {run.error}; the same command tries again"
+            )
     return Score(by_seed, error)

@@ -13,7 +13,7 @@ from cl_bench.tuning.space import Dimension, read_space
 
 
 def space_of(strategy: str, overrides: Sequence[str], given: dict[str, Dimension | None]) -> list[Dimension]:
-    """conf/search/<strategy>.yaml with what the command line gives in its place.
+    """Read conf/search/<strategy>.yaml, with what the command line gives in its place.
 
     Raises:
         ValueError: where there is nothing to search.

@@ -12,7 +12,7 @@ DIGITS = 3  # significant ones of a drawn number, so that it can be read and typ
 
 
 class Choices(NamedTuple):
-    """Some values; `written` is each of them as an override has it."""
+    """Some values; `written` holds each of them as an override has it."""
 
     key: str
     values: tuple[Any, ...]
@@ -30,8 +30,9 @@ class Choices(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """All numbers from `start` to `end`, whole ones below `end` where both are whole; evenly by their
-    logarithms with `log`.
+    """All numbers from `start` to `end`, evenly by their logarithms with `log`.
+
+    Where both are whole, they are the whole numbers below `end`.
     """
 
     key: str
@@ -71,8 +72,10 @@ Trial = tuple[Setting, ...]
 
 
 def dimension(key: str, text: str) -> Dimension | None:
-    """What `key=text` says to search: a,b,c; choice(...); range(...); interval(start,end) and
-    tag(log,interval(start,end)), of whole numbers with int(...). None where it is one value.
+    """Parse what `key=text` says to search; None where it is one value.
+
+    It is a,b,c; choice(...); range(...); interval(start,end) or tag(log,interval(start,end)), of whole
+    numbers with int(...).
 
     Raises:
         ValueError: for an interval that holds nothing, or has no logarithm.
@@ -81,7 +84,7 @@ def dimension(key: str, text: str) -> Dimension | None:
 
 
 def dimension_of(override: Override) -> Dimension | None:
-    """The same of a parsed override."""
+    """Return what a parsed override says to search; None where it is one value."""
     if not override.is_sweep_override():
         return None
     key = str(override.input_line).split("=", 1)[0]
@@ -102,7 +105,7 @@ def dimension_of(override: Override) -> Dimension | None:
 
 
 def read_space(space: Mapping[str, Any]) -> list[Dimension]:
-    """The dimensions of a search space as its YAML has it, dotted key -> text.
+    """Read the dimensions of a search space as its YAML has it, dotted key -> text.
 
     Raises:
         ValueError: for a setting with one value: there is nothing to search.
@@ -117,10 +120,10 @@ def read_space(space: Mapping[str, Any]) -> list[Dimension]:
 
 
 def draw_trials(space: list[Dimension], *, num_trials: int, seed: int) -> tuple[str, list[Trial]]:
-    """How the space is searched, `grid` or `random`, and the settings to try, all different.
+    """Return how the space is searched, `grid` or `random`, and the settings to try, all different.
 
-    A grid of at most `num_trials` points is tried whole; of a larger one so many different points are drawn,
-    and of a space with intervals so many settings.
+    A grid of at most `num_trials` points is tried whole. From a larger one, and from a space with intervals,
+    so many different settings are drawn.
     """
     random = np.random.default_rng(seed)
     grid = [each for each in space if isinstance(each, Choices)]

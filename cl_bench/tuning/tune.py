@@ -25,7 +25,7 @@ PAIRS = ("strategy", "benchmark")  # each choice of the one with each of the oth
 
 
 class Request(NamedTuple):
-    """A command line, taken apart."""
+    """A command line of `cl-bench tune`, taken apart."""
 
     command: str
     pairs: dict[str, list[str]]  # strategy, benchmark -> choices; empty where it is not given
@@ -53,7 +53,7 @@ def check(strategy: str, *, overrides: list[str], request: Request) -> None:
 
 
 def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
-    """One search, of one strategy on one benchmark; writes its YAML and returns what to show of it."""
+    """Search for one strategy on one benchmark; write its YAML and return what to show of it."""
     tune = request.tune
     reported = compose(overrides)
     space = space_of(strategy, overrides, request.dimensions)
@@ -86,7 +86,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     chosen = best(scores)
     if chosen is None:
         raise ValueError(
-            f"a search needs a trial that does not fail, got {len(trials)} with {scores[0].error}"
+            f"cannot choose settings: all {len(trials)} trials failed, the first with {scores[0].error}"
         )
     told_elsewhere = {"seed", *settings_of(trials[0])}
     about = {
@@ -115,13 +115,13 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
 
 
 def hidden(pair: str) -> str:
-    """The folder of a search's runs: no report on the folders above it takes them for results."""
+    """Name the folder of a search's runs so that no report on the folders above it takes them for results."""
     benchmark, _, strategy = pair.rpartition("/")
     return f"{benchmark}/.{strategy}"
 
 
 def table(trials: Sequence[Trial], scores: Sequence[Score], chosen: int) -> str:
-    """A line a trial, the best first, those that failed last."""
+    """Format a line a trial: the best first, those that failed last."""
     failed_last = [math.inf if score.accuracy is None else -score.accuracy for score in scores]
     order = sorted(range(len(trials)), key=failed_last.__getitem__)
     lines = []

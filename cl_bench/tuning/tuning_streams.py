@@ -10,7 +10,7 @@ MAX_PASSED_OVER = 100
 
 
 class TuningSeeds(NamedTuple):
-    """Seed -> the names of its permutations or class order; and what each seed passed over shares."""
+    """Tuning seeds: each with the names of its orders, and what each seed that was passed over shares."""
 
     streams: dict[int, list[str]]
     passed_over: dict[int, str]
@@ -20,8 +20,10 @@ class TuningSeeds(NamedTuple):
 def tuning_seeds(
     *, tuning: DictConfig, reported: DictConfig, num_seeds: int, first_seed: int, num_reported: int
 ) -> TuningSeeds:
-    """The first `num_seeds` seeds from `first_seed` on whose streams share no permutation and no class order
-    with the reported streams of seeds 0 to `num_reported` - 1, nor with each other.
+    """Return the first `num_seeds` seeds from `first_seed` on whose streams share no order with any other.
+
+    The others are the reported streams, of seeds 0 to `num_reported` - 1, and each other. An order is a
+    permutation or a class order.
 
     Args:
         tuning, reported: the configurations of a run that tunes and of one that is reported.

@@ -11,7 +11,7 @@ ENTRY = re.compile(r"^([A-Za-z_][\w., ]*): (.*)$")
 
 
 def to_markdown(docstring: str) -> str:
-    """Paragraphs with signs of Markdown escaped, indented blocks as code, sections as lists."""
+    """Turn a docstring into Markdown: its signs escaped, indented blocks as code, sections as lists."""
     lines = inspect.cleandoc(docstring).splitlines()
     parts: list[str] = []
     while lines:
@@ -49,7 +49,7 @@ def _indented(lines: list[str]) -> list[str]:
 
 
 def _entries(lines: list[str]) -> str:
-    """A list item for each line that is not indented further than the first; the others belong to it."""
+    """Write a list item for each line that is not indented further than the first; others belong to it."""
     items: list[str] = []
     for line in inspect.cleandoc("\n".join(["", *lines])).splitlines():
         if line.startswith("    ") and items:
@@ -64,7 +64,7 @@ def _entries(lines: list[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """What Markdown would take for its own is escaped, outside of `code`."""
+    """Escape what Markdown would take for its own, outside of `code`."""
     pieces = re.split(r"(`[^`]*`)", text)
     return "".join(
         piece if piece.startswith("`") else re.sub(r"([\\*_\[\]#])", r"\\\1", piece).replace("<", "&lt;")
@@ -73,7 +73,7 @@ def _escaped(text: str) -> str:
 
 
 class AsMarkdown(griffe.Extension):
-    """For mkdocstrings, with `docstring_style: null`."""
+    """An extension for mkdocstrings, with `docstring_style: null`."""
 
     def on_instance(self, *, obj: Any, **kwargs: Any) -> None:
         if obj.docstring:

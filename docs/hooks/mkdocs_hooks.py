@@ -14,7 +14,7 @@ from docs.hooks.parts import REFERENCE, expand
 
 
 def on_config(config: Any) -> Any:
-    """Formulas: a fence named math, and `#!math ...` in a line. Browsers draw MathML without any script."""
+    """Read formulas: a fence named math, and `#!math ...` in a line. Browsers draw MathML without script."""
     extensions = config["mdx_configs"]
     extensions["pymdownx.superfences"] = {
         "custom_fences": [{"name": "math", "class": "math", "format": fence}]

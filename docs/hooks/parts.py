@@ -22,7 +22,7 @@ MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
 
 
 def expand(markdown: str) -> str:
-    """The page with every made part in its place.
+    """Put every made part into its place on the page.
 
     Raises:
         KeyError: for a part that does not exist.
@@ -34,7 +34,7 @@ def expand(markdown: str) -> str:
 
 
 def strategies() -> str:
-    """A section for each file of conf/strategy: what it is, the class with its equation, its settings."""
+    """Write a section for each file of conf/strategy: what it is, its class and equation, its settings."""
     shown: dict[str, str] = {}
     sections = []
     for name, path in choices("strategy").items():
@@ -53,7 +53,7 @@ def strategies() -> str:
 
 
 def target_of(strategy: str) -> str:
-    """The path of a strategy's class or function, by the module it is written in."""
+    """Return the path of a strategy's class or function, by the module it is written in."""
     settings = yaml.safe_load(choices("strategy")[strategy].read_text())
     own = settings.get("strategy", settings)
     if "_target_" not in own:
@@ -64,7 +64,7 @@ def target_of(strategy: str) -> str:
 
 
 def _module_of(package: str, name: str) -> str:
-    """Where a name comes from that the package's __init__ imports."""
+    """Return the module where a name comes from that the package's __init__ imports."""
     tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
@@ -73,7 +73,7 @@ def _module_of(package: str, name: str) -> str:
 
 
 def _mathematics(target: str) -> str:
-    """Links to the modules of posteriors/ that the strategy's module uses."""
+    """Link to the modules of posteriors/ that the strategy's module uses."""
     path = ROOT / (target.rpartition(".")[0].replace(".", "/") + ".py")
     used = set(re.findall(r"posteriors/(\w+)\.py", path.read_text()))
     for node in ast.walk(ast.parse(path.read_text())):
@@ -86,7 +86,7 @@ def _mathematics(target: str) -> str:
 
 
 def mathematics() -> str:
-    """Each module of posteriors/ with its functions."""
+    """List each module of posteriors/ with its functions."""
     names = [path.stem for path in sorted((ROOT / "cl_bench" / "posteriors").glob("[!_]*.py"))]
     options = "    options:\n      show_root_heading: true\n      heading_level: 2\n"
     return "\n\n".join(f"::: cl_bench.posteriors.{name}\n{options}" for name in names)
@@ -96,7 +96,7 @@ def mathematics() -> str:
 
 
 def studies() -> str:
-    """A section for each file of conf/experiment: what it sweeps, and its reference result."""
+    """Write a section for each file of conf/experiment: what it sweeps, and its reference result."""
     results = _rows(REFERENCE / "summary.csv")
     published = _rows(REFERENCE / "expected.csv")
     sections = [_study(name, path, results, published) for name, path in choices("experiment").items()]
@@ -168,7 +168,7 @@ def _percent(value: str, factor: float) -> str:
 
 
 def columns(kind: str) -> str:
-    """The columns of a file of records.py, with the comments that they have there."""
+    """List the columns of a file of records, with the comments that they have there."""
     path = ROOT / "cl_bench" / "records" / "rows.py"
     source = path.read_text()
     lines = source.splitlines()
@@ -205,7 +205,7 @@ def metrics() -> str:
 
 
 def example(kind: str) -> str:
-    """The files that `cl-bench new my_<kind> --kind <kind>` writes: class, YAML, test."""
+    """Show the files that `cl-bench new my_<kind> --kind <kind>` writes: class, YAML, test."""
     name = f"my_{kind}"
     files = render(name, kind=kind)
     chosen = (f"{name}/strategy.py", f"{name}/conf/strategy/{name}.yaml")
@@ -216,7 +216,7 @@ def example(kind: str) -> str:
 
 
 def package() -> str:
-    """What all of them have in common."""
+    """Show what all of the packages have in common."""
     files = render("my_penalty", kind="penalty")
     chosen = {"pyproject.toml": "toml", "tests/test_my_penalty.py": "python"}
     return "\n\n".join(
@@ -228,7 +228,7 @@ def package() -> str:
 
 
 def questions() -> str:
-    """All questions of the kit, in their order: name, question, and what usually makes one fail."""
+    """List all questions of the kit, in their order: name, question, and what usually makes one fail."""
     kit = ROOT / "cl_bench" / "conformance"
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for path in kit.glob("*.py"):
@@ -246,7 +246,7 @@ def questions() -> str:
 
 
 def _row(name: str, question: str, cause: str) -> tuple[str, str]:
-    """A row of the table of questions; asterisks stand as they are."""
+    """Write a row of the table of questions; asterisks stand as they are."""
     question, cause = (text.replace("*", "\\*") for text in (question, cause))
     return f"{question}<br>`{name}`", cause
 
@@ -261,7 +261,7 @@ def _asked(node: Any) -> tuple[str, str]:
 
 
 def claims() -> str:
-    """What a strategy can claim: each attribute with its default and meaning."""
+    """List what a strategy can claim: each attribute with its default and meaning."""
     tree = ast.parse((ROOT / "cl_bench" / "learner" / "claims.py").read_text())
     (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     told = _attributes(ast.get_docstring(found) or "")
@@ -274,7 +274,7 @@ def claims() -> str:
 
 
 def _attributes(docstring: str) -> dict[str, str]:
-    """What the section `Attributes:` says of each."""
+    """Return what the section `Attributes:` says of each."""
     told: dict[str, str] = {}
     name = ""
     for line in docstring.partition("Attributes:\n")[2].splitlines():
@@ -286,7 +286,7 @@ def _attributes(docstring: str) -> dict[str, str]:
 
 
 def include(name: str) -> str:
-    """A file of the repository."""
+    """Show a file of the repository."""
     return (ROOT / name).read_text()
 
 

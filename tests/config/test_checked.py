@@ -253,7 +253,9 @@ def test_all_settings_without_a_value_are_asked_for_at_once(tmp_path):
         "name: mine\n_target_: cl_bench.strategies.L2\nstrength: ???\nother: ???\n"
     )
     config = compose([f"hydra.searchpath=[file://{tmp_path}]", "strategy=mine"])
-    assert messages(config) == ["strategy.other, strategy.strength have no default and must be set, got none"]
+    assert messages(config) == [
+        "strategy.other, strategy.strength have no default and must be set, got no value"
+    ]
 
 
 def test_what_only_an_import_can_tell_is_left_to_it(mine):

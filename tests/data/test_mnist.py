@@ -136,7 +136,7 @@ def test_labels_and_images_must_agree_in_number(
     (root / files.train_labels).write_bytes((root / files.test_labels).read_bytes())
     sums = {**files.md5, files.train_labels: files.md5[files.test_labels]}
     monkeypatch.setattr("cl_bench.data.builders.MNIST_FILES", files._replace(md5=sums))
-    with pytest.raises(DataError, match=r"equal in number and not none .* got 20 images, 10 labels"):
+    with pytest.raises(DataError, match=r"a label for each image, .* got 20 images, 10 labels"):
         build(root)
 
 

@@ -67,18 +67,18 @@ def test_a_missing_data_set_lists_the_places_and_what_to_put_there(
     with pytest.raises(DataError) as caught:
         builder(root=str(root), download=False)
     message = str(caught.value)
-    assert f"got nothing in {root}, {cache}; put " in message
+    assert f"nothing of it is in {root}, {cache}; put " in message
     assert "\n" not in message
     assert not cache.exists()
 
 
 def test_a_missing_image_folder_is_a_data_error(root: Path):
     with pytest.raises(
-        DataError, match=f"got nothing in {root}.*; put mine into one of them, or correct path"
+        DataError, match=f"nothing of it is in {root}.*; put mine into one of them, or correct path"
     ):
         image_folder(path="mine", root=str(root))
     with pytest.raises(
-        DataError, match="path must be an existing folder or archive, got /nowhere/mine; correct"
+        DataError, match="path must be a folder or archive that exists, got /nowhere/mine; correct"
     ):
         image_folder(path="/nowhere/mine", root=str(root))
 
@@ -133,9 +133,7 @@ def test_a_download_that_breaks_off_leaves_nothing(
 ):
     fetch = fake_download(CIFAR100_BATCHES, write_batches, fail=True)
     monkeypatch.setattr(torchvision.datasets, "CIFAR100", fetch)
-    with pytest.raises(
-        DataError, match=r"within reach of a download, got File not found or corrupted\.; check"
-    ):
+    with pytest.raises(DataError, match=r"not on disk either: File not found or corrupted\.; check"):
         cifar100(root=str(root), download=True)
     assert list(cache.iterdir()) == []
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,19 @@ import terminals
 
 sys.path.append(str(Path(__file__).parent))
 from shown_blocks import ROOT, SMALL, blocks
+
+# files that a page shows under their names, to be put where their commands are tried
+LOOSE = [block for block in blocks() if re.fullmatch(r"\w+\.py|mine/.*\.yaml", block.title)]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; warnings are errors."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +38,7 @@ def few_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, few_results):
-    """An empty folder, but for results, the loose file of add_your_own.md, and my_method, installed."""
-    from cl_bench.cli.package import write
-
+    """An empty folder, but for results, the files of add_your_own.md, and two installed packages."""
     for study in ("default", "permuted_mnist", "split_mnist", "digits"):
         shutil.copytree(few_results, tmp_path / "results" / study)
     (tmp_path / "results" / "reference").symlink_to(ROOT / "results" / "reference")
@@ -35,16 +47,33 @@ def workplace(tmp_path, monkeypatch, few_results):
     (tmp_path / "mine" / "strategy").mkdir(parents=True)
     settings = next(block.text for block in blocks("yaml") if "my_module.Modest" in block.text)
     (tmp_path / "mine" / "strategy" / "modest.yaml").write_text(settings)
-    package = write("my_method", kind="penalty", into=tmp_path / "packages")
-    information = package / "my_method-0.1.0.dist-info"
+    for block in LOOSE:
+        (tmp_path / block.title).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / block.title).write_text(block.text)
+    packages = [
+        _installed(name, kind, tmp_path / "packages")
+        for name, kind in (("my_method", "penalty"), ("my_bayesian", "bayesian"))
+    ]
+    for place in (tmp_path, *packages):
+        monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (tmp_path, *packages))))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _installed(name: str, kind: str, into: Path) -> Path:
+    """The folder of a package of `cl-bench new`, with what an installation would leave there."""
+    from cl_bench.cli.package import write
+
+    package = write(name, kind=kind, into=into)
+    information = package / f"{name}-0.1.0.dist-info"
     information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: my-method\nVersion: 0.1.0\n")
+    (information / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 0.1.0\n"
+    )
     points = re.search(
         r"^\[project.entry-points.*?\n(.*?)^\[", (package / "pyproject.toml").read_text(), re.S | re.M
     )
+    assert points
     (information / "entry_points.txt").write_text("[cl_bench.conf]\n" + points[1].replace('"', ""))
-    for place in (tmp_path, package):
-        monkeypatch.syspath_prepend(str(place))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (tmp_path, package))))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return package

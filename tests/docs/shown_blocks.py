@@ -45,10 +45,15 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def commands() -> list[str]:
-    """Every line of every shell block, each once, without its comment."""
-    lines = [line for block in blocks("sh") for line in block.text.splitlines()]
+    """Every command of every shell block, each once, without its comment."""
+    lines = [line for block in blocks("sh") for line in joined(block.text).splitlines()]
     stripped = [re.sub(r"\s+# .*$", "", line).strip() for line in lines]
     return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
+
+
+def joined(text: str) -> str:
+    """With lines that end in a backslash and their next ones as one."""
+    return re.sub(r"\\\n\s*", "", text)
 
 
 def mentioned() -> list[str]:

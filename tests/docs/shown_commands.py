@@ -27,8 +27,10 @@ NOT_EXECUTED = {
     "python": "python -m pytest: the tests of a generated package are run by tests/new; "
     "python -m gpu: by tests/gpu",
     "data": "reads MNIST or CIFAR, or takes hours: every job of the sweep is composed",
+    "cluster": "sends jobs to a cluster: each one is composed; tests/runner has the launchers",
     "all": "sweeps every strategy: each one is composed; tests/new runs such a sweep",
 }
+MADE_UP = ("stripes",)  # data sets that a page makes up
 OTHERS = ("quadprog",)  # packages that are named, and not ours
 # what a study's command is executed with, so that it takes seconds
 FEW_JOBS = ("benchmark=split_digits", "strategy=finetune,ewc", "seed=0", "hydra/launcher=basic")
@@ -93,21 +95,27 @@ def _merge(arguments: list[str]) -> None:
 def _run(arguments: list[str]) -> tuple[str, Callable[[], None]]:
     settings = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     study, benchmark = settings.get("experiment", ""), settings.get("benchmark", "permuted_digits")
+    if settings.get("benchmark/dataset") in MADE_UP:
+        benchmark = "made_up_digits"
     if study == "digits":
         return "", lambda: _answers(["run", *arguments, *FEW_JOBS, *SMALL])
     if "glob(" in settings.get("strategy", ""):
         each = [_put(arguments, "strategy", name) for name in choices("strategy")]
         return NOT_EXECUTED["all"], lambda: [_compose(one) for one in each] and None
+    if settings.get("hydra/launcher") in ("slurm", "ray"):
+        ours = [argument for argument in arguments if not argument.startswith("hydra")]
+        return NOT_EXECUTED["cluster"], lambda: _compose(ours)
     if study or not all(name.endswith("_digits") for name in benchmark.split(",")):
         return NOT_EXECUTED["data"], lambda: _compose(arguments)
     few = [_few(argument) for argument in arguments]
-    small = [setting for setting in SMALL if setting.split("=")[0] not in settings]
+    given = {*settings, *(["model.hidden"] if "model" in settings else [])}  # another model has others
+    small = [setting for setting in SMALL if setting.split("=")[0] not in given]
     return "", lambda: _answers(["run", *few, *small])
 
 
 def _few(argument: str) -> str:
     """One seed, and two of a part of it; jobs in this process, since a worker takes seconds to import
-    Avalanche (tests/running has launchers).
+    Avalanche (tests/runner has launchers).
     """
     key, _, value = argument.partition("=")
     if key == "hydra/launcher":
@@ -140,8 +148,8 @@ def _tune(arguments: list[str]) -> tuple[str, Callable[[], None]]:
     if "--help" in arguments:
         return "", lambda: _answers(["tune", *arguments])
     if any(word.startswith("benchmark=") and "digits" not in word for word in arguments):
+        from cl_bench.cli.tune import read
         from cl_bench.tuning.search_files import space_of
-        from cl_bench.tuning.tune import read
 
         def look() -> None:
             request = read(arguments)

@@ -83,7 +83,7 @@ def test_a_block_of_yaml_is_a_strategy_a_study_or_published_numbers(workplace, b
         found = compose([f"hydra.searchpath=[{workplace / 'mine'}]", f"strategy={settings['name']}"])
         assert found.strategy == settings
     elif "expected" in settings:
-        assert expected_numbers(settings["expected"])
+        assert expected_numbers(OmegaConf.to_container(settings)["expected"])
     else:
         folder = workplace / "mine" / "experiment"
         folder.mkdir()

@@ -7,9 +7,9 @@ import torch
 from avalanche.training import Naive
 from torch import distributions, nn
 
-from cl_bench.evaluation.experiment import AfterTask, experiment, measurements
+from cl_bench.evaluation.experiment import experiment, measurements
 from cl_bench.posteriors.uncertainty import auroc
-from cl_bench.records.rows import Record
+from cl_bench.records.rows import CalibrationBin, Record, State
 from cl_bench.strategies import EWC, MESU, Finetune, Replay, stock
 from cl_bench.streams.benchmark import to_avalanche
 
@@ -30,23 +30,28 @@ def measured(strategy, stream, **settings):
     found = measurements(
         strategy, to_avalanche(stream), **{"seed": 7, "test_on": "test", "test_last": None} | settings
     )
-    return list(found)
+    return [row for rows in found for row in rows]
 
 
 def states(strategy, stream, **settings):
-    return [each.state for each in measured(strategy, stream, **settings) if isinstance(each, AfterTask)]
+    return [row for row in measured(strategy, stream, **settings) if isinstance(row, State)]
 
 
 def test_states_and_calibration_follow_the_records_of_their_task(stream, network, learner):
     found = measured(Finetune(model=network, **learner), stream)
-    kinds = [(type(each), getattr(each, "state", each).after_task) for each in found]
-    assert kinds == [(kind, after) for after in range(3) for kind in (Record, Record, AfterTask)]
+    kinds = [(type(each), each.after_task) for each in found if not isinstance(each, CalibrationBin)]
+    assert kinds == [(kind, after) for after in range(3) for kind in (Record, Record, State)]
+    assert sorted(found, key=lambda each: each.after_task) == found
     records = [each for each in found if isinstance(each, Record)]
-    for after, round in enumerate(each for each in found if isinstance(each, AfterTask)):
+    for after in range(3):
         for on_task in (1, 2):
             (record,) = (each for each in records if (each.after_task, each.on_task) == (after, on_task))
-            bins = [each for each in round.calibration if each.on_task == on_task]
-            assert {(each.seed, each.after_task) for each in bins} == {(7, after)}
+            bins = [
+                each
+                for each in found
+                if isinstance(each, CalibrationBin) and (each.after_task, each.on_task) == (after, on_task)
+            ]
+            assert {each.seed for each in bins} == {7}
             assert sum(each.num_examples for each in bins) == record.num_examples
             weights = [each.num_examples / record.num_examples for each in bins]
             accuracy, ece = (
@@ -122,10 +127,8 @@ def test_the_auroc_is_that_of_seen_against_unseen_confidences(stream, network, l
     strategy = Finetune(model=network, **learner | {"epochs": 20})
     found = measurements(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None)
     expected, states = [], []
-    for each in found:
-        if isinstance(each, Record):
-            continue
-        states.append(each.state)
+    for rows in found:
+        states += [row for row in rows if isinstance(row, State)]
         with torch.no_grad():
             confidences = [
                 network(task.images(torch.device("cpu")), task.head).double().softmax(dim=1).max(dim=1).values
@@ -153,11 +156,12 @@ def test_the_first_drift_is_from_the_prior_and_the_next_from_the_last_posterior(
     prior = distributions.Normal(torch.full((34,), 0.1).double(), torch.full((34,), 0.3).double())
     beliefs, drifts = [prior], []
     found = measurements(strategy, to_avalanche(single_head_stream), seed=0, test_on="test", test_last=None)
-    for each in found:
-        if isinstance(each, AfterTask) and each.state.after_task:
+    for rows in found:
+        (state,) = (row for row in rows if isinstance(row, State))
+        if state.after_task:
             assert (strategy.posterior.mean != start.mean).all(), "so that no weight keeps the prior"
             beliefs.append(distributions.Normal(*(part.double() for part in strategy.posterior)))
-            drifts.append(each.state.drift)
+            drifts.append(state.drift)
     for drift, now, before in zip(drifts, beliefs[1:], beliefs, strict=False):
         assert drift == pytest.approx(float(distributions.kl_divergence(now, before).sum()), rel=1e-5)
     assert len(set(drifts)) == 2
@@ -170,8 +174,9 @@ def test_a_head_that_no_task_has_used_moves_nothing(stream, network, learner):
     found = measurements(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None)
     prior = distributions.Normal(torch.tensor(0.1).double(), torch.tensor(0.3).double())
     before = None
-    for each in found:
-        if isinstance(each, Record) or not each.state.after_task:
+    for rows in found:
+        (state,) = (row for row in rows if isinstance(row, State))
+        if not state.after_task:
             continue
         now = distributions.Normal(*(part.double() for part in strategy.posterior))
         from_prior = distributions.kl_divergence(now, prior)
@@ -180,5 +185,5 @@ def test_a_head_that_no_task_has_used_moves_nothing(stream, network, learner):
         else:  # the second head is new, the first one stands still, the body goes on
             body = used[0] & used[1]
             expected = distributions.kl_divergence(now, before)[body].sum() + from_prior[~used[0]].sum()
-        assert each.state.drift == pytest.approx(float(expected), rel=1e-5)
+        assert state.drift == pytest.approx(float(expected), rel=1e-5)
         before = now

@@ -72,7 +72,9 @@ def test_ctrl_c_interrupts_a_run_which_the_same_command_finishes(tmp_path, monke
     command = ["run", *LONG, "training.epochs=60", "benchmark.num_tasks=2"]
     terminal = terminals.forked(command).until("task 2 of 2").press("c")
     assert terminal.end() == 130
-    assert terminal.lines[-1] == "cl-bench: interrupted; what was recorded is kept, the same command goes on"
+    assert (
+        terminal.lines[-1] == "cl-bench: interrupted; what was recorded is kept: the same command continues"
+    )
     assert not any("%|" in line for line in terminal.lines)
     assert status_by_seed(tmp_path) == {0: "interrupted"}
     (run,) = tmp_path.glob("results/default/[!.]*")

@@ -4,6 +4,7 @@ import hashlib
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -238,3 +239,25 @@ def test_the_same_figure_gives_the_same_bytes(results, tmp_path):
         assert sorted(path.name for path in (tmp_path / name).iterdir()) == [path.name for path in written]
         hashes.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in written])
     assert hashes[0] == hashes[1]
+
+
+def test_methods_that_lie_on_each_other_are_shown_apart_in_the_last_panel():
+    def panel(ends):
+        """The last panel of a figure whose methods fall from 0.97 to these accuracies."""
+        rows = [
+            {"method": name, "after_task": after, "on_task": 1, "mean": mean, "low": mean, "high": mean}
+            for name, end in ends.items()
+            for after, mean in ((0, 0.1), (1, 0.97), (2, end))
+        ]
+        curves = pd.DataFrame(rows)
+        averages = curves[curves["after_task"] > 0].drop(columns="on_task")
+        return figures.forgetting_figure(curves, averages, styles=figures.method_styles(list(ends))).axes
+
+    *others, last = panel({"ewc": 0.92, "vcl": 0.93, "bayesbinn": 0.94, "finetune": 0.3, "lwf": 0.2})
+    low, high = last.get_ylim()
+    assert 88 < low < 92
+    assert 97 < high < 101
+    assert all(axes.get_ylim()[0] < 20 for axes in others)
+    assert last.get_title().endswith("(zoom)")
+    *others, last = panel({"ewc": 0.92, "vcl": 0.6, "bayesbinn": 0.8, "finetune": 0.3, "lwf": 0.2})
+    assert {axes.get_ylim() for axes in others} == {last.get_ylim()}

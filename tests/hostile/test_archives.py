@@ -36,7 +36,10 @@ GNU_SPARSE = tarfile.GNUTYPE_SPARSE
         ([header("././@LongLink", 6 * 2**30, tarfile.GNUTYPE_LONGLINK)], "headers of at most"),
         ([header("notes.txt", -1024)], "must be readable"),
         ([header("notes.txt", -512)], "must"),
-        ([header("x", 65000, tarfile.XHDTYPE), b"1" * 65000 + bytes(-65000 % 512)], "headers of names"),
+        (
+            [header("x", 65000, tarfile.XHDTYPE), b"1" * 65000 + bytes(-65000 % 512)],
+            "headers that give names",
+        ),
         ([header("././@LongLink", 0, tarfile.GNUTYPE_LONGNAME)] * 5000, "must"),
     ],
     ids=["image", "file", "endless", "pax", "global", "name", "link", "back", "circle", "digits", "deep"],

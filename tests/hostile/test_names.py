@@ -12,7 +12,7 @@ from cl_bench.analysis.registry import registered
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.run_metrics import RUN
 from cl_bench.records.rows import FILES
-from cl_bench.report.page import RUNS
+from cl_bench.report.run_rows import RUNS
 
 METRIC_NAMES = [metric.name for metric in registered()]
 ADDED = (

@@ -110,7 +110,7 @@ def test_seeds_in_run_json_are_numbers_and_nothing_else(
     text = json.dumps(about | {"trained_at_once_with_seeds": "HERE"})
     shown = json.dumps(seeds) if not isinstance(seeds, int) else "1" + "0" * 400
     (run / "run.json").write_text(text.replace('"HERE"', shown))
-    assert "verify needs a finished run" in refused(run, capsys)
+    assert "cannot verify" in refused(run, capsys)
 
 
 def test_more_seeds_at_once_than_anybody_trains_are_refused(run: Path, capsys: pytest.CaptureFixture[str]):

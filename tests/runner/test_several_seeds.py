@@ -166,7 +166,7 @@ CANNOT = {
     ),
     "tasks of different sizes": (
         ("benchmark.class_order=seeded",),
-        r"tasks of one size, got \[718, 719\] train examples in task 1: set training\.stacked=false",
+        r"tasks of one size, got \[718, 719\] train examples in task 1; set training\.stacked=false",
     ),
     "plugins of Avalanche": (
         ("plugins=[{_target_: avalanche.training.plugins.LwFPlugin}]", "benchmark.scenario=domain"),

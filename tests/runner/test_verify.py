@@ -79,9 +79,9 @@ def test_only_a_finished_run_can_be_verified(finished, tmp_path, capsys):
     folder = finished()
     edit(folder / "run.json", '"finished"', '"running"')
     assert main(["verify", str(folder)]) == 1
-    assert "verify needs a finished run, got status='running'" in capsys.readouterr().err
+    assert "it must be finished, got status='running'" in capsys.readouterr().err
     assert main(["verify", str(tmp_path / "nothing")]) == 1
-    assert "verify needs the folder of a run" in capsys.readouterr().err
+    assert "it must be the folder of a run" in capsys.readouterr().err
     assert main(["verify"]) == 2
 
 

@@ -9,9 +9,8 @@ import torch
 from avalanche.core import SupervisedPlugin
 
 from cl_bench.config.choices import choices
-from cl_bench.evaluation.experiment import AfterTask
 from cl_bench.evaluation.states import deployed_bits, stored_bits
-from cl_bench.records.rows import Record
+from cl_bench.records.rows import Record, State
 from cl_bench.strategies import Learner
 
 SUBJECTS = {
@@ -170,8 +169,8 @@ def test_every_strategy_of_ours_is_a_learner(lab):
 def test_its_states_are_measured_after_every_task(lab, name):
     run = lab.from_conf(*SUBJECTS[name], "benchmark=permuted_digits", "benchmark.num_tasks=3")
     with lab.seeded():
-        found = run.measurements()
-    states = [each.state for each in found if isinstance(each, AfterTask)]
+        found = [row for rows in run.measurements() for row in rows]
+    states = [row for row in found if isinstance(row, State)]
     assert [state.after_task for state in states] == [0, 1, 2, 3]
     assert all(state.num_steps > 0 and state.training_seconds > 0 for state in states[1:])
     assert [math.isnan(state.ood_auroc) for state in states] == [True, False, False, True]

@@ -47,7 +47,7 @@ def test_tasks_of_different_sizes_are_an_error_that_names_them(streams, part):
     second.labels = second.labels[1:]
     size = len(first)
     message = (
-        rf"of one size, got \[{size - 1}, {size}\] {part} examples in task 2: set training\.stacked=false"
+        rf"of one size, got \[{size - 1}, {size}\] {part} examples in task 2; set training\.stacked=false"
     )
     with pytest.raises(ValueError, match=message):
         stack_streams(streams)

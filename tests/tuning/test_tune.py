@@ -192,8 +192,8 @@ def test_no_report_takes_trials_for_results(tune, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["benchmark=permuted_digits"], "needs strategy=..., got none"),
-        ([*EWC, "seed=3"], "seed is the search's own, got seed=3; it is set by tune.first_seed"),
+        (["benchmark=permuted_digits"], "a search needs a strategy, got none"),
+        ([*EWC, "seed=3"], "a search sets seed itself, got seed=3; set tune.first_seed"),
         ([*EWC, "training.test_on=test"], "only validation images are scored"),
         ([*EWC, "tune.trial=3"], "there is no setting tune.trial; there are tune.trials"),
         ([*EWC, "tune.trials=0"], "trials=0"),
@@ -212,7 +212,10 @@ def test_no_report_takes_trials_for_results(tune, tmp_path, capsys):
         (["strategy=finetune", "benchmark=permuted_digits", "training.learning_rate=1"], "nothing to search"),
         ([*EWC, "strategy.strength=interval(3,1)"], "start < end"),
         ([*EWC, "training.epochs=abc", "tune.trials=1"], "epochs"),
-        ([*EWC, "training.learning_rate=1e30", "strategy.strength=1,2"], "a trial that does not fail"),
+        (
+            [*EWC, "training.learning_rate=1e30", "strategy.strength=1,2"],
+            "cannot choose settings: all 2 trials failed",
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_one_line_and_nothing_is_written(tune, tmp_path, arguments, expected):

@@ -16,7 +16,38 @@ function sort(button) {
   table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
 }
 
-for (const button of document.querySelectorAll("th button")) button.addEventListener("click", () => sort(button));
+for (const button of document.querySelectorAll("th .sort")) button.addEventListener("click", () => sort(button));
+
+// Columns: what is chosen is shown by the style sheet alone; a narrow window begins with fewer.
+const narrow = matchMedia("(max-width: 40rem)");
+
+function fewer() {
+  for (const box of document.querySelectorAll("#columns [data-wide]")) box.checked = !narrow.matches;
+}
+
+narrow.addEventListener("change", fewer);
+fewer();
+
+// Navigation: the link of the section that is read is marked, and named in the bar.
+const menu = document.getElementById("contents");
+const links = new Map([...menu.querySelectorAll("a[href^='#']")].map(link => [link.hash.slice(1), link]));
+
+function mark() {
+  const line = innerHeight / 4, end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+  const places = [...links.keys()].map(name => document.getElementById(name)).filter(Boolean);
+  const read = places.filter(place => place.getBoundingClientRect().top <= line);
+  const link = links.get(((end ? places : read).at(-1) ?? places[0]).id);
+  if (link.ariaCurrent) return;
+  for (const other of links.values()) other.removeAttribute("aria-current");
+  link.setAttribute("aria-current", "true");
+  document.getElementById("where").textContent = link.textContent;
+  if (menu.scrollHeight > menu.clientHeight) menu.scrollTop = link.offsetTop - menu.clientHeight / 2;
+}
+
+let waiting = 0;
+addEventListener("scroll", () => { waiting ||= requestAnimationFrame(() => { waiting = 0; mark(); }); }, { passive: true });
+menu.addEventListener("click", event => { if (event.target.closest("a")) menu.hidePopover?.(); });
+mark();
 
 // Curves: Plotly draws those traces whose method, task and seed are all chosen.
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -38,7 +69,7 @@ function draw(section) {
     font: { color: style.color, family: style.fontFamily },
     xaxis: { ...curves.layout.xaxis, ...axis }, yaxis: { ...curves.layout.yaxis, ...axis },
   };
-  Plotly.react(section.querySelector(".plot"), traces, layout, { responsive: true, displayModeBar: false });
+  Plotly.react(section.querySelector(".plot"), traces, layout, { displayModeBar: false });
 }
 
 async function start() {
@@ -49,10 +80,17 @@ async function start() {
   const script = document.createElement("script");
   script.textContent = await new Response(stream).text();
   document.head.append(script);
+  const sized = new ResizeObserver(entries => {
+    for (const { target, contentRect } of entries) {
+      if (Math.abs(contentRect.width - target._fullLayout.width) > 1) Plotly.Plots.resize(target);
+    }
+  });
   for (const section of sections) {
-    section.querySelector(".plot").replaceChildren();
+    const plot = section.querySelector(".plot");
+    plot.replaceChildren();
     section.addEventListener("change", () => draw(section));
     draw(section);
+    sized.observe(plot);
   }
   dark.addEventListener("change", () => sections.forEach(draw));
   document.documentElement.dataset.ready = "yes";

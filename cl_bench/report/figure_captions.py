@@ -1,0 +1,89 @@
+"""What is to be seen in a figure: what its kind shows, how to read it, and which methods stand out."""
+
+import math
+from typing import NamedTuple
+
+import pandas as pd
+
+from cl_bench.analysis.registry import registered
+from cl_bench.analysis.summary import REFERENCE
+from cl_bench.report.figure_kinds import KINDS
+from cl_bench.report.page_tables import value_text
+
+
+class Reading(NamedTuple):
+    """How a kind of figure is read."""
+
+    hint: str
+    metrics: tuple[str, ...] = ()  # of which the best and the worst method are named
+    numbers: str = "summary.csv"
+
+
+_READINGS = {
+    "forgetting": Reading("A line that falls is forgetting.", ("forgetting",), "forgetting_curves.csv"),
+    "comparison": Reading(
+        "The best corner is the upper left one.", ("average_accuracy", "forgetting")
+    ),
+    "heatmap": Reading(
+        "A column that fades downwards is a task that is forgotten.",
+        ("worst_task_accuracy",),
+        "forgetting_curves.csv",
+    ),
+    "pareto": Reading(
+        "No method off the grey line is better in both respects than those on it.",
+        ("average_accuracy", "stored_bits", "training_seconds"),
+    ),
+    "calibration": Reading("On the diagonal, confidence is right. Below it, it is too high.", ("ece",)),
+    "uncertainty": Reading("Tasks to come should have the higher entropy.", ("ood_auroc",)),
+    "drift": Reading("A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)),
+    "stability_gap": Reading("A dip after a new task begins is the stability gap.", ("forgetting",)),
+    "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
+    "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
+}
+
+
+def title_of(kind: str) -> str:
+    """The kind as a heading."""
+    return kind.replace("_", " ")
+
+
+def what(kind: str) -> str:
+    """The first line of the kind's docstring as a sentence."""
+    said = ((KINDS[kind].__doc__ or kind) if kind in KINDS else title_of(kind)).strip().splitlines()[0].rstrip(".")
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+def alternative(kind: str) -> str:
+    """The text for those who do not see the figure."""
+    return f"{what(kind)} The numbers are in {_READINGS.get(kind, Reading('')).numbers}."
+
+
+def caption(kind: str, rows: pd.DataFrame) -> str:
+    """`rows` are those of `analysis.summary` for the methods in the figure."""
+    reading = _READINGS.get(kind, Reading(""))
+    return " ".join(
+        filter(None, [what(kind), reading.hint, *(_extremes(name, rows) for name in reading.metrics)])
+    )
+
+
+def _extremes(name: str, rows: pd.DataFrame) -> str:
+    """Which method is best and which is worst, joint training aside; empty where fewer than two are known."""
+    metric = next((each for each in registered() if each.name == name), None)
+    if metric is None:
+        return ""
+    others = rows[rows["strategy"] != REFERENCE]
+    known = [
+        (value, str(method))
+        for method, value in zip(others["method"], others[f"{name}_mean"], strict=True)
+        if not math.isnan(value)
+    ]
+    if len(known) < 2:
+        return ""
+    (low, lowest), (high, highest) = min(known), max(known)
+    texts = [f"{value_text(metric, value)} {metric.unit}" for value in (low, high)]
+    aside = "Joint training aside, " if len(others) < len(rows) else ""
+    subject = f"{aside}{metric.title}" if aside else f"{metric.title[:1].upper()}{metric.title[1:]}"
+    if texts[0] == texts[1]:
+        return f"{subject} is {texts[0]} for all."
+    ends = [f"lowest for {lowest} ({texts[0]})", f"highest for {highest} ({texts[1]})"]
+    return f"{subject} is {' and '.join(ends[::-1] if metric.better == 'higher' else ends)}."

@@ -1,0 +1,180 @@
+"""How the runs of a table were made: in one line, and each part of it by method."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cl_bench.analysis.labels import shown
+from cl_bench.analysis.looks import natural_order
+from cl_bench.analysis.tuning import DEFAULTS, NOT_RECORDED, Tuning, tuning_of
+from cl_bench.records.runs import Run
+from cl_bench.records.text import counted, shortened
+
+LONGEST = 60  # letters of one value
+MOST_OR = 20  # letters of two values in the line
+MOST_SEEDS = 20  # that are listed
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+class Fact(NamedTuple):
+    """One part of the protocol."""
+
+    name: str
+    line: str  # as it stands in the line, for all methods together
+    values: list[tuple[str, list[str]]]  # each value, with the methods that have it
+
+
+class Protocol(NamedTuple):
+    """The line, and what is unfolded under it."""
+
+    line: str
+    facts: list[Fact]
+
+
+def protocol(runs: Sequence[Run]) -> Protocol:
+    """Describe the runs of one study and benchmark; the first run of a method speaks for it, but for its seeds.
+
+    What run.json does not tell is left out.
+    """
+    by_method: dict[str, list[Run]] = {}
+    for run in runs:
+        by_method.setdefault(run.method, []).append(run)
+    facts = [_fact(name, told, by_method) for name, told in _TOLD.items()]
+    facts += [_seeds(by_method), _tuning(by_method)]
+    line = " · ".join(fact.line for fact in facts if fact.line)
+    return Protocol(line, [fact for fact in facts if fact.values])
+
+
+def _fact(name: str, told: Callable[[Run], str], by_method: Mapping[str, Sequence[Run]]) -> Fact:
+    values = _by_value({method: told(runs[0]) for method, runs in by_method.items()})
+    found = [value for value, _ in values]
+    return Fact(name, "" if found == [_USUAL.get(name)] else _together(found, name), values)
+
+
+def _by_value(told: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Each value that is no empty text, with its methods."""
+    methods: dict[str, list[str]] = {}
+    for method, value in told.items():
+        if value:
+            methods.setdefault(value, []).append(method)
+    return sorted(methods.items(), key=lambda item: natural_order(item[0]))
+
+
+def _together(values: Sequence[str], name: str) -> str:
+    """`5 to 100 epochs` where the values differ in one number, `a or b` where there are two, else how many."""
+    if len(values) < 2:
+        return "".join(values)
+    numbers = [_NUMBER.findall(value) for value in values]
+    if all(len(each) == 1 for each in numbers) and len({_NUMBER.sub("", value) for value in values}) == 1:
+        least, most = (f(map(float, (each for (each,) in numbers))) for f in (min, max))
+        return _NUMBER.sub(f"{least:g} to {most:g}", values[0])
+    short = " or ".join(values)
+    return short if len(values) == 2 and len(short) < MOST_OR else f"{len(values)} {name}s"
+
+
+def _setting(run: Run, key: str) -> str:
+    value = run.settings.get(key)
+    return "" if value is None else shortened(shown(value), LONGEST)
+
+
+def _scenario(run: Run) -> str:
+    return run.scenario if not run.scenario or "-" in run.scenario else f"{run.scenario}-incremental"
+
+
+def _tasks(run: Run) -> str:
+    if not run.num_tasks:
+        return ""
+    return counted(run.num_tasks, "task") + (f", the last {run.test_last} tested" if run.test_last else "")
+
+
+def _network(run: Run) -> str:
+    """The name, then what says how large it is: `mlp 100-100`."""
+    sizes = [_setting(run, f"model.{key}") for key in ("channels", "width", "hidden")]
+    plain = ["-".join(size.strip("[]").split(", ")) for size in sizes if size]
+    return " ".join([_setting(run, "model.name"), *plain]).strip()
+
+
+def _steps(run: Run) -> str:
+    iterations, epochs = _setting(run, "training.iterations"), _setting(run, "training.epochs")
+    if iterations:
+        return f"{iterations} iterations"
+    return f"{epochs} epoch{'s' * (epochs != '1')}" if epochs else ""
+
+
+def _batches(run: Run) -> str:
+    size = _setting(run, "training.batch_size")
+    return f"batch {size}" if size else ""
+
+
+def _optimizer(run: Run) -> str:
+    rate = _setting(run, "training.learning_rate")
+    return " ".join([_setting(run, "training.optimizer"), *([f"lr {rate}"] if rate else [])]).strip()
+
+
+def _scored_on(run: Run) -> str:
+    told = _setting(run, "training.test_on")
+    return f"scored on {told} images" if told else ""
+
+
+_TOLD: dict[str, Callable[[Run], str]] = {
+    "data set": lambda run: _setting(run, "benchmark.dataset.name"),
+    "scenario": _scenario,
+    "stream": _tasks,
+    "network": _network,
+    "length": _steps,
+    "batch size": _batches,
+    "optimizer": _optimizer,
+    "schedule": lambda run: _setting(run, "training.schedule"),
+    "test": _scored_on,
+}
+_USUAL = {"schedule": "constant", "test": "scored on test images"}  # what is not worth a word in the line
+
+
+def _seeds(by_method: Mapping[str, Sequence[Run]]) -> Fact:
+    found = {
+        method: sorted({run.seed for run in runs if run.seed is not None})
+        for method, runs in by_method.items()
+    }
+    listed = {method: _listed(seeds) for method, seeds in found.items()}
+    numbers = sorted({len(seeds) for seeds in found.values() if seeds})
+    line = "".join(counted(number, "seed") for number in numbers[-1:])
+    if len(numbers) > 1:
+        line = f"{numbers[0]} to {line}"
+    return Fact("seeds", line, _by_value(listed))
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds[:MOST_SEEDS])) + (", …" if len(seeds) > MOST_SEEDS else "")
+
+
+def _tuning(by_method: Mapping[str, Sequence[Run]]) -> Fact:
+    """How many methods were tuned and how; where run.json has it, on which streams."""
+    told = {method: tuning_of(runs[0].about) for method, runs in by_method.items()}
+    values = {
+        method: each.tuning + (f" ({each.tuning_note}{_streams(by_method[method][0].about)})" if each.tuning_note else "")
+        for method, each in told.items()
+    }
+    numbers = Counter(_in_short(each) for each in told.values())
+    if len(numbers) == 1:
+        line = next(iter(numbers))
+        line = f"tuning {NOT_RECORDED}" if line == NOT_RECORDED else f"all {line}"
+    else:
+        ordered = sorted(numbers.items(), key=lambda item: (item[0] in (DEFAULTS, NOT_RECORDED), item[0]))
+        line = ", ".join(f"{number} {how}" for how, number in ordered)
+    return Fact("tuning", line if told else "", _by_value(values))
+
+
+def _in_short(told: Tuning) -> str:
+    """The kind, and how it was searched where that is recorded: `tuned (random, 16 trials)`."""
+    how = told.tuning_note.partition("; ")[0].partition(": ")[2]
+    return told.tuning + (f" ({how})" if how and not how.endswith(NOT_RECORDED) else "")
+
+
+def _streams(about: Mapping[str, Any]) -> str:
+    told = about.get("tuned_by")
+    seeds = told.get("seeds") if isinstance(told, dict) else None
+    if not isinstance(seeds, list) or not seeds:
+        return ""
+    listed = ", ".join(shortened(seed, 20) for seed in seeds[:MOST_SEEDS])
+    return f"; on the stream{'s' * (len(seeds) > 1)} of seed {listed}"

@@ -1,0 +1,118 @@
+"""A setting that comes later renames no old run."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf, open_dict
+
+from cl_bench.analysis import load
+from cl_bench.cli.main import main
+from cl_bench.config.checked import checked
+from cl_bench.config.compose import compose, config_hash, flatten, plain
+from cl_bench.records.identity import LATER_KEY, identifying, neutral_values
+from cl_bench.runner.run import execute
+
+OWN = """
+from cl_bench.strategies import Finetune
+
+
+class Mine(Finetune):
+    def __init__(self, *, rate{later}, **learner):
+        super().__init__(**learner)
+"""
+
+
+def nodes(settings, prefix=""):
+    """The dotted names of all groups of settings, the root's too."""
+    yield prefix
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from nodes(value, f"{prefix}.{key}" if prefix else key)
+
+
+NODES = sorted(nodes(plain(compose(["strategy=ewc", "benchmark=split_digits"]))))
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_new_setting_at_its_neutral_value_changes_no_hash(node):
+    config = compose(["strategy=ewc", "benchmark=split_digits"])
+    before = config_hash(config)
+    place = OmegaConf.select(config, node) if node else config
+    with open_dict(place):
+        place.brand_new = 0.5
+    renamed = config_hash(config)
+    with open_dict(place):
+        place[LATER_KEY] = {"brand_new": 0.5}
+    kept = config_hash(config)
+    place.brand_new = 0.25
+    if node in ("data", "seed_for.probe", "tracking"):  # no part of a hash, whatever is in them
+        assert before == renamed == kept == config_hash(config)
+    else:
+        assert before == kept != renamed
+        assert config_hash(config) not in (before, renamed)
+
+
+@pytest.mark.parametrize(
+    ("neutral", "value", "same"),
+    [
+        (1, 1.0, True),
+        (1, True, False),
+        (None, None, True),
+        (None, 0, False),
+        ([4, 6], [4, 6], True),
+        (0, False, False),
+    ],
+)
+def test_what_is_neutral(neutral, value, same):
+    found = identifying({"strategy": {LATER_KEY: {"new": neutral}, "new": value, "old": 3}})
+    assert found == {"strategy": {"old": 3} | ({} if same else {"new": value})}
+
+
+def test_neutral_values_have_dotted_names():
+    found = neutral_values({LATER_KEY: {"a": 1}, "b": {"c": {LATER_KEY: {"d": None}}}})
+    assert found.items() >= {"a": 1, "b.c.d": None}.items()
+
+
+def write(folder: Path, *, later: str) -> list[str]:
+    """A strategy of one's own beside its YAML, without or with a setting that came later."""
+    (folder / "conf" / "strategy").mkdir(parents=True, exist_ok=True)
+    settings = {"name": "mine", "_target_": "later_strategy.Mine", "rate": 1.0}
+    if later:
+        settings |= {"decay": 0.9, LATER_KEY: {"decay": 0.9}}
+    (folder / "conf" / "strategy" / "mine.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "later_strategy.py").write_text(OWN.format(later=later))
+    return ["--config-dir", str(folder / "conf"), "strategy=mine"]
+
+
+def test_runs_of_before_an_own_setting_came_are_found_again_and_told_from_others(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    small = ["benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]"]
+    results = f"results_dir={tmp_path / 'results'}"
+    assert main(["run", *write(tmp_path, later=""), *small, results]) == 0
+    (before,) = (tmp_path / "results").glob("*/*/run.json")
+    again = write(tmp_path, later=", decay")
+    assert main(["run", *again, *small, results, "resume=keep"]) == 0
+    assert list((tmp_path / "results").glob("*/*/run.json")) == [before], "the same folder, finished already"
+    assert "decay" not in json.loads(before.read_text())["settings"]
+    capsys.readouterr()
+    monkeypatch.delitem(__import__("sys").modules, "later_strategy")
+    assert main(["run", *again, *small, results, "strategy.decay=0.5"]) == 0
+    (new,) = set((tmp_path / "results").glob("*/*/run.json")) - {before}
+    about = json.loads(new.read_text())
+    assert about["neutral"] == {"strategy.decay": 0.9}
+    assert not any(LATER_KEY in key for key in about["settings"])
+    assert set(load(tmp_path / "results")["method"]) == {"mine decay=0.9", "mine decay=0.5"}
+
+
+def test_the_parts_are_built_without_it():
+    config = compose(["strategy=ewc", "benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1"])
+    for node in ("strategy", "benchmark", "model", "training", "benchmark.dataset"):
+        with open_dict(OmegaConf.select(config, node)):
+            OmegaConf.select(config, node)[LATER_KEY] = {}
+    assert checked(config) is config
+    assert not any(LATER_KEY in key for key in flatten(plain(config)))  # an empty one has no keys
+    assert execute
