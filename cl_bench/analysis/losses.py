@@ -162,10 +162,13 @@ def metrics_of(column: str) -> dict[str, Callable[[ArrayLike], float]]:
 
 
 def name_for(metric: str, column: str) -> str:
-    """The name of a metric of accuracy where it is computed from another column: worst_task_nll.
+    """The name of a metric of accuracy where it is computed from another column.
 
     Raises:
         ValueError: as `metrics_of`.
+
+    >>> name_for("worst_task_accuracy", "nll"), name_for("forgetting", "ece")
+    ('worst_task_nll', 'forgetting_ece')
     """
     _check(column)
     if column == "accuracy":
@@ -175,7 +178,11 @@ def name_for(metric: str, column: str) -> str:
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether more of a metric of `metrics_of` or of intransigence is better; True for a name of neither."""
+    """Whether more of a metric of `metrics_of` or of intransigence is better; True for a name of neither.
+
+    >>> [higher_is_better(name) for name in ("average_accuracy", "average_nll", "forgetting")]
+    [True, False, False]
+    """
     for column in ("accuracy", *LOWER_IS_BETTER):
         for metric in registered(MATRIX, WITH_REFERENCE):
             if name == name_for(metric.name, column):

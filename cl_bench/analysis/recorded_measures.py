@@ -23,7 +23,12 @@ _RUN = ["study", "run"]
     group="uncertainty",
 )
 def ece(records: pd.DataFrame) -> Measured:
-    """The expected calibration error after the last task, as a mean over the tasks tested."""
+    """The expected calibration error after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(ece=[0.8, 0.2])
+    >>> ece(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
     return _mean_in_the_end(records, "ece")
 
 
@@ -37,7 +42,12 @@ def ece(records: pd.DataFrame) -> Measured:
     group="uncertainty",
 )
 def brier(records: pd.DataFrame) -> Measured:
-    """The Brier score after the last task, as a mean over the tasks tested."""
+    """The Brier score after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(brier=[0.8, 0.2])
+    >>> brier(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
     return _mean_in_the_end(records, "brier")
 
 
@@ -50,7 +60,12 @@ def brier(records: pd.DataFrame) -> Measured:
     group="uncertainty",
 )
 def entropy(records: pd.DataFrame) -> Measured:
-    """The entropy of the prediction after the last task, as a mean over the tasks tested."""
+    """The entropy of the prediction after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(entropy=[0.8, 0.2])
+    >>> entropy(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
     return _mean_in_the_end(records, "entropy")
 
 
@@ -63,7 +78,12 @@ def entropy(records: pd.DataFrame) -> Measured:
     group="uncertainty",
 )
 def mutual_information(records: pd.DataFrame) -> Measured:
-    """The mutual information of label and weights after the last task, as a mean over the tasks tested."""
+    """The mutual information of label and weights after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(mutual_information=[0.8, 0.2])
+    >>> mutual_information(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
     return _mean_in_the_end(records, "mutual_information")
 
 
@@ -76,13 +96,23 @@ def mutual_information(records: pd.DataFrame) -> Measured:
     group="cost",
 )
 def stored_bits(states: pd.DataFrame) -> Measured:
-    """What a method keeps after the last task, in bits."""
+    """What a method keeps after the last task, in bits.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> stored_bits(pd.DataFrame(run | {"stored_bits": [320.0, 640.0]}))
+    {('few', 'vcl-s0'): 640.0}
+    """
     return _in_the_end(states, "stored_bits")
 
 
 @metric("deployed", of=STATES, unit="KiB", better="lower", meaning="the network alone", group="cost")
 def deployed_bits(states: pd.DataFrame) -> Measured:
-    """The network after the last task, in bits."""
+    """The network after the last task, in bits.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> deployed_bits(pd.DataFrame(run | {"deployed_bits": [320.0, 320.0]}))
+    {('few', 'vcl-s0'): 320.0}
+    """
     return _in_the_end(states, "deployed_bits")
 
 
@@ -93,7 +123,12 @@ def deployed_bits(states: pd.DataFrame) -> Measured:
     group="posterior",
 )
 def frozen(states: pd.DataFrame) -> Measured:
-    """The share of frozen weights after the last task."""
+    """The share of frozen weights after the last task.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> frozen(pd.DataFrame(run | {"frozen": [0.0, 0.25]}))
+    {('few', 'vcl-s0'): 0.25}
+    """
     return _in_the_end(states, "frozen")
 
 
@@ -105,7 +140,12 @@ def frozen(states: pd.DataFrame) -> Measured:
     group="uncertainty",
 )
 def ood_auroc(states: pd.DataFrame) -> Measured:
-    """How well confidence tells tasks seen from those to come, as a mean over tasks where it is defined."""
+    """How well confidence tells tasks seen from those to come, as a mean over tasks where it is defined.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> ood_auroc(pd.DataFrame(run | {"ood_auroc": [np.nan, 0.75]}))
+    {('few', 'vcl-s0'): 0.75}
+    """
     return states.groupby(_RUN, sort=False)["ood_auroc"].mean().to_dict()
 
 
@@ -113,7 +153,12 @@ def ood_auroc(states: pd.DataFrame) -> Measured:
     "training", of=STATES, unit="s", better="lower", meaning="seconds of training, all tasks", group="cost"
 )
 def training_seconds(states: pd.DataFrame) -> Measured:
-    """The seconds of training on all tasks."""
+    """The seconds of training on all tasks.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> training_seconds(pd.DataFrame(run | {"training_seconds": [0.0, 2.5]}))
+    {('few', 'vcl-s0'): 2.5}
+    """
     return states.groupby(_RUN, sort=False)["training_seconds"].sum().to_dict()
 
 

@@ -44,6 +44,10 @@ class Metric:
         group: what it is about, one of `GROUPS`.
         short: the usual abbreviation; empty where there is none.
         is_change: it says what changed between two tests, not how high something is.
+
+    >>> (found,) = [each for each in registered() if each.name == "stored_bits"]
+    >>> isinstance(found, Metric), found.heading, found.better
+    (True, 'stored (KiB)', 'lower')
     """
 
     name: str
@@ -106,6 +110,13 @@ def metric(
 
     Raises:
         ValueError: where another metric has the name, or a word is not one of its choices.
+
+    >>> @metric("first accuracy", better="higher", meaning="R[1, 1]")
+    ... def first_accuracy(accuracy):
+    ...     return float(accuracy[1][0])
+    >>> title_of("first_accuracy")
+    'first accuracy'
+    >>> unregister("first_accuracy")
     """
 
     def registered_function(function: Function) -> Function:
@@ -131,29 +142,50 @@ def metric(
 
 
 def unregister(name: str) -> None:
-    """Take a metric out again, as a test does that has put one in."""
+    """Take a metric out again, as a test does that has put one in.
+
+    >>> metric("nothing", meaning="0")(lambda accuracy: 0.0).__name__
+    '<lambda>'
+    >>> unregister("<lambda>")
+    """
     del _REGISTERED[name]
 
 
 def registered(*sources: str) -> list[Metric]:
-    """The metrics that are computed from these sources (none: from any), in the order of the columns."""
+    """The metrics that are computed from these sources (none: from any), in the order of the columns.
+
+    >>> [each.name for each in registered("reference")]
+    ['intransigence']
+    """
     wanted = sources or SOURCES
     return [each for source in SOURCES for each in _REGISTERED.values() if each.of == source in wanted]
 
 
 def placed(place: str) -> list[Metric]:
-    """The metrics that stand in a place, by group."""
+    """The metrics that stand in a place, by group.
+
+    >>> [each.title for each in placed("latex")]
+    ['average accuracy', 'forgetting', 'backward transfer']
+    """
     return sorted(
         (each for each in registered() if place in each.places), key=lambda each: GROUPS.index(each.group)
     )
 
 
 def compared_metrics() -> tuple[str, ...]:
-    """The names of the metrics in which methods are compared."""
+    """The names of the metrics in which methods are compared.
+
+    >>> compared_metrics()
+    ('average_accuracy', 'forgetting')
+    """
     return tuple(each.name for each in placed(COMPARISON))
 
 
 def title_of(name: str) -> str:
-    """What a metric is called in words; of a name that is not registered, the name without underscores."""
+    """What a metric is called in words; of a name that is not registered, the name without underscores.
+
+    >>> title_of("average_anytime_accuracy"), title_of("gap_depth")
+    ('anytime accuracy', 'gap depth')
+    """
     found = _REGISTERED.get(name)
     return name.replace("_", " ") if found is None else found.title
