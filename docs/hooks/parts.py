@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from cl_bench.analysis.registry import registered
 from cl_bench.cli.package import render
 from cl_bench.config.choices import choices, describe
 from docs.hooks import reference
@@ -181,6 +182,24 @@ def columns(kind: str) -> str:
     return table(("column", "type", "meaning"), rows)
 
 
+# Metrics
+
+
+def metrics() -> str:
+    """Every metric of the registry: what it is called and is, its unit, which way is better, its columns."""
+    rows = [
+        (
+            each.title + (f" ({each.short})" if each.short else ""),
+            each.meaning,
+            each.unit,
+            each.better,
+            f"`{each.name}`",
+        )
+        for each in registered()
+    ]
+    return table(("metric", "what it is", "unit", "better", "columns `..._mean`, `_low`, `_high`"), rows)
+
+
 # Examples
 
 
@@ -310,6 +329,7 @@ PARTS: dict[str, Callable[..., str]] = {
         mathematics,
         studies,
         columns,
+        metrics,
         example,
         package,
         questions,
