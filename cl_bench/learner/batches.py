@@ -1,6 +1,6 @@
 """Batches of tensors that already sit on the device: no workers, no collation, no copies of examples."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -209,6 +209,12 @@ class StackedBatches(ResidentBatches):
     def _augment_each(self, pixels: Tensor) -> Tensor:
         chunks = pixels.chunk(len(self._augments))
         return torch.cat([augment(chunk) for augment, chunk in zip(self._augments, chunks, strict=True)])
+
+
+def stacked(parts: Iterable[ResidentBatches]) -> ResidentBatches:
+    """The batches of each seed's part one after another; those of the only part as they are."""
+    parts = list(parts)
+    return StackedBatches(parts) if len(parts) > 1 else parts[0]
 
 
 def shuffled(num_examples: int, generator: torch.Generator | None) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from cl_bench.models.stacked import StackedNetwork
+from cl_bench.learner.seed_stack import template_of
 
 NAMED = "__namedtuple__"  # the key under which a NamedTuple says what it is
 
@@ -134,7 +134,7 @@ def tensors_of(value: Any, name: str) -> dict[str, Tensor]:
     if isinstance(value, Tensor):
         return {name: value.detach()}
     if isinstance(value, nn.Module):  # a stack's tensors have the names of one network's
-        value = dict((value.template if isinstance(value, StackedNetwork) else value).state_dict())
+        value = dict(template_of(value).state_dict())
     elif isinstance(value, tuple) and hasattr(value, "_asdict"):
         value = value._asdict()
     elif isinstance(value, Stateful):

@@ -25,8 +25,8 @@ class OwnRule(Learner):
 
     @property
     def num_in_batch(self) -> int:
-        """Examples of the current batch, of one seed."""
-        return len(self.mb_y) // (self.num_seeds or 1)
+        """How many examples of the current batch are of one seed."""
+        return len(self.mb_y) // self.num_seeds
 
 
 class SamplingLearner(OwnRule):

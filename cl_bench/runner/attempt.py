@@ -37,8 +37,8 @@ def train_and_test(folders: Sequence[RunFolder], parts: Parts, *, show_progress:
     """
     from cl_bench.evaluation.experiment import AfterTask, measurements, weights_sha256
     from cl_bench.evaluation.progress import Progress
-    from cl_bench.learner.resumable import UNFIT
     from cl_bench.learner.seeds import global_generators_restored
+    from cl_bench.learner.state import UNFIT
     from cl_bench.runner.signals import Stopping
     from cl_bench.streams.benchmark import to_avalanche
 

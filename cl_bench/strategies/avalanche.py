@@ -11,12 +11,11 @@ from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import BaseSGDTemplate, SupervisedTemplate
 from torch import Tensor, nn
 
-from cl_bench.learner.base import OPTIMIZERS
 from cl_bench.learner.devices import as_device
 from cl_bench.learner.seeds import Seeds
+from cl_bench.learner.training_settings import check_training
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.validation import check_choice, check_count, check_positive
 
 
 class WithTaskLabels(MultiTaskModule):
@@ -67,9 +66,18 @@ def stock(
             do: a schedule, another precision, compilation, `iterations`, optimizer_state=kept,
             active_classes=seen.
     """
-    check_choice("optimizer", optimizer, OPTIMIZERS)
-    check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
-    check_positive(learning_rate=learning_rate)
+    check_training(
+        epochs=epochs,
+        iterations=iterations,
+        batch_size=batch_size,
+        test_batch_size=test_batch_size,
+        optimizer=optimizer,
+        optimizer_state=optimizer_state,
+        active_classes=active_classes,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        precision=precision,
+    )
     if schedule != "constant":
         raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
     if compile or precision not in ("float32", "tf32"):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.learner.batches import ResidentBatches
+from cl_bench.learner.batches import ResidentBatches, stacked
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.mixed_batches import RoomBatches
 from cl_bench.learner.rehearsal import Rehearsal
@@ -62,15 +62,13 @@ class DER(Rehearsal):
     def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
         if not self.share_left_out:
             return super().train_batches(tasks)
-        return self._stacked(
-            RoomBatches(task, share=self.share_left_out) for task in self.batches_by_seed(tasks)
-        )
+        return stacked(RoomBatches(task, share=self.share_left_out) for task in self.batches_by_seed(tasks))
 
     def criterion(self) -> Tensor:
         loss = super().criterion()
         if not self.is_training or not len(self.memories[0]):
             return loss
-        num_losses = self.num_seeds or 1  # the sum over seeds of each one's mean
+        num_losses = self.num_seeds  # the sum over seeds of each one's mean
         if self.alpha > 0:
             logits, remembered = self._rehearse("logits")
             loss = loss + self.alpha * num_losses * dark_experience.distillation(logits, remembered)

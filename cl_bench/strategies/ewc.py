@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.posteriors import fisher, quadratic_penalty
 from cl_bench.validation import check_choice
 
 MODES = ("separate", "online")
 
 
-class EWC(Anchored):
+class EWC(QuadraticPenalty):
     """The loss of task t plus (strength / 2) sum_k sum_i F_k,i (theta_i - theta*_k,i)^2.
 
     F_k is the exact diagonal Fisher information at the end of task k, a mean over single examples, so that

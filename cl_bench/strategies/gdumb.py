@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cl_bench.learner.batches import ResidentBatches, merged
+from cl_bench.learner.batches import ResidentBatches, merged, stacked
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.mixed_batches import RehearsalBatches
 from cl_bench.learner.rehearsal import Rehearsal
@@ -43,8 +43,8 @@ class GDumb(Rehearsal):
         self.offer_task()
         each = zip(self.batches_by_seed(tasks), self.memories, strict=True)
         if self.epoch == "memory":
-            return self._stacked(merged([memory], like=task) for task, memory in each)
-        return self._stacked(
+            return stacked(merged([memory], like=task) for task, memory in each)
+        return stacked(
             RehearsalBatches(task, memory, share=1, generator=memory.generator) for task, memory in each
         )
 

@@ -37,7 +37,7 @@ class Joint(Learner):
         self.dataloader = self.train_batches(self.seen)
         self.num_examples = self.dataloader.num_examples
         kept = (self.dataloader.pixels, self.dataloader.labels, self.dataloader.heads)
-        self.seen_bits = 8 * sum(tensor.nbytes for tensor in kept) // len(self.seeds)
+        self.seen_bits = 8 * sum(tensor.nbytes for tensor in kept) // self.num_seeds
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         if self.initial is not None:

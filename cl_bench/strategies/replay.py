@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cl_bench.learner.batches import ResidentBatches
+from cl_bench.learner.batches import ResidentBatches, stacked
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.mixed_batches import RehearsalBatches
 from cl_bench.learner.rehearsal import Rehearsal
@@ -34,7 +34,7 @@ class Replay(Rehearsal):
     def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
         if not self.replay_share or not len(self.memories[0]):
             return super().train_batches(tasks)
-        return self._stacked(
+        return stacked(
             RehearsalBatches(task, memory, share=self.replay_share, generator=memory.generator)
             for task, memory in zip(self.batches_by_seed(tasks), self.memories, strict=True)
         )

@@ -92,7 +92,7 @@ class VCL(Learner):
         check_count(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
         self.initial_log_variance, self.first_log_variance = initial_log_variance, math.log(prior_variance)
         super().__init__(**learner)
-        if self.num_seeds is not None and coreset != "none":
+        if self.stack.shape and coreset != "none":
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
         self.kl_weight, self.num_samples, self.num_test_samples = kl_weight, num_samples, num_test_samples
         self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
@@ -113,7 +113,7 @@ class VCL(Learner):
         self.layers = make_gaussian(network, log_variance=self.initial_log_variance, noise=self.noise)
         means = [mean for layer in self.layers for mean in layer.mean]
         log_variances = [part for layer in self.layers for part in layer.log_variance]
-        return FlatParameters(means + log_variances, self.num_seeds)
+        return FlatParameters(means + log_variances, self.stack.shape)
 
     @property
     def posterior(self) -> Gaussian:
