@@ -66,7 +66,7 @@ def check_examples(dataset: Any) -> None:
 
 
 def as_images(images: Tensor) -> Tensor:
-    """As a network takes them: NumPy's numbers are of double precision.
+    """Images in the precision that a network takes; NumPy's numbers are of double precision.
 
     Raises:
         ValueError: for whole numbers, of which nobody knows the scale.
@@ -92,7 +92,7 @@ def as_labels(labels: Tensor) -> Tensor:
 
 
 def has_task_labels(experience: Any) -> bool:
-    """Whether examples come with a task label; those of Avalanche's newer generators do not."""
+    """Tell whether examples come with a task label; those of Avalanche's newer generators do not."""
     return any(hasattr(experience, name) for name in ("task_data", "task_labels")) or hasattr(
         experience.dataset, "targets_task_labels"
     )

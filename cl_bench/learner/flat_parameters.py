@@ -75,7 +75,7 @@ class FlatParameters:
 
     @property
     def gradients(self) -> Tensor:
-        """Of all weights, [P] or [R, P]. Another tensor that is set is copied."""
+        """The gradients of all weights, [P] or [R, P]. Another tensor that is set is copied."""
         self.relink()
         return self._gradients
 
@@ -166,11 +166,11 @@ class FlatParameters:
         return [self._name(index) for index in self._frozen]
 
     def values_frozen_since(self) -> list[Tensor]:
-        """Of these parameters, for `put_back`: an optimizer of the whole vector moves them."""
+        """The values of parameters frozen since, for `put_back`: an optimizer of the vector moves them."""
         return [self._views[index][0].clone() for index in self._frozen]
 
     def put_back(self, values: Iterable[Tensor]) -> None:
-        """What `values_frozen_since` gave."""
+        """Undo a step for the parameters frozen since, from what `values_frozen_since` gave."""
         for index, before in zip(self._frozen, values, strict=True):
             self._views[index][0].copy_(before)
 

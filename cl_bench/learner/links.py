@@ -21,7 +21,7 @@ class TaskFree(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor, task: Task = 0) -> Tensor:
-        """Logits [B, K].
+        """The network's logits [B, K].
 
         Raises:
             ValueError: where the network gives something else.

@@ -77,6 +77,10 @@ class SamplingLearner(OwnRule):
         self.mean_gradient = gradients[0] if len(gradients) == 1 else torch.stack(gradients).mean(dim=0)
         self.loss = torch.stack(losses).mean(dim=0)
 
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.settle()
+
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         if self.num_test_samples == 0:
             return super().predict(images, task)

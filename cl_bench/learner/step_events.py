@@ -39,7 +39,7 @@ class Listeners:
 
 
 def does_something(method: Listener) -> bool:
-    """Whether a plugin's method is more than the one that Avalanche's base classes give every plugin."""
+    """Tell whether a plugin's method is more than the one that Avalanche's base classes give every plugin."""
     return getattr(method, "__module__", None) != _AVALANCHES_OWN
 
 

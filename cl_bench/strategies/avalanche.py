@@ -19,8 +19,10 @@ from cl_bench.models.stacked import StackedNetwork
 
 
 class WithTaskLabels(MultiTaskModule):
-    """A network with several heads, as Avalanche calls one: with a task label for each example, or without
-    any (LwF does) for the outputs of all heads trained so far, by task.
+    """A network with several heads, as Avalanche calls one.
+
+    It is called with a task label for each example, or without any (LwF does): then it gives the outputs of
+    all heads trained so far, by task.
     """
 
     def __init__(self, network: Network) -> None:

@@ -28,8 +28,10 @@ class Points(NamedTuple):
 
 
 class FunctionPrior(Learner):
-    """The mean loss of task t plus strength / N_t times the sum over old tasks of the negative log-density of
-    a Gaussian prior at remembered images: see posteriors/function_prior.py.
+    """The mean loss of task t plus a Gaussian prior on the network's outputs at remembered images.
+
+    Its term is strength / N_t times the sum over old tasks of the prior's negative log-density; see
+    posteriors/function_prior.py.
 
     At the end of each task `memory_size` of its images are remembered, and the precision of a Laplace
     posterior grows by N_t times the exact Fisher information (the diagonal of the generalised Gauss-Newton

@@ -14,8 +14,9 @@ EPOCHS = ("memory", "task")
 
 
 class GDumb(Rehearsal):
-    """At each task: its examples are offered to the memory, and the network is trained from its initial
-    weights on the memory alone.
+    """Training from the initial weights on a balanced memory alone, anew at each task.
+
+    The task's examples are offered to the memory first.
 
     Source: Prabhu et al. 2020, "GDumb: A Simple Approach that Questions Our Progress in Continual Learning".
     Optimizer, step size and number of epochs are the suite's, as for every method. (Theirs: SGD with

@@ -12,7 +12,7 @@ from cl_bench.learner.flat_parameters import FlatParameters
 
 
 class Joint(Learner):
-    """At task t: training on the data of tasks 1 to t, shuffled together, with the same network and epochs.
+    """Training on the data of tasks 1 to t at task t, shuffled together, with the same network and epochs.
 
     On somebody else's benchmark it sees the evaluation transforms, without random augmentation.
 

@@ -1,4 +1,4 @@
-"""Learning without forgetting."""
+"""Learning without forgetting (LwF): distillation of the network as it was after the last task."""
 
 from copy import deepcopy
 from typing import Any

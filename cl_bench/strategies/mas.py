@@ -1,4 +1,4 @@
-"""Memory aware synapses."""
+"""Memory aware synapses (MAS): a quadratic penalty with the sensitivity of logits as importances."""
 
 from typing import Any
 

@@ -96,7 +96,7 @@ class OnlineLaplace(QuadraticPenalty):
         )
 
     def _diagonal(self) -> Tensor:
-        """Of the mean Fisher information, where no block stands for it."""
+        """The diagonal of the mean Fisher information, 0 where a block stands for it."""
         free = kronecker.outside(self.blocks, self.flat.values.data)
         if kronecker.num_inside(self.blocks) == len(self.flat):
             return free

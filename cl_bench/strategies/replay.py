@@ -1,4 +1,4 @@
-"""Experience replay."""
+"""Experience replay: old examples out of a memory in every batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from cl_bench.validation import check_share
 
 
 class Replay(Rehearsal):
-    """From the second task on, a share of each batch are examples of earlier tasks out of a memory.
+    """Batches with a share of earlier tasks' examples out of a memory, from the second task on.
 
     It takes the gradient steps of fine-tuning, on batches of the same size, so that methods are compared at
     equal computation: an epoch is ceil(N_t / batch_size) steps, in which 1 - replay_share of the task's

@@ -1,4 +1,4 @@
-"""Synaptic intelligence."""
+"""Synaptic intelligence (SI): a quadratic penalty with importances along the path of the weights."""
 
 from typing import Any
 
