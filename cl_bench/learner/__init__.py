@@ -1,1 +1,1 @@
-"""What every method is made of: the base class, batches, seeds, noise, memories, one vector of all weights."""
+"""What every method is made of: the base class, batches, seeds, noise, memories, the vector of weights."""

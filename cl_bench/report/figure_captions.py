@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from cl_bench.analysis.registry import registered
 from cl_bench.analysis.summary import REFERENCE
 from cl_bench.report.figure_kinds import KINDS
-from cl_bench.report.page_tables import METRICS, value_text
+from cl_bench.report.page_tables import value_text
 
 
 class Reading(NamedTuple):
@@ -76,7 +77,7 @@ def caption(kind: str, rows: pd.DataFrame) -> str:
 
 def _extremes(name: str, rows: pd.DataFrame) -> str:
     """Which method is best and which is worst; empty where fewer than two are known."""
-    metric = next((each for each in METRICS if each.name == name), None)
+    metric = next((each for each in registered() if each.name == name), None)
     if metric is None:
         return ""
     known = [

@@ -193,7 +193,7 @@ def test_the_report_of_the_reference_is_below_5_mb(tmp_path, monkeypatch):
         REFERENCE, tmp_path / "reference", ignore=shutil.ignore_patterns("*.png", "*.svg")
     )
     monkeypatch.setattr(
-        "cl_bench.figures.parallel.drawn", lambda drawings, strict: nullcontext(Drawn([], []))
+        "cl_bench.figures.parallel.started", lambda drawings, strict: nullcontext(lambda: Drawn([], []))
     )
     report(folder)
     figures = drawn.embedded(sorted(REFERENCE.glob("*/figures/*.png")), folder=REFERENCE)
