@@ -49,7 +49,7 @@ NAMES = {
 
 
 def moved_name(package: str, name: str) -> Any:
-    """What a package or module has given under this name before, for its `__getattr__`.
+    """Return what a package or module has given under this name before, for its `__getattr__`.
 
     Raises:
         AttributeError: where it never had.
@@ -62,7 +62,7 @@ def moved_name(package: str, name: str) -> Any:
 
 
 class _Names(Loader):
-    """Loads an old name as a module that has the names of the new ones."""
+    """A loader of an old name as a module that has the names of the new ones."""
 
     def __init__(self, homes: Sequence[str]) -> None:
         self._homes = homes
@@ -80,7 +80,7 @@ class _Names(Loader):
 
 
 class _Finder(MetaPathFinder):
-    """Is asked after Python's own finders, so that a module that is there always wins."""
+    """A finder that is asked after Python's own, so that a module that is there always wins."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         package, _, old = name.partition(".")

@@ -4,7 +4,8 @@ import os
 import tempfile
 from functools import partial
 
-from cl_bench.config.compose import compose, flatten, plain
+from cl_bench.config.compose import compose, plain
+from cl_bench.records.identity import flatten
 from speed.bench import Bench, Measurement, cl_bench_command
 from speed.clock import alternate
 from speed.made_up import BENCHMARKS, MORE_BENCHMARKS, MORE_METHODS, write_measured_runs, write_runs

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 
+from cl_bench.cli import VERBS
 from cl_bench.config.choices import all_groups, choices
 
 
@@ -17,8 +18,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def complete(line: str) -> int:
     """Print what may stand next on the command line `line`, for the shell."""
-    from cl_bench.cli.main import VERBS
-
     words = line.split()
     typing_verb = len(words) < 2 or (len(words) == 2 and not line.endswith(" "))
     if typing_verb:

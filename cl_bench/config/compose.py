@@ -31,7 +31,7 @@ from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import one_run, override
-from cl_bench.records.identity import LATER, LATER_KEY, identifying, neutral_values
+from cl_bench.records.identity import LATER, LATER_KEY, flatten, identifying, neutral_values
 from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
@@ -183,17 +183,6 @@ def one_seed_each(config: DictConfig) -> list[DictConfig]:
             one.seed, one.seeds = seed, None
         each.append(one)
     return each
-
-
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted keys; lists become their text."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
-    return flat
 
 
 def config_hash(config: DictConfig) -> str:

@@ -74,3 +74,14 @@ def _identifying(settings: Mapping[str, Any], neutral: Mapping[str, Any], prefix
 def _equal(value: Any, other: Any) -> bool:
     """Whether two settings are the same; 1 and 1.0 are, 1 and true are not."""
     return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested settings to dotted keys; lists become their text."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
+    return flat

@@ -21,9 +21,7 @@ class Reading(NamedTuple):
 
 _READINGS = {
     "forgetting": Reading("A line that falls is forgetting.", ("forgetting",), "forgetting_curves.csv"),
-    "comparison": Reading(
-        "The best corner is the upper left one.", ("average_accuracy", "forgetting")
-    ),
+    "comparison": Reading("The best corner is the upper left one.", ("average_accuracy", "forgetting")),
     "heatmap": Reading(
         "A column that fades downwards is a task that is forgotten.",
         ("worst_task_accuracy",),
@@ -35,7 +33,9 @@ _READINGS = {
     ),
     "calibration": Reading("On the diagonal, confidence is right. Below it, it is too high.", ("ece",)),
     "uncertainty": Reading("Tasks to come should have the higher entropy.", ("ood_auroc",)),
-    "drift": Reading("A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)),
+    "drift": Reading(
+        "A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)
+    ),
     "stability_gap": Reading("A dip after a new task begins is the stability gap.", ("forgetting",)),
     "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
     "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
@@ -49,7 +49,12 @@ def title_of(kind: str) -> str:
 
 def what(kind: str) -> str:
     """The first line of the kind's docstring as a sentence."""
-    said = ((KINDS[kind].__doc__ or kind) if kind in KINDS else title_of(kind)).strip().splitlines()[0].rstrip(".")
+    said = (
+        ((KINDS[kind].__doc__ or kind) if kind in KINDS else title_of(kind))
+        .strip()
+        .splitlines()[0]
+        .rstrip(".")
+    )
     return f"{said[:1].upper()}{said[1:]}."
 
 
@@ -61,29 +66,30 @@ def alternative(kind: str) -> str:
 def caption(kind: str, rows: pd.DataFrame) -> str:
     """`rows` are those of `analysis.summary` for the methods in the figure."""
     reading = _READINGS.get(kind, Reading(""))
-    return " ".join(
-        filter(None, [what(kind), reading.hint, *(_extremes(name, rows) for name in reading.metrics)])
-    )
+    others = rows[rows["strategy"] != REFERENCE]
+    found = [said for name in reading.metrics if (said := _extremes(name, others))]
+    if found:
+        aside = "Joint training aside, " if len(others) < len(rows) else ""
+        found[0] = f"{aside}{found[0]}" if aside else f"{found[0][:1].upper()}{found[0][1:]}"
+        found = [f"{'; '.join(found)}."]
+    return " ".join(filter(None, [what(kind), reading.hint, *found]))
 
 
 def _extremes(name: str, rows: pd.DataFrame) -> str:
-    """Which method is best and which is worst, joint training aside; empty where fewer than two are known."""
+    """Which method is best and which is worst; empty where fewer than two are known."""
     metric = next((each for each in registered() if each.name == name), None)
     if metric is None:
         return ""
-    others = rows[rows["strategy"] != REFERENCE]
     known = [
         (value, str(method))
-        for method, value in zip(others["method"], others[f"{name}_mean"], strict=True)
+        for method, value in zip(rows["method"], rows[f"{name}_mean"], strict=True)
         if not math.isnan(value)
     ]
     if len(known) < 2:
         return ""
     (low, lowest), (high, highest) = min(known), max(known)
     texts = [f"{value_text(metric, value)} {metric.unit}" for value in (low, high)]
-    aside = "Joint training aside, " if len(others) < len(rows) else ""
-    subject = f"{aside}{metric.title}" if aside else f"{metric.title[:1].upper()}{metric.title[1:]}"
     if texts[0] == texts[1]:
-        return f"{subject} is {texts[0]} for all."
+        return f"{metric.title} is {texts[0]} for all"
     ends = [f"lowest for {lowest} ({texts[0]})", f"highest for {highest} ({texts[1]})"]
-    return f"{subject} is {' and '.join(ends[::-1] if metric.better == 'higher' else ends)}."
+    return f"{metric.title} is {' and '.join(ends[::-1] if metric.better == 'higher' else ends)}"

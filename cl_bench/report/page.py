@@ -224,7 +224,9 @@ def _by_group(
 
 
 def _by_title(analysed: Analysed) -> dict[tuple[str, str], list[Block]]:
-    """Each block of sentences under the study and benchmark that its title begins with, or under empty names."""
+    """Each block of sentences under the study and benchmark that its title begins with; else under empty
+    names.
+    """
     summary = analysed.summary
     several = summary["study"].nunique() > 1
     names = {

@@ -14,10 +14,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench import records
-from cl_bench.config.compose import config_hash, flatten, later, plain, run_folder, settings
+from cl_bench.config.compose import config_hash, later, plain, run_folder, settings
 from cl_bench.config.environment import versions
 from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
 from cl_bench.records.atomic import abandoned, read_json, unfinished, write_whole
+from cl_bench.records.identity import flatten
 from cl_bench.records.lock import Hold, alone_in
 from cl_bench.records.row_files import Row
 from cl_bench.runner import written_rows

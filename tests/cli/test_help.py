@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from cl_bench.cli.main import VERBS, main
+from cl_bench.cli import VERBS
+from cl_bench.cli.main import main
 from cl_bench.config.choices import GROUPS, all_groups, choices, with_packages
 from cl_bench.config.places import conf_folder
 from cl_bench.report.figure_kinds import KINDS

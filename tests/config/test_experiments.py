@@ -10,7 +10,8 @@ import yaml
 from cl_bench.analysis.labels import shown
 from cl_bench.analysis.published import expected_numbers
 from cl_bench.config.choices import choices
-from cl_bench.config.compose import compose, config_hash, flatten, plain
+from cl_bench.config.compose import compose, config_hash, plain
+from cl_bench.records.identity import flatten
 
 STUDIES = choices("experiment")
 

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf, open_dict
 from cl_bench.analysis import load
 from cl_bench.cli.main import main
 from cl_bench.config.checked import checked
-from cl_bench.config.compose import compose, config_hash, flatten, plain
-from cl_bench.records.identity import LATER_KEY, identifying, neutral_values
+from cl_bench.config.compose import compose, config_hash, plain
+from cl_bench.records.identity import LATER_KEY, flatten, identifying, neutral_values
 from cl_bench.runner.run import execute
 
 OWN = """

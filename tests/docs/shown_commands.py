@@ -12,7 +12,8 @@ from pathlib import Path
 
 from shown_blocks import ROOT, SMALL, words
 
-from cl_bench.cli.main import VERBS, main
+from cl_bench.cli import VERBS
+from cl_bench.cli.main import main
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose
 from cl_bench.report.figure_kinds import KINDS

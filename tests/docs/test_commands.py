@@ -11,7 +11,7 @@ from shown_blocks import blocks, commands, mentioned
 from shown_commands import NOT_EXECUTED, check_mentioned, plan
 
 from cl_bench.analysis.published import expected_numbers
-from cl_bench.cli.main import VERBS
+from cl_bench.cli import VERBS
 from cl_bench.config.compose import compose
 
 pytestmark = pytest.mark.usefixtures("process_as_before")
