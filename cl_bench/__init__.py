@@ -16,11 +16,11 @@ keep_old_names()
 
 
 def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
-    """Run one configuration and return its records, as `cl-bench run` would: run(["strategy=ewc", "seed=3"]),
-    or run(["strategy=ewc", "seeds=[0,1,2]"]).
+    """Run one configuration and return its records, as `cl-bench run` would.
 
-    A run that is finished already is read, not repeated; where it is of other code or data than now, a
-    warning says so (see `resume`). Sweeps, a study's own too, belong to `cl-bench run`.
+    Write run(["strategy=ewc", "seed=3"]), or run(["strategy=ewc", "seeds=[0,1,2]"]). A run that is finished
+    already is read, not repeated; where it is of other code or data than now, a warning says so (see
+    `resume`). Sweeps, a study's own too, belong to `cl-bench run`.
 
     Returns:
         One row a record; see `cl_bench.analysis.load`.

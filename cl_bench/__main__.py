@@ -16,7 +16,7 @@ MOST_TOOLS = 6  # of sys.monitoring
 
 
 def program() -> NoReturn:
-    """The command, and the end of its process.
+    """Run the command, and end its process.
 
     The process ends as Python's own do, but for one thing: memory goes back at once. To free all that torch
     holds, object by object, takes longer than a short run trains.
@@ -40,7 +40,7 @@ def _is_watched() -> bool:
 
 
 def _files() -> Iterator[Any]:
-    """All files of Python: of one that a plugin never closes, the last lines wait in memory."""
+    """Yield all files of Python: of one that a plugin never closes, the last lines wait in memory."""
     kind: Any = IOBase.__base__  # of every file, and asked in a third of the time: it is no abstract class
     return (each for each in gc.get_objects() if issubclass(type(each), kind))
 

@@ -1,4 +1,4 @@
-"""Modules that Avalanche and torch import at their start, and few runs use, are read when they are used.
+"""Put off modules that Avalanche and torch import at their start, and few runs use, until they are used.
 
 A run starts in half the time without them. Nothing is missing: what is taken from one of them reads it when
 it is called, subclassed, or asked for an attribute.
@@ -105,7 +105,7 @@ class _OfUnread:
 
 
 class _Later(MetaPathFinder, Loader):
-    """Finds modules that are to be read later."""
+    """A finder of modules that are to be read later."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
@@ -122,11 +122,11 @@ class _Later(MetaPathFinder, Loader):
         return Unread(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """There is nothing to do yet."""
+        """Do nothing yet: the module is read when it is used."""
 
 
 def _as_package(real: ModuleSpec | None, loader: Loader) -> ModuleSpec | None:
-    """The same module by another loader, one that may have submodules; None where there is none."""
+    """Return the spec of a module that may have submodules, by another loader; None without a module."""
     if real is None:
         return None
     found = ModuleSpec(real.name, loader, origin=real.origin, is_package=True)
@@ -135,7 +135,7 @@ def _as_package(real: ModuleSpec | None, loader: Loader) -> ModuleSpec | None:
 
 
 def _read(name: str) -> ModuleType:
-    """The module itself."""
+    """Read a module, and return it."""
     if isinstance(sys.modules.get(name), Unread | None):
         _forget_unread()
         finders = _finders()
@@ -148,7 +148,7 @@ def _read(name: str) -> ModuleType:
 
 
 def _finders() -> list[_Later]:
-    """Those of the blocks that are open."""
+    """List the finders of the blocks that are open."""
     return [each for each in sys.meta_path if isinstance(each, _Later)]
 
 
@@ -159,9 +159,9 @@ def _forget_unread() -> None:
 
 
 class Compiler(ModuleType):
-    """What torch's optimizers and derivatives ask of its compiler: to stay away.
+    """A stand-in for torch's compiler that answers what optimizers and derivatives ask of it: to stay away.
 
-    It stands in for the compiler, which is read when anything else of it is used.
+    The compiler is read when anything else of it is used.
     """
 
     compiled_autograd = SimpleNamespace(_disable=nullcontext)
@@ -172,7 +172,7 @@ class Compiler(ModuleType):
 
     @staticmethod
     def disable(function: Any = None, recursive: bool = True, **settings: Any) -> Any:
-        """The function, which the compiler leaves alone also when it is read later."""
+        """Return the function, which the compiler leaves alone also when it is read later."""
         if function is None:
             return lambda each: Compiler.disable(each, recursive, **settings)
         if not isinstance(function, FunctionType | MethodType):  # a network, of which it makes another one
@@ -200,7 +200,7 @@ class Compiler(ModuleType):
 
 
 class _CompilerLater(MetaPathFinder, Loader):
-    """Finds the compiler's stand-in; an import of one of its parts reads the whole."""
+    """A finder of the compiler's stand-in; an import of one of its parts reads the whole."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name == COMPILER:
@@ -215,11 +215,11 @@ class _CompilerLater(MetaPathFinder, Loader):
         return Compiler(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """There is nothing to do yet."""
+        """Do nothing yet: the compiler is read when it is used."""
 
 
 class _AsItIs(Loader):
-    """Gives a module that was read on the way to it."""
+    """A loader that gives a module that was read on the way to it."""
 
     def __init__(self, module: ModuleType) -> None:
         self.module, self.spec = module, module.__spec__
@@ -237,7 +237,7 @@ def is_compiler_read() -> bool:
 
 
 def _read_compiler() -> ModuleType:
-    """The compiler itself, in the place of its stand-in."""
+    """Read the compiler itself, into the place of its stand-in."""
     if not is_compiler_read():
         sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, _CompilerLater)]
         sys.modules.pop(COMPILER, None)
@@ -247,7 +247,7 @@ def _read_compiler() -> ModuleType:
 
 
 def _tell_what_is_deterministic() -> None:
-    """Tell the compiler what was set before it was read; see `training.process`."""
+    """Tell the compiler what was set before it was read; see `learner.process`."""
     import torch
 
     if torch.are_deterministic_algorithms_enabled():

@@ -75,18 +75,18 @@ def parser() -> argparse.ArgumentParser:
 
 def workers(text: str) -> int:
     """Parse a whole number from 1."""
-    found = int(text)
-    if found < 1:
+    number = int(text)
+    if number < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
-    return found
+    return number
 
 
 def minutes(text: str) -> float:
     """Parse a number from 0."""
-    found = float(text)
-    if not found >= 0:
+    number = float(text)
+    if not number >= 0:
         raise argparse.ArgumentTypeError(f"must be 0 or more, got {text}")
-    return found
+    return number
 
 
 if __name__ == "__main__":

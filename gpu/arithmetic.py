@@ -20,18 +20,18 @@ def stacked(asked: Asked) -> Iterator[Answer]:
     for method in methods(asked):
         if method in asked.known:
             continue
-        found = []
+        results = []
         for how in ("true", "false"):
             with tempfile.TemporaryDirectory() as folder:
                 settings = digits(asked, "seeds=[0,1]", f"training.stacked={how}", f"strategy={method}")
-                found.append(run(asked, *settings, folder=folder))
+                results.append(run(asked, *settings, folder=folder))
         pairs = [
             (one.accuracy, other.accuracy)
-            for runs in zip(*found, strict=True)
+            for runs in zip(*results, strict=True)
             for one, other in zip(runs[0].records, runs[1].records, strict=True)
         ]
         largest = max(abs(one - other) for one, other in pairs)
-        seconds = [seconds_of(runs) for runs in found]
+        seconds = [seconds_of(runs) for runs in results]
         status, target = PASS if largest <= STACKED_TOLERANCE else FAIL, f"{AT_MOST} {STACKED_TOLERANCE}"
         said = f"of {len(pairs)} accuracies; {seconds[0]:.1f} s at once, {seconds[1]:.1f} s alone"
         yield Answer(method, status, largest, "of 1", target, f"largest difference {said}")
@@ -80,13 +80,13 @@ def precision(asked: Asked) -> Iterator[Answer]:
             continue
         wanted = (f"strategy={method}", "study=precision", seeds(asked, NUM_SEEDS))
         exact, *others = (_runs(asked, *wanted, f"training.precision={each}") for each in PRECISIONS)
-        for name, found in zip(names, others, strict=True):
+        for name, runs in zip(names, others, strict=True):
             said = (
-                f"{found[0].benchmark}, {len(found)} seeds: {100 * mean_accuracy(exact):.2f} % in float32, "
-                f"{seconds_of(exact):.1f} s; {seconds_of(found):.1f} s here; largest difference of a seed "
-                f"{100 * max(abs(a - b) for a, b in zip(*_averages(exact, found), strict=True)):.2f} points"
+                f"{runs[0].benchmark}, {len(runs)} seeds: {100 * mean_accuracy(exact):.2f} % in float32, "
+                f"{seconds_of(exact):.1f} s; {seconds_of(runs):.1f} s here; largest difference of a seed "
+                f"{100 * max(abs(a - b) for a, b in zip(*_averages(exact, runs), strict=True)):.2f} points"
             )
-            yield _difference(name, mean_accuracy(found) - mean_accuracy(exact), said)
+            yield _difference(name, mean_accuracy(runs) - mean_accuracy(exact), said)
 
 
 def _averages(*several: list) -> list[list[float]]:

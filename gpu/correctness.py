@@ -42,10 +42,10 @@ def _asked(asked: Asked, strategy: str, model: str, checks: Sequence[check.Check
     for each in checks:
         if each.name in asked.known:
             continue
-        found = answer(each, strategy, model, asked.device)
-        yield found
-        if found.status == FAIL and is_lasting(found.said):
-            raise RuntimeError(found.said)  # a new process takes the place of this one
+        answered = answer(each, strategy, model, asked.device)
+        yield answered
+        if answered.status == FAIL and is_lasting(answered.said):
+            raise RuntimeError(answered.said)  # a new process takes the place of this one
 
 
 def answer(question: check.Check, strategy: str, model: str, device: str) -> Answer:
@@ -75,9 +75,9 @@ def beside_the_cpu(strategy: str, device: str) -> Answer:
 
     A method that draws noise on the device draws other noise there, and is far.
     """
-    found = subject(strategy, "mlp", device)
-    scenario = f"{SCENARIO}={found.claims.scenarios[-1]}"
-    here, there = (each.outcome(*SPLIT, scenario) for each in (found, subject(strategy, "mlp", "cpu")))
+    on_device = subject(strategy, "mlp", device)
+    scenario = f"{SCENARIO}={on_device.claims.scenarios[-1]}"
+    here, there = (each.outcome(*SPLIT, scenario) for each in (on_device, subject(strategy, "mlp", "cpu")))
     pairs = list(zip(here.records, there.records, strict=True))
     losses = max(abs(one.nll - other.nll) for one, other in pairs)
     accuracies = max(abs(one.accuracy - other.accuracy) for one, other in pairs)

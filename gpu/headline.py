@@ -54,9 +54,9 @@ def _methods(asked: Asked, *settings: str, target: str = "", after: str = "") ->
 
 def _method(asked: Asked, *settings: str) -> Answer:
     started = time.perf_counter()
-    found = run(asked, *settings)
+    runs = run(asked, *settings)
     # of runs that an earlier call had begun, or finished, their own clock
-    seconds = max(time.perf_counter() - started, seconds_of(found))
-    how = "at once" if "trained_at_once_with_seeds" in found[0].about else "one after another"
-    said = f"average accuracy {100 * mean_accuracy(found):.2f} %, {len(found)} seeds {how}"
+    seconds = max(time.perf_counter() - started, seconds_of(runs))
+    how = "at once" if "trained_at_once_with_seeds" in runs[0].about else "one after another"
+    said = f"average accuracy {100 * mean_accuracy(runs):.2f} %, {len(runs)} seeds {how}"
     return Answer("", MEASURED, seconds, "s", said=said)

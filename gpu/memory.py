@@ -51,7 +51,7 @@ def flat(asked: Asked) -> Iterator[Answer]:
                 "training.epochs=1", "training.test_last=2", f"strategy={method}",
                 f"+plugins=[{{_target_:{__name__}.{DeviceMemory.__name__},path:'{path}'}}]", folder=folder,
             )  # fmt: skip
-            found = flatness(read_task_starts(path), late=late)["long_stream_memory"]
-        value = ratio(found.work, found.reference).median
-        said = f"{tasks} tasks, {found.note}"
+            measurement = flatness(read_task_starts(path), late=late)["long_stream_memory"]
+        value = ratio(measurement.work, measurement.reference).median
+        said = f"{tasks} tasks, {measurement.note}"
         yield Answer(method, PASS if value <= MOST else FAIL, value, "times", f"{AT_MOST} {MOST}", said)

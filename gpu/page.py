@@ -15,16 +15,16 @@ def page(parts: Sequence[Part], rows: Iterable[Row]) -> str:
     Args:
         rows: the last one of every result.
     """
-    found = list(rows)
-    by_part = {part.name: [row for row in found if row.part == part.name] for part in parts}
-    blocks = ["# One programme on one device", _devices(found)]
+    listed = list(rows)
+    by_part = {part.name: [row for row in listed if row.part == part.name] for part in parts}
+    blocks = ["# One programme on one device", _devices(listed)]
     for part in parts:
         blocks.append(f"## {part.name}\n\n{_state(part, by_part[part.name])}")
         blocks.append(_checks(by_part[part.name]))
         blocks.append(_numbers(by_part[part.name]))
-    wrong = [row for row in found if row.status in (FAIL, FAILED)]
+    wrong = [row for row in listed if row.status in (FAIL, FAILED)]
     blocks.append(_listed("What is wrong", wrong, none="Nothing that was done."))
-    left = [row for row in found if row.status == LEFT_OUT]
+    left = [row for row in listed if row.status == LEFT_OUT]
     blocks.append(_listed("What was left out", left, none="Nothing that was come to."))
     return "\n\n".join(filter(None, blocks)) + "\n"
 

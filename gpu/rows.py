@@ -48,8 +48,8 @@ def newest(rows: Iterable[Row]) -> dict[tuple[str, str, str], Row]:
 
 def is_finished(rows: Iterable[Row], part: str, item: str) -> bool:
     """Whether there is nothing left to do for an item."""
-    found = newest(rows)
-    ended = found.get((part, item, ""))
+    last = newest(rows)
+    ended = last.get((part, item, ""))
     return ended is not None and ended.status == DONE
 
 

@@ -34,13 +34,13 @@ def rows(asked: Asked) -> Iterator[Answer]:
     ours = {line.name for line in LINES if line.group == group}
     about = hardware(asked.device)
     card = f"on {about.get('gpu') or about['processor']}"
-    found = [
+    measured = [
         row._replace(note=f"{row.note}; {card}") if row.name in ours and row.ratio is not None else row
         for row in results.rows()
         if row.device == kind
     ]
-    write_csv(found, path)
-    for row in found:
+    write_csv(measured, path)
+    for row in measured:
         if row.name in ours and row.ratio is not None:
             limit = f"; {row.times_limit:.3g} times its matrix products alone" if row.times_limit else ""
             seconds = f"; {row.seconds:.3g} s" if row.seconds is not None else ""

@@ -29,8 +29,8 @@ class Job(NamedTuple):
 
 def waiting() -> list[str]:
     """List the studies of conf/experiment that are sized for a GPU, or of CIFAR, the worthiest first."""
-    found = choices("experiment")
-    return sorted(filter(lambda name: _waits(name, found[name]), found), key=lambda name: _worth(name, found))
+    files = choices("experiment")
+    return sorted(filter(lambda name: _waits(name, files[name]), files), key=lambda name: _worth(name, files))
 
 
 def _waits(name: str, path: Path) -> bool:
@@ -76,7 +76,7 @@ def job(asked: Asked) -> Iterator[Answer]:
 def _job(asked: Asked, study: str, *settings: str) -> Iterator[Answer]:
     small = ("seeds=[0]", *SMALL["cifar" if "cifar" in study else "mnist"]) if asked.tiny else ()
     started = time.perf_counter()
-    found = run(asked, f"experiment={study}", *settings, *small)
-    seconds = max(time.perf_counter() - started, seconds_of(found))
-    said = f"{len(found)} seed{'s' * (len(found) != 1)} in {seconds:.1f} s"
-    yield Answer("average accuracy", MEASURED, 100 * mean_accuracy(found), "%", said=said)
+    runs = run(asked, f"experiment={study}", *settings, *small)
+    seconds = max(time.perf_counter() - started, seconds_of(runs))
+    said = f"{len(runs)} seed{'s' * (len(runs) != 1)} in {seconds:.1f} s"
+    yield Answer("average accuracy", MEASURED, 100 * mean_accuracy(runs), "%", said=said)

@@ -69,8 +69,8 @@ def _headline() -> list[Item]:
 
 
 def _studies() -> list[Item]:
-    found = [job for study in studies.waiting() for job in studies.jobs(study)]
+    jobs = [job for study in studies.waiting() for job in studies.jobs(study)]
     return [
-        Item("studies", job.name, f"{HERE}.studies:job", (job.study, *job.settings), job is found[0])
-        for job in found
+        Item("studies", job.name, f"{HERE}.studies:job", (job.study, *job.settings), job is jobs[0])
+        for job in jobs
     ]

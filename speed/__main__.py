@@ -3,12 +3,12 @@
 import sys
 import warnings
 
+from cl_bench.runner.assembly import NOISE
+
 
 def main() -> int:
     # Avalanche and torch speak of things that nothing here uses, the first of them when imported
-    warnings.filterwarnings(
-        "ignore", message="no QP solver found|No loggers specified|grad and param do not obey"
-    )
+    warnings.filterwarnings("ignore", message=NOISE)
     from speed.measuring import measure
 
     return measure()

@@ -38,10 +38,10 @@ class Products(NamedTuple):
 
 def linear_maps(network: nn.Module, images: Tensor) -> list[LinearMap]:
     """List all layers of the network that multiply, in the order in which `images` meet them."""
-    found: list[LinearMap] = []
+    maps: list[LinearMap] = []
 
     def remember(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        found.append(LinearMap(layer, tuple(inputs[0].shape[1:]), tuple(output.shape[1:])))
+        maps.append(LinearMap(layer, tuple(inputs[0].shape[1:]), tuple(output.shape[1:])))
 
     layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     hooks = [layer.register_forward_hook(remember) for layer in layers]
@@ -51,7 +51,7 @@ def linear_maps(network: nn.Module, images: Tensor) -> list[LinearMap]:
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return maps
 
 
 def matrix_products(

@@ -15,10 +15,8 @@ BENCHMARKS = ("permuted_mnist", "split_mnist")
 METHODS = ("finetune", "ewc", "vcl", "bayesbinn", "joint")
 # three, since critical differences are over three benchmarks
 MORE_BENCHMARKS = (*BENCHMARKS, "permuted_digits")
-MORE_METHODS = (
-    *METHODS,
-    *("online_ewc", "si", "mas", "lwf", "replay", "der", "gvcl", "mesu", "straight_through"),
-)
+_OTHERS = ("online_ewc", "si", "mas", "lwf", "replay", "der", "gvcl", "mesu", "straight_through")
+MORE_METHODS = METHODS + _OTHERS
 _HASH = "0123abcd"
 _NUM_EXAMPLES = 10_000
 _PROBES, _STEPS = 8, 80  # of a task

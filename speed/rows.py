@@ -65,15 +65,15 @@ NUMBERS = ("ratio", "low", "high", "seconds", "reference_seconds", "times_limit"
 def measured(line: Line, device: str, measurement: Measurement) -> Row:
     work, reference = measurement.work, measurement.reference
     faster = line.target is not None and line.target.kind == AT_LEAST
-    found = ratio(reference, work) if faster else ratio(work, reference)
+    reached = ratio(reference, work) if faster else ratio(work, reference)
     return empty(line, device, "; ".join(filter(None, [line.note, measurement.note])))._replace(
-        ratio=found.median,
-        low=found.low,
-        high=found.high,
+        ratio=reached.median,
+        low=reached.low,
+        high=reached.high,
         seconds=median(work) if measurement.in_seconds else None,
         reference_seconds=median(reference) if measurement.in_seconds else None,
         times_limit=ratio(work, measurement.limit).median if measurement.limit else None,
-        reached="" if line.target is None else ("yes" if line.target.is_reached(found.median) else "no"),
+        reached="" if line.target is None else ("yes" if line.target.is_reached(reached.median) else "no"),
     )
 
 

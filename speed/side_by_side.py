@@ -155,7 +155,7 @@ def ewc_run(bench: Bench) -> dict[str, Measurement]:
 
 def monte_carlo(bench: Bench) -> dict[str, Measurement]:
     """Time tests with many weight samples beside as many forward passes of the plain network."""
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     times = bench.scale.test_samples
     for name in ("bayesbinn", "vcl"):
         half, many = (
@@ -179,8 +179,10 @@ def monte_carlo(bench: Bench) -> dict[str, Measurement]:
         half.test()
         extra = [peak_extra_bytes(subject.test, subject.device) / MIB for subject in (half, many)]
         note = f"peak extra memory {extra[1]:.1f} MiB; with half the samples {extra[0]:.1f} MiB"
-        found[f"monte_carlo_{name}"] = Measurement(seconds["test"], seconds["plain"], seconds["limit"], note)
-    return found
+        measurements[f"monte_carlo_{name}"] = Measurement(
+            seconds["test"], seconds["plain"], seconds["limit"], note
+        )
+    return measurements
 
 
 def _cnn(bench: Bench) -> Subject:
@@ -201,7 +203,7 @@ def cnn(bench: Bench) -> dict[str, Measurement]:
 def threads(bench: Bench) -> dict[str, Measurement]:
     """Time epochs with more torch threads than one beside epochs with one."""
     num_cores = int(hardware("cpu")["cores"])
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for name, subject in (
         ("finetune", Subject(bench.overrides("strategy=finetune"))),
         ("cnn", _cnn(bench)),
@@ -216,10 +218,10 @@ def threads(bench: Bench) -> dict[str, Measurement]:
         finally:
             torch.set_num_threads(1)
         for label, number in (("2", 2), ("all", num_cores)):
-            found[f"threads_{name}_{label}"] = Measurement(
+            measurements[f"threads_{name}_{label}"] = Measurement(
                 seconds[str(number)], seconds["1"], note=f"{num_cores} cores"
             )
-    return found
+    return measurements
 
 
 def _train_with_threads(subject: Subject, number: int) -> None:

@@ -50,7 +50,7 @@ def strategies(bench: Bench) -> dict[str, Measurement]:
     """
     reference = SecondTask(bench, REFERENCE)
     evaluations = reference.count()
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for name in bench.scale.strategies or names():
         measured = SecondTask(bench, name)
         seconds = bench.alternate(
@@ -58,6 +58,6 @@ def strategies(bench: Bench) -> dict[str, Measurement]:
             before={REFERENCE: reference.go_back, "measured": measured.go_back},
             synchronise=reference.subject.synchronise,
         )
-        found[f"strategy_{name}"] = Measurement(seconds["measured"], seconds[REFERENCE])
-        found[f"gradients_{name}"] = Measurement([measured.count()], [evaluations], in_seconds=False)
-    return found
+        measurements[f"strategy_{name}"] = Measurement(seconds["measured"], seconds[REFERENCE])
+        measurements[f"gradients_{name}"] = Measurement([measured.count()], [evaluations], in_seconds=False)
+    return measurements

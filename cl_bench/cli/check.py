@@ -12,22 +12,21 @@ if TYPE_CHECKING:
 USAGE = """usage: cl-bench check NAME|module:Class [--only QUESTION] [--config-dir DIR] [setting=value ...]
        cl-bench check --list
 
-Asks a strategy, on the embedded digits and in less than a minute: do weights move in every task, and frozen
-ones stay, does the seed decide all, does testing change nothing, is it fine-tuning when it is switched off,
-is its gradient the right one, is its posterior the next prior, does it look at future tasks, test images or
-hidden task labels, does its memory grow, ...?
+Ask a strategy questions, on the embedded digits and in less than a minute. Do weights move in every task, and
+do frozen ones stay? Does the seed decide all? Does testing change nothing? Is the gradient right, and is the
+posterior the next prior? Does it look at future tasks, test images or hidden task labels? --list has all.
 
 NAME is a choice of conf/strategy, of an installed package, or of DIR. A class without a YAML needs settings:
   cl-bench check ewc
   cl-bench check ewc strategy.mode=online
   cl-bench check my.module:Mine strategy.strength=3 model.weights=real
-An Avalanche class works, too; it says nothing of itself, so that fewer questions apply:
+An Avalanche class works, too. It claims nothing of itself, so that fewer questions apply:
   cl-bench check avalanche.training:EWC strategy.settings.ewc_lambda=100
 
-A line a question: pass, fail or n/a, CPU seconds, its name, what was seen; the exit status is 1 where one
-fails. --list prints all names and questions. --only asks one again, or all whose names hold a word; it can
-be given several times. `cl_bench.testing.StrategyContract` is the same for pytest, `cl_bench.testing.Claims`
-what a strategy can say of itself.
+Each question is a line: pass, fail or n/a, CPU seconds, its name, what was seen. The exit status is 1 where
+one fails. --list prints all names and questions. --only asks one again, or all whose names hold a word; it
+can be given several times. `cl_bench.testing.StrategyContract` asks the same in pytest.
+`cl_bench.testing.Claims` is what a strategy can say of itself.
 """
 
 

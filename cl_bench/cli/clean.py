@@ -17,7 +17,7 @@ from cl_bench.report.outcomes import last_line
 
 ABOUT = """List the runs below the folder that have failed, and stale ones: of other code or data than those
 now, or than the newest runs of their method. After a yes they are removed. Interrupted runs stay: the same
-command goes on with them."""
+command continues them."""
 
 
 def removable(folder: str | os.PathLike[str]) -> list[tuple[Run, str]]:
@@ -29,13 +29,13 @@ def removable(folder: str | os.PathLike[str]) -> list[tuple[Run, str]]:
     Raises:
         AnalysisError: where there is no run below the folder.
     """
-    found = []
+    unwanted = []
     for run in Results.read(folder).found:
         if run.status == "failed":
-            found.append((run, f"failed: {last_line(run.error)}"))
+            unwanted.append((run, f"failed: {last_line(run.error)}"))
         elif run.status == "finished" and run.other:
-            found.append((run, f"stale: {run.other}"))
-    return found
+            unwanted.append((run, f"stale: {run.other}"))
+    return unwanted
 
 
 def remove(run: Run) -> None:
@@ -75,19 +75,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def clean(folder: str, *, yes: bool, ask: Callable[[str], str] = input) -> int:
     """List the runs to remove, and remove them after a yes; return the exit status."""
-    found = removable(folder)
-    if not found:
+    unwanted = removable(folder)
+    if not unwanted:
         print(
             f"nothing to remove in {one_line(folder)}: no run has failed, and none is of other code or data"
         )
         return 0
-    for run, why in found:
+    for run, why in unwanted:
         print(f"  {one_line(run.path)}  {one_line(why)}")
-    number = f"{len(found)} run{'s' * (len(found) > 1)}"
+    number = f"{len(unwanted)} run{'s' * (len(unwanted) > 1)}"
     if not yes and not sys.stdin.isatty():
         print(f"{number} to remove; nothing is removed without --yes")
         return 0
     if not yes and ask(f"remove {number}? [y/N] ").strip().lower() not in ("y", "yes"):
         print("nothing was removed")
         return 0
-    return _remove([run for run, _ in found])
+    return _remove([run for run, _ in unwanted])

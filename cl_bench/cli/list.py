@@ -65,12 +65,12 @@ def _problem(word: str, words: Sequence[str]) -> str:
 
 
 def _list(group: str) -> None:
-    found = with_packages(group)
-    if found:
+    by_name = with_packages(group)
+    if by_name:
         print(f"{group}=")
-        width = max(map(len, found))
-        package_width = max(len(package) for _, package in found.values())
-        for name, (path, package) in found.items():
+        width = max(map(len, by_name))
+        package_width = max(len(package) for _, package in by_name.values())
+        for name, (path, package) in by_name.items():
             print(f"  {name:<{width}}  {package:<{package_width}}  {describe(path)}")
     for inner in subgroups(group):
         if inner not in GROUPS:
@@ -90,11 +90,11 @@ def show(group: str, name: str) -> None:
     if not settings and target is None:
         print(f"\n{path}\n{path.read_text().rstrip()}")
         return
-    source, told = _documentation(str(target)) if target else ("", {})
+    source, meanings = _documentation(str(target)) if target else ("", {})
     if source:
         print(f"\n{target}\n{source}")
-    told |= {key: what for file in reversed(files) for key, what in _comments(file, group).items()}
-    _print_settings(settings, told, _prefix(group))
+    meanings |= {key: what for file in reversed(files) for key, what in _comments(file, group).items()}
+    _print_settings(settings, meanings, _prefix(group))
     for line in _tuned(group, name):
         print(line)
 
@@ -127,15 +127,15 @@ def _with_defaults(group: str, name: str) -> list[Path]:
     """Return the file of a choice, then those of the same group that it begins with."""
     import yaml
 
-    found: list[Path] = []
+    paths: list[Path] = []
     left = [name]
     while left:
         path = choices(group).get(left.pop(0))
-        if path is not None and path not in found:
-            found.append(path)
+        if path is not None and path not in paths:
+            paths.append(path)
             defaults = (yaml.safe_load(path.read_text()) or {}).get("defaults", [])
             left += [each for each in defaults if isinstance(each, str) and each != "_self_"]
-    return found
+    return paths
 
 
 def _assigned(path: Path, group: str) -> Iterator[tuple[str, str]]:
@@ -166,29 +166,29 @@ def _documentation(target: str) -> tuple[str, dict[str, str]]:
     from cl_bench.config.sources import NotThereError, locate
 
     try:
-        found = locate(target)
+        definition = locate(target)
     except NotThereError:
         return "", {}
-    if found is None or not isinstance(found.node, ast.ClassDef | ast.FunctionDef):
+    if definition is None or not isinstance(definition.node, ast.ClassDef | ast.FunctionDef):
         return "", {}
-    nodes = bases(found) if isinstance(found.node, ast.ClassDef) else [found]
+    nodes = bases(definition) if isinstance(definition.node, ast.ClassDef) else [definition]
     docstrings = [
         ast.get_docstring(each.node) or ""
         for each in nodes
         if each is not None and isinstance(each.node, ast.ClassDef | ast.FunctionDef)
     ]
-    told = dict(item for docstring in reversed(docstrings) for item in arguments_told(docstring))
+    meanings = dict(item for docstring in reversed(docstrings) for item in arguments_told(docstring))
     text = re.split(r"^(?:Args|Raises|Returns|Attributes):\n", docstrings[0], flags=re.MULTILINE)[0]
-    return text.rstrip(), told
+    return text.rstrip(), meanings
 
 
-def _print_settings(settings: Mapping[str, Any], told: Mapping[str, str], prefix: str) -> None:
+def _print_settings(settings: Mapping[str, Any], meanings: Mapping[str, str], prefix: str) -> None:
     print("\nSettings, with their defaults")
     written = {key: f"{key}={_value(value)}" for key, value in settings.items()}
     width = min(max(map(len, written.values()), default=0), 50)
     for key, text in written.items():
         own = key.removeprefix(f"{prefix}.") if key.startswith(f"{prefix}.") else ""
-        meaning = told.get(key) or told.get(own, "")
+        meaning = meanings.get(key) or meanings.get(own, "")
         print(f"  {text:<{width}}  {meaning}".rstrip())
     if not written:
         print("  none of its own")

@@ -14,13 +14,13 @@ from cl_bench.records.text import never_fail
 USAGE = """cl-bench: continual-learning benchmarks, and how much each method forgets
 
   cl-bench run [-m] [group=choice ...] [setting=value ...]   train and test; -m sweeps over a,b,c
-  cl-bench tune strategy=... benchmark=... [...]             finds settings by validation images alone
+  cl-bench tune strategy=... benchmark=... [...]             find settings by validation images alone
   cl-bench report DIR [--no-figures]                         tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
-  cl-bench check NAME|package.module:Class                   asks a strategy, ours or yours, if it is right
-  cl-bench verify RUN...                                     runs it again: the same weights and records?
+  cl-bench check NAME|package.module:Class                   ask whether a strategy, ours or yours, is right
+  cl-bench verify RUN...                                     run it again: the same weights and records?
   cl-bench merge A B... -o C                                 results of several machines in one folder
-  cl-bench clean DIR                                         removes failed and stale runs, after a yes
+  cl-bench clean DIR                                         remove failed and stale runs, after a yes
   cl-bench list [group [choice]]                             every choice; of one its settings and sources
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
   cl-bench run --help                                        every setting with its default
@@ -80,8 +80,8 @@ def answer(verb: str, *rest: str) -> int:
 
 def overview() -> str:
     """List the names of every group's choices, a line a group."""
-    found = {group: choices(group) for group in GROUPS if choices(group)}
-    width = max(len(group) for group in found)
+    by_group = {group: choices(group) for group in GROUPS if choices(group)}
+    width = max(len(group) for group in by_group)
     return "Choices\n" + "\n".join(
-        f"  {group:<{width}} = {', '.join(names)}" for group, names in found.items()
+        f"  {group:<{width}} = {', '.join(names)}" for group, names in by_group.items()
     )

@@ -137,12 +137,12 @@ def check(words: Words) -> RunMode | None:
         find(source, one_run(given), hydra_own, anew=True, composed={tuple(fixed): whole})
     elif str(whole.hydra.sweeper["_target_"]).startswith(OUR_SWEEPER):
         study = [f"{key}={value}" for key, value in (whole.hydra.sweeper.params or {}).items()]
-        found = find(source, [*study, *given], hydra_own, anew=True)
-        for note in found.notes:
+        sweep = find(source, [*study, *given], hydra_own, anew=True)
+        for note in sweep.notes:
             print(f"cl-bench: {note}", file=sys.stderr)
         if (
-            len(found.run) == 1
-            and not found.left_out
+            len(sweep.run) == 1
+            and not sweep.left_out
             and not any(each.startswith("seeds=") for each in given)
         ):
             print(

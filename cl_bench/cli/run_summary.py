@@ -26,16 +26,16 @@ def overall(folder: Path, *, since: float) -> tuple[str, bool]:
     except AnalysisError:  # nothing began: the error on the way there says it all
         return "", False
     results = Results.read(folder)
-    found = results.found
-    asked = touched(found, since)
+    runs = results.found
+    asked = touched(runs, since)
     lines = [] if results.frame.empty else [text_table(summary(results.frame))]
     alone = (folder / "run.json").exists()  # a single run has said its own notes
-    notes = [*repeated_notes(found), *provenance_notes(found), *([] if alone else recorded_notes(found))]
+    notes = [*repeated_notes(runs), *provenance_notes(runs), *([] if alone else recorded_notes(runs))]
     lines += [f"note: {one_line(note)}" for note in notes]
     lines += filter(None, [work_done(asked, since)])
-    absent = [] if alone else missing(found)
+    absent = [] if alone else missing(runs)
     lines += [
-        outcome_table(found, absent),
+        outcome_table(runs, absent),
         "",
         f"records: {one_line(folder)}",
         f"figures: cl-bench report {shell_word(str(folder))}",

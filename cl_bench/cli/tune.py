@@ -30,14 +30,14 @@ USAGE = """cl-bench tune: find settings without a look at what is reported
 
   cl-bench tune strategy=a,b benchmark=... [setting=value ...] [setting=x,y,z ...] [tune.trials=...]
 
-For each strategy and benchmark it tries settings on streams of its own, which share no permutation and no
-class order with the reported ones, scores them by validation images alone (test images are not read), and
-writes the best with the whole search to <results_dir>/tuning/<benchmark>/<strategy>.yaml. A run takes it up:
+For each strategy and benchmark it tries settings on streams of its own. These share no permutation and no
+class order with the reported ones. Validation images alone give the score; test images are not read. The best
+settings are written with the whole search to <results_dir>/tuning/<benchmark>/<strategy>.yaml. To use them:
 
   cl-bench run --config-dir <results_dir> strategy=... benchmark=...
 
-What is searched stands in conf/search/<strategy>.yaml. A setting with several values on the command line is
-searched in its place or besides; one with a single value is fixed. The syntax is that of Hydra's sweeps:
+The settings that are searched stand in conf/search/<strategy>.yaml. A setting with several values on the
+command line is searched, too, or in its place; one with a single value is fixed. The syntax is Hydra's:
   1,10,100   range(1,5)   interval(0,1)   tag(log,interval(1e-4,1e-1))   int(interval(1,9))
 hydra/launcher=local runs trials in parallel processes. The same command again does only what is left.
 
@@ -108,7 +108,7 @@ def read(arguments: Sequence[str]) -> Request:
 
 def _overrides(arguments: Sequence[str]) -> list[Override]:
     """Parse the words as overrides; --config-dir becomes Hydra's setting for it."""
-    left, found = list(arguments), []
+    left, words = list(arguments), []
     while left:
         argument = left.pop(0)
         if argument in ("--config-dir", "-cd") and left:
@@ -122,5 +122,5 @@ def _overrides(arguments: Sequence[str]) -> list[Override]:
             raise ValueError(f"cl-bench tune takes settings as name=value, got {argument}")
         else:
             argument = override(argument, several=True)
-        found.append(argument)
-    return OverridesParser.create().parse_overrides(found)
+        words.append(argument)
+    return OverridesParser.create().parse_overrides(words)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cl_bench.runner.verify import Verified
 
 ABOUT = """Run finished runs again, each from its config.yaml in a temporary folder, and compare the final
-weights and all records, bit for bit; seconds are exempt. Where something differs, versions and hardware that
-do too are named. The exit status is 0 where all agrees."""
+weights and all records, bit for bit, without the seconds. Where something differs, versions and hardware that
+do so too are named. The exit status is 0 where all agrees."""
 UNCHANGED = "versions and hardware are those of the first time: the results or the code were changed"
 
 
@@ -42,24 +42,24 @@ def _verify(options: Namespace) -> int:
 
     agree = True
     for run in options.runs:
-        found = verify(run, trust=options.trust)
-        print(table(run, found))
-        if options.record and found.agrees:
-            record(run, found)
-        agree &= found.agrees
+        verified = verify(run, trust=options.trust)
+        print(table(run, verified))
+        if options.record and verified.agrees:
+            record(run, verified)
+        agree &= verified.agrees
     return 0 if agree else 1
 
 
-def table(run: Path, found: "Verified") -> str:
+def table(run: Path, verified: "Verified") -> str:
     """Format what agrees and what does not; where something does not, tell what has changed."""
-    width = max(len(each.what) for each in found.compared)
+    width = max(len(each.what) for each in verified.compared)
     lines = [one_line(f"{run}, run again:"), ""]
     lines += [
         f"  {each.what:<{width}}  {'agrees' if each.agrees else 'DIFFERS'}  {one_line(each.detail)}"
-        for each in found.compared
+        for each in verified.compared
     ]
-    if found.agrees:
+    if verified.agrees:
         return "\n".join([*lines, "", "The same, bit for bit."])
-    why = found.changed or [UNCHANGED]
+    why = verified.changed or [UNCHANGED]
     heading = "Then (in the results) and now (run again):"
     return "\n".join([*lines, "", heading, *(f"  {each}" for each in why)])

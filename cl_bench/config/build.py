@@ -79,14 +79,14 @@ def stream_of(config: DictConfig, data: ImageData, seeds: Seeds) -> TaskStream:
     Raises:
         ValueError: where its builder returns no stream, or one that cannot be trained or tested on.
     """
-    found = build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
-    if not isinstance(found, TaskStream):
+    stream = build(config.benchmark, without=("dataset",), data=data, generator=seeds.generator("order"))
+    if not isinstance(stream, TaskStream):
         raise ValueError(
             f"{config.benchmark.get('_target_')} must return a cl_bench.streams.TaskStream, got "
-            f"{type(found).__name__}"
+            f"{type(stream).__name__}"
         )
-    check_stream(found)
-    return found._replace(notes=tuple(dict.fromkeys([*data.notes, *found.notes])))
+    check_stream(stream)
+    return stream._replace(notes=tuple(dict.fromkeys([*data.notes, *stream.notes])))
 
 
 def notes_of(stream: TaskStream, strategy: Any) -> list[str]:

@@ -9,7 +9,13 @@ from pathlib import Path
 from cl_bench.config.places import conf_folder
 
 GROUPS = (
-    *("experiment", "benchmark", "benchmark/dataset", "strategy", "model", "training", "tracking"),
+    "experiment",
+    "benchmark",
+    "benchmark/dataset",
+    "strategy",
+    "model",
+    "training",
+    "tracking",
     "hydra/launcher",
 )
 
@@ -19,12 +25,12 @@ def folders() -> dict[Path, str]:
 
     They are our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`.
     """
-    found = {conf_folder(): "cl_bench"}
+    packages = {conf_folder(): "cl_bench"}
     for entry_point in plugged_in():
         package = entry_point.dist.name if entry_point.dist else entry_point.name
         for place in _places(entry_point.value, package):
-            found.setdefault(Path(place), package)
-    return found
+            packages.setdefault(Path(place), package)
+    return packages
 
 
 def plugged_in() -> tuple[EntryPoint, ...]:
@@ -74,11 +80,11 @@ def choices(group: str) -> dict[str, Path]:
 
 def with_packages(group: str) -> dict[str, tuple[Path, str]]:
     """Map the name of each choice to its file and the name of its package."""
-    found: dict[str, tuple[Path, str]] = {}
+    files: dict[str, tuple[Path, str]] = {}
     for folder, package in folders().items():
         for path in sorted((folder / group).glob("*.yaml")):
-            found.setdefault(path.stem, (path, package))
-    return dict(sorted(found.items()))
+            files.setdefault(path.stem, (path, package))
+    return dict(sorted(files.items()))
 
 
 def subgroups(group: str) -> list[str]:
@@ -96,8 +102,8 @@ def subgroups(group: str) -> list[str]:
 def all_groups() -> list[str]:
     """List all groups: those that users choose from first, then all others that conf/ has."""
     others = {place.name for folder in folders() for place in folder.glob("*") if place.is_dir()} - {"hydra"}
-    found = [group for group in (*GROUPS, *sorted(others)) if choices(group) or subgroups(group)]
-    return list(dict.fromkeys(found))
+    groups = [group for group in (*GROUPS, *sorted(others)) if choices(group) or subgroups(group)]
+    return list(dict.fromkeys(groups))
 
 
 def describe(path: Path) -> str:

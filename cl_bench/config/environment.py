@@ -10,13 +10,13 @@ PACKAGES = ("cl-bench", "avalanche-lib", "torch", "torchvision", "numpy", "hydra
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    by_package = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            by_package[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            by_package[package] = "not installed"
+    return by_package
 
 
 def hardware(device: str) -> dict[str, str | int]:
@@ -27,15 +27,15 @@ def hardware(device: str) -> dict[str, str | int]:
     """
     import torch
 
-    found: dict[str, str | int] = {"device": device, "processor": _processor(), "cores": num_cores()}
-    found["instructions"] = torch.backends.cpu.get_cpu_capability()
+    facts: dict[str, str | int] = {"device": device, "processor": _processor(), "cores": num_cores()}
+    facts["instructions"] = torch.backends.cpu.get_cpu_capability()
     if chosen := os.environ.get("MKL_CBWR"):
-        found["MKL_CBWR"] = chosen
+        facts["MKL_CBWR"] = chosen
     if device.startswith("cuda"):
-        found["gpu"] = torch.cuda.get_device_name(device)
-        found["cuda"] = str(torch.version.cuda)
-        found["driver"] = _driver()
-    return found
+        facts["gpu"] = torch.cuda.get_device_name(device)
+        facts["cuda"] = str(torch.version.cuda)
+        facts["driver"] = _driver()
+    return facts
 
 
 def _driver() -> str:

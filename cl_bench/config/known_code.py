@@ -73,7 +73,7 @@ def is_known(named: Named, known: set[Named]) -> bool:
 
 def known_names() -> set[Named]:
     """Return all that conf/ and the configurations of installed packages name, each at its setting."""
-    found: set[Named] = set()
+    names: set[Named] = set()
     for folder in folders():
         contents = {path: text for path, text in _read(folder) if _SPEAKS_OF_CODE.search(text)}
         read = {path: _parsed(text) for path, text in contents.items()}
@@ -81,8 +81,8 @@ def known_names() -> set[Named]:
         for path, content in read.items():
             group = path.parent.relative_to(folder).as_posix()
             for place in (_own_place(path, folder, contents[path]), *elsewhere[group]):
-                found |= set(names_in(content, place))
-    return found
+                names |= set(names_in(content, place))
+    return names
 
 
 def _read(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -93,10 +93,10 @@ def _read(folder: Path) -> Iterator[tuple[Path, str]]:
 def _parsed(text: str) -> dict[str, Any]:
     """Parse the settings of a file; none where it is not YAML, which Hydra will say when it is chosen."""
     try:
-        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _own_place(path: Path, folder: Path, text: str) -> Place:
@@ -118,7 +118,7 @@ def _packages(
     folder: Path, read: dict[Path, dict[str, Any]], texts: dict[Path, str]
 ) -> dict[str, set[Place]]:
     """Map groups to other places where Defaults lists put their choices: `/model@_global_.model: cnn`."""
-    found: dict[str, set[Place]] = defaultdict(set)
+    places: dict[str, set[Place]] = defaultdict(set)
     for path, content in read.items():
         here = _own_place(path, folder, texts[path])
         own_group = path.parent.relative_to(folder)
@@ -131,8 +131,8 @@ def _packages(
                 group = group.rpartition("/")[0]
             full = group[1:] if group.startswith("/") else (own_group / group).as_posix()
             inside = package.startswith("_")
-            found[full].add(_of_package(package, here) if inside else (*here, *package.split(".")))
-    return found
+            places[full].add(_of_package(package, here) if inside else (*here, *package.split(".")))
+    return places
 
 
 def _is_path_of_code(text: str) -> bool:

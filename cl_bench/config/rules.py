@@ -7,7 +7,6 @@ to the base class, is followed there. What cannot be decided so is left to the c
 """
 
 import ast
-import builtins
 import importlib
 from collections.abc import Iterator, Mapping
 from types import CodeType
@@ -19,14 +18,25 @@ from cl_bench.config.sources import Found, NotThereError, Source, look_up
 
 MOST_CALLS = 5  # from function to function
 # what a rule may call besides the checks: none of them does anything
-SAFE = {
-    name: getattr(builtins, name)
-    for name in (
-        *("abs", "all", "any", "bool", "dict", "enumerate", "float", "int", "isinstance", "len", "list"),
-        *("map", "max", "min", "range", "repr", "round", "set", "sorted", "str", "sum", "tuple", "type"),
-        *("zip", "filter", "ValueError", "TypeError"),
-    )
-}
+TYPES: list[Any] = [bool, dict, float, int, list, range, set, str, tuple, type]
+FUNCTIONS: list[Any] = [
+    abs,
+    all,
+    any,
+    enumerate,
+    filter,
+    isinstance,
+    len,
+    map,
+    max,
+    min,
+    repr,
+    round,
+    sorted,
+    sum,
+    zip,
+]
+SAFE: dict[str, Any] = {each.__name__: each for each in [*TYPES, *FUNCTIONS, ValueError, TypeError]}
 LIBRARY = ("math", "numbers", "collections.abc", "typing")  # whose names rules may use
 
 
@@ -157,7 +167,7 @@ def _meanings(statement: ast.stmt, source: Source, names: Mapping[str, Meaning])
     The result is empty where a name is neither a setting nor a constant, or where none is a setting.
     """
     inside = set(_bound_in(statement))
-    found: dict[str, Meaning] = {}
+    meanings: dict[str, Meaning] = {}
     for node in ast.walk(statement):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             called = resolved(source, node.value.func)
@@ -166,13 +176,13 @@ def _meanings(statement: ast.stmt, source: Source, names: Mapping[str, Meaning])
         if not isinstance(node, ast.Name) or node.id in inside or node.id in SAFE:
             continue
         if node.id in names:
-            found[node.id] = names[node.id]
+            meanings[node.id] = names[node.id]
             continue
         try:
-            found[node.id] = _constant(node, source)
+            meanings[node.id] = _constant(node, source)
         except UnknownError:
             return {}
-    return found if any(isinstance(each, Setting | dict) for each in found.values()) else {}
+    return meanings if any(isinstance(each, Setting | dict) for each in meanings.values()) else {}
 
 
 def _bound_in(statement: ast.stmt) -> Iterator[str]:
@@ -223,17 +233,17 @@ def _named(name: str, source: Source) -> Any:
         library = importlib.import_module(bound.module)
         return getattr(library, bound.name) if bound.name else library
     try:
-        found = look_up(source, name)
+        definition = look_up(source, name)
     except NotThereError as error:
         raise UnknownError(name) from error
-    if found is None or _package(found.source) not in (_package(source), "cl_bench"):
+    if definition is None or _package(definition.source) not in (_package(source), "cl_bench"):
         raise UnknownError(name)
-    if found.source.name == validation.__name__ and isinstance(found.node, Function):
-        return getattr(validation, found.node.name)
-    if isinstance(found.node, ast.Module):
-        return _Constants(found.source)
-    if isinstance(found.node, ast.expr):
-        return _constant(found.node, found.source)
+    if definition.source.name == validation.__name__ and isinstance(definition.node, Function):
+        return getattr(validation, definition.node.name)
+    if isinstance(definition.node, ast.Module):
+        return _Constants(definition.source)
+    if isinstance(definition.node, ast.expr):
+        return _constant(definition.node, definition.source)
     raise UnknownError(name)
 
 

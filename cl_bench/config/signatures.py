@@ -36,17 +36,17 @@ def signature_of(target: str) -> Signature | None:
     Raises:
         NotThereError: where there is no such name.
     """
-    found = locate(target)
-    if found is None:
+    definition = locate(target)
+    if definition is None:
         return None
-    if isinstance(found.node, Function):
-        own = _parameters(found.node)
-        return Signature(own, found.node.args.kwarg is not None, [found])
-    if isinstance(found.node, ast.ClassDef):
+    if isinstance(definition.node, Function):
+        own = _parameters(definition.node)
+        return Signature(own, definition.node.args.kwarg is not None, [definition])
+    if isinstance(definition.node, ast.ClassDef):
         constructors = [
-            init for base in bases(found) if base is not None for init in [_constructor(base)] if init
+            init for base in bases(definition) if base is not None for init in [_constructor(base)] if init
         ]
-        unknown = None in bases(found)
+        unknown = None in bases(definition)
         return _of_constructors(constructors, unknown=unknown) if constructors else None
     return None
 
@@ -83,12 +83,12 @@ def is_super_init(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
 
 
-def bases(found: Found) -> list[Found | None]:
+def bases(definition: Found) -> list[Found | None]:
     """Return a class and its bases in the order in which Python looks; None for one that cannot be read."""
-    order: list[Found | None] = [found]
-    assert isinstance(found.node, ast.ClassDef)
-    for expression in found.node.bases:
-        base = resolved(found.source, expression)
+    order: list[Found | None] = [definition]
+    assert isinstance(definition.node, ast.ClassDef)
+    for expression in definition.node.bases:
+        base = resolved(definition.source, expression)
         if base is None or not isinstance(base.node, ast.ClassDef):
             order.append(None)
         else:
@@ -114,11 +114,11 @@ def resolved(source: Source, expression: ast.expr) -> Found | None:
     return None
 
 
-def _constructor(found: Found) -> Found | None:
-    assert isinstance(found.node, ast.ClassDef)
-    for node in found.node.body:
+def _constructor(definition: Found) -> Found | None:
+    assert isinstance(definition.node, ast.ClassDef)
+    for node in definition.node.body:
         if isinstance(node, Function) and node.name == "__init__":
-            return Found(found.source, node)
+            return Found(definition.source, node)
     return None
 
 

@@ -50,13 +50,13 @@ class Source:
     @cached_property
     def imports(self) -> list[Imported]:
         """List every import, those in functions too; `import a.b` has no name, a star the name *."""
-        found = []
+        imported = []
         for node in _statements(self.tree):
             if isinstance(node, ast.Import):
-                found += [Imported(alias.name) for alias in node.names]
+                imported += [Imported(alias.name) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
-                found += [Imported(self._absolute(node), alias.name) for alias in node.names]
-        return found
+                imported += [Imported(self._absolute(node), alias.name) for alias in node.names]
+        return imported
 
     @cached_property
     def is_package(self) -> bool:
@@ -159,11 +159,11 @@ def look_up(source: Source, name: str, hops: int = 0) -> Found | None:
             certain = False
             continue
         try:
-            found = look_up(star, name, hops + 1)
+            definition = look_up(star, name, hops + 1)
         except NotThereError:
             continue
-        if found is not None:
-            return found
+        if definition is not None:
+            return definition
         certain = False
     if not certain or hasattr(sys.modules.get(source.name), name):
         return None

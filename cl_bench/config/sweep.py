@@ -115,10 +115,10 @@ def find(
 
 def values_of(source: ConfigLoader, overrides: Sequence[str]) -> dict[str, list[str]]:
     """Map each setting or group, with its + or ~, to its values as written; the last one given counts."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for each in OverridesParser.create(config_loader=source).parse_overrides(list(overrides)):
-        found[each.get_key_element()] = _values(each)
-    return found
+        values[each.get_key_element()] = _values(each)
+    return values
 
 
 def _values(override: Override) -> list[str]:
@@ -189,16 +189,16 @@ def _refused(
     resolved = None if problems and not problems[0].settings else plain(base)
     for key, overrides in taken.items():
         for each in overrides:
-            found = problems
+            tried = problems
             if each not in first:
                 quick = resolved and _with_value(resolved, each)
-                found = list(
+                tried = list(
                     checker.problems_of(quick) if quick else checker.problems(with_overrides(base, [each]))
                 )
             message = next(
                 (
                     one.message
-                    for one in found
+                    for one in tried
                     if any(_touches(name, key.lstrip("+")) for name in one.settings)
                 ),
                 "",

@@ -34,13 +34,13 @@ def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
     That is: the choices of benchmark and strategy, the files of tuned settings and those of their Defaults,
     and what they tell of the search. What was given to compose the configuration is there, too.
     """
-    found = found_by(read_files(hydra))
+    tuned = found_by(read_files(hydra))
     with open_dict(config):
         search = config.get(TUNING)
         pair = f"{hydra.runtime.choices.benchmark}/{hydra.runtime.choices.strategy}"
         config[TUNING] = {
             "pair": pair,
-            "found": found and found._asdict(),
+            "found": tuned and tuned._asdict(),
             "search": search,
             "given": _given(config, hydra),
         }
@@ -71,8 +71,8 @@ def _given(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
 def provenance(config: DictConfig) -> Any:
     """Map each file that tuned settings came from to its SHA-256, for run.json, or say there was none."""
-    found = _found(config)
-    return NO_TUNING if found is None else found["files"]
+    tuned = _found(config)
+    return NO_TUNING if tuned is None else tuned["files"]
 
 
 def tuned_by(config: DictConfig) -> dict[str, Any]:
@@ -80,20 +80,20 @@ def tuned_by(config: DictConfig) -> dict[str, Any]:
 
     The result is empty where no settings were tuned.
     """
-    found = _found(config)
-    if found is None:
+    tuned = _found(config)
+    if tuned is None:
         return {}
-    return {"search": found["search"], "seeds": found["seeds"], "differs": differences(config)}
+    return {"search": tuned["search"], "seeds": tuned["seeds"], "differs": differences(config)}
 
 
 def differences(config: DictConfig) -> list[str]:
     """List what is set otherwise than at the search: `training.epochs 1 (tuned at 10)`."""
-    found = _found(config)
-    if found is None or found["search"] == NOT_SEARCHED:
+    tuned = _found(config)
+    if tuned is None or tuned["search"] == NOT_SEARCHED:
         return []
-    how = PUBLISHED if found["search"].startswith(PUBLISHED) else "tuned"
+    how = PUBLISHED if tuned["search"].startswith(PUBLISHED) else "tuned"
     told = []
-    for key, there in found["settings"].items():
+    for key, there in tuned["settings"].items():
         here = OmegaConf.select(config, key, default=_NOT_THERE)
         here = str(list(here)) if isinstance(here, ListConfig) else here
         if here is not _NOT_THERE and here != there:
@@ -122,8 +122,8 @@ def _left_out(config: DictConfig) -> str:
 
 def _found(config: DictConfig) -> Any:
     """Return what `with_tuning` left, as plain values; None where there is nothing."""
-    found = (config.get(TUNING) or {}).get("found")
-    return None if found is None else OmegaConf.to_container(found)
+    tuned = (config.get(TUNING) or {}).get("found")
+    return None if tuned is None else OmegaConf.to_container(tuned)
 
 
 def _shown(value: Any) -> str:

@@ -52,43 +52,43 @@ class Found(NamedTuple):
 
 def read_files(hydra: Any) -> list[TunedFile]:
     """Read the files of the groups that Hydra chose, each before those of its Defaults."""
-    found: dict[str, TunedFile] = {}
+    files: dict[str, TunedFile] = {}
     for group in GROUPS:
         left = [str(hydra.runtime.choices.get(group))]
         while left:
             name = f"{group}/{left.pop()}.yaml"
             text = _text(name, hydra)
-            if text is not None and name not in found:
+            if text is not None and name not in files:
                 content: Any = OmegaConf.to_container(OmegaConf.create(text.decode() or "{}"))
                 defaults = content.pop("defaults", [])
-                told = content.pop(TUNING, None)
-                search = told if isinstance(told, dict) else {}
-                found[name] = TunedFile(name, hashlib.sha256(text).hexdigest(), _written(content), search)
+                tuning = content.pop(TUNING, None)
+                search = tuning if isinstance(tuning, dict) else {}
+                files[name] = TunedFile(name, hashlib.sha256(text).hexdigest(), _written(content), search)
                 left += [each for each in defaults if isinstance(each, str) and each != "_self_"]
-    return list(found.values())
+    return list(files.values())
 
 
 def found_by(read: list[TunedFile]) -> Found | None:
     """Return what the files tell together; None without files. The nearest that tells a search counts."""
     if not read:
         return None
-    told = next((each.search for each in read if "search" in each.search), {})
+    search = next((each.search for each in read if "search" in each.search), {})
     settings: dict[str, Any] = {}
     for each in reversed(read):
         settings |= each.values
-    settings |= _written(told.get("settings") or {})
+    settings |= _written(search.get("settings") or {})
     seeds = [seed for each in read for seed in each.search.get("streams") or {}]
     return Found(
         files={each.name: each.sha256 for each in read},
-        search=_in_words(told),
+        search=_in_words(search),
         seeds=sorted(set(seeds)),
         settings={key: value for key, value in settings.items() if not _says_nothing(key)},
     )
 
 
-def _in_words(told: dict[str, Any]) -> str:
-    search = str(told.get("search", "not told"))
-    trials = told.get("trials")
+def _in_words(tuning: dict[str, Any]) -> str:
+    search = str(tuning.get("search", "not told"))
+    trials = tuning.get("trials")
     return f"{search}, {len(trials)} trials" if isinstance(trials, list) else search
 
 

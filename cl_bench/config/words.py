@@ -226,5 +226,5 @@ def _written_otherwise(
 ) -> str:
     """Say that settings are written name=value."""
     everything = [*names, *choices]
-    found = name if name in everything else next(iter(nearest_settings(name, everything)), name)
-    return f"settings are written name=value, got {word!r}: type {shell_word(f'{found}={value}')}"
+    nearest = name if name in everything else next(iter(nearest_settings(name, everything)), name)
+    return f"settings are written name=value, got {word!r}: type {shell_word(f'{nearest}={value}')}"

@@ -53,7 +53,11 @@ def _plugin(strategy: Any, attribute: str) -> Any:
 
 def _ewc_importances(strategy: Any) -> dict[str, Tensor]:
     by_task = _plugin(strategy, "importances").importances
-    return {f"{task}_{name}": each.data for task, found in by_task.items() for name, each in found.items()}
+    return {
+        f"{task}_{name}": each.data
+        for task, importances in by_task.items()
+        for name, each in importances.items()
+    }
 
 
 def _mas_importance(strategy: Any) -> dict[str, Tensor]:
@@ -144,12 +148,12 @@ def results() -> dict[str, list[Result]]:
     from cl_bench.conformance.catalogue import examine
     from cl_bench.conformance.subject import Subject
 
-    found = {}
+    by_class = {}
     for name, stock in STOCK.items():
         print(name, file=sys.stderr, flush=True)
         path = PACKAGE + name
-        found[name] = list(examine(Subject(path, [*SGD, *stock.settings], **known(path))))
-    return found
+        by_class[name] = list(examine(Subject(path, [*SGD, *stock.settings], **known(path))))
+    return by_class
 
 
 HEADER = """# What the kit finds in Avalanche's own strategies
@@ -170,15 +174,15 @@ always a fault: what was seen and why stands below the table.
 """
 
 
-def page(found: Mapping[str, Sequence[Result]]) -> str:
+def page(by_class: Mapping[str, Sequence[Result]]) -> str:
     """Write the table, and each failure with what was seen and its cause, as Markdown."""
-    lines = [_header(), f"| asked | {' | '.join(found)} |", "|---" * (len(found) + 1) + "|"]
+    lines = [_header(), f"| asked | {' | '.join(by_class)} |", "|---" * (len(by_class) + 1) + "|"]
     failures: dict[tuple[str, str, str], list[str]] = {}  # question, seen, cause -> classes
-    for row in zip(*found.values(), strict=True):
+    for row in zip(*by_class.values(), strict=True):
         outcomes = (f"**{each.outcome}**" if each.outcome == FAIL else each.outcome for each in row)
         question = row[0].check.question
         lines.append(f"| {question} | {' | '.join(outcomes)} |")
-        for name, each in zip(found, row, strict=True):
+        for name, each in zip(by_class, row, strict=True):
             if each.outcome == FAIL:
                 cause = STOCK[name].causes.get(each.check.name, COMMON_CAUSES.get(each.check.name, UNKNOWN))
                 failures.setdefault((question, each.seen, cause), []).append(name)

@@ -39,9 +39,9 @@ def the_prediction_depends_on_the_image_alone(subject: Subject) -> str:
             test = run.stream.test[0]
             expected = predictions(run, test)
             before = "when it was tested after earlier tasks, too", predictions(tested, test), slice(None)
-            for company, found, positions in chain([before], _in_company(run, test)):
+            for company, outputs, positions in chain([before], _in_company(run, test)):
                 number += 1
-                apart = _apart(found, expected[positions])
+                apart = _apart(outputs, expected[positions])
                 demand(
                     bool((apart < TOLERANCE).all()),
                     f"scenario {scenario}: {company}, {int((apart >= TOLERANCE).sum())} of {len(apart)} "
@@ -63,12 +63,12 @@ def _trained(subject: Subject, scenario: str, *, with_tests: bool) -> Run:
     return run
 
 
-def _apart(found: Tensor, expected: Tensor) -> Tensor:
+def _apart(outputs: Tensor, expected: Tensor) -> Tensor:
     """Return each image's largest difference of outputs, relative above 1, [N]. A nan differs from all."""
-    if found.shape != expected.shape:
+    if outputs.shape != expected.shape:
         return torch.full((len(expected),), torch.inf)
-    apart = (found - expected).abs() / (1 + expected.abs())
-    return apart.masked_fill(found == expected, 0.0).nan_to_num(nan=torch.inf).amax(dim=1)
+    apart = (outputs - expected).abs() / (1 + expected.abs())
+    return apart.masked_fill(outputs == expected, 0.0).nan_to_num(nan=torch.inf).amax(dim=1)
 
 
 def _in_company(run: Run, test: TaskData) -> Iterator[tuple[str, Tensor, Tensor | slice]]:

@@ -60,11 +60,11 @@ def _node(target: str) -> dict[str, Any]:
     """Return the configuration of a class."""
     module, _, name = target.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
+        target_class = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"a strategy must be a choice or package.module:Class, got {target!r}: {error}"
         ) from error
-    if isinstance(found, type) and issubclass(found, Learner):
+    if isinstance(target_class, type) and issubclass(target_class, Learner):
         return {"name": name, "_target_": target}
     return {"name": name, "_target_": "cl_bench.strategies.stock", "path": target, "settings": {}}

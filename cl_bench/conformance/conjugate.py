@@ -114,20 +114,20 @@ def largest_error(subject: Subject) -> tuple[float, float]:
     return max(errors, key=lambda each: each[0] / each[1])
 
 
-def _errors(prior: Belief, settled: list[Tensor], *, num_tasks: int) -> list[tuple[float, float]]:
+def _errors(prior: Belief, late: list[Tensor], *, num_tasks: int) -> list[tuple[float, float]]:
     """Return each error with its bound."""
     x = torch.stack(SIGNED_PIXELS[:num_tasks]) / 100  # with the sign of y: x y
     times = torch.tensor(TIMES[:num_tasks])[:, None]
     kinds = x.shape[1]
     if not isinstance(prior, Gaussian):
-        found, expected = settled[0].mean(dim=(0, 1)), prior.natural[:kinds] + (times * x).sum(dim=0)
-        return [(float((found - expected).abs().max()), OF_NATURAL)]
+        mean_of_steps, expected = late[0].mean(dim=(0, 1)), prior.natural[:kinds] + (times * x).sum(dim=0)
+        return [(float((mean_of_steps - expected).abs().max()), OF_NATURAL)]
     before = prior.log_variance[:kinds].neg().exp()
     precision = before + (times * x**2).sum(dim=0)
     mean = (before * prior.mean[:kinds] + (times * x).sum(dim=0)) / precision
-    variance = settled[1].exp().mean(dim=(0, 1))
-    found = settled[0].mean(dim=(0, 1))
+    variance = late[1].exp().mean(dim=(0, 1))
+    mean_of_steps = late[0].mean(dim=(0, 1))
     return [
-        (float((found - mean).abs().max()), OF_MEAN),
+        (float((mean_of_steps - mean).abs().max()), OF_MEAN),
         (float((variance * precision - 1).abs().max()), OF_VARIANCE),
     ]

@@ -69,11 +69,11 @@ class _Differences(SupervisedPlugin):
             return
         self.errors.append(torch.inf)  # hooks of the passes below must not come back here
         before = strategy.flat.values.data.clone()
-        found = _value_and_gradient(strategy, before, with_hook=self._with_hook)
-        self.overwritten = found is None
-        if found is None:
+        value_and_gradient = _value_and_gradient(strategy, before, with_hook=self._with_hook)
+        self.overwritten = value_and_gradient is None
+        if value_and_gradient is None:
             return
-        gradient = found[1]
+        gradient = value_and_gradient[1]
         generator = torch.Generator().manual_seed(0)
         for _ in range(NUM_DIRECTIONS):
             direction = torch.randn(before.shape, generator=generator).to(before)

@@ -66,8 +66,8 @@ class _Graphs(SupervisedPlugin):
 
 
 def _with_graph(strategy: Any) -> list[Tensor]:
-    found = (each for each in reachable(strategy) if isinstance(each, Tensor))
-    return [each for each in found if each.grad_fn is not None]
+    tensors = (each for each in reachable(strategy) if isinstance(each, Tensor))
+    return [each for each in tensors if each.grad_fn is not None]
 
 
 def _size(tensors: Sequence[Tensor]) -> int:

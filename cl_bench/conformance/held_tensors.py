@@ -15,17 +15,25 @@ from torch import Tensor, nn
 from cl_bench.streams.tasks import TaskData
 
 # of the batch, the task or the test at hand, and no memory of earlier ones
-OF_THE_MOMENT = frozenset(
-    {
-        *("experience", "dataloader", "adapted_dataset", "mbatch", "mb_output", "loss", "clock", "evaluator"),
-        *("current_eval_stream", "_eval_streams", "optimizer", "is_training", "_own_dataset", "_fits"),
-    }
-)
-KIT = "cl_bench.testing."
-PLAIN = (
-    *(str, bytes, int, float, complex, bool, type(None)),
-    *(type, ModuleType, BuiltinFunctionType, torch.dtype),
-)
+OF_THE_MOMENT = {
+    "experience",
+    "dataloader",
+    "adapted_dataset",
+    "mbatch",
+    "mb_output",
+    "loss",
+    "clock",
+    "evaluator",
+    "current_eval_stream",
+    "_eval_streams",
+    "optimizer",
+    "is_training",
+    "_own_dataset",
+    "_fits",
+}
+KIT = __name__.rpartition(".")[0]
+NUMBERS_AND_TEXTS = (str, bytes, int, float, complex, bool, type(None))
+PLAIN = (*NUMBERS_AND_TEXTS, type, ModuleType, BuiltinFunctionType, torch.dtype)
 
 
 def reachable(strategy: Any) -> Iterator[Any]:
@@ -37,37 +45,37 @@ def reachable(strategy: Any) -> Iterator[Any]:
     left, seen = deque(roots.values()), {id(strategy)}
     alive = []  # an object that is made on the way could otherwise get the number of another
     while left:
-        found = left.popleft()
-        if isinstance(found, PLAIN) or id(found) in seen:
+        each = left.popleft()
+        if isinstance(each, PLAIN) or id(each) in seen:
             continue
-        seen.add(id(found))
-        alive.append(found)
-        yield found
-        left.extend(_parts(found))
+        seen.add(id(each))
+        alive.append(each)
+        yield each
+        left.extend(_parts(each))
 
 
-def _parts(found: Any) -> Iterator[Any]:
-    if isinstance(found, Tensor | TaskData | torch.Generator) or hasattr(found, "origin_stream"):
+def _parts(part: Any) -> Iterator[Any]:
+    if isinstance(part, Tensor | TaskData | torch.Generator) or hasattr(part, "origin_stream"):
         return
-    if type(found).__module__.startswith(KIT):  # a plugin that watches the strategy
+    if type(part).__module__.startswith(f"{KIT}."):  # a plugin that watches the strategy
         return
-    if isinstance(found, dict):
-        yield from found.values()
-    elif isinstance(found, list | tuple | set | frozenset | deque):
-        yield from found
-    elif isinstance(found, MethodType):
-        yield found.__self__
-    elif isinstance(found, partial):
-        yield from (found.func, *found.args, *found.keywords.values())
-    elif isinstance(found, FunctionType):
-        yield from (cell.cell_contents for cell in found.__closure__ or () if _is_filled(cell))
+    if isinstance(part, dict):
+        yield from part.values()
+    elif isinstance(part, list | tuple | set | frozenset | deque):
+        yield from part
+    elif isinstance(part, MethodType):
+        yield part.__self__
+    elif isinstance(part, partial):
+        yield from (part.func, *part.args, *part.keywords.values())
+    elif isinstance(part, FunctionType):
+        yield from (cell.cell_contents for cell in part.__closure__ or () if _is_filled(cell))
     else:
-        yield from getattr(found, "__dict__", {}).values()
-        for cls in type(found).__mro__:
+        yield from getattr(part, "__dict__", {}).values()
+        for cls in type(part).__mro__:
             slots = getattr(cls, "__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
-                if name not in ("__dict__", "__weakref__") and hasattr(found, name):
-                    yield getattr(found, name)
+                if name not in ("__dict__", "__weakref__") and hasattr(part, name):
+                    yield getattr(part, name)
 
 
 def _is_filled(cell: Any) -> bool:
@@ -81,11 +89,11 @@ def _is_filled(cell: Any) -> bool:
 def held_bits(strategy: Any) -> int:
     """Count the bits of all tensors, and of all data of earlier tasks, that the strategy holds on to."""
     sizes: dict[Any, int] = {}
-    for found in reachable(strategy):
-        if isinstance(found, Tensor):
-            storage = found.untyped_storage()
+    for part in reachable(strategy):
+        if isinstance(part, Tensor):
+            storage = part.untyped_storage()
             sizes[storage.data_ptr()] = storage.nbytes()
-        data = getattr(found, "task_data", found)
+        data = getattr(part, "task_data", part)
         if isinstance(data, TaskData):
             pixels = data.pixels(torch.device("cpu"))
             sizes[id(data)] = pixels.nbytes + data.labels.nbytes
@@ -95,19 +103,21 @@ def held_bits(strategy: Any) -> int:
 def other_networks(strategy: Any) -> list[nn.Module]:
     """List modules with parameters that are no part of the network: teachers, copies; the outermost ones."""
     own = set(strategy.model.modules())
-    found = [each for each in reachable(strategy) if isinstance(each, nn.Module) and each not in own]
-    found = [each for each in found if any(True for _ in each.parameters()) and not own & set(each.modules())]
-    inner = {part for each in found for part in each.modules() if part is not each}
-    return [each for each in found if each not in inner]
+    networks = [each for each in reachable(strategy) if isinstance(each, nn.Module) and each not in own]
+    networks = [
+        each for each in networks if any(True for _ in each.parameters()) and not own & set(each.modules())
+    ]
+    inner = {part for each in networks for part in each.modules() if part is not each}
+    return [each for each in networks if each not in inner]
 
 
 @contextmanager
 def generators_restored(strategy: Any) -> Iterator[None]:
     """Put every generator that the strategy has (torch's, numpy's, Python's) back to where it stands now."""
-    found = list(reachable(strategy))
-    ours = [(each, each.get_state()) for each in found if isinstance(each, torch.Generator)]
-    pythons = [(each, each.getstate()) for each in found if isinstance(each, random.Random)]
-    numpys = [each.bit_generator for each in found if isinstance(each, np.random.Generator)]
+    parts = list(reachable(strategy))
+    ours = [(each, each.get_state()) for each in parts if isinstance(each, torch.Generator)]
+    pythons = [(each, each.getstate()) for each in parts if isinstance(each, random.Random)]
+    numpys = [each.bit_generator for each in parts if isinstance(each, np.random.Generator)]
     states = [each.state for each in numpys]
     try:
         yield

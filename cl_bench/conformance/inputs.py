@@ -100,9 +100,9 @@ class Inputs:
 
         # a function, which copies of the network share: they are copied with their hooks
         def look(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-            found = next((each for each in (*arguments, *named.values()) if isinstance(each, Tensor)), None)
-            if self._watching and found is not None:
-                _Look.apply(found.detach(), self._see)
+            inputs = next((each for each in (*arguments, *named.values()) if isinstance(each, Tensor)), None)
+            if self._watching and inputs is not None:
+                _Look.apply(inputs.detach(), self._see)
 
         for network in (strategy.model, *_copies(strategy)):
             for entrance in _entrances(network):

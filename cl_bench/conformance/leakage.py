@@ -160,7 +160,7 @@ def _predictions_in_other_company(subject: Subject, scenario: str) -> list[Tenso
             other_task(images, task.labels.min().expand(len(images)).clone(), task)
             for task in run.stream.test
         ]
-        found = [predictions(run, test, as_task=task) for task, test in enumerate(tests)]
-    if len({tuple(each.shape) for each in found}) > 1:
+        by_test = [predictions(run, test, as_task=task) for task, test in enumerate(tests)]
+    if len({tuple(each.shape) for each in by_test}) > 1:
         raise Failed(f"scenario {scenario}: outputs have another shape in the test of task 2 than of task 1")
-    return found
+    return by_test

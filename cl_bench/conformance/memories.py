@@ -133,15 +133,15 @@ class _Looks(SupervisedPlugin):
     def held(self) -> list[list[Place]]:
         """Return the images in each tensor or array that the strategy holds; single images are one list."""
         singles: list[Place] = []
-        found = [singles]
+        holders = [singles]
         for part in reachable(self._run.strategy):
             rows = _images(part, self._run.stream.input_shape)
             images = [self._places[row] for row in rows if row in self._places]
             if len(rows) == 1:
                 singles += images
             elif frozenset(rows) != self._newest:
-                found.append(images)
-        return found
+                holders.append(images)
+        return holders
 
 
 def _demand_that_they_fit(subject: Subject, run: Run, held: list[list[Place]], task: int) -> None:
@@ -188,12 +188,12 @@ def _matches(run: Run) -> tuple[dict[str, Counter[str]], dict[str, Counter[str]]
     places, shape = _places(run.stream), run.stream.input_shape
     for holder in (vars(run.strategy), *reachable(run.strategy)):
         columns = _columns(holder)
-        numbers = {name: found for name, each in columns.items() if (found := _whole_numbers(each))}
+        numbers = {name: labels for name, each in columns.items() if (labels := _whole_numbers(each))}
         for image_name, each in columns.items() if numbers else ():
             rows = [places.get(row) for row in _images(each, shape)]
-            for name, found in numbers.items():
-                if rows and len(rows) == len(found):
-                    pairs = [(place, label) for place, label in zip(rows, found, strict=True) if place]
+            for name, labels in numbers.items():
+                if rows and len(rows) == len(labels):
+                    pairs = [(place, label) for place, label in zip(rows, labels, strict=True) if place]
                     right[image_name][name] += sum(_label(run, place) == label for place, label in pairs)
                     total[image_name][name] += len(pairs)
     return right, {name: counts for name, each in total.items() if (counts := +each)}
@@ -207,15 +207,15 @@ def _columns(holder: Any) -> dict[str, Any]:
     return dict(getattr(holder, "__dict__", {}))
 
 
-def _whole_numbers(found: Any) -> list[int]:
-    if isinstance(found, int) and not isinstance(found, bool):
-        return [found]
-    if isinstance(found, np.ndarray) and found.dtype.kind in "iu":
-        found = torch.from_numpy(found.astype(np.int64))
-    if isinstance(found, Tensor) and found.dtype in (torch.int64, torch.int32) and found.dim() < 2:
-        return found.reshape(-1).tolist()
-    if isinstance(found, list) and found and all(isinstance(each, int) for each in found):
-        return found
+def _whole_numbers(column: Any) -> list[int]:
+    if isinstance(column, int) and not isinstance(column, bool):
+        return [column]
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
+        column = torch.from_numpy(column.astype(np.int64))
+    if isinstance(column, Tensor) and column.dtype in (torch.int64, torch.int32) and column.dim() < 2:
+        return column.reshape(-1).tolist()
+    if isinstance(column, list) and column and all(isinstance(each, int) for each in column):
+        return column
     return []
 
 
@@ -235,9 +235,11 @@ def _places(stream: TaskStream) -> dict[bytes, Place]:
     return places
 
 
-def _images(found: Any, shape: tuple[int, ...]) -> list[bytes]:
+def _images(column: Any, shape: tuple[int, ...]) -> list[bytes]:
     """List what may be images of this shape, flat or not, one or several."""
-    tensor = torch.from_numpy(found) if isinstance(found, np.ndarray) and found.dtype.kind in "fu" else found
+    tensor = (
+        torch.from_numpy(column) if isinstance(column, np.ndarray) and column.dtype.kind in "fu" else column
+    )
     size = prod(shape)
     if not isinstance(tensor, Tensor) or not (tensor.is_floating_point() or tensor.dtype == torch.uint8):
         return []

@@ -187,8 +187,8 @@ class _Calls(TorchFunctionMode):
 
 def unknown_to_meta(error: Exception) -> str:
     """Name the operation of which torch knows no shape without numbers; empty for any other error."""
-    found = re.search(r"(\S+): attempted to run this operator with Meta tensors", str(error))
-    return found.group(1) if found and isinstance(error, NotImplementedError) else ""
+    match = re.search(r"(\S+): attempted to run this operator with Meta tensors", str(error))
+    return match.group(1) if match and isinstance(error, NotImplementedError) else ""
 
 
 def _copies_numbers(func: Any, args: Any, kwargs: Any) -> bool:

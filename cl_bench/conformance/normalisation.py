@@ -66,7 +66,7 @@ def _apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> str:
     statistics = all("running" in name or "num_batches" in name for name in names)
     kind = "running statistics" if statistics else "weights"
     names = [name for name in names if first[name].is_floating_point()]
-    one, other = ({name: found[name] for name in names} for found in (first, second))
+    one, other = ({name: state[name] for name in names} for state in (first, second))
     return f"{kind} differ by up to {distance(one, other):.2g}" if names else f"{kind} differ"
 
 
@@ -98,7 +98,7 @@ def measurements_are_made_in_evaluation_mode(subject: Subject) -> str:
         return f"{len(first.held)} tensors that it holds do not depend on dropout after the last step"
     without, again = (_between_tasks(subject, seed) for seed in (1, 2))
     applies(without.held == again.held, "what it keeps is drawn from the global generators")
-    apart = [shape for shape, found in first.held if (shape, found) not in second.held]
+    apart = [shape for shape, digest in first.held if (shape, digest) not in second.held]
     raise Failed(
         f"{len(apart)} tensors that it keeps of a task, such as one of shape {apart[0] if apart else ()}, "
         "depend on dropout's random numbers after the last step"

@@ -44,7 +44,7 @@ def _what_it_looks_at(subject: Subject, name: str, settings: Sequence[str], seen
     ends = {
         kind: _weights_after(subject, settings, tasks=seen, change=each) for kind, each in changes.items()
     }
-    alone = [kind for kind, found in ends.items() if found[-1] != honest]
+    alone = [kind for kind, hashes in ends.items() if hashes[-1] != honest]
     which = ", ".join(alone) or "images that no task has, or several kinds together"
     return f"{name}: with other data of {which} training on task {seen} ends at other weights"
 
@@ -59,11 +59,11 @@ def _weights_after(
     """Hash all that the strategy keeps after each of the first tasks."""
     with global_generators_restored(0):
         run = subject.run(*settings, change=change)
-        found = []
+        hashes = []
         for task in range(tasks):
             run.train(task)
-            found.append(weights_sha256(run.strategy))
-        return found
+            hashes.append(weights_sha256(run.strategy))
+        return hashes
 
 
 def unseen(stream: TaskStream, num_seen: int, kind: str | None = None) -> TaskStream:

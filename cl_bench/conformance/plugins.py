@@ -36,8 +36,11 @@ from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.strategies import Finetune
 
 SETTINGS = (
-    *("benchmark=permuted_digits", "benchmark.num_tasks=3"),
-    *("training.optimizer=sgd", "training.learning_rate=0.1", "training.optimizer_state=kept"),
+    "benchmark=permuted_digits",
+    "benchmark.num_tasks=3",
+    "training.optimizer=sgd",
+    "training.learning_rate=0.1",
+    "training.optimizer_state=kept",
     "training.epochs=1",
 )
 HIDDEN, CLASSES = 12, 10

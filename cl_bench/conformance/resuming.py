@@ -120,7 +120,7 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
     Args:
         generators: seed of the global ones; where they stand must not matter to what continues.
     """
-    run, found = _run(subject), list[Record | State]()
+    run, rows_of_run = _run(subject), list[Record | State]()
     strategy = run.strategy
 
     def step() -> None:
@@ -131,23 +131,25 @@ def _part(subject: Subject, start: Start, stop: Stop | None, *, generators: int 
     with global_generators_restored(generators):
         try:
             for rows in _measured(run, start if start != Start() else None):
-                found += [row for row in rows if isinstance(row, Record | State)]
+                rows_of_run += [row for row in rows if isinstance(row, Record | State)]
                 after = rows[-1].after_task
                 start = Start(after, _through_a_file(strategy.state()))
                 if stop == (after, None):
                     break
         except StoppedError:
             start = start._replace(in_task=_through_a_file(strategy.state()))
-        return Part([_row(each) for each in found], start, weights_sha256(strategy), strategy.steps_taken)
+        return Part(
+            [_row(each) for each in rows_of_run], start, weights_sha256(strategy), strategy.steps_taken
+        )
 
 
 def _measured(run: Run, start: Start | None) -> Iterator[list[Row]]:
     return measurements(run.strategy, run.benchmark, seed=0, test_on="test", test_last=None, start=start)
 
 
-def _row(found: Record | State) -> tuple[str, ...]:
+def _row(row: Record | State) -> tuple[str, ...]:
     """Return a record or a state as texts, without seconds; nan equals nan."""
-    return tuple(map(repr, found._replace(training_seconds=0.0) if isinstance(found, State) else found))
+    return tuple(map(repr, row._replace(training_seconds=0.0) if isinstance(row, State) else row))
 
 
 def _through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,10 +87,10 @@ def heads_of_other_tasks_stand_still(subject: Subject) -> str:
 
 
 def _network(strategy: object) -> Network:
-    found = next((part for part in strategy.model.modules() if isinstance(part, Network)), None)  # type: ignore[attr-defined]
-    applies(found is not None, "its network has no heads of cl_bench.models")
-    assert found is not None
-    return found
+    network = next((part for part in strategy.model.modules() if isinstance(part, Network)), None)  # type: ignore[attr-defined]
+    applies(network is not None, "its network has no heads of cl_bench.models")
+    assert network is not None
+    return network
 
 
 def head_values(network: Network, head: int) -> Tensor:

@@ -19,23 +19,23 @@ from cl_bench.tuning.space import Choices, Dimension, Setting
 def what_tuning_searches_is_taken(subject: Subject) -> str:
     name = subject.strategy
     applies(":" not in name, "a class without a YAML has no file of what is searched")
-    found = subject.choices("search")
+    files = subject.choices("search")
     applies(
-        name in found, f"there is no search/{name}.yaml: cl-bench tune takes ranges from the command line"
+        name in files, f"there is no search/{name}.yaml: cl-bench tune takes ranges from the command line"
     )
     try:
         space = space_of(name, subject.overrides, {})
     except (ValueError, HydraException, OmegaConfBaseException) as error:
-        raise Failed(f"{found[name]}: {str(error).splitlines()[0]}") from error
+        raise Failed(f"{files[name]}: {str(error).splitlines()[0]}") from error
     config = subject.run(*SPLIT).config
     for dimension in space:
         if not dimension.key.startswith("+") and not has(config, dimension.key):
-            raise Failed(f"{found[name]}: {no_setting(config, _ends(dimension)[0].override, Checker())}")
+            raise Failed(f"{files[name]}: {no_setting(config, _ends(dimension)[0].override, Checker())}")
         for end in _ends(dimension):
             try:
                 subject.run(*SPLIT, end.override)
             except ValueError as error:
-                raise Failed(f"{found[name]}: {end.override} is not taken: {error}") from error
+                raise Failed(f"{files[name]}: {end.override} is not taken: {error}") from error
     return f"{', '.join(each.key for each in space)}: both ends of each are taken"
 
 

@@ -14,8 +14,12 @@ from cl_bench.learner.seeds import global_generators_restored
 PARTS = {"train": "training", "validation": "validation", "test": "test"}  # of a stream, and their adjectives
 # nothing is copied on its way: all images in every task, in the first as they lie in memory
 WHOLE = (
-    *("benchmark=permuted_digits", "benchmark.num_tasks=2", "benchmark.permute_first=false"),
-    *("benchmark.validation_share=0.0", "training.batch_size=256", "training.epochs=1"),
+    "benchmark=permuted_digits",
+    "benchmark.num_tasks=2",
+    "benchmark.permute_first=false",
+    "benchmark.validation_share=0.0",
+    "training.batch_size=256",
+    "training.epochs=1",
 )
 
 
@@ -48,7 +52,7 @@ def _contents(run: Run) -> Iterator[tuple[str, Any]]:
             zip(getattr(run.stream, part), experiences, strict=True), start=1
         ):
             of_task = f"of {adjective} task {number}"
-            found: list[tuple[str, Any]] = [
+            contents: list[tuple[str, Any]] = [
                 (f"the {adjective} images", task.shared.images),
                 (f"the labels {of_task}", task.labels),
                 (f"the targets {of_task}", list(experience.dataset.targets)),
@@ -56,7 +60,7 @@ def _contents(run: Run) -> Iterator[tuple[str, Any]]:
                 *((f"the {name} of the view {of_task}", each) for name, each in _tensors(task.view)),
                 *((f"the {name} of the scaling {of_task}", each) for name, each in _tensors(task.to_float)),
             ]
-            for name, value in found:
+            for name, value in contents:
                 if value is not None and (isinstance(value, list) or id(value) not in seen):
                     seen.add(id(value))
                     yield name, value

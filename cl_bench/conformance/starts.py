@@ -59,7 +59,7 @@ def _pulls(subject: Subject, *overrides: str, every_step: bool = False) -> list[
                 with global_generators_restored(task):
                     run.train(task)
     pairs = zip(pulled.found, free.found, strict=True)
-    return [float((found - rest).norm() / rest.norm()) for found, rest in pairs]
+    return [float((gradient - rest).norm() / rest.norm()) for gradient, rest in pairs]
 
 
 def _demand_that_older_anchors_pull_alone(subject: Subject) -> None:
@@ -69,13 +69,13 @@ def _demand_that_older_anchors_pull_alone(subject: Subject) -> None:
         both.train(0, 1)
         one.train(0)
         stand_alike(one, both)
-        found = []
+        gradients = []
         for run in (both, one):
             first = watched(run)
             with global_generators_restored(0):
                 run.train(2)
-            found.append(first.found[0])
-    error = float((found[0] - found[1]).norm() / found[1].norm())
+            gradients.append(first.found[0])
+    error = float((gradients[0] - gradients[1]).norm() / gradients[1].norm())
     demand(
         error < TOLERANCE,
         f"in the first step of task 3 the gradient is {error:.2g} of its length apart from that which the "

@@ -137,13 +137,13 @@ def _pulls_on_outputs(subject: Subject, scenario: str, seed: int) -> list[float]
                 for rows in outputs:
                     each[rows] += AWAY * torch.randn(each[rows].shape, generator=generator).to(each)
         stand_alike(off, own)
-        found = []
+        gradients = []
         for run in (own, off):
             first = watched(run)
             with global_generators_restored(0):
                 run.train(2)
-            found.append(_split(first.found[0], run.strategy.model))
-    own_gradient, off_gradient = found
+            gradients.append(_split(first.found[0], run.strategy.model))
+    own_gradient, off_gradient = gradients
     names = {id(each): name for name, each in own.strategy.model.named_parameters()}
     last = [names[id(each)] for each in heads.linear.parameters()]
     return [

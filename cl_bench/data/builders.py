@@ -128,8 +128,8 @@ def image_folder(
 def _build(
     name: str, *, root: str | None, look: Look, wanted: str, fetch: str | None, with_test: bool
 ) -> ImageData:
-    found = find(name=name, root=root, look=look, wanted=wanted, fetch=fetch)
-    return stored(found, with_test=with_test)
+    source = find(name=name, root=root, look=look, wanted=wanted, fetch=fetch)
+    return stored(source, with_test=with_test)
 
 
 def _look_for_cifar10(place: Path) -> Iterator[Source | DataError]:
@@ -140,8 +140,8 @@ def _look_for_cifar10(place: Path) -> Iterator[Source | DataError]:
         yield _cifar10_tree(folder)
     elif is_folder(folder):
         original = CIFAR10_BATCHES.archive
-        found = (path for path in folder.iterdir() if is_archive(path) and path.name != original)
-        archives = sorted(filter(is_file, found))
+        others = (path for path in folder.iterdir() if is_archive(path) and path.name != original)
+        archives = sorted(filter(is_file, others))
         if len(archives) > 1:
             raise DataError(
                 f"{folder} must hold one archive of images, got {', '.join(path.name for path in archives)}; "

@@ -132,7 +132,7 @@ def _content(path: Path) -> bytes:
 def _archived(archive: Path, batches: Batches) -> dict[str, tuple[str, bytes]]:
     """Map each file name to where it is, in words, and its bytes, read in memory in the archive's order."""
     wanted = {PurePosixPath(batches.folder, name): name for name in batches.md5}
-    found = {}
+    members = {}
     with reading(archive):
         for member, read in plain_files(archive, most_members=MOST_MEMBERS):
             name = wanted.get(PurePosixPath(member.name))
@@ -140,13 +140,13 @@ def _archived(archive: Path, batches: Batches) -> dict[str, tuple[str, bytes]]:
                 continue
             where = f"{archive}: {member.name}"
             _check_size(where, member.size)
-            found[name] = (where, read())
-    if missing := [name for name in batches.md5 if name not in found]:
+            members[name] = (where, read())
+    if missing := [name for name in batches.md5 if name not in members]:
         raise DataError(
             f"{archive} must hold {batches.folder}/ with all of {', '.join(batches.md5)}, "
             f"got no {', '.join(missing)}; replace it by the original"
         )
-    return found
+    return members
 
 
 def _check_size(where: str, size: int) -> None:

@@ -67,12 +67,12 @@ def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title
         DataError: for an unusable image, which it names.
     """
     array: np.ndarray | None = None  # [N, channels, height, width]
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     claimed = _Claimed()
     for index, (name, file) in enumerate(tqdm(images, desc=title, unit="image", disable=None)):
         expected = None if array is None or size is not None else array.shape[2:]
         pixels, about = _pixels(name, file, size=size, expected=expected, first=images[0][0], claimed=claimed)
-        told.update(about)
+        counts.update(about)
         if array is None:
             array = _empty((len(images), *pixels.shape), title)
         if pixels.shape[0] > array.shape[1]:  # the first colour image after grey ones
@@ -81,7 +81,7 @@ def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title
         array[index] = pixels  # a grey image fills all three channels
     if array is None:
         raise DataError(f"cannot read {title}: there is no image; add images")
-    return Decoded(torch.from_numpy(array), told)
+    return Decoded(torch.from_numpy(array), counts)
 
 
 class _Claimed:
@@ -129,10 +129,10 @@ def _pixels(
             claimed.add(name, image.size, len(content))
             if expected is not None and sorted(image.size) != sorted(expected):
                 raise _of_another_size(name, image.size, expected, first)
-            told = [SIXTEEN] if _has_sixteen_bits(image) else []
+            kinds = [SIXTEEN] if _has_sixteen_bits(image) else []
             if image.format in FILM and getattr(image, "is_animated", False):
-                told.append(FIRST_FRAME)
-            plain = _plain(image, name, told)
+                kinds.append(FIRST_FRAME)
+            plain = _plain(image, name, kinds)
             if expected is not None and (plain.height, plain.width) != expected:
                 raise _of_another_size(name, plain.size, expected, first)
             if size is not None:
@@ -144,10 +144,10 @@ def _pixels(
         raise DataError(
             f"{name} must be a whole image, got {one_line(error)}; replace or remove it"
         ) from error
-    return (pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), told
+    return (pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), kinds
 
 
-def _plain(image: Image.Image, name: str, told: list[str]) -> Image.Image:
+def _plain(image: Image.Image, name: str, kinds: list[str]) -> Image.Image:
     """Return the first frame in mode L or RGB, upright, on white; add to `told` what was done for it."""
     turn = UPRIGHT.get(_orientation(image))
     grey = image.mode in GREYSCALE
@@ -161,13 +161,13 @@ def _plain(image: Image.Image, name: str, told: list[str]) -> Image.Image:
     elif image.has_transparency_data:
         shown = image.convert("RGBA")
         if np.asarray(shown)[..., 3].min() < 255:
-            told.append(TRANSPARENT)
+            kinds.append(TRANSPARENT)
             shown = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
         plain = shown.convert("L" if grey else "RGB")
     else:
         plain = image.convert("L" if grey else "RGB")
     if turn is not None:
-        told.append(TURNED)
+        kinds.append(TURNED)
         plain = plain.transpose(turn)
     return plain
 

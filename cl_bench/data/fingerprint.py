@@ -14,8 +14,8 @@ def digest(data: ImageData) -> dict[str, str | None]:
 
 
 def _sha256(*tensors: Tensor) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for tensor in tensors:
-        found.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.contiguous().flatten().numpy().data)
-    return found.hexdigest()[:16]
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().numpy().data)
+    return digest.hexdigest()[:16]

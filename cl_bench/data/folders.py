@@ -17,8 +17,24 @@ from cl_bench.data.peculiar import listed
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz")
 IMAGES = (
-    *(".apng", ".bmp", ".dib", ".gif", ".jfi", ".jfif", ".jif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"),
-    *(".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+    ".apng",
+    ".bmp",
+    ".dib",
+    ".gif",
+    ".jfi",
+    ".jfif",
+    ".jif",
+    ".jpe",
+    ".jpeg",
+    ".jpg",
+    ".pbm",
+    ".pgm",
+    ".png",
+    ".pnm",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
 )
 SPLITS = ("train", "test")
 MAX_IMAGE_BYTES = 2**26  # of one file in an archive
@@ -76,7 +92,7 @@ def read_tree(tree: Tree, *, path: Path, name: str, size: int | None, described:
     labels = torch.tensor([number[key[1]] for key in keys], dtype=torch.int64)
     num_train = sum(key[0] == "train" for key in keys)
     images = decoded.images
-    told = [f"{count:,} of {len(keys):,} images: {what}" for what, count in decoded.told.items()]
+    notes = [f"{count:,} of {len(keys):,} images: {what}" for what, count in decoded.told.items()]
     return ImageData(
         name=name,
         train_images=images[:num_train],
@@ -85,7 +101,7 @@ def read_tree(tree: Tree, *, path: Path, name: str, size: int | None, described:
         test_labels=labels[num_train:],
         class_names=class_names,
         source=described,
-        notes=tuple(f"{path.name}: {note}" for note in (*tree.left_out.notes(), *told)),
+        notes=tuple(f"{path.name}: {note}" for note in (*tree.left_out.notes(), *notes)),
         channels_last=False,
     )
 

@@ -53,12 +53,12 @@ def look_for_idx(place: Path, *, files: IdxFiles) -> Iterator[Source | DataError
     """Look for the four files, plain or .gz, in `mnist/MNIST/raw`, `MNIST/raw`, `mnist` or `place` itself."""
     for folder in (place / "mnist" / "MNIST" / "raw", place / "MNIST" / "raw", place / "mnist", place):
         variants = [(folder / name, folder / f"{name}.gz") for name in files.names]
-        found = [next(filter(is_file, pair), None) for pair in variants]
-        paths = tuple(path for path in found if path is not None)
+        present = [next(filter(is_file, pair), None) for pair in variants]
+        paths = tuple(path for path in present if path is not None)
         if len(paths) == len(files.names):
             yield _source(place, folder, paths, files)
         elif paths:
-            missing = [name for name, path in zip(files.names, found, strict=True) if path is None]
+            missing = [name for name, path in zip(files.names, present, strict=True) if path is None]
             yield DataError(
                 f"{folder} must hold all of {', '.join(files.names)}, got no {', '.join(missing)}; add it"
             )

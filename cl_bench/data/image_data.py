@@ -57,11 +57,11 @@ def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: 
     before = len(first.class_names)
 
     def both(images: str, labels: str) -> tuple[Tensor, Tensor]:
-        found = getattr(second, labels)
-        taken = found < num_classes
+        classes = getattr(second, labels)
+        taken = classes < num_classes
         return (
             torch.cat([getattr(first, images), getattr(second, images)[taken]]),
-            torch.cat([getattr(first, labels), found[taken] + before]),
+            torch.cat([getattr(first, labels), classes[taken] + before]),
         )
 
     return ImageData(

@@ -14,13 +14,13 @@ def names_of_classes(names: Any, *, of: str) -> tuple[str, ...]:
         raise DataError(
             f"class_names of {of} must be a sequence of names, got {names!r:.80}; give one for each class"
         )
-    found = tuple(str(name) for name in names)
-    if not found:
+    texts = tuple(str(name) for name in names)
+    if not texts:
         raise DataError(f"class_names of {of} must name every class, got none")
-    if len(set(found)) < len(found):
-        twice, times = Counter(found).most_common(1)[0]
+    if len(set(texts)) < len(texts):
+        twice, times = Counter(texts).most_common(1)[0]
         raise DataError(f"class_names of {of} must differ, got {twice!r} {times} times; rename one")
-    return found
+    return texts
 
 
 def as_labels(labels: np.ndarray, *, class_names: tuple[str, ...], what: str) -> np.ndarray:

@@ -53,10 +53,10 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
     for place in places(root):
         try:
             with reading(place):
-                for found in look(place):
-                    if isinstance(found, Source):
-                        return found
-                    in_part = in_part or found
+                for source in look(place):
+                    if isinstance(source, Source):
+                        return source
+                    in_part = in_part or source
         except DataError as error:
             in_part = in_part or error
     if fetch is not None:
@@ -120,7 +120,7 @@ def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
 
 
 def _first(look: Look, place: Path, name: str) -> Source:
-    for found in look(place):
-        if isinstance(found, Source):
-            return found
+    for source in look(place):
+        if isinstance(source, Source):
+            return source
     raise DataError(f"cannot use the download of {name}: {place} has only a part of it; try again")

@@ -65,10 +65,10 @@ def as_bytes(images: np.ndarray, values: Values) -> np.ndarray:
         return images
     if values.unit == BYTES:
         return images.astype(np.uint8)
-    found = np.empty(images.shape, np.uint8)
-    for part, into in zip(_chunks(images), _chunks(found), strict=True):
+    as_uint8 = np.empty(images.shape, np.uint8)
+    for part, into in zip(_chunks(images), _chunks(as_uint8), strict=True):
         into[...] = np.rint(part.astype(np.float32).clip(0, 1) * 255)
-    return found
+    return as_uint8
 
 
 def check_one_unit(train: Values, test: Values | None = None, *, what: str) -> None:

@@ -36,14 +36,14 @@ def compare(one: Path, other: Path) -> list[Compared]:
         OSError, ValueError: where a file is missing or cannot be read; RecordsError names file and line.
     """
     about = [_about(folder) for folder in (one, other)]
-    found = [_of_fact(name, *about) for name in FACTS]
-    found.append(_of_fact("weights_sha256", *about)._replace(what=WEIGHTS))
+    compared = [_of_fact(name, *about) for name in FACTS]
+    compared.append(_of_fact("weights_sha256", *about)._replace(what=WEIGHTS))
     kept = {name: kind for kind, name in FILES.items() if name not in (*left_out(one), *left_out(other))}
     for name, kind in kept.items():
         rows = [_rows(folder, kind) for folder in (one, other)]
         if any(each is not None for each in rows):
-            found.append(_of_rows(name, *rows))
-    return found
+            compared.append(_of_rows(name, *rows))
+    return compared
 
 
 def contradictions(one: Path, other: Path) -> list[Compared]:
@@ -55,12 +55,14 @@ def contradictions(one: Path, other: Path) -> list[Compared]:
         OSError, ValueError: where a file cannot be read.
     """
     about = [_about(folder) for folder in (one, other)]
-    found = [_of_fact(name, *about) for name in FACTS if all(each.get(name) is not None for each in about)]
+    compared = [_of_fact(name, *about) for name in FACTS if all(each.get(name) is not None for each in about)]
     for kind, name in FILES.items():
         mine, theirs = (_rows(folder, kind) or {} for folder in (one, other))
         shared = [key for key in mine if key in theirs]
-        found.append(_of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared}))
-    return found
+        compared.append(
+            _of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared})
+        )
+    return compared
 
 
 def _about(folder: Path) -> dict[str, Any]:

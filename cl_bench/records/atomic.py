@@ -147,11 +147,11 @@ def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON, most_value
     """
     content = read_whole(path, most=most)
     try:
-        found = json.loads(content)
+        value = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    _check_shape(found, most_values)
-    return found
+    _check_shape(value, most_values)
+    return value
 
 
 def _check_shape(value: Any, most: int) -> None:

@@ -128,15 +128,15 @@ class Hold:
             os.close(descriptor)
         return descriptor
 
-    def _take(self, found: markers.Found | None) -> None:
+    def _take(self, marker: markers.Found | None) -> None:
         """Put a marker where there are no locks. Raises RunInUseError for a marker of somebody else."""
-        if found is None:
+        if marker is None:
             return
-        if found.lives:
-            raise RunInUseError(_in_use(self._folder, str(found.owner)))
+        if marker.lives:
+            raise RunInUseError(_in_use(self._folder, str(marker.owner)))
         raise RunInUseError(
             f"a run folder belongs to one process at a time, got {self._folder}, which "
-            f"{found.owner or 'another process'} was running; on this file system nobody else can see "
+            f"{marker.owner or 'another process'} was running; on this file system nobody else can see "
             f"whether it still does: where it does not, remove {self._marker}"
         )
 

@@ -48,9 +48,9 @@ def take(path: Path) -> Found | None:
         if _create(path, mine):
             _clean(path)
             return None
-        found = look(path)
-        if found is not None:
-            return found
+        marker = look(path)
+        if marker is not None:
+            return marker
         _remove_ended(path)
     return look(path)
 

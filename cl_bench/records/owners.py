@@ -37,10 +37,10 @@ class Owner(NamedTuple):
             return False
         except OSError:  # somebody else's
             pass
-        found = _began(self.pid)
-        if not found or not self.began:
-            return found is not None
-        return found == self.began
+        began = _began(self.pid)
+        if not began or not self.began:
+            return began is not None
+        return began == self.began
 
 
 def this_process() -> Owner:

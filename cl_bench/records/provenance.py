@@ -11,6 +11,13 @@ KEPT = "kept"  # in run.json: the code and data that somebody has said to be as 
 STALE = "stale"  # in run.json: what has changed since, as the newest command found
 
 
+# A version of the numbers: whoever changes cl_bench so that a run ends at other ones raises it. Runs of one
+# version are of the same code, so that a release that only moves or speeds up throws no run away.
+# tests/test_numbers.py notices where it should have been raised.
+NUMBERS = 1
+BEFORE = {"55b0768b1c4fc65e": 1}  # `tree` of code from before there was a version -> what its version is
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say in words what differs in code and data; nothing where either does not tell.
 
@@ -42,23 +49,37 @@ def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if not before or not now:
         return []
     python = before.get("python") == now.get("python")
-    found = []
+    changes = []
     ours = _mapping(before.get("cl_bench")), _mapping(now.get("cl_bench"))
     if not _same(*ours, python=python):
-        found.append(f"{_release(ours[0])} then, {_release(ours[1])} now")
+        changes.append(f"{_release(ours[0])} then, {_release(ours[1])} now")
     modules = _mapping(before.get("outside")), _mapping(now.get("outside"))
     for name in sorted({*modules[0], *modules[1]}):
         one, other = (_mapping(each.get(name)) for each in modules)
         if not _same(one, other, python=python):
             what = "is gone" if not other else "is new" if not one else "has changed"
-            found.append(f"the module {name} {what}")
-    return found
+            changes.append(f"the module {name} {what}")
+    return changes
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], *, python: bool) -> bool:
-    """Whether one of the hashes agrees; `python`: whether both are of one version of it."""
+    """Whether one of the hashes agrees, or the version of the numbers.
+
+    Args:
+        python: whether both are of one version of Python.
+    """
     names = ("tree", "source", "compiled") if python else ("tree", "source")
-    return any(one.get(name) == other.get(name) is not None for name in names)
+    hashes = any(one.get(name) == other.get(name) is not None for name in names)
+    return hashes or _numbers(one) == _numbers(other) is not None
+
+
+def _numbers(code: Mapping[str, Any]) -> int | None:
+    """The version of the numbers; None where nobody can tell, as where files differ from commit or wheel."""
+    told = code.get("numbers")
+    if type(told) is int and code.get("dirty") is False:
+        return told
+    tree = code.get("tree")
+    return BEFORE.get(tree) if isinstance(tree, str) else None
 
 
 def _of_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

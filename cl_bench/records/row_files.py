@@ -30,7 +30,7 @@ class Limit(NamedTuple):
     or_nan: bool = False
 
     def holds(self, value: float) -> bool:
-        return self.low <= value <= self.high or (self.or_nan and value != value)
+        return self.low <= value <= self.high or (self.or_nan and math.isnan(value))
 
     def rule(self) -> str:
         if self.high not in (MOST, math.inf):
@@ -129,11 +129,11 @@ def _first_wrong(
     path: Path, kind: Any, lines: Sequence[bytes], num_columns: int, *, number: int
 ) -> RecordsError:
     """Say which of the lines breaks the format, and how; `number` is that of the first in the file."""
-    for place, line in enumerate(lines, start=number):
+    for index, line in enumerate(lines, start=number):
         try:
             _parse_one(kind, line, num_columns)
         except ValueError as error:
-            return RecordsError(f"{path}, line {place}: {error}")
+            return RecordsError(f"{path}, line {index}: {error}")
     raise AssertionError(f"{path}: every line is right, but not all of them")
 
 
@@ -147,10 +147,10 @@ def _converters(kind: Any) -> Sequence[Callable[[Any], Any]]:
 
 def _num_columns(kind: Any, line: bytes) -> int | None:
     """Count the fields of a file with this header; None where it is no header of the kind."""
-    found = line.decode("utf-8", errors="replace").split(",")
+    names = line.decode("utf-8", errors="replace").split(",")
     required = len(kind._fields) - len(kind._field_defaults)
-    fits = len(found) >= required and tuple(found) == kind._fields[: len(found)]
-    return len(found) if fits else None
+    fits = len(names) >= required and tuple(names) == kind._fields[: len(names)]
+    return len(names) if fits else None
 
 
 def _line(row: Any) -> bytes:
@@ -173,13 +173,13 @@ def _parse(kind: Any, lines: Sequence[bytes], num_columns: int) -> list[Any]:
     fields = ",".join(rows).split(",")
     limits, columns = kind.limits(), []
     # zip stops at the last column of an old file
-    for place, name, convert in zip(range(num_columns), kind._fields, _converters(kind), strict=False):
-        column = fields[place::num_columns]
+    for index, name, convert in zip(range(num_columns), kind._fields, _converters(kind), strict=False):
+        column = fields[index::num_columns]
         values = list(map(convert, column))
         if name in limits and not _all_hold(limits[name], values):
             raise ValueError
         if "nan" in column:  # always the same object, so that rows with equal lines are equal
-            values = [math.nan if value != value else value for value in values]
+            values = [math.nan if math.isnan(value) else value for value in values]
         columns.append(values)
     return list(map(kind, *columns))
 
@@ -239,10 +239,10 @@ def _end_of_whole_lines(file: FileIO) -> int:
 
 def _check_header(file: FileIO, path: Path, expected: bytes) -> None:
     file.seek(0)
-    found = file.read(len(expected)) or b""
-    if found != expected:
+    begins = file.read(len(expected)) or b""
+    if begins != expected:
         wanted = expected.decode().rstrip("\n")
-        raise RecordsError(f"{path}, line 1: the header must be {wanted!r}, got {_shown(found)}")
+        raise RecordsError(f"{path}, line 1: the header must be {wanted!r}, got {_shown(begins)}")
 
 
 def _shown(line: bytes) -> str:

@@ -22,17 +22,17 @@ def stamp(files: Sequence[str]) -> str:
     Raises:
         OSError: where one cannot be read.
     """
-    found = [(file, os.stat(file)) for file in files]  # noqa: PTH116 (with Path, 60,000 files take a second)
+    statuses = [(file, os.stat(file)) for file in files]  # noqa: PTH116 (with Path, 60,000 files take a second)
     about = hashlib.sha256()
-    for file, status in found:
+    for file, status in statuses:
         places = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
         about.update(f"\0{file}\0{places}".encode(errors="surrogateescape"))
     identity = about.hexdigest()
-    if sum(status.st_size for _, status in found) > HASHED:
+    if sum(status.st_size for _, status in statuses) > HASHED:
         return identity
     if identity not in _known:
         contents = _contents(files)
-        newest = max((status.st_ctime for _, status in found), default=0.0)
+        newest = max((status.st_ctime for _, status in statuses), default=0.0)
         if time.time() - newest < SETTLED:  # it may be changed again within the same tick
             return contents
         _known[identity] = contents
@@ -40,12 +40,12 @@ def stamp(files: Sequence[str]) -> str:
 
 
 def _contents(files: Sequence[str]) -> str:
-    found = hashlib.sha256()
+    whole = hashlib.sha256()
     for file in files:
         with open_regular(file) as reader:
             digest = hashlib.file_digest(reader, "sha256").digest()
-        found.update(f"\0{file}\0".encode(errors="surrogateescape") + digest)
-    return found.hexdigest()
+        whole.update(f"\0{file}\0".encode(errors="surrogateescape") + digest)
+    return whole.hexdigest()
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:

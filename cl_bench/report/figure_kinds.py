@@ -12,13 +12,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, METRICS, aggregate
+from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
+from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
 from cl_bench.analysis.matrix import RunMatrix
-from cl_bench.analysis.over_seeds import seen_and_unseen, state_curves
 from cl_bench.analysis.pareto import COSTS
 from cl_bench.analysis.pareto import pareto as pareto_front
-from cl_bench.analysis.probe_curves import gap_curves, probe_curves
+from cl_bench.analysis.registry import compared_metrics
 from cl_bench.analysis.reliability import calibration_errors, reliability
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import MOST_METHODS
@@ -135,7 +135,7 @@ def variance(results: Results, **look: Any) -> "Figure":
 
     shares = None
     if any(part != run.seed for run in results.found for part in parts_of(run.seed, run.settings).values()):
-        shares = variance_shares(results.metrics, purposes(results.complete), METRICS)
+        shares = variance_shares(results.metrics, purposes(results.complete), compared_metrics())
     if shares is None or shares.empty:
         _some_run_complete(results)
         raise NotMeasuredError(

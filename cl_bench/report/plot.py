@@ -54,7 +54,7 @@ def plot(
     Raises:
         AnalysisError, RecordsError: where there is nothing to draw, or a format is not written; it says why.
     """
-    from cl_bench.figures.parallel import FEWEST, drawn
+    from cl_bench.figures.parallel import FEWEST, draw
 
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, n=1)
@@ -79,8 +79,7 @@ def plot(
     _check_no_links(planned, folders)
     if len(planned) >= FEWEST:  # drawn in processes, whose finds are not known here
         _ = results.calibration, results.probes
-    with drawn(planned) as done:
-        pass
+    done = draw(planned)
     reasons = dict.fromkeys(str(error) for _, error in done.refused)
     if not done.paths:
         raise AnalysisError(f"{kind}: {'; '.join(reasons)}")

@@ -46,7 +46,7 @@ def runs_frame(found: Sequence[Run], matrices: Sequence[RunMatrix], *, folder: P
 
 
 def listed(rows: pd.DataFrame, *, title: str) -> tuple[Table, str]:
-    """Rows of `runs_frame` as a table of the page, those that went wrong first; and how many it leaves out."""
+    """Rows of `runs_frame` as a table, what went wrong first; and a note on how many it leaves out."""
     ordered = pd.concat([rows[~rows["counts"]], rows[rows["counts"]]])
     cells = [
         [

@@ -18,13 +18,13 @@ def within_memory() -> Iterator[None]:
     Raises:
         ValueError: where more was asked for.
     """
-    found = None if GPU.exists() else _used_and_free()
-    if found is None:
+    memory = None if GPU.exists() else _used_and_free()
+    if memory is None:
         yield
         return
     import resource
 
-    used, free = found
+    used, free = memory
     most, (before, hard) = used + free - SPARED, resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
     try:

@@ -99,26 +99,26 @@ def _is_sizes(rows: Any, num_runs: int) -> bool:
     )
 
 
-def _difference(found: Any, wanted: Any, where: str) -> str:
+def _difference(value: Any, wanted: Any, where: str) -> str:
     """Say where two values have other shapes, kinds or names; empty where they have the same."""
     if isinstance(wanted, Tensor):
-        same = isinstance(found, Tensor) and (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+        same = isinstance(value, Tensor) and (value.shape, value.dtype) == (wanted.shape, wanted.dtype)
         return "" if same else where
     if isinstance(wanted, Mapping):
-        if not isinstance(found, Mapping) or found.keys() != wanted.keys():
+        if not isinstance(value, Mapping) or value.keys() != wanted.keys():
             return where
-        pairs: Sequence[Any] = [(found[key], wanted[key], f"{where}.{key}") for key in wanted]
+        pairs: Sequence[Any] = [(value[key], wanted[key], f"{where}.{key}") for key in wanted]
     elif isinstance(wanted, list | tuple):
         # what the devices of CUDA draw stands for as many as were in use
-        if where == "global_generators.cuda" and isinstance(found, list | tuple):
+        if where == "global_generators.cuda" and isinstance(value, list | tuple):
             return ""
-        if not isinstance(found, list | tuple) or len(found) != len(wanted):
+        if not isinstance(value, list | tuple) or len(value) != len(wanted):
             return where
-        pairs = [(*each, f"{where}[{index}]") for index, each in enumerate(zip(found, wanted, strict=True))]
+        pairs = [(*each, f"{where}[{index}]") for index, each in enumerate(zip(value, wanted, strict=True))]
     elif wanted is None or isinstance(wanted, float):  # as the second number of a pair of normal ones
-        return "" if found is None or (type(found) is float and math.isfinite(found)) else where
+        return "" if value is None or (type(value) is float and math.isfinite(value)) else where
     else:
-        return "" if type(found) is type(wanted) else where
+        return "" if type(value) is type(wanted) else where
     return next((place for each in pairs if (place := _difference(*each))), "")
 
 

@@ -5,6 +5,7 @@ same for one version of Python only: comments, docstrings, blank lines and line 
 the same where either agrees.
 """
 
+import base64
 import hashlib
 import marshal
 import site
@@ -13,11 +14,13 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from cl_bench.config.sources import NotThereError, Source, locate, source_of
+from cl_bench.records.provenance import NUMBERS
 
 PACKAGE = "cl_bench"
 # what decides the numbers; data sets have fingerprints of their own
@@ -41,9 +44,9 @@ def code_of(targets: Iterable[str], *, seen: str | None = None) -> dict[str, Any
     targets = sorted({target for target in targets if target.partition(".")[0] not in VERSIONED})
     same = seen == tree()
     mine = [target for target in targets if target.partition(".")[0] != PACKAGE]
-    found = _reached(mine, ours=False) if same else _reached([*ENGINE, *targets], ours=True)
-    ours = {name: source for name, source in found.items() if name.partition(".")[0] == PACKAGE}
-    outside = {name: _hashes([source]) for name, source in found.items() if name not in ours}
+    sources = _reached(mine, ours=False) if same else _reached([*ENGINE, *targets], ours=True)
+    ours = {name: source for name, source in sources.items() if name.partition(".")[0] == PACKAGE}
+    outside = {name: _hashes([source]) for name, source in sources.items() if name not in ours}
     outside |= {target: {"source": "unknown"} for target in mine if not _found(target)}
     return {
         "python": ".".join(map(str, sys.version_info[:2])),
@@ -71,11 +74,11 @@ def _found(target: str) -> str:
     The target's path may lead through a package's __init__.
     """
     try:
-        found = locate(target)
+        definition = locate(target)
     except NotThereError:
         return ""
-    if found is not None:
-        return found.source.name
+    if definition is not None:
+        return definition.source.name
     module = target.rpartition(".")[0]
     while module and source_of(module) is None:  # a class in a class
         module = module.rpartition(".")[0]
@@ -88,15 +91,15 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Source]:
     They are the starts (modules, or targets in them) and all modules of one's own that they import; with
     `ours` also those of cl_bench.
     """
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     own = {start.partition(".")[0] for start in starts} - {PACKAGE, *VERSIONED}
     left = [start if source_of(start) else _found(start) for start in starts]
     while left:
         name = left.pop()
-        source = source_of(name) if name and name not in found else None
+        source = source_of(name) if name and name not in sources else None
         if source is None or not _decides(name, source.path, own, ours=ours):
             continue
-        found[name] = source
+        sources[name] = source
         for module, taken in source.imports:
             if _is_others(module.partition(".")[0], own):
                 continue
@@ -104,7 +107,7 @@ def _reached(starts: Sequence[str], *, ours: bool) -> dict[str, Source]:
             left.append(inside if source_of(inside) else _found(inside))
             if module.partition(".")[0] != PACKAGE:
                 left.append(module)
-    return dict(sorted(found.items()))
+    return dict(sorted(sources.items()))
 
 
 def _is_others(package: str, own: set[str]) -> bool:
@@ -211,15 +214,38 @@ def tree_of(*rooms: str) -> str:
 
 @cache
 def _release() -> Mapping[str, Any]:
-    """Return the version, and in a checkout the commit and whether files differ from it."""
+    """Return the version, in a checkout the commit, and whether files differ from it or from the wheel."""
     from cl_bench import __version__
 
-    commit, dirty = None, None
+    commit, dirty = None, _edited()
     if (HOME.parent / ".git").exists():
         commit = _git("rev-parse", "--short=12", "HEAD")
         changes = _git("status", "--porcelain", "--untracked-files=no", "--", PACKAGE, "conf")
         dirty = None if changes is None else bool(changes)
-    return {"version": __version__, "commit": commit, "dirty": dirty}
+    return {"version": __version__, "commit": commit, "dirty": dirty, "numbers": NUMBERS}
+
+
+def _edited() -> bool | None:
+    """Whether files of an installed wheel differ from what it brought; None where there is none."""
+    try:
+        files = [
+            file for file in distribution("cl-bench").files or () if file.parts[0] == PACKAGE and file.hash
+        ]
+    except PackageNotFoundError:
+        return None
+    brought = {file.locate(): file.hash.value for file in files if file.hash and file.suffix == ".py"}
+    if not all(Path(str(path)).resolve().is_relative_to(HOME) for path in brought) or not brought:
+        return None
+    return any(_record_hash(Path(str(path))) != value for path, value in brought.items())
+
+
+def _record_hash(path: Path) -> str:
+    """Hash a file as wheels do."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return ""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _git(*arguments: str) -> str | None:

@@ -89,17 +89,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if text.count("[") + text.count("{") > MAX_BRACKETS:
             raise StoredConfigError(f"{path} must have at most {MAX_BRACKETS:,} brackets")
         _check_events(path, text)
-        found = yaml.load(text, Loader=_Once)
-        if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-            raise StoredConfigError(f"{path} must hold settings by name, got {type(found).__name__}")
-        _check_plain(path, found)
+        content = yaml.load(text, Loader=_Once)
+        if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+            raise StoredConfigError(f"{path} must hold settings by name, got {type(content).__name__}")
+        _check_plain(path, content)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, StoredConfigError):
             raise
         if isinstance(error, ForeignFileError):
             raise StoredConfigError(str(error)) from error
         raise StoredConfigError(f"{path} cannot be read: {one_line(' '.join(str(error).split()))}") from error
-    return found
+    return content
 
 
 class _Once(yaml.SafeLoader):

@@ -114,8 +114,8 @@ def count_jobs(config: DictConfig) -> int:
 def choices(config: DictConfig) -> dict[str, list[str]]:
     """Return the values that the sweep gives each setting of its command line and of its study."""
     given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
-    found = values_of(GlobalHydra.instance().config_loader(), [*given, *config.hydra.overrides.task])
-    return {key.lstrip("+"): values for key, values in found.items()}
+    values_by_key = values_of(GlobalHydra.instance().config_loader(), [*given, *config.hydra.overrides.task])
+    return {key.lstrip("+"): values for key, values in values_by_key.items()}
 
 
 def _ended_before(summary: Path, since: float) -> bool:

@@ -58,9 +58,9 @@ def tracked(folder: RunFolder) -> Iterator[None]:
     def tell(*rows: Row) -> None:
         for row in rows:
             axis, at = place(row)
-            found = scalars(row)
-            if found:
-                tracker.log(found, axis=axis, at=at)
+            measures = scalars(row)
+            if measures:
+                tracker.log(measures, axis=axis, at=at)
 
     def listen(row: Row) -> None:
         nonlocal told
@@ -81,11 +81,11 @@ def tracked(folder: RunFolder) -> Iterator[None]:
 
 def rows_so_far(run: Path) -> list[Row]:
     """Read the run's rows as they were written: of each task the probes, the tests, the state."""
-    found: list[Row] = []
+    rows: list[Row] = []
     for kind in (Probe, Record, State):
         path = run / records.FILES[kind]
-        found += records.read(path, kind) if path.exists() else []
-    return sorted(found, key=_task)  # which leaves the rows of a task as they are
+        rows += records.read(path, kind) if path.exists() else []
+    return sorted(rows, key=_task)  # which leaves the rows of a task as they are
 
 
 def _task(row: Any) -> int:

@@ -85,8 +85,8 @@ def launch(
             launcher.task_function = Noted(task, folder)
             try:
                 with ctrl_c_waits_for_jobs(Path(folder)):
-                    found = start([job_overrides[job] for job in batch], first)
-                results |= dict(zip(batch, found, strict=True))
+                    returns = start([job_overrides[job] for job in batch], first)
+                results |= dict(zip(batch, returns, strict=True))
             except TerminatedWorkerError as error:
                 notes = {job: _read(Path(folder, f"{first + place}.json")) for place, job in enumerate(batch)}
                 results |= {job: _ended(note) for job, note in notes.items() if note.get("ended")}

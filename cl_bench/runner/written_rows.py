@@ -18,12 +18,12 @@ Sizes = dict[str, tuple[int, str]]  # of the files that a run has: bytes, and th
 
 def on_disk(folder: Path, names: tuple[str, ...] = (*OF_ROWS, CONFIG)) -> Sizes:
     """Return the bytes and hash of each of these files that is there."""
-    found = {}
+    sizes = {}
     for name in names:
         if (folder / name).exists():
             content = (folder / name).read_bytes()
-            found[name] = (len(content), hashlib.sha256(content).hexdigest())
-    return found
+            sizes[name] = (len(content), hashlib.sha256(content).hexdigest())
+    return sizes
 
 
 def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
@@ -42,13 +42,13 @@ def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
         known = {name: hashes[name] for name in (*OF_ROWS, CONFIG) if name in hashes}
         if {name: _sha256(folder / name) for name in known} != known:
             return False
-    found = records.read(folder / records.FILES[Record])
+    rows = records.read(folder / records.FILES[Record])
     num_tasks = about["num_tasks"]
-    if num_tasks > len(found):  # each was tested at least once
+    if num_tasks > len(rows):  # each was tested at least once
         return False
     wanted = tests(num_tasks, num_tasks=num_tasks, test_last=about["settings"].get(TEST_LAST))
-    return {(row.after_task, row.on_task) for row in found} == set(wanted) and all(
-        row.seed == about["seed"] for row in found
+    return {(row.after_task, row.on_task) for row in rows} == set(wanted) and all(
+        row.seed == about["seed"] for row in rows
     )
 
 
@@ -95,9 +95,9 @@ def _first(folder: Path, sizes: Mapping[str, tuple[int, str]], kind: Any) -> lis
     name = records.FILES[kind]
     if name not in sizes:
         return []
-    found = records.read(folder / name, kind)
+    rows = records.read(folder / name, kind)
     num_lines = read_whole(folder / name)[: sizes[name][0]].count(b"\n")
-    return found[: num_lines - 1]
+    return rows[: num_lines - 1]
 
 
 def _sha256(path: Path) -> str:

@@ -155,12 +155,12 @@ def split(
     def tasks(
         images: SharedImages, labels: Tensor, among: Tensor | None, augment: Augment | None
     ) -> tuple[TaskData, ...]:
-        found = []
+        tasks_of_part = []
         for task, group in enumerate(groups):
             mine = torch.isin(labels, group).nonzero().squeeze(1)
             if among is not None:
                 mine = mine[torch.isin(mine, among)]
-            found.append(
+            tasks_of_part.append(
                 TaskData(
                     images,
                     mine,
@@ -171,7 +171,7 @@ def split(
                     augment=augment,
                 )
             )
-        return tuple(found)
+        return tuple(tasks_of_part)
 
     check_choice("scenario", scenario, SCENARIOS)
     scaling = _scaling(data, pixels)

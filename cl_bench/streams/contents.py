@@ -51,11 +51,11 @@ def check_split(
         ValueError: that names the setting, or the classes without images.
     """
     labels = {"train": data.train_labels, "validation": data.train_labels, "test": data.test_labels}
-    for part, found in labels.items():
+    for part, present in labels.items():
         empty = _empty(getattr(stream, part))
         if not empty:
             continue
-        missing = [number for number in empty if not torch.isin(found, groups[number - 1]).any()]
+        missing = [number for number in empty if not torch.isin(present, groups[number - 1]).any()]
         if missing:
             classes = [data.class_names[each] for each in groups[missing[0] - 1].tolist()]
             raise ValueError(
@@ -71,17 +71,17 @@ def check_split(
         wanted, change = ("training", "smaller") if part == "train" else ("validation", "larger")
         raise ValueError(
             f"validation_share must leave each of {len(groups)} tasks a {wanted} image, got "
-            f"{validation_share=} of {len(found):,}, with none in {_tasks(empty)}; set a {change} one"
+            f"{validation_share=} of {len(present):,}, with none in {_tasks(empty)}; set a {change} one"
         )
 
 
 def single_class_heads(stream: TaskStream) -> list[int]:
     """List the heads, from 0, whose tasks hold examples of one class only, in training and in tests."""
-    found: dict[int, set[int]] = defaultdict(set)
+    classes: dict[int, set[int]] = defaultdict(set)
     for task in (*stream.train, *stream.validation, *stream.test):
-        if len(found[task.head]) < 2 and len(task):
-            found[task.head] |= {int(task.labels.min()), int(task.labels.max())}
-    return sorted(head for head, labels in found.items() if len(labels) == 1)
+        if len(classes[task.head]) < 2 and len(task):
+            classes[task.head] |= {int(task.labels.min()), int(task.labels.max())}
+    return sorted(head for head, labels in classes.items() if len(labels) == 1)
 
 
 def notes_on_heads(stream: TaskStream) -> list[str]:

@@ -46,14 +46,14 @@ def write_tuned(
 
 def nested(trial: Trial) -> dict[str, Any]:
     """Turn settings with dotted keys into nested mappings."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for setting in trial:
         *parents, last = setting.key.lstrip("+").split(".")
-        inner = found
+        inner = settings
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[last] = setting.value
-    return found
+    return settings
 
 
 def settings_of(trial: Trial) -> dict[str, Any]:

@@ -41,8 +41,8 @@ class Score(NamedTuple):
 def best(scores: Sequence[Score]) -> int | None:
     """Return the index of the highest accuracy, of equal ones the first; None where every trial failed."""
     accuracies = [score.accuracy for score in scores]
-    found = [accuracy for accuracy in accuracies if accuracy is not None]
-    return accuracies.index(max(found)) if found else None
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    return accuracies.index(max(known)) if known else None
 
 
 def search(trials: Sequence[Trial], *, overrides: Sequence[str], num_seeds: int, label: str) -> list[Score]:

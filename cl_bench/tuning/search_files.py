@@ -25,8 +25,8 @@ def space_of(strategy: str, overrides: Sequence[str], given: dict[str, Dimension
     with initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
         try:
             # beside the run's configuration: the search path of overrides does not count for a primary one
-            found = hydra_compose(CONFIG_NAME, overrides=[*searchpath, f"+search={strategy}"])
-            space |= {each.key: each for each in read_space(dict(found.search))}
+            config = hydra_compose(CONFIG_NAME, overrides=[*searchpath, f"+search={strategy}"])
+            space |= {each.key: each for each in read_space(dict(config.search))}
         except MissingConfigException:
             pass
     space |= given

@@ -110,13 +110,13 @@ def read_space(space: Mapping[str, Any]) -> list[Dimension]:
     Raises:
         ValueError: for a setting with one value: there is nothing to search.
     """
-    found = []
+    dimensions = []
     for key, text in space.items():
         searched = dimension(key, str(text))
         if searched is None:
             raise ValueError(f"a search space must give several values, got {key}={text}")
-        found.append(searched)
-    return found
+        dimensions.append(searched)
+    return dimensions
 
 
 def draw_trials(space: list[Dimension], *, num_trials: int, seed: int) -> tuple[str, list[Trial]]:

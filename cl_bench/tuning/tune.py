@@ -67,20 +67,20 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     ]
     tuning = compose([*unseeded, *(setting.override for setting in trials[0])])
     settings = flatten(plain(tuning))  # a setting that is missing is an error before anything is done
-    found = tuning_seeds(
+    tuning_streams = tuning_seeds(
         tuning=tuning,
         reported=reported,
         num_seeds=tune.num_seeds,
         first_seed=tune.first_seed,
         num_reported=tune.num_reported,
     )
-    for seed, shared in found.passed_over.items():
+    for seed, shared in tuning_streams.passed_over.items():
         print(f"tuning seed {seed} is passed over: a reported stream has its {shared}", file=sys.stderr)
-    seeds = ",".join(map(str, found.streams))
+    seeds = ",".join(map(str, tuning_streams.streams))
     scores = search(
         trials,
         overrides=[*unseeded, f"seeds=[{seeds}]"],
-        num_seeds=len(found.streams),
+        num_seeds=len(tuning_streams.streams),
         label=f"tuning {reported.tuning.pair}",
     )
     chosen = best(scores)
@@ -96,9 +96,9 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         "budget": tune.trials,
         "sampler_seed": tune.sampler_seed,
         "space": {each.key: each.text for each in space},
-        "data_source": found.data_source,
-        "streams": found.streams,
-        "passed_over": found.passed_over,
+        "data_source": tuning_streams.data_source,
+        "streams": tuning_streams.streams,
+        "passed_over": tuning_streams.passed_over,
         "reported_seeds": f"0 to {tune.num_reported - 1}",
         "based_on": provenance(reported),
         "settings": {

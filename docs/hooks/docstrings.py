@@ -28,24 +28,24 @@ def to_markdown(docstring: str) -> str:
 
 
 def _paragraph(lines: list[str]) -> list[str]:
-    found = []
+    taken = []
     while lines and lines[0].strip() and not lines[0].startswith("    ") and lines[0] not in SECTIONS:
-        found.append(lines.pop(0))
-    return found
+        taken.append(lines.pop(0))
+    return taken
 
 
 def _until_blank(lines: list[str]) -> list[str]:
-    found = []
+    taken = []
     while lines and lines[0].strip():
-        found.append(lines.pop(0))
-    return found
+        taken.append(lines.pop(0))
+    return taken
 
 
 def _indented(lines: list[str]) -> list[str]:
-    found = []
+    taken = []
     while lines and (lines[0].startswith("    ") or not lines[0].strip()):
-        found.append(lines.pop(0))
-    return found
+        taken.append(lines.pop(0))
+    return taken
 
 
 def _entries(lines: list[str]) -> str:

@@ -5,12 +5,14 @@ A line `<!-- made: name argument -->` of a page is replaced. Nothing here import
 
 import ast
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from cl_bench.analysis.registry import registered
 from cl_bench.cli.package import render
 from cl_bench.config.choices import choices, describe
 from docs.hooks import reference
@@ -169,15 +171,33 @@ def columns(kind: str) -> str:
     path = ROOT / "cl_bench" / "records" / "rows.py"
     source = path.read_text()
     lines = source.splitlines()
-    (found,) = [
+    (row_class,) = [
         node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == kind
     ]
     rows = []
-    for node in found.body:
+    for node in row_class.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             comment = lines[node.lineno - 1].partition("  # ")[2]
             rows.append((f"`{node.target.id}`", ast.unparse(node.annotation), comment))
     return table(("column", "type", "meaning"), rows)
+
+
+# Metrics
+
+
+def metrics() -> str:
+    """Every metric of the registry: what it is called and is, its unit, which way is better, its columns."""
+    rows = [
+        (
+            each.title + (f" ({each.short})" if each.short else ""),
+            each.meaning,
+            each.unit,
+            each.better,
+            f"`{each.name}`",
+        )
+        for each in registered()
+    ]
+    return table(("metric", "what it is", "unit", "better", "columns `..._mean`, `_low`, `_high`"), rows)
 
 
 # Examples
@@ -209,18 +229,18 @@ def package() -> str:
 def questions() -> str:
     """List all questions of the kit, in their order: name, question, and what usually makes one fail."""
     kit = ROOT / "cl_bench" / "conformance"
-    found: dict[tuple[str, str], tuple[str, str]] = {}
+    by_check: dict[tuple[str, str], tuple[str, str]] = {}
     for path in kit.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 for asked in filter(_is_check, node.decorator_list):
-                    found[path.stem, node.name] = _asked(asked)
+                    by_check[path.stem, node.name] = _asked(asked)
     order = [
         (node.value.id, node.attr)
         for node in ast.walk(ast.parse((kit / "catalogue.py").read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     ]
-    rows = [_row(name, *found[module, name]) for module, name in order if (module, name) in found]
+    rows = [_row(name, *by_check[module, name]) for module, name in order if (module, name) in by_check]
     return table(("question, and its name", "a failure is usually"), list(dict.fromkeys(rows)))
 
 
@@ -242,11 +262,15 @@ def _asked(node: Any) -> tuple[str, str]:
 def claims() -> str:
     """List what a strategy can claim: each attribute with its default and meaning."""
     tree = ast.parse((ROOT / "cl_bench" / "learner" / "claims.py").read_text())
-    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    told = _attributes(ast.get_docstring(found) or "")
+    (claims_class,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    meanings = _attributes(ast.get_docstring(claims_class) or "")
     rows = [
-        (f"`{node.target.id}`", f"`{ast.unparse(node.value).replace('NOTHING', '{}')}`", told[node.target.id])
-        for node in found.body
+        (
+            f"`{node.target.id}`",
+            f"`{ast.unparse(node.value).replace('NOTHING', '{}')}`",
+            meanings[node.target.id],
+        )
+        for node in claims_class.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None
     ]
     return table(("claim", "default", "meaning"), rows)
@@ -254,14 +278,14 @@ def claims() -> str:
 
 def _attributes(docstring: str) -> dict[str, str]:
     """Return what the section `Attributes:` says of each."""
-    told: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     name = ""
     for line in docstring.partition("Attributes:\n")[2].splitlines():
         first = re.match(r"    (\w+): (.*)", line)
         if first:
             name = first[1]
-        told[name] = f"{told.get(name, '')} {first[2] if first else line.strip()}".strip()
-    return told
+        meanings[name] = f"{meanings.get(name, '')} {first[2] if first else line.strip()}".strip()
+    return meanings
 
 
 def include(name: str) -> str:
@@ -283,7 +307,34 @@ def block(text: str, language: str, *, title: str = "") -> str:
     return f"```{language}" + (f' title="{title}"' if title else "") + f"\n{text.rstrip()}\n```\n"
 
 
+# The rooms of the package
+
+
+def rooms() -> str:
+    """Write a row for each room of cl_bench: what it is, and what it may import."""
+    may_import = runpy.run_path(str(ROOT / "tests" / "rooms.py"))["MAY_IMPORT"]
+    rows = []
+    for room, others in may_import.items():
+        path = ROOT / "cl_bench" / room
+        source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+        said = (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0].replace("\n", " ")
+        rows.append((f"`{room}`", said, ", ".join(f"`{other}`" for other in sorted(others)) or "nothing"))
+    return table(("room", "what it is", "may import"), rows)
+
+
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (strategies, mathematics, studies, columns, example, package, questions, claims, include)
+    for part in (
+        strategies,
+        mathematics,
+        studies,
+        columns,
+        metrics,
+        example,
+        package,
+        questions,
+        claims,
+        rooms,
+        include,
+    )
 }
