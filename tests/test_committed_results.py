@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "results" / "reference"
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
 MEAN = re.compile(r"(\d+\.\d)(?: ± (\d+\.\d))?")
-MOST_BYTES = 4_000_000  # of results/reference
+MOST_BYTES = 3_500_000  # of results/reference
+MOST_OF_A_FIGURE = 200_000
 
 
 def tables(page):
@@ -189,6 +190,7 @@ def test_the_results_are_small_and_nothing_derived_is_committed():
             kind, _, rest = path.name.partition("-")
             names = (path.relative_to(ROOT).as_posix(), f"figures/{kind}-{path.parents[1].name}-{rest}")
             assert any(name in shown for name in names), f"no page shows {path}"
+            assert path.stat().st_size < MOST_OF_A_FIGURE, f"{path} is large: make reference"
         else:
             assert path.name in (beside if path.parent == REFERENCE else kept), path
     assert sum(path.stat().st_size for path in paths) < MOST_BYTES
