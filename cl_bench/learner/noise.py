@@ -49,8 +49,8 @@ class Noise:
             return function(tensor.shape, generator=self.generators[0], **kind)
         if len(tensor) != len(self.generators):
             raise ValueError(
-                f"{len(self.generators)} seeds cannot draw a tensor of shape {tuple(tensor.shape)}: its first "
-                "axis must be the seed's"
+                f"{len(self.generators)} seeds cannot draw a tensor of shape {tuple(tensor.shape)}: its "
+                "first axis must be the seed's"
             )
         drawn = [function(tensor.shape[1:], generator=each, **kind) for each in self.generators]
         return torch.stack(drawn)
