@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: install bench test test-slow fuzz lint format docs package studies speed gpu torture clean
+.PHONY: install bench test test-slow fuzz lint format docs reference package studies speed gpu torture clean
 
 install: $(VENV)/.installed
 
@@ -40,9 +40,16 @@ format: $(VENV)/.installed-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# build/site; warnings are errors. `make test` builds it, too
+# build/site, with the report of results/reference and its figures; warnings are errors. `make test` builds it
+# without figures
 docs: $(VENV)/.installed-tests
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	rm -rf build/reference && mkdir -p build && cp -R results/reference build/reference
+	$(BIN)/cl-bench report build/reference > build/reference.txt
+	CL_BENCH_REFERENCE=build/reference NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# results/reference/README.md, from the results; the figures there become small
+reference: $(VENV)/.installed-tests
+	$(BIN)/python -m docs.hooks.reference
 
 # dist/: sdist and wheel, and a study run from an environment that has the wheel alone
 package: $(VENV)/.installed-tests

@@ -16,7 +16,9 @@ from typing import Any
 MOVED: dict[str, tuple[str, ...]] = {
     "analysis.measured": ("analysis.run_metrics",),
     "analysis.others": ("analysis.other_definitions",),
+    "analysis.probe_curves": ("analysis.curves",),
     "analysis.statistics": ("analysis.paired_tests",),
+    "analysis.trade_offs": ("analysis.pareto",),
     "posteriors.laplace": ("posteriors.quadratic_penalty",),
     "running": (),
     "running.tracking": ("runner.tracking",),
@@ -33,15 +35,21 @@ MOVED: dict[str, tuple[str, ...]] = {
 }
 
 
-# names in packages -> the modules that have them now
+# names in packages and modules -> the modules that have them now
 NAMES = {
+    "analysis.comparison.sentence": "report.sentences",
+    "analysis.comparison.sentences": "report.sentences",
+    "analysis.over_seeds.seen_and_unseen": "analysis.curves",
+    "analysis.over_seeds.state_curves": "analysis.curves",
     "analysis.published_table": "report.published_table",
+    "analysis.summary.average_curves": "analysis.curves",
+    "analysis.summary.forgetting_curves": "analysis.curves",
     "analysis.text_table": "report.text_table",
 }
 
 
 def moved_name(package: str, name: str) -> Any:
-    """Return what a package has given under this name before, for the `__getattr__` of its module.
+    """Return what a package or module has given under this name before, for its `__getattr__`.
 
     Raises:
         AttributeError: where it never had.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cl_bench.config.choices import choices
-from cl_bench.learner.resumable import Resumable
+from cl_bench.learner.base import Learner
 from speed.bench import Bench, Measurement
 from speed.multiplications import multiplications
 from speed.ours import Subject
@@ -21,7 +21,7 @@ class SecondTask:
         self.subject = Subject(bench.overrides(f"strategy={name}", stream=bench.scale.two_tasks))
         self.subject.train()
         strategy = self.subject.strategy
-        self._state: dict[str, Any] | None = strategy.state() if isinstance(strategy, Resumable) else None
+        self._state: dict[str, Any] | None = strategy.state() if isinstance(strategy, Learner) else None
 
     def go_back(self) -> None:
         """Return to the end of the first task. A stock strategy of Avalanche's cannot, and continues."""

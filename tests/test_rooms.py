@@ -5,36 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rooms import CLIENTS, MAY_IMPORT
 
 HOME = Path(__file__).resolve().parents[1] / "cl_bench"
-
-# a room -> the rooms that it may import; docs/architecture.md has the picture
-NETS = {"models", "posteriors"}
-MAY_IMPORT: dict[str, set[str]] = {
-    "validation": set(),
-    "deferred": set(),
-    "records": {"validation"},
-    "models": set(),
-    "posteriors": {"models"},
-    "data": {"records"},
-    "streams": {"validation", "deferred", "data"},
-    "learner": {"validation", "deferred", "streams", *NETS},
-    "strategies": {"validation", "deferred", "learner", *NETS},
-    "evaluation": {"validation", "deferred", "records", "streams", "learner", *NETS},
-    "config": {"validation", "deferred", "records", "data", "models", "streams", "learner"},
-    "runner": {"validation", "deferred", "records", "data", "streams", "learner", "evaluation", "config"},
-    "analysis": {"records", "moved"},
-    "figures": {"records", "analysis"},
-    "report": {"records", "analysis", "figures"},
-    "tuning": {"records", "data", "learner", "config", "runner", "analysis"},
-    "conformance": {
-        *("deferred", "records", "data", "streams", "learner", "strategies", "evaluation", *NETS),
-        *("config", "runner", "tuning"),
-    },
-    "testing": {"deferred", "learner", "conformance"},  # the documented name of the last
-    "moved": set(),  # old names
-}
-CLIENTS = {"cli", "__main__", "__init__"}  # may import all
 
 
 def modules(room: str) -> list[Path]:

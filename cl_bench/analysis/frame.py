@@ -14,7 +14,8 @@ from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning, tuning_of
 from cl_bench.records.protocol import TEST_LAST
 from cl_bench.records.row_files import MOST, AnyRow, RecordsError
-from cl_bench.records.rows import FILES, CalibrationBin, Record, State, read
+from cl_bench.records.rows import FILES, CalibrationBin, Record, State
+from cl_bench.records.run_files import rows_of_run
 from cl_bench.records.runs import Run, read_runs
 from cl_bench.records.text import one_line
 
@@ -208,7 +209,7 @@ def rows_of(run: Run, kind: type[AnyRow], damaged: Damaged | None) -> list[AnyRo
     """
     path = run.path / FILES[kind]
     try:
-        rows = read(path, kind)
+        rows = rows_of_run(run.path, kind)
         _check_of_run(path, rows, run)
     except FileNotFoundError:
         return []

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cl_bench.analysis import metrics
+from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, Metric, registered
 
 LOWER_IS_BETTER = ("nll", "ece", "brier")  # columns of records that are losses
 
@@ -154,20 +155,56 @@ def metrics_of(column: str) -> dict[str, Callable[[ArrayLike], float]]:
     >>> metrics_of("nll")["average_nll"]([[2.3], [0.4]])
     0.4
     """
+    _check(column)
     if column == "accuracy":
-        return dict(metrics.METRICS)
-    if column not in LOWER_IS_BETTER:
+        return {metric.name: metric.compute for metric in registered(MATRIX)}
+    return {name_for(metric.name, column): _of_loss(metric) for metric in registered(MATRIX)}
+
+
+def name_for(metric: str, column: str) -> str:
+    """The name of a metric of accuracy where it is computed from another column.
+
+    Raises:
+        ValueError: as `metrics_of`.
+
+    >>> name_for("worst_task_accuracy", "nll"), name_for("forgetting", "ece")
+    ('worst_task_nll', 'forgetting_ece')
+    """
+    _check(column)
+    if column == "accuracy":
+        return metric
+    stem = metric.removesuffix("_accuracy")
+    return f"{stem}_{column}"
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether more of a metric of `metrics_of` or of intransigence is better; True for a name of neither.
+
+    >>> [higher_is_better(name) for name in ("average_accuracy", "average_nll", "forgetting")]
+    [True, False, False]
+    """
+    for column in ("accuracy", *LOWER_IS_BETTER):
+        for metric in registered(MATRIX, WITH_REFERENCE):
+            if name == name_for(metric.name, column):
+                is_loss = column != "accuracy" and not metric.is_change
+                return (metric.better == "lower") == is_loss
+    return True
+
+
+def _check(column: str) -> None:
+    if column != "accuracy" and column not in LOWER_IS_BETTER:
         known = ", ".join(("accuracy", *LOWER_IS_BETTER))
         raise ValueError(f"metrics are known for the columns {known}, got {column=}")
-    return {
-        f"average_{column}": average_loss,
-        f"forgetting_{column}": forgetting_of_loss,
-        f"backward_transfer_{column}": backward_transfer_of_loss,
-        f"forward_transfer_{column}": forward_transfer_of_loss,
-        f"learning_{column}": learning_loss,
-        f"average_anytime_{column}": average_anytime_loss,
-        f"worst_task_{column}": worst_task_loss,
-    }
+
+
+def _of_loss(metric: Metric) -> Callable[[ArrayLike], float]:
+    """The metric of the negative: a change stands as it is, a level is turned back into a loss."""
+
+    def of_loss(loss: ArrayLike) -> float:
+        value = float(metric.compute(_negative(loss)))
+        return value if metric.is_change else -value
+
+    return of_loss
 
 
 def _negative(loss: ArrayLike) -> np.ndarray:

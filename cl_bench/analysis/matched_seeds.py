@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.labels import shown
+from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, registered
 from cl_bench.analysis.run_metrics import RUN
-from cl_bench.analysis.summary import METRIC_NAMES
 from cl_bench.records.runs import Run
 from cl_bench.records.text import shortened
 
 MOST_PURPOSES = 50  # of a run; the suite has ten
 _PREFIX = "seed_for."
-_COLUMNS = {*RUN, *METRIC_NAMES, "draw"}
 
 
 def parts_of(seed: int | None, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +80,8 @@ def purposes(found: Sequence[Run]) -> list[str]:
     ['init', 'order']
     """
     known = dict.fromkeys(purpose for run in found for purpose in parts_of(run.seed, run.settings))
-    return [purpose for purpose in known if purpose not in _COLUMNS]
+    columns = {*RUN, "draw", *(metric.name for metric in registered(MATRIX, WITH_REFERENCE))}
+    return [purpose for purpose in known if purpose not in columns]
 
 
 def moving_together(parts: pd.DataFrame) -> dict[str, np.ndarray]:

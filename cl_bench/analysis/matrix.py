@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.metrics import METRICS, average_seen, when_learned
+from cl_bench.analysis.metrics import average_seen, when_learned
+from cl_bench.analysis.registry import MATRIX, registered
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.protocol import num_tests, tasks_tested
 
@@ -67,7 +68,7 @@ class RunMatrix:
         """The metrics of the whole matrix, which is made once for all of them."""
         matrix = self.accuracy
         return Measures(
-            {name: metric(matrix) for name, metric in METRICS.items()},
+            {metric.name: metric.compute(matrix) for metric in registered(MATRIX)},
             when_learned(matrix),
             average_seen(matrix),
         )
@@ -112,7 +113,7 @@ class Measures(NamedTuple):
     (True, 0.2)
     """
 
-    metrics: dict[str, float]  # all of METRICS
+    metrics: dict[str, float]  # all that are of the matrix alone
     learned: np.ndarray  # [T], `when_learned`
     seen: np.ndarray  # [T], `average_seen`
 

@@ -19,7 +19,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cl_bench.analysis.registry import (
+    FIRST,
+    LATEX,
+    MATRIX,
+    PAGE,
+    PLACES,
+    TEXT,
+    WITH_REFERENCE,
+    metric,
+    registered,
+)
 
+
+@metric("average accuracy", better="higher", meaning="mean of R[T, j]", places=PLACES)
 def average_accuracy(accuracy: ArrayLike) -> float:
     """How well all tasks (that are tested) are known in the end: the mean of the final accuracies.
 
@@ -37,6 +50,13 @@ def average_accuracy(accuracy: ArrayLike) -> float:
     return _mean(_checked(accuracy)[-1])
 
 
+@metric(
+    "forgetting",
+    better="lower",
+    meaning="mean over j < T of max over 1 ≤ t < T of R[t, j] - R[T, j]",
+    places=PLACES,
+    is_change=True,
+)
 def forgetting(accuracy: ArrayLike) -> float:
     """How much of its best earlier accuracy a task has lost in the end, on average over all but the last.
 
@@ -62,6 +82,13 @@ def forgetting(accuracy: ArrayLike) -> float:
     return _mean(best_earlier - matrix[-1, :-1])
 
 
+@metric(
+    "backward transfer",
+    better="higher",
+    meaning="mean over j < T of R[T, j] - R[j, j]",
+    places=(TEXT, PAGE, LATEX),
+    is_change=True,
+)
 def backward_transfer(accuracy: ArrayLike) -> float:
     """What later tasks did to a task since it was learned, on average over all but the last.
 
@@ -83,6 +110,7 @@ def backward_transfer(accuracy: ArrayLike) -> float:
     return _mean(matrix[-1, :-1] - _when_learned(matrix)[:-1])
 
 
+@metric("forward transfer", better="higher", meaning="mean over j > 1 of R[j-1, j] - R[0, j]", is_change=True)
 def forward_transfer(accuracy: ArrayLike) -> float:
     """What earlier tasks did for a task not yet learned, on average over all but the first.
 
@@ -105,6 +133,7 @@ def forward_transfer(accuracy: ArrayLike) -> float:
     return _mean(just_before[1:] - matrix[0, 1:])
 
 
+@metric("learning accuracy", better="higher", meaning="mean of R[j, j]", places=(PAGE, FIRST))
 def learning_accuracy(accuracy: ArrayLike) -> float:
     """How well each task is known just after it was learned, on average.
 
@@ -122,6 +151,13 @@ def learning_accuracy(accuracy: ArrayLike) -> float:
     return _mean(_when_learned(_checked(accuracy)))
 
 
+@metric(
+    "intransigence",
+    of=WITH_REFERENCE,
+    better="lower",
+    meaning="accuracy on each task when it was learned, how far below that of `joint` with the same seed",
+    is_change=True,
+)
 def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
     """What a task loses by being learned in a stream, against a reference, on average.
 
@@ -138,31 +174,14 @@ def intransigence(accuracy: ArrayLike, joint: ArrayLike) -> float:
     >>> round(intransigence(R, joint=[0.8, 0.9, 1.0]), 4)
     0.0667
     """
-    return lost_in_a_stream(_when_learned(_checked(accuracy)), joint)
-
-
-def lost_in_a_stream(learned: ArrayLike, joint: ArrayLike) -> float:
-    """The `intransigence` of accuracies that are known already.
-
-        1/T sum_j (R*[j] - R[j, j])
-
-    Args:
-        learned: R[j, j], the accuracy on each task when it was learned, [T].
-        joint: R* [T], that of the reference.
-
-    Raises:
-        ValueError: where they are not of as many tasks.
-
-    >>> round(lost_in_a_stream([0.8, 0.8, 0.9], joint=[0.8, 0.9, 1.0]), 4)
-    0.0667
-    """
-    accuracy = _floats(learned)
+    learned = _when_learned(_checked(accuracy))
     reference = np.asarray(joint, dtype=float)
-    if reference.shape != accuracy.shape:
-        raise ValueError(f"joint must have one accuracy a task, [{len(accuracy)}], got {reference.shape}")
-    return _mean(reference - accuracy)
+    if reference.shape != learned.shape:
+        raise ValueError(f"joint must have one accuracy a task, [{len(learned)}], got {reference.shape}")
+    return _mean(reference - learned)
 
 
+@metric("anytime accuracy", better="higher", meaning="mean over t of the mean over j ≤ t of R[t, j]")
 def average_anytime_accuracy(accuracy: ArrayLike) -> float:
     """How well the tasks seen so far are known, on average over the whole stream.
 
@@ -181,6 +200,7 @@ def average_anytime_accuracy(accuracy: ArrayLike) -> float:
     return float(average_seen(accuracy).mean())
 
 
+@metric("worst task", better="higher", meaning="least R[T, j]")
 def worst_task_accuracy(accuracy: ArrayLike) -> float:
     """How well the task that is known worst (of those tested) is known in the end.
 
@@ -235,19 +255,8 @@ def when_learned(accuracy: ArrayLike) -> np.ndarray:
     return np.ma.filled(_when_learned(_checked(accuracy)).copy(), np.nan)
 
 
-# Every metric of the matrix alone; summaries, tables and CSV files follow this list.
-METRICS: dict[str, Callable[[ArrayLike], float]] = {
-    function.__name__: function
-    for function in (
-        average_accuracy,
-        forgetting,
-        backward_transfer,
-        forward_transfer,
-        learning_accuracy,
-        average_anytime_accuracy,
-        worst_task_accuracy,
-    )
-}
+# The suite's own metrics of the matrix alone.
+METRICS: dict[str, Callable[[ArrayLike], float]] = {each.name: each.compute for each in registered(MATRIX)}
 
 
 def _checked(accuracy: ArrayLike) -> np.ndarray:

@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from cl_bench.analysis import frame as frames
+from cl_bench.analysis.curves import average_curves, forgetting_curves
 from cl_bench.analysis.labels import distinct, with_methods
 from cl_bench.analysis.matched_seeds import seed_parts
 from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.run_metrics import run_metrics
 from cl_bench.analysis.stability_gap import read_probes
-from cl_bench.analysis.summary import average_curves, forgetting_curves, summary
+from cl_bench.analysis.summary import summary
 from cl_bench.records.runs import Run, read_runs
 
 

@@ -1,12 +1,13 @@
 """One row a run, its metrics in columns: what comparisons and shares of variance start from."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 
-from cl_bench.analysis.losses import metrics_of
+from cl_bench.analysis.losses import metrics_of, name_for
 from cl_bench.analysis.matrix import RunMatrix, matrices
-from cl_bench.analysis.metrics import lost_in_a_stream
+from cl_bench.analysis.registry import WITH_REFERENCE, registered
 from cl_bench.analysis.summary import reference_accuracies
 
 RUN = ("study", "benchmark", "method", "strategy", "seed", "run")
@@ -41,7 +42,7 @@ def run_metrics(
     else:
         found = matrices(frame.assign(accuracy=sign * frame[column]))  # higher is better
     joint = reference_accuracies(found)
-    name = "intransigence" if column == "accuracy" else f"intransigence_{column}"
+    against = {name_for(metric.name, column): metric.compute for metric in registered(WITH_REFERENCE)}
     rows = []
     for run in found:
         if run.complete:
@@ -52,7 +53,9 @@ def run_metrics(
             else:
                 matrix = sign * run.accuracy
                 row |= {key: metric(matrix) for key, metric in metrics.items()}
-            learned = run.measures.learned
-            row[name] = float("nan") if reference is None else lost_in_a_stream(learned, reference)
+            row |= {
+                name: math.nan if reference is None else compute(run.accuracy, reference)
+                for name, compute in against.items()
+            }
             rows.append(row)
-    return pd.DataFrame(rows, columns=[*RUN, *metrics, name])
+    return pd.DataFrame(rows, columns=[*RUN, *metrics, *against])

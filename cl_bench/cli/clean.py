@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 
 from cl_bench.analysis.results import Results
 from cl_bench.cli.options import with_options
+from cl_bench.records.compact_files import remove_run
 from cl_bench.records.lock import RunInUseError, alone_in
+from cl_bench.records.run_files import is_packed
 from cl_bench.records.runs import Run
 from cl_bench.records.text import lines_of, one_line
 from cl_bench.report.outcomes import last_line
@@ -37,12 +39,16 @@ def removable(folder: str | os.PathLike[str]) -> list[tuple[Run, str]]:
 
 
 def remove(run: Run) -> None:
-    """Remove the folder of a run that no process has.
+    """Remove a run that no process has: its folder, or what its compact study has of it.
 
     Raises:
         RunInUseError: where a process is running it.
         OSError: where it cannot be removed.
     """
+    if is_packed(run.path):
+        with alone_in(run.path.parent):
+            remove_run(run.path)
+        return
     with alone_in(run.path):
         shutil.rmtree(run.path)
 
@@ -52,7 +58,7 @@ def _remove(runs: Sequence[Run]) -> int:
     for run in runs:
         try:
             remove(run)
-        except (RunInUseError, OSError) as error:
+        except (RunInUseError, OSError, ValueError) as error:
             print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
             kept += 1
     print(f"{len(runs) - kept} of {len(runs)} removed")

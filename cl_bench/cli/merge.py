@@ -5,8 +5,11 @@ unfinished, and of unfinished ones the longest counts. The same run twice must a
 both have; where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C
 whole.
 
-What is in C and broken, or has something that is no run's, is never replaced. Another run is laid beside it;
-so is the same run on another kind of device.
+What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside
+it, and so is the same run on another kind of device.
+
+A compact study is merged as the run folders that it was made of. With `--compact` C has compact studies in
+the end (see cli/compact_study.py).
 """
 
 import errno
@@ -17,18 +20,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cl_bench import records
+from cl_bench.cli.compact_study import copy_run, pack
+from cl_bench.cli.looked_at import looked_at, not_of_a_run
 from cl_bench.cli.options import with_options
 from cl_bench.cli.study_files import CARRIED, carry
 from cl_bench.records.agreement import compare, contradictions
-from cl_bench.records.atomic import UNFINISHED
 from cl_bench.records.lock import RunInUseError, alone_in
-from cl_bench.records.protocol import num_tests, tasks_tested
 from cl_bench.records.rows import FILES
+from cl_bench.records.run_files import is_packed
 from cl_bench.records.runs import Run, find_folders, read_run
 from cl_bench.records.text import one_line
-from cl_bench.records.whole_copies import CopyError, copy_whole, recover
-from cl_bench.runner.run_folder import CHECKPOINTS, CONFIG, LOG, SUMMARY
+from cl_bench.records.whole_copies import CopyError, recover
 
 ABOUT = """Copy the runs below the folders into one results folder. A finished run beats an unfinished one. A
 run that is finished in two places must have the same records and final weights, or is named and left out.
@@ -45,10 +47,6 @@ OF_ONE_RUN = {  # what is so of one run, not of others; the last three of what i
     *(errno.EINVAL, errno.ELOOP, errno.EISDIR),
 }
 BESIDE_FOLDER = "beside"  # in a study: of runs that could not take the place of what is there
-OF_A_RUN = {
-    *(SUMMARY, CONFIG, LOG, CHECKPOINTS, *FILES.values()),
-    *("tensorboard", "wandb", "wandb_id.txt"),  # of trackers
-}
 
 
 class Merged(NamedTuple):
@@ -56,12 +54,14 @@ class Merged(NamedTuple):
 
     outcomes: dict[str, int]  # in words -> number of runs
     problems: list[tuple[str, str]]  # run or file, what is the matter; empty: all is merged
+    notes: tuple[str, ...] = ()  # what was packed
 
     def text(self) -> str:
         counted = {what: number for what, number in self.outcomes.items() if number}
         lines = [f"{number} run{'s' * (number > 1)} {what}" for what, number in counted.items()]
         width = max((len(one_line(where)) for where, _ in self.problems), default=0)
         lines += [f"  {one_line(where):<{width}}  {one_line(why)}" for where, why in self.problems]
+        lines += map(one_line, self.notes)
         return "\n".join(lines)
 
 
@@ -72,8 +72,19 @@ class Done(NamedTuple):
     why: str = ""
 
 
-def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Merged:
+def merge(
+    *sources: str | os.PathLike[str],
+    into: str | os.PathLike[str],
+    compact: bool = False,
+    leave_out: Sequence[str] = (),
+) -> Merged:
     """Bring all runs in or below the sources into the results folder `into`, as <study>/<run>.
+
+    Args:
+        sources: results folders, studies or runs.
+        into: a results folder, new or not.
+        compact: whether the finished runs of these studies are then packed, see `compact_study.pack`.
+        leave_out: files of rows that the packed studies do not keep.
 
     Raises:
         AnalysisError: where a source is no folder with runs.
@@ -97,7 +108,13 @@ def merge(*sources: str | os.PathLike[str], into: str | os.PathLike[str]) -> Mer
         others = [folder for folder in beside if not _is_same(folder, target / study)]
         for name in CARRIED:
             problems += [(str(study / name), why) for why in _carried(target / study, others, name)]
-    return Merged(outcomes, problems)
+    notes = []
+    for study in sorted(studies) if compact else ():
+        if (target / study).is_dir():
+            packed = pack(target / study, leave_out=leave_out)
+            notes.append(f"{study}: {packed.text()}")
+            problems += [(str(study / name), why) for name, why in packed.problems]
+    return Merged(outcomes, problems, tuple(notes))
 
 
 def _carried(target: Path, others: Sequence[Path], name: str) -> list[str]:
@@ -121,7 +138,8 @@ def _places_by_device(
 ) -> Iterator[tuple[Path, list[Path]]]:
     """The run's place with what goes there, and a place beside it for runs on another kind of device."""
     device = {folder: read_run(folder).device for folder in folders}
-    here = read_run(target / place).device if (target / place).is_dir() else ""
+    there = (target / place).is_dir() or is_packed(target / place)
+    here = read_run(target / place).device if there else ""
     first = here or next(filter(None, device.values()), "")
     others = [folder for folder in folders if device[folder] not in ("", first)]
     rest = [folder for folder in folders if folder not in others]
@@ -138,8 +156,8 @@ def _study_of(folder: Path) -> Path:
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except OSError:
-        return False
+    except OSError:  # of a run in a compact study there is no folder
+        return is_packed(one) and one.resolve() == other.resolve()
 
 
 def _merge_alone(target: Path, folders: Sequence[Path]) -> Done:
@@ -160,7 +178,7 @@ def _merge_run(target: Path, folders: Sequence[Path]) -> Done:
     here = _there(target)
     if here is not None and here.status == "broken":
         return _lay_beside(target, folders, f"it is broken ({here.error})")
-    found = [*([] if here is None else [here]), *map(_looked_at, folders)]
+    found = [*([] if here is None else [here]), *map(looked_at, folders)]
     usable = sorted((run for run in found if run.status != "broken"), key=_worth, reverse=True)
     notes = [f"{run.path} is broken: {run.error}" for run in found if run.status == "broken"]
     if not usable:
@@ -172,11 +190,11 @@ def _merge_run(target: Path, folders: Sequence[Path]) -> Done:
     for run in usable:
         if run is here:
             return Done(THERE, "; ".join(notes))
-        kept = "" if here is None else _not_of_a_run(target)
+        kept = "" if here is None else not_of_a_run(target)
         if kept:
             return _lay_beside(target, folders, kept)
         try:
-            copy_whole(run.path, target)
+            copy_run(run.path, target)
         except CopyError as error:
             notes.append(f"{run.path} is not copied: {error}")
             continue
@@ -191,10 +209,12 @@ def _worth(run: Run) -> tuple[bool, int]:
 
 def _there(target: Path) -> Run | None:
     """The run in the target's place; None where there is nothing that could be lost."""
+    if is_packed(target):
+        return looked_at(target)
     if not os.path.lexists(target) or (target.is_dir() and not target.is_symlink() and _is_empty(target)):
         return None
     if target.is_dir():
-        return _looked_at(target)
+        return looked_at(target)
     return Run(target, "", error="it is no folder")
 
 
@@ -203,31 +223,6 @@ def _is_empty(folder: Path) -> bool:
         return not any(folder.iterdir())
     except OSError:
         return False
-
-
-def _looked_at(folder: Path) -> Run:
-    """A run that is broken where any of its files is: also one that the tables do not need."""
-    run = read_run(folder)
-    if run.status == "broken":
-        return run
-    for kind, name in FILES.items():
-        try:
-            records.read(folder / name, kind)
-        except FileNotFoundError:
-            if not os.path.lexists(folder / name):
-                continue  # not every run has all of them
-            return run._replace(status="broken", error=f"{name} is a link to nothing")
-        except (OSError, ValueError) as error:
-            return run._replace(status="broken", error=str(error))
-    if run.status == "finished":
-        # of a run of old the untrained network was not tested
-        tests = {(each.after_task, each.on_task) for each in run.records if each.after_task}
-        num_tasks, last = run.num_tasks, run.test_last
-        first = tasks_tested(0, num_tasks=num_tasks, test_last=last)
-        wanted = num_tests(num_tasks=num_tasks, test_last=last) - len(first)
-        if len(tests) < wanted:
-            return run._replace(status="broken", error=f"finished with {len(tests)} of {wanted} tests")
-    return run
 
 
 def _disagreement(best: Run, other: Run) -> str:
@@ -241,18 +236,6 @@ def _disagreement(best: Run, other: Run) -> str:
     return f"{best.path} and {other.path} differ in {said}" if said else ""
 
 
-def _not_of_a_run(target: Path) -> str:
-    """Why an unfinished run must not be replaced; empty where it may be."""
-    if target.is_symlink():
-        return "it is a link"
-    others = sorted(
-        path.name
-        for path in target.iterdir()
-        if path.name.replace(".previous.", ".") not in OF_A_RUN and not path.name.endswith(UNFINISHED)
-    )
-    return f"it has {', '.join(others[:3])}, which no run writes" if others else ""
-
-
 def _lay_beside(target: Path, folders: Sequence[Path], why: str) -> Done:
     """Leave what is there, and put another run of that name into a folder of its own."""
     said = f"what is in {target} stays, since {why}"
@@ -262,7 +245,7 @@ def _lay_beside(target: Path, folders: Sequence[Path], why: str) -> Done:
     others = [folder for folder in folders if not _is_same(folder, place)]
     if not others:
         return Done(NOT, f"{said}; another is in {place}" if place.is_dir() else said)
-    useful = [folder for folder in others if _looked_at(folder).records]
+    useful = [folder for folder in others if looked_at(folder).records]
     if not useful:
         return Done(NOT, f"{said}; the other has no tests")
     done = _merge_run(place, useful)
@@ -277,10 +260,28 @@ def main(arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog="cl-bench merge", description=ABOUT)
     parser.add_argument("sources", metavar="DIR", nargs="+", help="a results folder, a study or a run")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="a results folder, new or not")
+    parser.add_argument(
+        "--compact",
+        action="store_true",
+        help="pack the finished runs of each study into runs.json, records.csv, states.csv, ...: what every "
+        "report says stays the same, logs go",
+    )
+    parser.add_argument(
+        "--leave-out",
+        metavar="FILE",
+        action="append",
+        default=[],
+        choices=FILES.values(),
+        help="with --compact: a file of rows that is not kept, such as calibration.csv",
+    )
     return with_options(parser, arguments, _merge)
 
 
 def _merge(options: Namespace) -> int:
-    merged = merge(*options.sources, into=options.output)
+    if options.leave_out and not options.compact:
+        raise ValueError("cannot leave files out of run folders: give --compact, or no --leave-out")
+    merged = merge(
+        *options.sources, into=options.output, compact=options.compact, leave_out=options.leave_out
+    )
     print(merged.text())
     return 1 if merged.problems else 0

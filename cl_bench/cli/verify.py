@@ -20,23 +20,32 @@ UNCHANGED = "versions and hardware are those of the first time: the results or t
 def main(arguments: Sequence[str]) -> int:
     """Verify each run; the exit status is 0 where all agree."""
     parser = ArgumentParser(prog="cl-bench verify", description=ABOUT)
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", type=Path, help="a run: its folder, or STUDY/RUN in a compact study"
+    )
     parser.add_argument(
         "--trust",
         action="store_true",
         help="run classes too that neither conf/ nor an installed package names: a configuration says what "
         "is run, so read a stranger's first",
     )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the date and the commit into run.json, or into the compact study, where all agrees",
+    )
     return with_options(parser, arguments, _verify)
 
 
 def _verify(options: Namespace) -> int:
-    from cl_bench.runner.verify import verify
+    from cl_bench.runner.verify import record, verify
 
     agree = True
     for run in options.runs:
         verified = verify(run, trust=options.trust)
         print(table(run, verified))
+        if options.record and verified.agrees:
+            record(run, verified)
         agree &= verified.agrees
     return 0 if agree else 1
 

@@ -1,1 +1,1 @@
-"""What knows Hydra: choices, compositions, checks of settings, and the parts that a configuration builds."""
+"""All that knows Hydra: choices, compositions, checks of settings, and the parts that they build."""

@@ -1,1 +1,1 @@
-"""The questions that a strategy must answer: ours and anybody's."""
+"""The questions that `cl-bench check` asks of a strategy, ours or anybody's."""

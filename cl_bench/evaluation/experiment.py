@@ -14,6 +14,7 @@ from cl_bench.evaluation.finite_loss import FiniteLoss
 from cl_bench.evaluation.scores import Bin, Scores
 from cl_bench.evaluation.states import States, stored_tensors
 from cl_bench.learner.seeds import global_generators_restored
+from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.uncertainty import auroc
 from cl_bench.records.protocol import check_test_last, tasks_tested
 from cl_bench.records.rows import CalibrationBin, Record, State
@@ -26,7 +27,7 @@ STREAMS = ("test", "validation")
 
 
 class Start(NamedTuple):
-    """Where an interrupted experiment goes on; see `Resumable`.
+    """Where an interrupted experiment goes on; see learner/state.py.
 
     The strategy must be as new, and of the same settings.
     """
@@ -215,9 +216,8 @@ def weights_sha256(strategy: Any) -> list[str]:
     """Of each seed, a hash of all the strategy knows at the end: its network and, for ours, posterior or
     importances.
     """
-    num_seeds = getattr(strategy, "num_seeds", None)
-    tensors = stored_tensors(strategy)
-    if num_seeds is None:
+    tensors, num_seeds = stored_tensors(strategy), getattr(strategy, "num_seeds", 1)
+    if not isinstance(getattr(strategy, "network", None), StackedNetwork):
         return [_sha256(tensors)]
     return [_sha256({name: tensor[index] for name, tensor in tensors.items()}) for index in range(num_seeds)]
 

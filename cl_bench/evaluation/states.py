@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from cl_bench.learner.seed_stack import template_of
 from cl_bench.models.parameters import trainable
 from cl_bench.posteriors import beliefs
 from cl_bench.posteriors.beliefs import Belief
@@ -103,12 +104,12 @@ class Drift:
     def after_task(self) -> list[float]:
         """Of each seed, nats; nan without a posterior."""
         if self._start is None or self._before is None:
-            return _by_seed(None, _num_seeds(self._strategy) or 1)
+            return _by_seed(None, _num_seeds(self._strategy))
         prior = beliefs.in_double(self._strategy.first_prior())
         now = beliefs.where_moved(beliefs.in_double(self._strategy.belief()), self._start, prior)
         drift = beliefs.divergence(now, self._before)
         self._before = now
-        return _by_seed(drift, _num_seeds(self._strategy) or 1)
+        return _by_seed(drift, _num_seeds(self._strategy))
 
 
 def _belief(strategy: Any) -> Belief | None:
@@ -124,11 +125,11 @@ def _by_seed(values: Tensor | None, num_seeds: int) -> list[float]:
 
 def _network(strategy: Any) -> Any:
     network = getattr(strategy, "network", strategy.model)
-    return network if _num_seeds(strategy) is None else network.template
+    return template_of(network)
 
 
-def _num_seeds(strategy: Any) -> int | None:
-    return getattr(strategy, "num_seeds", None)
+def _num_seeds(strategy: Any) -> int:
+    return getattr(strategy, "num_seeds", 1)
 
 
 def _bits(tensors: dict[Any, Tensor]) -> int:

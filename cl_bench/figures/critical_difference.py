@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from cl_bench.analysis.looks import MethodStyle
 from cl_bench.analysis.ranks import cliques
+from cl_bench.analysis.registry import title_of
 from cl_bench.figures import layout
 from cl_bench.figures.style import house_style
 
@@ -33,7 +34,7 @@ def critical_difference_figure(
         for axes, metric in zip(panels, metrics, strict=True):
             rows = aggregated[aggregated["metric"] == metric].sort_values("average_rank", kind="stable")
             draw_critical_difference(axes, rows, styles=styles, names=names)
-            axes.set_title(f"{str(metric).replace('_', ' ')}\n{_tested(rows)}")
+            axes.set_title(f"{title_of(str(metric))}\n{_tested(rows)}")
         panels[-1].set_xlabel("average rank (1 is the best)")
         layout.headline(figure, title)
     return figure

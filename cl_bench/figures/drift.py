@@ -21,7 +21,7 @@ def drift_figure(
 ) -> Figure:
     """KL(q_t || q_{t-1}), on a logarithmic axis, and the share of frozen weights, after each task.
 
-    Both are tables of `analysis.over_seeds.state_curves`; either may be empty, but not both.
+    Both are tables of `analysis.curves.state_curves`; either may be empty, but not both.
     """
     methods = ordered(pd.concat([drift, frozen])["method"], styles)
     tables = [table for table in (drift, frozen) if not table.empty]

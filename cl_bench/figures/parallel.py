@@ -29,45 +29,55 @@ class Drawing(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What became of drawings; complete after `drawn`."""
+    """What became of drawings."""
 
     paths: list[Path]  # the files, which all exist
     refused: list[tuple[Drawing, Exception]]  # an AnalysisError or RecordsError says why
 
 
+def draw(drawings: Sequence[Drawing], *, processes: int | None = None, strict: bool = True) -> Drawn:
+    """Draw them all, and wait for it; the arguments are those of `started`."""
+    with started(drawings, processes=processes, strict=strict) as collect:
+        return collect()
+
+
 @contextmanager
-def drawn(
+def started(
     drawings: Sequence[Drawing], *, processes: int | None = None, strict: bool = True
-) -> Iterator[Drawn]:
-    """Draws meanwhile. What else goes wrong in a figure is raised at the end, or, where that is not `strict`,
-    a reason why it was not drawn as well.
+) -> Iterator[Callable[[], Drawn]]:
+    """Start to draw, and give a function that waits for the drawings and collects what became of them.
 
     Processes (by default one a core, or none for fewer than `FEWEST` figures) are forked: they start at once
     and have the data already. Only Linux forks safely with the libraries at hand; elsewhere, and where there
-    is one core, the figures are drawn one after another, at the end.
+    is one core, the figures are drawn one after another, when they are collected.
+
+    Args:
+        strict: what else goes wrong in a figure is raised when it is collected; otherwise it is a reason why
+            the figure was not drawn.
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
     number = processes or (cores if len(drawings) >= FEWEST else 1)
-    done = Drawn([], [])
     if number == 1:
-        yield done
-        found = [_draw(drawing, strict=strict) for drawing in drawings]
-    else:
-        fork = multiprocessing.get_context("fork")
-        # the drawings are there already when a process is forked; sent to it, their tables would be pickled
-        with ProcessPoolExecutor(
-            number, mp_context=fork, initializer=_given.extend, initargs=(drawings,)
-        ) as executor:
-            futures: list[Future[list[Path] | Exception]] = [
-                executor.submit(_draw_given, place, strict) for place in range(len(drawings))
-            ]
-            yield done
-            found = [future.result() for future in futures]
-    for drawing, result in zip(drawings, found, strict=True):
-        if isinstance(result, Exception):
-            done.refused.append((drawing, result))
-        else:
-            done.paths.extend(result)
+        yield lambda: _sorted(drawings, [_draw(drawing, strict=strict) for drawing in drawings])
+        return
+    fork = multiprocessing.get_context("fork")
+    # the drawings are there already when a process is forked; sent to it, their tables would be pickled
+    with ProcessPoolExecutor(
+        number, mp_context=fork, initializer=_given.extend, initargs=(drawings,)
+    ) as executor:
+        futures: list[Future[list[Path] | Exception]] = [
+            executor.submit(_draw_given, place, strict) for place in range(len(drawings))
+        ]
+        yield lambda: _sorted(drawings, [future.result() for future in futures])
+
+
+def _sorted(drawings: Sequence[Drawing], results: Sequence[list[Path] | Exception]) -> Drawn:
+    """What was drawn, and what was refused."""
+    pairs = list(zip(drawings, results, strict=True))
+    return Drawn(
+        [path for _, result in pairs if not isinstance(result, Exception) for path in result],
+        [(drawing, result) for drawing, result in pairs if isinstance(result, Exception)],
+    )
 
 
 _given: list[Drawing] = []  # what a forked process is to draw some of

@@ -22,7 +22,7 @@ def stability_gap_figure(
 ) -> Figure:
     """One panel a task but the last, over the steps of the run; and one of what a new task does on average.
 
-    `curves` and `gaps` are one benchmark's rows of `analysis.probe_curves.probe_curves` and `gap_curves`,
+    `curves` and `gaps` are one benchmark's rows of `analysis.curves.probe_curves` and `gap_curves`,
     which are not empty. A stream of many tasks shows some of them, and says so.
     """
     methods = ordered(curves["method"], styles)

@@ -23,7 +23,7 @@ def uncertainty_figure(
 ) -> Figure:
     """A row a measure (`LABELS`): on the left of tasks seen, on the right of tasks to come, with one axis.
 
-    `measures` are tables of `analysis.over_seeds.seen_and_unseen`, none of them empty; `auroc`, how well
+    `measures` are tables of `analysis.curves.seen_and_unseen`, none of them empty; `auroc`, how well
     confidence tells the ones from the others, is one of `state_curves`, and may be empty.
     """
     methods = ordered(pd.concat([*measures.values(), auroc])["method"], styles)

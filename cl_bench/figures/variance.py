@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from cl_bench.analysis.registry import title_of
 from cl_bench.figures import layout
 from cl_bench.figures.style import house_style
 
@@ -37,7 +38,7 @@ def variance_figure(shares: pd.DataFrame, *, title: str = "", width: float = lay
         for place, (axes, metric) in enumerate(zip(panels, metrics, strict=True)):
             draw_shares(axes, shares[shares["metric"] == metric], methods=methods, looks=looks)
             axes.set_yticks(range(len(methods)), names)
-            axes.set_title(str(metric).replace("_", " "))
+            axes.set_title(title_of(str(metric)))
             if place + columns >= len(metrics):
                 axes.set_xlabel("share of the variance (%)")
         layout.headline(figure, title)

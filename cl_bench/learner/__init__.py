@@ -1,1 +1,1 @@
-"""How a strategy is trained and tested: generators, resident batches, flat parameters, the experiment."""
+"""What every method is made of: the base class, batches, seeds, noise, memories, the vector of weights."""

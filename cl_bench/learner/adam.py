@@ -8,10 +8,10 @@ from torch.optim import optimizer as torch_optimizer
 
 
 def adam_step(optimizer: torch.optim.Optimizer, vector: Tensor) -> None:
-    """The same as `optimizer.step()`, to the last bit; for torch's fused Adam of `vector` alone its kernel is
-    called at once.
+    """Take the step of `optimizer.step()`, to the last bit, in less time.
 
-    What torch does for many tensors before it calls that takes as long as the kernel does for 85,000 weights.
+    For torch's fused Adam of `vector` alone the kernel is called at once. What torch does for many tensors
+    before it calls the kernel takes as long as the kernel does for 85,000 weights.
     """
     state = optimizer.state.get(vector, {}) if _is_kernel_alone(optimizer) else {}
     if vector.grad is None or "step" not in state:
@@ -38,8 +38,9 @@ def adam_step(optimizer: torch.optim.Optimizer, vector: Tensor) -> None:
 
 
 def _is_kernel_alone(optimizer: Any) -> bool:
-    """Whether a step is nothing but the fused kernel on one tensor, and nobody listens to it: schedulers
-    replace `step`, and others register hooks.
+    """Tell whether a step is nothing but the fused kernel on one tensor, and nobody listens to it.
+
+    Schedulers replace `step`, and others register hooks.
     """
     if type(optimizer) is not torch.optim.Adam or "step" in vars(optimizer) or _is_heard(optimizer):
         return False

@@ -1,4 +1,15 @@
-"""What all strategies share: resident batches, flat parameters, named generators, one head a task."""
+"""What every strategy is made of: a training step over one flat vector of weights.
+
+`Learner.training_epoch` is the loop. Its parts have files of their own:
+
+    flat_parameters.py    all weights, and their gradients, as one vector
+    forward.py, adam.py   how the network is called, and how the optimizer steps
+    schedule.py           the learning rate of each step
+    step_events.py        Avalanche's plugins, told what happens in a step
+    adapter.py            what Avalanche asks for around the steps: seeds, batches, epochs
+    state.py              where a learner stands, so that it is stopped and goes on
+    links.py              checks that what is trained is what the network computes with
+"""
 
 import logging
 from collections.abc import Sequence
@@ -9,51 +20,47 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cl_bench.deferred import deferred
+from cl_bench.learner.adam import adam_step
+from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
-from cl_bench.learner.experiences import head_of, resident_tasks
+from cl_bench.learner.experiences import head_of
 from cl_bench.learner.flat_parameters import FlatParameters
-from cl_bench.learner.forward import PRECISIONS, Forward
-from cl_bench.learner.linked import Linked, TaskFree, check_outputs
+from cl_bench.learner.forward import Forward
+from cl_bench.learner.links import TaskFree, check_links, check_outputs, check_size, check_stackable
 from cl_bench.learner.no_metrics import NoMetrics
-from cl_bench.learner.schedule import SCHEDULES
+from cl_bench.learner.output_heads import WITHOUT_HEADS
+from cl_bench.learner.schedule import factor, set_rate
+from cl_bench.learner.seed_stack import SeedStack
 from cl_bench.learner.seeds import Seeds
+from cl_bench.learner.step_events import Listeners
+from cl_bench.learner.training_settings import check_training, optimizer_of
 from cl_bench.learner.weight_samples import TestSamples
-from cl_bench.models import Heads, Network
+from cl_bench.models import Network
 from cl_bench.models.parameters import check_parameters, trainable
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.beliefs import Belief, frozen_share
-from cl_bench.posteriors.distillation import known_classes
 from cl_bench.posteriors.prediction import log_probabilities
-from cl_bench.validation import check_choice, check_count, check_positive
 
 with deferred():
     from avalanche.core import BasePlugin
-    from avalanche.models.dynamic_modules import DynamicModule
     from avalanche.training.plugins import EvaluationPlugin
-
-OPTIMIZERS = ("adam", "sgd")
-OPTIMIZER_STATES = ("new", "kept")
-ACTIVE_CLASSES = ("all", "seen")
-WITHOUT_HEADS = (
-    "the benchmark tells the task of each example, and the network has no heads that would use that: "
-    "these are no task-incremental results. Take a network of cl_bench.models for them"
-)
 
 log = logging.getLogger(__name__)
 
 
-class Learner(Linked):
+class Learner(Adapter):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
-    A subclass changes what it needs: `differentiate` (gradients of one batch), `project_gradients`,
-    `optimizer_step`, `predict` (log probabilities), Avalanche's hooks around tasks, and `belief` and
-    `first_prior` if it has a posterior; it names what it keeps in `kept` and `in_task`, see `Resumable`.
+    `training_epoch` is the training loop. A subclass changes what it needs: `differentiate` (gradients of one
+    batch), `project_gradients`, `optimizer_step`, `predict` (log probabilities), Avalanche's hooks around
+    tasks, and `belief` and `first_prior` if it has a posterior. It names what it keeps in `kept` and
+    `in_task`.
 
     Several seeds can be trained at once: with a `StackedNetwork` of R networks and R `Seeds`, batches hold
-    the seeds' examples one after another, [R * B, ...], and weights, gradients and whatever is computed from
-    them have a leading axis, [R, P]. Arithmetic that works element by element, and random numbers from
-    `noise`, need no change for it; `each_seed` is for what must be done one by one.
+    the seeds' examples one after another, [R * B, ...]. Weights, gradients and whatever is computed from them
+    have a leading axis, [R, P]. Arithmetic that works element by element, and random numbers from `noise`,
+    need no change for it; `each_seed` is for what must be done one by one.
 
     Args:
         model: `cl_bench.models.Network`, a `StackedNetwork`, or any network whose parameters do not grow.
@@ -72,17 +79,29 @@ class Learner(Linked):
         seeds: of the generators for batches, augmentation, noise and testing; one for each stacked network.
         plugins, evaluator: Avalanche's own, for whoever wants them.
 
+    Attributes:
+        claims: what `cl-bench check` holds it to; see learner/claims.py.
+        stackable: whether several seeds can be trained at once; each class says so for itself.
+        binary: whether the weights of the tested network are -1 and +1, so that one bit holds each.
+        may_freeze_later: whether parameters may be frozen (`requires_grad_(False)`) after it was built; not
+            where a class keeps numbers of every weight.
+        notes: what a reader of the results must know of the run, in sentences.
+
     Raises:
         ValueError: for a setting out of range, by name.
         TypeError: for a model whose parameters grow (Avalanche's dynamic modules).
     """
 
+    claims = Claims()
+    stackable = False
+    binary = False
+    may_freeze_later = True
+    notes: tuple[str, ...] = ()
+
     loss: Tensor
+    steps_taken = 0  # of the current task
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
-    claims = Claims()  # what `cl-bench check` holds it to; learner/claims.py
-    notes: tuple[str, ...] = ()  # what a reader of the results must know of the run, in sentences
     _fits: Any = None  # the experience whose classes the network's outputs were compared with
-    binary = False  # whether the weights of the tested network are -1 and +1, so that one bit holds each
 
     def __init__(
         self,
@@ -104,26 +123,30 @@ class Learner(Linked):
         plugins: Sequence[BasePlugin] = (),
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
-        check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
-        if iterations is not None:
-            check_count(iterations=iterations)
-        check_positive(learning_rate=learning_rate)
-        check_choice("optimizer", optimizer, OPTIMIZERS)
-        check_choice("optimizer_state", optimizer_state, OPTIMIZER_STATES)
-        check_choice("active_classes", active_classes, ACTIVE_CLASSES)
-        check_choice("schedule", schedule, SCHEDULES)
-        check_choice("precision", precision, PRECISIONS)
-        if any(isinstance(module, DynamicModule) for module in model.modules()):
-            raise TypeError(
-                "the parameters of a cl_bench strategy are laid out once and cannot grow: use "
-                "cl_bench.models with one head a task, or strategy=avalanche; "
-                f"got {type(model).__name__} with Avalanche dynamic modules"
-            )
+        check_training(
+            epochs=epochs,
+            iterations=iterations,
+            batch_size=batch_size,
+            test_batch_size=test_batch_size,
+            optimizer=optimizer,
+            optimizer_state=optimizer_state,
+            active_classes=active_classes,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            precision=precision,
+        )
+        check_size(model)
         check_parameters(model)
         device = as_device(device)
         ours = isinstance(model, Network | StackedNetwork)
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
-        self.sow(seeds, device, plugins)
+        self.stack = SeedStack(self.network, seeds)
+        if self.stack.shape:
+            check_stackable(type(self), plugins)
+        self.batch_order = self.draws("batches", "cpu")
+        self.augmentation = self.draws("augmentation", device)
+        self.noise = self.draws("noise", device)
+        self.test_noise = self.draws("test", device)
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
@@ -133,6 +156,7 @@ class Learner(Linked):
         self.schedule, self.learning_rate, self.optimizer_name = schedule, learning_rate, optimizer
         self.keeps_optimizer, self.only_seen_classes = optimizer_state == "kept", active_classes == "seen"
         self.iterations = iterations
+        self.listeners = Listeners()
         super().__init__(
             model=self.network,
             optimizer=self.new_optimizer(),
@@ -145,11 +169,32 @@ class Learner(Linked):
             evaluator=evaluator or NoMetrics(),
         )
 
-    # What subclasses change
+    # A training step
 
-    def lay_out(self, network: nn.Module) -> FlatParameters:
-        """The parameters as one vector; a subclass may replace layers of `network` first."""
-        return FlatParameters(trainable(network).values(), self.num_seeds)
+    def training_epoch(self, **kwargs: Any) -> None:
+        self.check_links()
+        self.listeners.ask_anew(self.plugins)
+        num_steps = self.num_steps
+        for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
+            if self._stop_training or self.steps_taken == num_steps:
+                break
+            self._unpack_minibatch()
+            self._before_training_iteration(**kwargs)
+            self.flat.zero_gradients()
+            self.loss = self._make_empty_loss()
+            self.differentiate(**kwargs)
+            self.project_gradients()
+            self._before_update(**kwargs)
+            self.set_step_size()
+            frozen = self.flat.values_frozen_since()
+            self.optimizer_step()
+            self.flat.put_back(frozen)
+            self.steps_taken += 1
+            self._after_update(**kwargs)
+            self._after_training_iteration(**kwargs)
+            if self.after_step is not None:
+                self.after_step()
+        self.check_links()
 
     def differentiate(self, **kwargs: Any) -> None:
         """Forward and backward pass of the batch: gradients of its mean loss into `flat.gradients`."""
@@ -161,10 +206,84 @@ class Learner(Linked):
         self.backward()
         self._after_backward(**kwargs)
 
+    def forward(self) -> Tensor:
+        """Logits of the batch in training [B, K], log probabilities in tests."""
+        if self.is_training:
+            return self.logits(self.mb_x, self.head)
+        self.test_samples.rewind()
+        self.expected_entropy = None
+        return self.predict(self.mb_x, self.head)
+
+    def criterion(self) -> Tensor:
+        """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
+        if self.experience is not self._fits:  # once a task
+            check_outputs(self.mb_output, self.labels_of_task())
+            self._fits = self.experience
+        if not self.is_training:  # predictions are log probabilities
+            return F.nll_loss(self.mb_output, self.mb_y)
+        loss = super().criterion()
+        return loss if self.num_seeds == 1 else loss * self.num_seeds
+
     def project_gradients(self) -> None:
-        """Change `flat.gradients` [P] of the batch's loss to what the step shall follow: the place for
-        projections (A-GEM, GEM, OGD) and clipping, whose result is no longer the gradient of a loss.
+        """Change `flat.gradients` [P] of the batch's loss to what the step shall follow.
+
+        It is the place for projections (A-GEM, GEM, OGD) and clipping, whose result is no longer the gradient
+        of a loss.
         """
+
+    def optimizer_step(self) -> None:
+        """Move the weights by `flat.gradients`."""
+        self.flat.relink()
+        adam_step(self.optimizer, self.optimized())
+
+    # The weights and their optimizer
+
+    def lay_out(self, network: nn.Module) -> FlatParameters:
+        """The parameters as one vector; a subclass may replace layers of `network` first."""
+        return FlatParameters(trainable(network).values(), self.stack.shape)
+
+    def optimized(self) -> nn.Parameter:
+        """The vector that the optimizer moves, with its gradient in `.grad`."""
+        return self.flat.values
+
+    def new_optimizer(self) -> torch.optim.Optimizer:
+        """An optimizer of `optimized()`, for the first task or for each one."""
+        return optimizer_of(self.optimizer_name, self.optimized(), learning_rate=self.learning_rate)
+
+    @property
+    def num_steps(self) -> int:
+        """How many steps the current task has."""
+        return self.train_epochs * len(self.dataloader) if self.iterations is None else self.iterations
+
+    def step_size(self) -> float:
+        """The learning rate of the current step, by the schedule."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * factor(
+            self.schedule,
+            step=self.steps_taken,
+            num_steps=self.num_steps,
+            steps_per_epoch=len(self.dataloader),
+        )
+
+    def set_step_size(self) -> None:
+        """Set the optimizer's learning rate where the schedule changes it.
+
+        Raises:
+            ValueError: where something else changes it, too.
+        """
+        rate = self.step_size()
+        set_rate(self.optimizer, rate, first=self.learning_rate, schedule=self.schedule)
+
+    def check_links(self) -> None:
+        """See, before and after each epoch, that what is trained is what the network computes with.
+
+        Raises:
+            ValueError: that names what has changed, and what to do.
+        """
+        check_links(self)
+
+    # Predictions, and what the method believes
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
@@ -192,67 +311,19 @@ class Learner(Linked):
 
     @property
     def num_weights(self) -> int:
-        """P, of one network."""
+        """The number of weights P of one network."""
         return len(self.flat)
-
-    def kept_elsewhere_bits(self) -> int:
-        """Stored between tasks, but not in `state_tensors`; of one seed."""
-        return 0
-
-    # How Avalanche calls it
-
-    def forward(self) -> Tensor:
-        if self.is_training:
-            return self.logits(self.mb_x, self.head)
-        self.test_samples.rewind()
-        self.expected_entropy = None
-        return self.predict(self.mb_x, self.head)
-
-    def criterion(self) -> Tensor:
-        """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
-        if self.experience is not self._fits:  # once a task
-            check_outputs(self.mb_output, self.labels_of_task())
-            self._fits = self.experience
-        if not self.is_training:  # predictions are log probabilities
-            return F.nll_loss(self.mb_output, self.mb_y)
-        loss = super().criterion()
-        return loss if self.num_seeds is None else loss * self.num_seeds
 
     def eval_epoch(self, **kwargs: Any) -> None:
         with self.test_samples.one_test():
             super().eval_epoch(**kwargs)
 
-    def training_epoch(self, **kwargs: Any) -> None:
-        self.check_links()
-        self.ask_plugins_anew()
-        num_steps = self.num_steps
-        for self.mbatch in self.dataloader:  # noqa: B020 (Avalanche's own idiom)
-            if self._stop_training or self.steps_taken == num_steps:
-                break
-            self._unpack_minibatch()
-            self._before_training_iteration(**kwargs)
-            self.flat.zero_gradients()
-            self.loss = self._make_empty_loss()
-            self.differentiate(**kwargs)
-            self.project_gradients()
-            self._before_update(**kwargs)
-            self.set_step_size()
-            frozen = self.flat.values_frozen_since()
-            self.optimizer_step()
-            self.flat.put_back(frozen)
-            self.steps_taken += 1
-            self._after_update(**kwargs)
-            self._after_training_iteration(**kwargs)
-            if self.after_step is not None:
-                self.after_step()
-        self.check_links()
-
-    def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
-        return self.network if model is None else model
+    # The data of a task
 
     def check_model_and_optimizer(self, **kwargs: Any) -> None:
-        """What each task begins with; the optimizer is new unless its state is kept. (Avalanche's own would
-        drop its state and ours at the first task.)
+        """Begin a task: the optimizer is new unless its state is kept, and outputs may be switched on.
+
+        (Avalanche's own would drop its state and ours at the first task.)
         """
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
@@ -264,30 +335,3 @@ class Learner(Linked):
             self.train_epochs = -(-self.iterations // len(self.dataloader))
         if self.only_seen_classes:
             self.activate_classes()
-
-    def activate_classes(self) -> None:
-        """Let the single head have the classes of the current task and those it has already."""
-        heads = self.heads
-        if heads is None or heads.num_heads > 1:
-            return
-        labels = torch.cat([task.labels for task in resident_tasks(self.experience)])
-        new = known_classes(labels, heads.num_classes).to(self.device)
-        heads.active = new if heads.active is None else heads.active | new
-
-    def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
-        """The rows of output parameters that belong to heads of other tasks."""
-        heads = self.heads
-        if heads is None or heads.num_heads == 1:
-            return []
-        return [
-            (parameter, heads.rows(other))
-            for parameter in heads.linear.parameters()
-            for other in range(heads.num_heads)
-            if other != task
-        ]
-
-    @property
-    def heads(self) -> Heads | None:
-        """The network's heads; None for a network that is not ours."""
-        network = self.network.template if isinstance(self.network, StackedNetwork) else self.network
-        return network.heads if isinstance(network, Network) else None

@@ -1,6 +1,6 @@
 """Batches of tensors that already sit on the device: no workers, no collation, no copies of examples."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -59,8 +59,9 @@ class ResidentBatches:
         return whole + (rest > 0 and not (whole > 0 and self._joins(rest)))
 
     def _joins(self, rest: int) -> bool:
-        """Whether so many last examples of a pass join the batch before: batch normalisation cannot take a
-        single one in training.
+        """Tell whether so many last examples of a pass join the batch before.
+
+        Batch normalisation cannot take a single one in training.
         """
         return self.generator is not None and rest == 1 and self.batch_size > 1
 
@@ -93,11 +94,11 @@ class ResidentBatches:
         self._drawn, self._asked, self._served = slice(0), None, None
 
     def _places(self, positions: Tensor) -> Tensor:
-        """Of the examples at these positions of the order."""
+        """The rows of the tensors in which the examples at these positions of the order lie."""
         return positions
 
     def is_newest(self, tasks: Tensor) -> bool:
-        """Whether these are the tasks of the newest batch: a subclass may have put others in their place."""
+        """Tell whether these are the tasks of the newest batch; a subclass may have put others there."""
         return tasks is self._served
 
     def heads_of_newest(self) -> Tensor:
@@ -115,14 +116,20 @@ class ResidentBatches:
         return {"order": self._order, "num_served": self._num_served, "left": left}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Let the next pass be the rest of the one that was there. ValueError where it cannot be one of these
-        examples.
+        """Let the next pass be the rest of the one that was there.
+
+        Raises:
+            ValueError: where it cannot be a pass over these examples.
         """
         order, served = state["order"], state["num_served"]
         sizes = self._sizes()
         fits = order.dtype == torch.int64 and order.shape[-1:] == (sum(sizes),)
         if not fits or not 0 <= served <= len(sizes):
-            raise ValueError(f"the pass must be over {sum(sizes)} examples, got another")
+            there = f"a pass over {order.shape[-1:].numel()} examples after {served} batches"
+            raise ValueError(
+                f"cannot go on with {there}: the task has {sum(sizes)} examples in {len(sizes)} batches. "
+                "Take a state of the same data"
+            )
         self._order, self._num_served, self._goes_on = order, served, True
         for each, left in zip(self.passes(), state["left"], strict=True):
             each.restore(left)
@@ -180,11 +187,11 @@ class StackedBatches(ResidentBatches):
 
     @property
     def num_examples(self) -> int:
-        """Of one seed."""
+        """The number of examples of one seed."""
         return self._parts[0].num_examples
 
     def _sizes(self) -> list[int]:
-        """Of one seed's part of the batches, which may leave room for examples from elsewhere."""
+        """The sizes of one seed's part of the batches, which may leave room for examples from elsewhere."""
         return self._parts[0]._sizes()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -197,7 +204,7 @@ class StackedBatches(ResidentBatches):
         self._drawn, self._asked, self._served = slice(0), None, None
 
     def order(self) -> Tensor:
-        """Each seed's, [R, N]."""
+        """The positions of a new shuffled pass of each seed, [R, N]."""
         return torch.stack([part.order() for part in self._parts])
 
     def _places(self, positions: Tensor) -> Tensor:
@@ -209,6 +216,12 @@ class StackedBatches(ResidentBatches):
     def _augment_each(self, pixels: Tensor) -> Tensor:
         chunks = pixels.chunk(len(self._augments))
         return torch.cat([augment(chunk) for augment, chunk in zip(self._augments, chunks, strict=True)])
+
+
+def stacked(parts: Iterable[ResidentBatches]) -> ResidentBatches:
+    """The batches of each seed's part one after another; those of the only part as they are."""
+    parts = list(parts)
+    return StackedBatches(parts) if len(parts) > 1 else parts[0]
 
 
 def shuffled(num_examples: int, generator: torch.Generator | None) -> Tensor:
@@ -250,8 +263,9 @@ def batches_of(
 
 
 def merged(parts: Sequence[Any], like: ResidentBatches | None = None) -> ResidentBatches:
-    """The examples of all parts (anything with pixels, labels and heads_on_host) in one; the rest is as in
-    `like`, the first part unless it is given.
+    """Batches of the examples of all parts, which are anything with pixels, labels and heads_on_host.
+
+    The rest is as in `like`, the first part unless it is given.
     """
     return ResidentBatches(**joined(parts, like=parts[0] if like is None else like))
 

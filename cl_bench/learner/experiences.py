@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from cl_bench.learner.batches import ResidentBatches
 from cl_bench.learner.seeds import global_generators_restored
 from cl_bench.streams.tasks import TaskData
 
@@ -65,7 +66,7 @@ def check_examples(dataset: Any) -> None:
 
 
 def as_images(images: Tensor) -> Tensor:
-    """As a network takes them: NumPy's numbers are of double precision.
+    """Images in the precision that a network takes; NumPy's numbers are of double precision.
 
     Raises:
         ValueError: for whole numbers, of which nobody knows the scale.
@@ -91,7 +92,7 @@ def as_labels(labels: Tensor) -> Tensor:
 
 
 def has_task_labels(experience: Any) -> bool:
-    """Whether examples come with a task label; those of Avalanche's newer generators do not."""
+    """Tell whether examples come with a task label; those of Avalanche's newer generators do not."""
     return any(hasattr(experience, name) for name in ("task_data", "task_labels")) or hasattr(
         experience.dataset, "targets_task_labels"
     )
@@ -124,3 +125,21 @@ def resident_tasks(experience: Any) -> Sequence[TaskData | MaterialisedTask]:
     if not hasattr(experience, "_cl_bench_materialised"):
         experience._cl_bench_materialised = MaterialisedTask(experience)
     return (experience._cl_bench_materialised,)
+
+
+def unpacked(batch: Sequence[Any], batches: Any, experience: Any, device: torch.device) -> list[Any]:
+    """A batch on a device: images in floats, labels, and its head: an int, or one for each example.
+
+    Args:
+        batch: of `batches`: ours, or those of Avalanche's own loaders.
+    """
+    ours = isinstance(batches, ResidentBatches)
+    tensors: list[Tensor]
+    *tensors, task = batch if has_task_labels(experience) else [*batch[:2], 0]
+    if not ours:
+        tensors[:2] = as_images(tensors[0]), as_labels(tensors[1])
+    if isinstance(task, Tensor):
+        # labels of Avalanche's own loaders are tensors, nearly always of one task: an int is faster
+        heads = batches.heads_of_newest() if ours and batches.is_newest(task) else task
+        task = int(heads[0]) if bool((heads == heads[0]).all()) else task.to(device)
+    return [tensor.to(device, non_blocking=True) for tensor in tensors] + [task]

@@ -26,20 +26,20 @@ class FlatParameters:
 
     Args:
         parameters: of the network. Those with `requires_grad=False` are left out, and stay as they are.
-        num_seeds: for parameters with a leading seed axis, [R, ...]: its length R. Values and gradients are
-            then [R, P]. None without such an axis.
+        seed_shape: (R,) for parameters with a leading seed axis, [R, ...]: values and gradients are then
+            [R, P]. () without that axis.
 
     Raises:
         ValueError: where there is nothing to train.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], num_seeds: int | None = None) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], seed_shape: tuple[int, ...] = ()) -> None:
         self.parameters = [each for each in dict.fromkeys(parameters) if each.requires_grad]
         if not self.parameters:
             raise ValueError("there must be a parameter to train, got none with requires_grad=True")
-        self._lead = () if num_seeds is None else (num_seeds,)
+        self._seed_shape = seed_shape
         with torch.no_grad():
-            rows = [parameter.reshape(*self._lead, -1) for parameter in self.parameters]
+            rows = [parameter.reshape(*self._seed_shape, -1) for parameter in self.parameters]
             self._values = _Vector(torch.cat(rows, dim=-1))
         self._memory = self._values.data
         self._gradients = torch.zeros_like(self._memory)
@@ -75,7 +75,7 @@ class FlatParameters:
 
     @property
     def gradients(self) -> Tensor:
-        """Of all weights, [P] or [R, P]. Another tensor that is set is copied."""
+        """The gradients of all weights, [P] or [R, P]. Another tensor that is set is copied."""
         self.relink()
         return self._gradients
 
@@ -92,11 +92,11 @@ class FlatParameters:
 
     def mask(self, parts: Iterable[tuple[nn.Parameter, slice]]) -> Tensor:
         """1 everywhere but in the given rows of parameters, where it is 0; [P]. Frozen ones have no place."""
-        mask = torch.ones_like(self._memory[0] if self._lead else self._memory)
+        mask = torch.ones_like(self._memory[0] if self._seed_shape else self._memory)
         places = dict(zip(self.parameters, self._parts, strict=True))
         for parameter, rows in parts:
             if parameter in places:
-                mask[places[parameter]].view(parameter.shape[len(self._lead) :])[rows] = 0
+                mask[places[parameter]].view(parameter.shape[len(self._seed_shape) :])[rows] = 0
         return mask
 
     # How the vector and the network stay one
@@ -166,11 +166,11 @@ class FlatParameters:
         return [self._name(index) for index in self._frozen]
 
     def values_frozen_since(self) -> list[Tensor]:
-        """Of these parameters, for `put_back`: an optimizer of the whole vector moves them."""
+        """The values of parameters frozen since, for `put_back`: an optimizer of the vector moves them."""
         return [self._views[index][0].clone() for index in self._frozen]
 
     def put_back(self, values: Iterable[Tensor]) -> None:
-        """What `values_frozen_since` gave."""
+        """Undo a step for the parameters frozen since, from what `values_frozen_since` gave."""
         for index, before in zip(self._frozen, values, strict=True):
             self._views[index][0].copy_(before)
 

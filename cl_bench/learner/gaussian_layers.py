@@ -107,7 +107,7 @@ def make_gaussian(network: nn.Module, *, log_variance: float, noise: Noise) -> l
 
 
 def _is_trained(layer: nn.Module) -> bool:
-    """Whether a module has, beside those of its parts, parameters to train."""
+    """Tell whether a module has, beside those of its parts, parameters to train."""
     own = list(layer.parameters(recurse=False))
     if parametrize.is_parametrized(layer):
         own += layer.parametrizations.parameters()  # type: ignore[union-attr]

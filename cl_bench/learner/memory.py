@@ -106,7 +106,7 @@ class Memory:
         self._groups[held] = self._groups_of(self.labels, self.heads)
 
     def _groups_of(self, labels: Tensor, heads: Tensor) -> Tensor:
-        """Of examples, by their labels and heads; on the host."""
+        """The group of each example, by its label and head; on the host."""
         if not self.balanced:
             return torch.zeros(len(labels), dtype=torch.int64)
         return labels.cpu() + heads.cpu() * 2**32

@@ -34,7 +34,9 @@ class Passes:
 
 
 class RoomBatches(ResidentBatches):
-    """As many batches as the task alone has, each smaller by a share: room for examples from elsewhere.
+    """Batches that are smaller by a share, which is room for examples from elsewhere.
+
+    They are as many as the task alone has.
 
     An epoch shows only a part, 1 - share, of the task's examples, and the next epoch goes on with those that
     were not shown yet.
@@ -60,7 +62,7 @@ class RoomBatches(ResidentBatches):
 
 
 class RehearsalBatches(ResidentBatches):
-    """As many batches as the task alone has, of the same sizes, with a share of each from a memory.
+    """Batches with a share of each from a memory, as many and as large as the task alone has.
 
     An epoch is as in `RoomBatches`. Examples of the memory come in shuffled passes as well, however many that
     takes.

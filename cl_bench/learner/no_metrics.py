@@ -9,8 +9,10 @@ with deferred():
 
 
 class NoMetrics(EvaluationPlugin):
-    """An evaluator with nothing to measure: Avalanche's own copies experience and clock at each of the eight
-    events of a step, which is a tenth of a small network's training.
+    """An evaluator with nothing to measure.
+
+    Avalanche's own copies experience and clock at each of the eight events of a step. That is a tenth of a
+    small network's training.
     """
 
     def __init__(self) -> None:

@@ -7,8 +7,10 @@ from torch import Tensor
 
 
 class Noise:
-    """Draws tensors like given ones. With stacked seeds the first axis is the seed's, and each seed's part
-    comes from its own generator: what a seed draws does not depend on the seeds beside it.
+    """Random tensors like given ones.
+
+    With stacked seeds the first axis is the seed's, and each seed's part comes from its own generator. So
+    what a seed draws does not depend on the seeds beside it.
 
     Args:
         generators: one for each seed, on the device of what they draw.
@@ -17,16 +19,19 @@ class Noise:
 
     def __init__(self, generators: Sequence[torch.Generator], *, stacked: bool = False) -> None:
         if not stacked and len(generators) != 1:
-            raise ValueError(f"without a seed axis there is one generator, got {len(generators)}")
+            raise ValueError(
+                f"tensors without a seed axis cannot come from {len(generators)} generators: give one "
+                "generator, or set stacked=True"
+            )
         self.generators = list(generators)
         self.stacked = stacked
 
     def uniform_like(self, tensor: Tensor) -> Tensor:
-        """Uniform on [0, 1)."""
+        """Numbers uniform on [0, 1) in a tensor of this shape."""
         return self._draw(torch.rand, tensor)
 
     def normal_like(self, tensor: Tensor) -> Tensor:
-        """Standard normal."""
+        """Standard normal numbers in a tensor of this shape."""
         return self._draw(torch.randn, tensor)
 
     def state(self) -> list[Tensor]:
@@ -42,10 +47,11 @@ class Noise:
         kind = {"dtype": tensor.dtype, "device": tensor.device}
         if not self.stacked:
             return function(tensor.shape, generator=self.generators[0], **kind)
-        if len(tensor) != len(self.generators):
+        number, shape = len(self.generators), tuple(tensor.shape)
+        if len(tensor) != number:
             raise ValueError(
-                f"the first axis is the seed's, of length {len(self.generators)}, "
-                f"got shape {tuple(tensor.shape)}"
+                f"a generator for each of {number} seeds cannot fill a tensor of shape {shape}: "
+                f"give one whose first axis is the seed's, of length {number}"
             )
         drawn = [function(tensor.shape[1:], generator=each, **kind) for each in self.generators]
         return torch.stack(drawn)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from cl_bench.models.stacked import StackedNetwork
+from cl_bench.learner.seed_stack import template_of
 
 NAMED = "__namedtuple__"  # the key under which a NamedTuple says what it is
 
@@ -83,7 +83,7 @@ def unpack(packed: Any, *, present: Any, device: torch.device, modules: Collecti
         present.restore(inner(packed, None))
         return present
     if isinstance(packed, dict) and NAMED in packed:
-        kind = _named(packed, modules)
+        kind = _named(packed, present, modules)
         there = present if isinstance(present, kind) else (None,) * len(packed["values"])
         return kind(*map(inner, packed["values"], there))
     if isinstance(packed, list | tuple):
@@ -114,12 +114,18 @@ def _put_back(present: Any, packed: Any) -> Any:
     return present
 
 
-def _named(packed: Mapping[str, Any], modules: Collection[str]) -> Any:
-    """The class of a NamedTuple; of a module that is imported and allowed, and nothing but a NamedTuple."""
+def _named(packed: Mapping[str, Any], present: Any, modules: Collection[str]) -> Any:
+    """The class of a NamedTuple, which is nothing but that: of what is there, or of an allowed module.
+
+    What is there counts first, as its module may have another name now than when it was packed.
+    """
     module, _, name = str(packed[NAMED]).partition(":")
-    found: Any = sys.modules.get(module) if module in modules or module.startswith("cl_bench.") else None
-    for part in name.split("."):
-        found = getattr(found, part, None)
+    if type(present).__qualname__ == name:
+        found: Any = type(present)
+    else:
+        found = sys.modules.get(module) if module in modules or module.startswith("cl_bench.") else None
+        for part in name.split("."):
+            found = getattr(found, part, None)
     if not (isinstance(found, type) and issubclass(found, tuple) and hasattr(found, "_fields")):
         raise ValueError(f"there is no NamedTuple {packed[NAMED]!r}")
     if len(packed.get("values", ())) != len(found._fields):
@@ -134,7 +140,7 @@ def tensors_of(value: Any, name: str) -> dict[str, Tensor]:
     if isinstance(value, Tensor):
         return {name: value.detach()}
     if isinstance(value, nn.Module):  # a stack's tensors have the names of one network's
-        value = dict((value.template if isinstance(value, StackedNetwork) else value).state_dict())
+        value = dict(template_of(value).state_dict())
     elif isinstance(value, tuple) and hasattr(value, "_asdict"):
         value = value._asdict()
     elif isinstance(value, Stateful):

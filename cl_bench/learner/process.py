@@ -34,9 +34,10 @@ def prepare_process(*, threads: int, precision: str, deterministic: bool = True)
 
 
 def _keep_freed_memory() -> None:
-    """Every step allocates the same tensors again. By default glibc gives large ones back to the system each
-    time, and taking their pages again costs faults: 20,000 of them, and a third of the time, in a step of the
-    small CNN.
+    """Let the C library keep the memory of tensors that every step allocates again.
+
+    By default glibc gives large ones back to the system each time. Taking their pages again costs faults:
+    20,000 of them, and a third of the time, in a step of the small CNN.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none

@@ -1,17 +1,17 @@
-"""What methods have in common whose memory of old tasks is one quadratic penalty."""
+"""The hook that adds the penalty of posteriors/quadratic_penalty.py to every training step."""
 
 from typing import Any
 
 from torch import Tensor
 
+from cl_bench.learner.base import Learner
 from cl_bench.learner.claims import Claims
-from cl_bench.learner.second_pass import Measured
 from cl_bench.posteriors import quadratic_penalty
 from cl_bench.validation import check_not_negative
 
 
-class Anchored(Measured):
-    """Base: the task's loss plus (curvature / 2) sum_i precision_i (theta_i - centre_i)^2.
+class QuadraticPenalty(Learner):
+    """The task's loss plus (curvature / 2) sum_i precision_i (theta_i - centre_i)^2, whose base this is.
 
     A subclass renews `penalty` (precision and centre) after each task; there is none before.
 
@@ -19,6 +19,7 @@ class Anchored(Measured):
         strength: of the penalty; 0 is fine-tuning.
     """
 
+    may_freeze_later = False
     claims = Claims(
         first_task_is_finetuning=True,
         off={"strength": 0.0},
@@ -43,11 +44,11 @@ class Anchored(Measured):
         self.add_penalty_gradient()
 
     def add_penalty_gradient(self) -> None:
-        """To that of the loss, in `flat.gradients`."""
+        """Add the penalty's gradient to that of the loss, in `flat.gradients`."""
         self.flat.gradients += quadratic_penalty.penalty_gradient(
             self.penalty, self.flat.values.data, strength=self.curvature
         )
 
     def added_loss(self) -> Tensor:
-        """What `add_penalty_gradient` adds the gradient of, a scalar."""
+        """The penalty, a scalar, whose gradient `add_penalty_gradient` adds."""
         return quadratic_penalty.penalty(self.penalty, self.flat.values.data, strength=self.curvature)

@@ -25,8 +25,8 @@ class OwnRule(Learner):
 
     @property
     def num_in_batch(self) -> int:
-        """Examples of the current batch, of one seed."""
-        return len(self.mb_y) // (self.num_seeds or 1)
+        """How many examples of the current batch are of one seed."""
+        return len(self.mb_y) // self.num_seeds
 
 
 class SamplingLearner(OwnRule):
@@ -76,6 +76,10 @@ class SamplingLearner(OwnRule):
             gradients.append(self.posterior_gradient(weights, noise))
         self.mean_gradient = gradients[0] if len(gradients) == 1 else torch.stack(gradients).mean(dim=0)
         self.loss = torch.stack(losses).mean(dim=0)
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.settle()
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         if self.num_test_samples == 0:

@@ -2,13 +2,16 @@
 
 import math
 
+from torch.optim import Optimizer
+
 SCHEDULES = ("constant", "cosine", "cosine_by_epoch")
 
 
 def factor(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int) -> float:
-    """What the learning rate is multiplied with at `step`, from 0: 1, or (1 + cos(pi x)) / 2, where x grows
-    from 0 to 1 over the task of `num_steps`, step by step (`cosine`) or in the last epoch, which may be cut
-    short (`cosine_by_epoch`).
+    """What the learning rate is multiplied with at `step`, from 0.
+
+    It is 1, or (1 + cos(pi x)) / 2, where x grows from 0 to 1 over the task of `num_steps`: step by step
+    (`cosine`), or in the last epoch, which may be cut short (`cosine_by_epoch`).
     """
     if schedule == "constant":
         return 1.0
@@ -18,3 +21,33 @@ def factor(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int) ->
         last_epoch = (num_steps - 1) // steps_per_epoch
         progress = step // steps_per_epoch / max(last_epoch, 1)
     return (1 + math.cos(math.pi * progress)) / 2
+
+
+def set_rate(optimizer: Optimizer, rate: float, *, first: float, schedule: str) -> None:
+    """Set the learning rate of an optimizer's next step, where the schedule has changed it.
+
+    A group of parameters that began with another rate keeps its ratio to `first`. A constant schedule changes
+    nothing, and so leaves the rate to others.
+
+    Args:
+        rate: of the step.
+        first: at the start of the task.
+
+    Raises:
+        ValueError: where something else has changed it, too.
+    """
+    for group in optimizer.param_groups:
+        start, before = group.setdefault("initial_lr", group["lr"]), group.get("size", first)
+        if rate == before:
+            continue
+        if group["lr"] != _of_group(start, before, first):
+            raise ValueError(
+                f"training.schedule={schedule} sets the learning rate of every step, and something "
+                f"else has set it to {group['lr']}: set training.schedule=constant, or let it be"
+            )
+        group["size"], group["lr"] = rate, _of_group(start, rate, first)
+
+
+def _of_group(start: float, rate: float, first: float) -> float:
+    """The learning rate of a group that began with `start` where the optimizer began with `first`."""
+    return rate if start == first else start * (rate / first)

@@ -1,9 +1,8 @@
-"""What methods have in common that go through a task's data once more when they have learnt it."""
+"""A second pass through a task's data, in which a network that has learnt them is measured."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from cl_bench.learner.base import Learner
 from cl_bench.learner.batches import batches_of
 
 MEASURE_BATCH_SIZE = 1000  # fixed: sums round by their parts, and test_batch_size must change no weight
@@ -11,19 +10,17 @@ MEASURE_BATCH_SIZE = 1000  # fixed: sums round by their parts, and test_batch_si
 Result = TypeVar("Result")
 
 
-class Measured(Learner):
-    """Base: training on each task as in fine-tuning, and measurements of the network on the task's data."""
+def measure(
+    learner: Any, function: Callable[..., Result], *, batch_size: int = MEASURE_BATCH_SIZE
+) -> list[Result]:
+    """The results of function(network, batches, generator=...), one a seed.
 
-    may_freeze_later = False
-
-    def measure(
-        self, function: Callable[..., Result], *, batch_size: int = MEASURE_BATCH_SIZE
-    ) -> list[Result]:
-        """function(network, batches, generator=...) of each seed on its data of the task, in eval mode."""
-        results = []
-        for network, data, generator in self.each_seed():
-            network.eval()
-            batches = batches_of([data], batch_size=batch_size, device=self.device)
-            results.append(function(network, batches, generator=generator))
-            network.train()
-        return results
+    The network is in eval mode, and the batches are the seed's data of the current task in their order.
+    """
+    results = []
+    for network, data, generator in learner.each_seed():
+        network.eval()
+        batches = batches_of([data], batch_size=batch_size, device=learner.device)
+        results.append(function(network, batches, generator=generator))
+        network.train()
+    return results

@@ -25,9 +25,11 @@ def derive(seed: int, purpose: str) -> int:
 
 
 class Seeds:
-    """The seeds of one run by purpose: `init` (first weights), `order` (permutations, class order),
-    `batches`, `augmentation`, `noise` (weight samples and dropout in training), `test` (weight samples in
-    testing) and `probe` (examples that are tested in the midst of training).
+    """The seeds of one run, one for each purpose.
+
+    The purposes are `init` (first weights), `order` (permutations, class order), `batches`, `augmentation`,
+    `noise` (weight samples and dropout in training), `test` (weight samples in testing) and `probe` (examples
+    that are tested in the midst of training).
 
     Args:
         seed: of every purpose that has none of its own.
@@ -62,8 +64,9 @@ class Seeds:
 
 @contextmanager
 def global_generators_restored(seed: int | None = None) -> Iterator[None]:
-    """Put torch's, numpy's and Python's global generators back afterwards, whatever third-party code drew;
-    with a `seed` they start from it. A GPU's are put back where one is in use: none is woken up for that.
+    """Put torch's, numpy's and Python's global generators back afterwards, whatever third-party code drew.
+
+    With a `seed` they start from it. A GPU's are put back where one is in use: none is woken up for that.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     in_use = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()

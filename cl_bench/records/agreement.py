@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cl_bench.records.atomic import read_json
-from cl_bench.records.rows import FILES, CalibrationBin, Probe, Record, State, read
+from cl_bench.records.rows import FILES, CalibrationBin, Probe, Record, State
+from cl_bench.records.run_files import about_run, left_out, rows_of_run
 
 WEIGHTS = "final weights"
 FACTS = ("hash", "scenario", "num_tasks")  # of run.json
@@ -28,9 +28,9 @@ class Compared(NamedTuple):
 
 
 def compare(one: Path, other: Path) -> list[Compared]:
-    """Compare facts, final weights and every file of rows of two run folders. Columns of times are exempt.
+    """Compare facts, final weights and every file of rows of two runs. Columns of times are exempt.
 
-    A file that neither has is not in the list.
+    A file that neither has is not in the list, nor one that a compact study has left out.
 
     Raises:
         OSError, ValueError: where a file is missing or cannot be read; RecordsError names file and line.
@@ -38,8 +38,9 @@ def compare(one: Path, other: Path) -> list[Compared]:
     about = [_about(folder) for folder in (one, other)]
     compared = [_of_fact(name, *about) for name in FACTS]
     compared.append(_of_fact("weights_sha256", *about)._replace(what=WEIGHTS))
-    for kind, name in FILES.items():
-        rows = [_rows(folder / name, kind) for folder in (one, other)]
+    kept = {name: kind for kind, name in FILES.items() if name not in (*left_out(one), *left_out(other))}
+    for name, kind in kept.items():
+        rows = [_rows(folder, kind) for folder in (one, other)]
         if any(each is not None for each in rows):
             compared.append(_of_rows(name, *rows))
     return compared
@@ -56,7 +57,7 @@ def contradictions(one: Path, other: Path) -> list[Compared]:
     about = [_about(folder) for folder in (one, other)]
     compared = [_of_fact(name, *about) for name in FACTS if all(each.get(name) is not None for each in about)]
     for kind, name in FILES.items():
-        mine, theirs = (_rows(folder / name, kind) or {} for folder in (one, other))
+        mine, theirs = (_rows(folder, kind) or {} for folder in (one, other))
         shared = [key for key in mine if key in theirs]
         compared.append(
             _of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared})
@@ -65,7 +66,7 @@ def contradictions(one: Path, other: Path) -> list[Compared]:
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    about = read_json(folder / "run.json")
+    about = about_run(folder)
     if not isinstance(about, dict):
         raise ValueError(f"{folder / 'run.json'} must hold an object, got {type(about).__name__}")
     return about
@@ -82,10 +83,10 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:12] + "..."
 
 
-def _rows(path: Path, kind: type) -> dict[tuple[int, ...], dict[str, str]] | None:
+def _rows(folder: Path, kind: type) -> dict[tuple[int, ...], dict[str, str]] | None:
     """Map each row's key to its other fields as text, in which nan equals nan; None without a file."""
     try:
-        rows: list[Any] = read(path, kind)
+        rows: list[Any] = rows_of_run(folder, kind)
     except FileNotFoundError:
         return None
     return {

@@ -138,8 +138,8 @@ def read_whole(path: str | os.PathLike[str], *, most: int = MOST) -> bytes:
     return b"".join(pieces)
 
 
-def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
-    """Read what a JSON file holds: at most `MOST_VALUES` values, nested at most `MOST_NESTED` deep.
+def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON, most_values: int = MOST_VALUES) -> Any:
+    """Read what a JSON file holds: at most `most_values` values, nested at most `MOST_NESTED` deep.
 
     Raises:
         OSError: where it cannot be read.
@@ -150,11 +150,11 @@ def read_json(path: str | os.PathLike[str], *, most: int = MOST_JSON) -> Any:
         value = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    _check_shape(value)
+    _check_shape(value, most_values)
     return value
 
 
-def _check_shape(value: Any) -> None:
+def _check_shape(value: Any, most: int) -> None:
     level, number = [value], 1
     for _ in range(MOST_NESTED):
         inside: list[Any] = []
@@ -163,8 +163,8 @@ def _check_shape(value: Any) -> None:
                 inside += each if isinstance(each, list) else each.values()
         level = inside
         number += len(level)
-        if number > MOST_VALUES:
-            raise ValueError(f"it must hold at most {MOST_VALUES:,} values")
+        if number > most:
+            raise ValueError(f"it must hold at most {most:,} values")
         if not level:
             return
     raise ValueError("it is nested too deeply")

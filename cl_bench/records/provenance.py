@@ -11,6 +11,13 @@ KEPT = "kept"  # in run.json: the code and data that somebody has said to be as 
 STALE = "stale"  # in run.json: what has changed since, as the newest command found
 
 
+# A version of the numbers: whoever changes cl_bench so that a run ends at other ones raises it. Runs of one
+# version are of the same code, so that a release that only moves or speeds up throws no run away.
+# tests/test_numbers.py notices where it should have been raised.
+NUMBERS = 1
+BEFORE = {"55b0768b1c4fc65e": 1}  # `tree` of code from before there was a version -> what its version is
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say in words what differs in code and data; nothing where either does not tell.
 
@@ -25,6 +32,17 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def tells(about: Mapping[str, Any]) -> bool:
     """Whether a run.json has fingerprints."""
     return bool(_mapping(about.get("code")) and _mapping(about.get("data")))
+
+
+def commit_of(about: Mapping[str, Any]) -> tuple[str | None, bool | None]:
+    """The commit of cl_bench that a run was made with, and whether files differed from it.
+
+    None stands for what its run.json does not tell. Runs from before `commit` was a fact of its own have it
+    among the fingerprints of their code.
+    """
+    told = about if "commit" in about else _mapping(_mapping(about.get("code")).get("cl_bench"))
+    commit, dirty = told.get("commit"), told.get("dirty")
+    return commit if isinstance(commit, str) else None, dirty if isinstance(dirty, bool) else None
 
 
 def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -45,9 +63,23 @@ def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], *, python: bool) -> bool:
-    """Whether one of the hashes agrees; `python`: whether both are of one version of it."""
+    """Whether one of the hashes agrees, or the version of the numbers.
+
+    Args:
+        python: whether both are of one version of Python.
+    """
     names = ("tree", "source", "compiled") if python else ("tree", "source")
-    return any(one.get(name) == other.get(name) is not None for name in names)
+    hashes = any(one.get(name) == other.get(name) is not None for name in names)
+    return hashes or _numbers(one) == _numbers(other) is not None
+
+
+def _numbers(code: Mapping[str, Any]) -> int | None:
+    """The version of the numbers; None where nobody can tell, as where files differ from commit or wheel."""
+    told = code.get("numbers")
+    if type(told) is int and code.get("dirty") is False:
+        return told
+    tree = code.get("tree")
+    return BEFORE.get(tree) if isinstance(tree, str) else None
 
 
 def _of_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

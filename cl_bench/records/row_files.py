@@ -9,7 +9,7 @@ the last of them can still be read. Only the standard library is needed.
 import errno
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -88,6 +88,11 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
                 file.truncate(end)
             reason = f"cannot append a record, the earlier lines are intact: {error.strerror}"
             raise OSError(error.errno, reason, str(path)) from error
+
+
+def whole_file(kind: type[AnyRow], rows: Iterable[AnyRow]) -> bytes:
+    """A file of these rows, as `append` would leave it. Raises RecordsError for a row outside its limits."""
+    return b"".join([f"{header(kind)}\n".encode(), *map(_line, rows)])
 
 
 def read(path: str | os.PathLike[str], kind: type[AnyRow]) -> list[AnyRow]:

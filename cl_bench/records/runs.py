@@ -1,20 +1,23 @@
-"""Run folders on disk -> `Run`s in memory. What is wrong with one becomes a status, never a traceback."""
+"""Run folders and compact studies on disk -> `Run`s in memory.
+
+What is wrong with one becomes a status, never a traceback.
+"""
 
 import math
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cl_bench import records
-from cl_bench.records.atomic import read_json
+from cl_bench.records import compact
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.protocol import TEST_LAST, check_test_last, tasks_tested
-from cl_bench.records.provenance import STALE
+from cl_bench.records.provenance import STALE, commit_of
 from cl_bench.records.row_files import MOST, AnyRow
-from cl_bench.records.rows import FILES, Record, State
+from cl_bench.records.rows import Record, State
+from cl_bench.records.run_files import about_run, is_packed, rows_of_run
 from cl_bench.records.text import cut, lines_of, one_line, printable, shortened
 
 Scalar = str | int | float | bool | None
@@ -26,7 +29,7 @@ _RUN_NAME = re.compile(r".+-s\d+-[0-9a-f]{4,}$")  # <benchmark>-<strategy>-s<see
 
 
 class Run(NamedTuple):
-    """One run folder. What a broken folder does not tell is empty, None or nan."""
+    """One run, in a folder or in a compact study. What a broken one does not tell is empty, None or nan."""
 
     path: Path
     study: str
@@ -61,6 +64,16 @@ class Run(NamedTuple):
         return shortened(device.partition(":")[0]) if isinstance(device, str) else ""
 
     @property
+    def commit(self) -> str:
+        """The commit of cl_bench that it ran with; empty where it does not tell."""
+        return shortened(commit_of(self.about)[0] or "")
+
+    @property
+    def dirty(self) -> bool | None:
+        """Whether files differed from that commit; None where it does not tell."""
+        return commit_of(self.about)[1]
+
+    @property
     def test_last(self) -> int | None:
         """How many of the last tasks were tested after each task; None: all tasks, each time."""
         return self.settings.get(TEST_LAST)  # type: ignore[return-value]  # checked when it was read
@@ -89,32 +102,42 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
 
 
 def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
-    """The folder of every run in or below the given ones; one that is reached twice is named once.
+    """The path of every run in or below the given folders; one that is reached twice is named once.
+
+    A run of a compact study has the path of the folder that it would have. A compact study that cannot be
+    read is named itself: `read_run` says that it is broken.
 
     Raises:
-        AnalysisError: where one of them is no folder, or holds no run.
+        AnalysisError: where one of them is neither a folder nor a run, or holds no run.
     """
     if not paths:
         raise AnalysisError("no results folder was given; name the folder that holds the runs")
     folders: dict[Path, None] = {}
     for path in map(Path, paths):
+        if is_packed(path):
+            folders[path.resolve()] = None
+            continue
         if not path.is_dir():
             raise AnalysisError(f"there is no folder {path}; give a results folder, a study or a run")
         found = sorted(_run_folders(path))
         if not found:
             raise AnalysisError(
-                f"no runs in {path}: no folder in or below it holds a run.json or records.csv; "
-                "run an experiment first, or give the folder that the runs were written to"
+                f"no runs in {path}: no folder in or below it holds a run.json, {compact.FILE} or "
+                "records.csv; run an experiment first, or give the folder that the runs were written to"
             )
         folders.update(dict.fromkeys(found))
     return list(folders)
 
 
 def read_run(path: Path) -> Run:
-    """One folder. Broken when one of its files cannot be read, or they contradict each other."""
+    """One run. Broken when one of its files cannot be read, or they contradict each other."""
     run = Run(path=path, study=shortened(path.parent.name))
+    if _is_study(path):
+        return _broken(
+            run._replace(study=shortened(path.name)), f"{compact.FILE} is unreadable: {_why(path)}"
+        )
     try:
-        about = read_json(path / "run.json")
+        about = about_run(path)
     except FileNotFoundError:
         return _broken(run, "run.json is missing")
     except (OSError, ValueError) as error:
@@ -129,6 +152,19 @@ def read_run(path: Path) -> Run:
         return _with_rows(run)
     except (OSError, ValueError) as error:
         return _broken(run, str(error))
+
+
+def _is_study(path: Path) -> bool:
+    return compact.is_compact(path) and not os.path.lexists(path / "run.json")
+
+
+def _why(study: Path) -> str:
+    """What is wrong with the runs.json of a compact study; empty where it can be read."""
+    try:
+        compact.study_at(study)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def _broken(run: Run, why: str) -> Run:
@@ -166,7 +202,7 @@ def _with_rows(run: Run) -> Run:
 
 def _rows(run: Run, kind: type[AnyRow]) -> list[AnyRow]:
     try:
-        return records.read(run.path / FILES[kind], kind)
+        return rows_of_run(run.path, kind)
     except FileNotFoundError:
         return []  # it has not tested yet, or is of before there was such a file
 
@@ -181,10 +217,21 @@ def _run_folders(path: Path) -> Iterator[Path]:
                 inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
         except OSError:  # a folder that nobody may list is no run, unless it is called like one
             inside = {}
-        if "run.json" in inside or "records.csv" in inside or _RUN_NAME.match(folder.name):
+        packed = compact.FILE in inside and "run.json" not in inside
+        if packed:
+            yield from _packed_runs(folder, inside)
+        if not packed and ("run.json" in inside or "records.csv" in inside or _RUN_NAME.match(folder.name)):
             yield folder  # checkpoints and the like are not runs
         else:
             left += [folder / name for name, holds in inside.items() if holds and not name.startswith(".")]
+
+
+def _packed_runs(folder: Path, inside: Collection[str]) -> Iterator[Path]:
+    """The runs of a compact study that have no folder beside it; the study itself where it cannot be read."""
+    if _why(folder):
+        yield folder
+    else:
+        yield from (folder / name for name in compact.study_at(folder).runs if name not in inside)
 
 
 def _safe(about: dict[str, Any]) -> dict[str, Any]:

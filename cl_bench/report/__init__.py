@@ -1,1 +1,1 @@
-"""The report as one HTML page that opens from disk, and its table for LaTeX. Reads numbers, never records."""
+"""Numbers and figures of a results folder -> tables, sentences and the page that opens from disk."""

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,22 @@ class Report(NamedTuple):
     notes: list[str]  # whatever the numbers leave out, a sentence each
 
 
+class Computed(NamedTuple):
+    """What follows from the results: tables by file name, blocks of sentences, files that were left out."""
+
+    tables: dict[str, pd.DataFrame]
+    compared: pd.DataFrame  # with published numbers
+    said: list[str]
+    damaged: list[str]
+
+
+class Figures(NamedTuple):
+    """The files of the figures, and a sentence for each that could not be drawn."""
+
+    paths: list[Path]
+    notes: list[str]
+
+
 def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
     """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv, the tables of
     `analysis.statements` (comparison.csv and others), expected.csv where a study has published numbers to be
@@ -48,61 +64,80 @@ def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
     """
     folder = Path(folder)
     results = Results.read(folder)
-    found, frame, rows, matrices = results.found, results.frame, results.summary, results.matrices
-    probes = results.probes
-    if figures:  # read here, so that what is damaged is known here, and not to a process that draws
-        _ = results.calibration
+    with _started(results, folder / "figures") if figures else _none_wanted() as collect:
+        computed = _compute(results)
+        written = [_write_csv(table, folder / name) for name, table in computed.tables.items()]
+        drawn = collect()
+    notes = _notes(results, computed, drawn, folder / "figures")
+    analysed = Analysed(
+        folder=folder,
+        found=results.found,
+        matrices=results.matrices,
+        summary=results.summary,
+        curves=results.curves,
+        averages=results.averages,
+        compared=computed.compared,
+        text=computed.said,
+        notes=notes,
+    )
+    text = [text_table(results.summary), published_table(computed.compared), *computed.said]
+    paths = [*written, *drawn.paths, *write_files(analysed, figures=drawn.paths)]
+    return Report("\n\n".join(filter(None, text)), paths, notes)
+
+
+def _compute(results: Results) -> Computed:
     damaged: list[str] = []
-    no_figures: tuple[list[Path], list[str]] = ([], [])
-    with _drawn(results, folder=folder / "figures") if figures else nullcontext(no_figures) as (drawn, notes):
-        said = statements(found, frame, rows, probes=probes, accuracies=matrices)
-        tables = {"summary.csv": rows, "forgetting_curves.csv": results.curves} | said.tables
-        compared = against_published(found, frame, accuracies=matrices, damaged=damaged)
-        if not compared.empty:
-            tables["expected.csv"] = compared
-        paths = [_write_csv(table, folder / name) for name, table in tables.items()]
-    text = "\n\n".join(filter(None, [text_table(rows), published_table(compared), *said.text]))
+    said = statements(results)
+    compared = against_published(results.found, results.frame, accuracies=results.matrices, damaged=damaged)
+    tables = {"summary.csv": results.summary, "forgetting_curves.csv": results.curves} | said.tables
+    if not compared.empty:
+        tables["expected.csv"] = compared
+    return Computed(tables, compared, said.text, damaged)
+
+
+def _notes(results: Results, computed: Computed, drawn: Figures, folder: Path) -> list[str]:
+    """Whatever the numbers leave out, the first of it; then how much more there is."""
     notes = [
-        *run_notes(found),
+        *run_notes(results.found),
         *results.left_out(),
-        *damaged,
-        *summary_notes(rows),
-        *notes,
-        *recorded_notes(found),
+        *computed.damaged,
+        *summary_notes(results.summary),
+        *drawn.notes,
+        *recorded_notes(results.found),
+        *stale_notes(folder, drawn.paths),
     ]
-    notes += stale_notes(folder / "figures", drawn)
-    notes = [cut(one_line(note), LONGEST_NOTE) for note in notes[:MOST_NOTES]] + _more(notes)
-    curves, averages = results.curves, results.averages
-    analysed = Analysed(folder, found, matrices, rows, curves, averages, compared, said.text, notes)
-    return Report(text, [*paths, *drawn, *write_files(analysed, figures=drawn)], notes)
-
-
-def _more(notes: Sequence[str]) -> list[str]:
     over = len(notes) - MOST_NOTES
-    return [f"There are {over} notes more."] if over > 0 else []
+    more = [f"There are {over} notes more."] if over > 0 else []
+    return [cut(one_line(note), LONGEST_NOTE) for note in notes[:MOST_NOTES]] + more
 
 
 @contextmanager
-def _drawn(results: Results, *, folder: Path) -> Iterator[tuple[list[Path], list[str]]]:
-    """Draws meanwhile every kind that there are numbers for: the paths and notes on what is not drawn, both
-    complete after it.
-    """
+def _started(results: Results, folder: Path) -> Iterator[Callable[[], Figures]]:
+    """Every kind that there are numbers for is drawn meanwhile; the function waits for it."""
+    # made here: processes that draw have it then, and what is damaged is known here
+    _ = results.summary, results.probes, results.calibration
     why = _no_figures(results, folder)
     if why:
-        yield [], [f"There are no figures: {why}."]
+        yield lambda: Figures([], [f"There are no figures: {why}."])
         return
     # here, so that importing the report does not import matplotlib
-    from cl_bench.figures.parallel import drawn
+    from cl_bench.figures.parallel import started
 
-    paths: list[Path] = []
-    notes: list[str] = []
     planned = drawings(results, KINDS, folder=folder)
-    if len(planned) > MOST_FIGURES:
-        notes.append(f"{MOST_FIGURES} of {len(planned)} figures are drawn; cl-bench plot draws the others.")
-    with drawn(planned[:MOST_FIGURES], strict=False) as done:
-        yield paths, notes
-    paths += done.paths
-    notes += refusals(done.refused)
+    over = len(planned) > MOST_FIGURES
+    most = f"{MOST_FIGURES} of {len(planned)} figures are drawn; cl-bench plot draws the others."
+    with started(planned[:MOST_FIGURES], strict=False) as collect:
+
+        def collected() -> Figures:
+            done = collect()
+            return Figures(done.paths, [*([most] if over else []), *refusals(done.refused)])
+
+        yield collected
+
+
+@contextmanager
+def _none_wanted() -> Iterator[Callable[[], Figures]]:
+    yield lambda: Figures([], [])
 
 
 def _no_figures(results: Results, folder: Path) -> str:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from cl_bench.analysis.registry import registered
 from cl_bench.analysis.summary import REFERENCE
 from cl_bench.report.figure_kinds import KINDS
-from cl_bench.report.page_tables import METRICS, value_text
+from cl_bench.report.page_tables import value_text
 
 
 class Reading(NamedTuple):
@@ -65,29 +66,30 @@ def alternative(kind: str) -> str:
 def caption(kind: str, rows: pd.DataFrame) -> str:
     """`rows` are those of `analysis.summary` for the methods in the figure."""
     reading = _READINGS.get(kind, Reading(""))
-    return " ".join(
-        filter(None, [what(kind), reading.hint, *(_extremes(name, rows) for name in reading.metrics)])
-    )
+    others = rows[rows["strategy"] != REFERENCE]
+    found = [said for name in reading.metrics if (said := _extremes(name, others))]
+    if found:
+        aside = "Joint training aside, " if len(others) < len(rows) else ""
+        found[0] = f"{aside}{found[0]}" if aside else f"{found[0][:1].upper()}{found[0][1:]}"
+        found = [f"{'; '.join(found)}."]
+    return " ".join(filter(None, [what(kind), reading.hint, *found]))
 
 
 def _extremes(name: str, rows: pd.DataFrame) -> str:
-    """Which method is best and which is worst, joint training aside; empty where fewer than two are known."""
-    metric = next((each for each in METRICS if each.name == name), None)
+    """Which method is best and which is worst; empty where fewer than two are known."""
+    metric = next((each for each in registered() if each.name == name), None)
     if metric is None:
         return ""
-    others = rows[rows["strategy"] != REFERENCE]
     known = [
         (value, str(method))
-        for method, value in zip(others["method"], others[f"{name}_mean"], strict=True)
+        for method, value in zip(rows["method"], rows[f"{name}_mean"], strict=True)
         if not math.isnan(value)
     ]
     if len(known) < 2:
         return ""
     (low, lowest), (high, highest) = min(known), max(known)
     texts = [f"{value_text(metric, value)} {metric.unit}" for value in (low, high)]
-    aside = "Joint training aside, " if len(others) < len(rows) else ""
-    subject = f"{aside}{metric.title}" if aside else f"{metric.title[:1].upper()}{metric.title[1:]}"
     if texts[0] == texts[1]:
-        return f"{subject} is {texts[0]} for all."
+        return f"{metric.title} is {texts[0]} for all"
     ends = [f"lowest for {lowest} ({texts[0]})", f"highest for {highest} ({texts[1]})"]
-    return f"{subject} is {' and '.join(ends[::-1] if metric.better == 'higher' else ends)}."
+    return f"{metric.title} is {' and '.join(ends[::-1] if metric.better == 'higher' else ends)}"

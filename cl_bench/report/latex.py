@@ -6,19 +6,18 @@ from typing import Any
 
 import pandas as pd
 
+from cl_bench.analysis.registry import LATEX, Metric, placed
 from cl_bench.analysis.tuning import tuning_lines
-from cl_bench.report.page_tables import METRICS
-
-_COLUMNS = tuple(metric for metric in METRICS if metric.unit == "%")[:3]
+from cl_bench.report.numbers import tenths
 
 
 def latex_tables(summary: pd.DataFrame) -> str:
     """A table for each study and benchmark of `analysis.summary`; the document needs the package booktabs."""
     parts = ["% made by cl-bench report; needs \\usepackage{booktabs}"]
     for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False):
-        cells = [["Method", "Seeds", *(metric.title.capitalize() for metric in _COLUMNS)]]
+        cells = [["Method", "Seeds", *map(_title, placed(LATEX))]]
         cells += [
-            [_escaped(row["method"]), str(row["num_seeds"]), *(_number(row, each.name) for each in _COLUMNS)]
+            [_escaped(row["method"]), str(row["num_seeds"]), *(_number(row, each) for each in placed(LATEX))]
             for row in rows.to_dict("records")
         ]
         caption = (
@@ -49,13 +48,17 @@ def _table(cells: Sequence[Sequence[str]], *, caption: str) -> str:
     )
 
 
-def _number(row: dict[Any, Any], name: str) -> str:
-    mean, high = 100 * row[f"{name}_mean"], 100 * row[f"{name}_high"]
+def _title(metric: Metric) -> str:
+    title = metric.title if metric.unit == "%" else metric.heading
+    return f"{title[0].upper()}{title[1:]}"
+
+
+def _number(row: dict[Any, Any], metric: Metric) -> str:
+    mean, high = (metric.factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
     if math.isnan(mean):
         return "--"
-    half = "" if math.isnan(high) else f" \\pm {high - mean:.1f}"
-    text = f"{mean:.1f}"
-    return f"${'0.0' if text == '-0.0' else text}{half}$"
+    half = "" if math.isnan(high) else rf" \pm {tenths(high - mean)}"
+    return f"${tenths(mean)}{half}$"
 
 
 _SPECIAL = {

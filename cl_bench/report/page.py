@@ -9,6 +9,7 @@ import pandas as pd
 
 from cl_bench.analysis.looks import method_styles
 from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.analysis.registry import Metric
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.records.runs import STATUSES, Run
 from cl_bench.records.text import counted, one_line, shortened
@@ -17,10 +18,8 @@ from cl_bench.report.figure_captions import alternative, caption, title_of
 from cl_bench.report.figure_kinds import OVER_BENCHMARKS, places
 from cl_bench.report.interactive_curves import interactive_curves
 from cl_bench.report.page_tables import (
-    METRICS,
     Cell,
     Choice,
-    Metric,
     Table,
     choices,
     metrics_of,
@@ -143,7 +142,7 @@ def contents(analysed: Analysed, runs: pd.DataFrame, *, figures: Sequence[Figure
         )
         for number, (study, benchmark) in enumerate(names, start=1)
     ]
-    metrics = metrics_of(analysed.summary) if len(analysed.summary) else list(METRICS[:3])
+    metrics = metrics_of(analysed.summary)
     return Contents(
         title=one_line(analysed.folder.resolve().name),
         facts=f"{counted(len(analysed.found), 'run')}: {', '.join(statuses)}.",
@@ -225,7 +224,9 @@ def _by_group(
 
 
 def _by_title(analysed: Analysed) -> dict[tuple[str, str], list[Block]]:
-    """Each block of sentences under the study and benchmark that its title begins with, or under empty names."""
+    """Each block of sentences under the study and benchmark that its title begins with; else under empty
+    names.
+    """
     summary = analysed.summary
     several = summary["study"].nunique() > 1
     names = {

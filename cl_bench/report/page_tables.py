@@ -7,54 +7,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cl_bench.analysis.labels import shown
+from cl_bench.analysis.registry import COMPARISON, FIRST, MATRIX, PAGE, TEXT, Metric, placed
 from cl_bench.records.identity import is_incidental
 from cl_bench.records.runs import Run
 from cl_bench.records.text import shortened
+from cl_bench.report.numbers import UNKNOWN as NONE
+from cl_bench.report.numbers import tenths
 
-NONE = "–"
 MOST_ROWS = 1_000  # of a table of settings
-
-
-class Metric(NamedTuple):
-    """A metric of `analysis.summary` as a column."""
-
-    title: str
-    name: str
-    unit: str  # %, KiB, s, nats
-    better: str  # higher, lower or empty
-    meaning: str
-
-
-METRICS = (
-    Metric("average accuracy", "average_accuracy", "%", "higher", "mean of R[T, j]"),
-    Metric(
-        *("forgetting", "forgetting", "%", "lower"),
-        "mean over j < T of max over 1 ≤ t < T of R[t, j] - R[T, j]",
-    ),
-    Metric("backward transfer", "backward_transfer", "%", "higher", "mean over j < T of R[T, j] - R[j, j]"),
-    Metric("forward transfer", "forward_transfer", "%", "higher", "mean over j > 1 of R[j-1, j] - R[0, j]"),
-    Metric("learning accuracy", "learning_accuracy", "%", "higher", "mean of R[j, j]"),
-    Metric(
-        *("anytime accuracy", "average_anytime_accuracy", "%", "higher"),
-        "mean over t of the mean over j ≤ t of R[t, j]",
-    ),
-    Metric("worst task", "worst_task_accuracy", "%", "higher", "least R[T, j]"),
-    Metric(
-        *("intransigence", "intransigence", "%", "lower"),
-        "accuracy on each task when it was learned, how far below that of `joint` with the same seed",
-    ),
-    Metric("calibration error", "ece", "%", "lower", "expected calibration error after the last task"),
-    Metric(
-        *("novelty AUROC", "ood_auroc", "%", "higher"),
-        "confidence on tasks seen against that on tasks still to come",
-    ),
-    Metric("frozen weights", "frozen", "%", "", "share of weights whose posterior is all but certain"),
-    Metric("stored", "stored_bits", "KiB", "lower", "network, posterior, importances and buffers"),
-    Metric("deployed", "deployed_bits", "KiB", "lower", "the network alone"),
-    Metric("training", "training_seconds", "s", "lower", "seconds of training, all tasks"),
-)
-SHOWN = ("average_accuracy", "forgetting", "learning_accuracy")  # at first; the first two on a phone
-_FACTOR = {"%": 100.0, "KiB": 1 / 8192, "s": 1.0}
 
 
 class Cell(NamedTuple):
@@ -85,15 +45,17 @@ class Choice(NamedTuple):
 
 
 def metrics_of(rows: pd.DataFrame) -> list[Metric]:
-    """Those that at least one method has."""
-    return [metric for metric in METRICS if rows[f"{metric.name}_mean"].notna().any()]
+    """The metrics that at least one method has; without a row, those that every table has."""
+    if rows.empty:
+        return [metric for metric in placed(PAGE) if TEXT in metric.places and metric.of == MATRIX]
+    return [metric for metric in placed(PAGE) if rows[f"{metric.name}_mean"].notna().any()]
 
 
 def summary_table(rows: pd.DataFrame, *, caption: str) -> Table:
     """One study's and benchmark's rows of `analysis.summary`."""
     metrics = metrics_of(rows)
     arrow = {"higher": " ↑", "lower": " ↓", "": ""}
-    titles = [f"{metric.title} ({metric.unit}){arrow[metric.better]}" for metric in metrics]
+    titles = [metric.heading + arrow[metric.better] for metric in metrics]
     cells = [
         [
             *(Cell(row["method"], row["method"]), Cell(_seeds(row), row["num_seeds"])),
@@ -110,9 +72,14 @@ def choices(metrics: Sequence[Metric]) -> list[Choice]:
     """What can be chosen for the tables of `summary_table`, in their order."""
     return [
         Choice("seeds", "seeds", shown=True, on_phone=False),
-        *(Choice(each.name, each.title, each.name in SHOWN, each.name in SHOWN[:2]) for each in metrics),
+        *(Choice(each.name, each.title, *_at_first(each)) for each in metrics),
         Choice("settings", "settings", shown=False, on_phone=False),
     ]
+
+
+def _at_first(metric: Metric) -> tuple[bool, bool]:
+    """Whether its column is shown before the reader chooses: on a screen, and on a phone."""
+    return FIRST in metric.places, FIRST in metric.places and COMPARISON in metric.places
 
 
 def _seeds(row: dict[Any, Any]) -> str:
@@ -121,27 +88,19 @@ def _seeds(row: dict[Any, Any]) -> str:
 
 
 def _measured(row: dict[Any, Any], metric: Metric) -> Cell:
-    factor = _FACTOR[metric.unit]
-    mean, high = (factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
-    if math.isnan(mean):
-        return Cell(NONE, math.nan)
+    mean, high = (metric.factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
     half = high - mean
     is_constant = metric.unit == "KiB" and not half > 0
-    return Cell(f"{_number(mean)}" + ("" if math.isnan(half) or is_constant else f" ± {_number(half)}"), mean)
+    return Cell(tenths(mean) + ("" if math.isnan(half) or is_constant else f" ± {tenths(half)}"), mean)
 
 
 def value_text(metric: Metric, value: float) -> str:
     """A value of the metric as tables write it, without its unit."""
-    return _number(_FACTOR[metric.unit] * value)
-
-
-def _number(value: float) -> str:
-    text = f"{value:.1f}"
-    return "0.0" if text == "-0.0" else text
+    return tenths(metric.factor * value)
 
 
 def plain_table(columns: Sequence[Sequence[str]], *, caption: str) -> Table:
-    """From columns of text with their titles first."""
+    """Make a table of columns of text, each with its title first."""
     rows = zip(*(column[1:] for column in columns), strict=True)
     cells = [[Cell(text, _sorted_by(text)) for text in row] for row in rows]
     return Table(caption, [column[0] for column in columns], cells)

@@ -8,7 +8,7 @@ from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cl_bench.analysis.looks import method_styles
+from cl_bench.analysis.looks import families, method_styles
 from cl_bench.analysis.results import Results
 from cl_bench.records.atomic import link_within
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
@@ -54,7 +54,7 @@ def plot(
     Raises:
         AnalysisError, RecordsError: where there is nothing to draw, or a format is not written; it says why.
     """
-    from cl_bench.figures.parallel import FEWEST, drawn
+    from cl_bench.figures.parallel import FEWEST, draw
 
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, n=1)
@@ -79,8 +79,7 @@ def plot(
     _check_no_links(planned, folders)
     if len(planned) >= FEWEST:  # drawn in processes, whose finds are not known here
         _ = results.calibration, results.probes
-    with drawn(planned) as done:
-        pass
+    done = draw(planned)
     reasons = dict.fromkeys(str(error) for _, error in done.refused)
     if not done.paths:
         raise AnalysisError(f"{kind}: {'; '.join(reasons)}")
@@ -100,7 +99,8 @@ def drawings(
     from cl_bench.figures import layout
     from cl_bench.figures.parallel import Drawing
 
-    styles = method_styles({run.method for run in results.found if run.records})
+    recorded = [run for run in results.found if run.records]
+    styles = method_styles({run.method for run in recorded}, families(recorded))
     size = layout.WIDTH if width is None else width
     found = parts_of_kinds(results, kinds, together=together)
     return [
@@ -147,7 +147,7 @@ def _check_no_links(planned: "Sequence[Drawing]", folders: Iterable[str | os.Pat
 
 
 def _put(planned: "Sequence[Drawing]", output: Path, *, folder: bool) -> "list[Drawing]":
-    """The same drawings, where the user wants them."""
+    """Put the drawings where the user wants them."""
     if folder:
         return [drawing._replace(path=output / drawing.path.name) for drawing in planned]
     ending = output.suffix.lower().removeprefix(".")
@@ -165,7 +165,7 @@ def _put(planned: "Sequence[Drawing]", output: Path, *, folder: bool) -> "list[D
 def _beside_others(
     planned: "Sequence[Drawing]", *, source: Sequence[str]
 ) -> "tuple[list[Drawing], list[str]]":
-    """The same drawings, beside the files that hold something else; and a sentence for each that moved.
+    """Move drawings beside files that hold something else, and say a sentence for each that moved.
 
     A drawing is marked by its kind, its title and the folders of its runs: what has its mark is an earlier
     version of it.

@@ -33,7 +33,7 @@ class Protocol(NamedTuple):
 
 
 def protocol(runs: Sequence[Run]) -> Protocol:
-    """Describe the runs of one study and benchmark; the first run of a method speaks for it, but for its seeds.
+    """Describe the runs of one study and benchmark. The first run of a method speaks for its other seeds.
 
     What run.json does not tell is left out.
     """
@@ -62,13 +62,14 @@ def _by_value(told: Mapping[str, str]) -> list[tuple[str, list[str]]]:
 
 
 def _together(values: Sequence[str], name: str) -> str:
-    """`5 to 100 epochs` where the values differ in one number, `a or b` where there are two, else how many."""
+    """Join values in natural order: `5 to 100 epochs`, `batch or layer`, or how many there are."""
     if len(values) < 2:
         return "".join(values)
     numbers = [_NUMBER.findall(value) for value in values]
-    if all(len(each) == 1 for each in numbers) and len({_NUMBER.sub("", value) for value in values}) == 1:
-        least, most = (f(map(float, (each for (each,) in numbers))) for f in (min, max))
-        return _NUMBER.sub(f"{least:g} to {most:g}", values[0])
+    words = {_NUMBER.sub("", value).rstrip("s") for value in values}  # 1 epoch, 5 epochs
+    if len(words) == 1 and all(len(each) == 1 for each in numbers):
+        texts = [text for (text,) in numbers]
+        return _NUMBER.sub(f"{min(texts, key=float)} to {max(texts, key=float)}", values[-1])
     short = " or ".join(values)
     return short if len(values) == 2 and len(short) < MOST_OR else f"{len(values)} {name}s"
 
@@ -85,7 +86,7 @@ def _scenario(run: Run) -> str:
 def _tasks(run: Run) -> str:
     if not run.num_tasks:
         return ""
-    return counted(run.num_tasks, "task") + (f", the last {run.test_last} tested" if run.test_last else "")
+    return counted(run.num_tasks, "task") + (f" (last {run.test_last} tested)" if run.test_last else "")
 
 
 def _network(run: Run) -> str:
@@ -144,38 +145,46 @@ def _seeds(by_method: Mapping[str, Sequence[Run]]) -> Fact:
     return Fact("seeds", line, _by_value(listed))
 
 
-def _listed(seeds: Sequence[int]) -> str:
+def _listed(seeds: Sequence[Any]) -> str:
     return ", ".join(map(str, seeds[:MOST_SEEDS])) + (", …" if len(seeds) > MOST_SEEDS else "")
 
 
 def _tuning(by_method: Mapping[str, Sequence[Run]]) -> Fact:
     """How many methods were tuned and how; where run.json has it, on which streams."""
     told = {method: tuning_of(runs[0].about) for method, runs in by_method.items()}
-    values = {
-        method: each.tuning
-        + (f" ({each.tuning_note}{_streams(by_method[method][0].about)})" if each.tuning_note else "")
-        for method, each in told.items()
-    }
-    numbers = Counter(_in_short(each) for each in told.values())
-    if len(numbers) == 1:
-        line = next(iter(numbers))
-        line = f"tuning {NOT_RECORDED}" if line == NOT_RECORDED else f"all {line}"
-    else:
-        ordered = sorted(numbers.items(), key=lambda item: (item[0] in (DEFAULTS, NOT_RECORDED), item[0]))
+    about = {method: runs[0].about for method, runs in by_method.items()}
+    values = {method: _at_length(each, about[method]) for method, each in told.items()}
+    numbers = Counter(_in_short(each, about[method]) for method, each in told.items())
+    ordered = sorted(numbers.items(), key=lambda item: (item[0] in _UNTUNED.values(), item[0]))
+    if len(ordered) > 1:
         line = ", ".join(f"{number} {how}" for how, number in ordered)
-    return Fact("tuning", line if told else "", _by_value(values))
+    else:
+        line = "".join(how if how in _UNTUNED.values() else f"all {how}" for how, _ in ordered)
+    return Fact("tuning", line, _by_value(values))
 
 
-def _in_short(told: Tuning) -> str:
-    """The kind, and how it was searched where that is recorded: `tuned (random, 16 trials)`."""
+_UNTUNED = {DEFAULTS: "with defaults", NOT_RECORDED: f"tuning {NOT_RECORDED}"}
+
+
+def _in_short(told: Tuning, about: Mapping[str, Any]) -> str:
+    """The kind, and how it was searched where that is recorded: `tuned (random, 16 trials, 2 streams)`."""
     how = told.tuning_note.partition("; ")[0].partition(": ")[2]
-    return told.tuning + (f" ({how})" if how and not how.endswith(NOT_RECORDED) else "")
+    seeds = _streams(about)
+    parts = [how] if how and not how.endswith(NOT_RECORDED) else []
+    parts += [counted(len(seeds), "stream")] if seeds else []
+    return _UNTUNED.get(told.tuning, told.tuning) + (f" ({', '.join(parts)})" if parts else "")
 
 
-def _streams(about: Mapping[str, Any]) -> str:
+def _at_length(told: Tuning, about: Mapping[str, Any]) -> str:
+    """The kind, the file, the search, what is set otherwise, and the seeds of the streams."""
+    seeds = _streams(about)
+    streams = f"on the stream{'s' * (len(seeds) > 1)} of seed {_listed(seeds)}" if seeds else ""
+    note = "; ".join(filter(None, [told.tuning_note, streams]))
+    return told.tuning + (f" ({note})" if note else "")
+
+
+def _streams(about: Mapping[str, Any]) -> list[str]:
+    """The seeds of the streams that the settings were searched on."""
     told = about.get("tuned_by")
     seeds = told.get("seeds") if isinstance(told, dict) else None
-    if not isinstance(seeds, list) or not seeds:
-        return ""
-    listed = ", ".join(shortened(seed, 20) for seed in seeds[:MOST_SEEDS])
-    return f"; on the stream{'s' * (len(seeds) > 1)} of seed {listed}"
+    return [shortened(seed, 20) for seed in seeds] if isinstance(seeds, list) else []

@@ -1,6 +1,5 @@
 """Published numbers and ours as plain text, for the terminal and the page."""
 
-import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 
 from cl_bench.analysis.published import DIFFERS, NOT_RUN
 from cl_bench.records.text import one_line
+from cl_bench.report.numbers import tenths
 from cl_bench.report.text_table import aligned
 
 
@@ -41,7 +41,7 @@ def columns_of(rows: pd.DataFrame) -> list[list[str]]:
         ["published", *map(_published, rows.to_dict("records"))],
         ["here", *map(_here, rows.to_dict("records"))],
         ["seeds", *map(str, rows["num_seeds"])],
-        ["difference", *map(_signed, rows["difference"])],
+        ["difference", *(tenths(each, sign=True) for each in rows["difference"])],
         ["margin", *(f"{each:g}" for each in rows["margin"])],
         ["agrees?", *rows["verdict"]],
         ["source", *(str(1 + place) for place in rows.groupby(_SOURCE, sort=False).ngroup())],
@@ -51,13 +51,6 @@ def columns_of(rows: pd.DataFrame) -> list[list[str]]:
 _SOURCE = ["source", "evidence", "note"]
 
 
-def _signed(points: float) -> str:
-    if math.isnan(points):
-        return "–"
-    text = f"{points:+.1f}"
-    return "+0.0" if text == "-0.0" else text
-
-
 def _published(row: Mapping[Any, Any]) -> str:
     spread = "" if pd.isna(row["spread"]) else f" ± {row['spread']:g} {one_line(row['spread_kind'])}"
     seeds = "" if pd.isna(row["published_seeds"]) else f" ({row['published_seeds']:g})"
@@ -65,9 +58,8 @@ def _published(row: Mapping[Any, Any]) -> str:
 
 
 def _here(row: Mapping[Any, Any]) -> str:
-    if math.isnan(row["mean"]):
-        return "–"
-    return f"{row['mean']:.1f}" + ("" if math.isnan(row["high"]) else f" ± {row['high'] - row['mean']:.1f}")
+    half = tenths(row["high"] - row["mean"], unknown="")
+    return tenths(row["mean"]) + (f" ± {half}" if half else "")
 
 
 def remarks(rows: pd.DataFrame) -> list[str]:

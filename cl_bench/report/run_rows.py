@@ -16,7 +16,7 @@ MOST_RUNS = 200  # of a study and benchmark that are listed in the page; runs.cs
 LONGEST_COMMAND = 10_000  # letters
 RUNS = (
     *("study", "benchmark", "method", "seed", "status", "counts", "num_records"),
-    *("wall_seconds", "device", "path", "command", "error"),
+    *("wall_seconds", "device", "commit", "dirty", "path", "command", "error"),
 )
 
 
@@ -33,6 +33,8 @@ def runs_frame(found: Sequence[Run], matrices: Sequence[RunMatrix], *, folder: P
             "num_records": len(run.records),
             "wall_seconds": run.wall_seconds,
             "device": _device(run),
+            "commit": run.commit,
+            "dirty": run.dirty,
             "path": _below(run.path, root),
             "command": "" if run.status == "broken" else _command(run),
             "error": run.error,
@@ -44,7 +46,7 @@ def runs_frame(found: Sequence[Run], matrices: Sequence[RunMatrix], *, folder: P
 
 
 def listed(rows: pd.DataFrame, *, title: str) -> tuple[Table, str]:
-    """Rows of `runs_frame` as a table of the page, those that went wrong first; and how many it leaves out."""
+    """Rows of `runs_frame` as a table, what went wrong first; and a note on how many it leaves out."""
     ordered = pd.concat([rows[~rows["counts"]], rows[rows["counts"]]])
     cells = [
         [

@@ -1,22 +1,15 @@
 """A summary as plain text, for the terminal."""
 
-import math
+import textwrap
+from collections.abc import Sequence
 
 import pandas as pd
 
-from cl_bench.analysis.tuning import tuning_text
+from cl_bench.analysis.registry import MATRIX, TEXT, Metric, placed
+from cl_bench.analysis.tuning import WIDTH, tuning_text
+from cl_bench.report.numbers import tenths
 
-_CALIBRATION = {"calibration error": "ece"}  # where it was measured
-_COLUMNS = {
-    "average accuracy": "average_accuracy",
-    "forgetting": "forgetting",
-    "backward transfer": "backward_transfer",
-}
-_LEGEND = (
-    "In percent: mean over seeds ± half width of the 95 % Student t interval. Average accuracy and backward\n"
-    "transfer: higher is better. Forgetting: lower is better."
-)
-_LEGEND_CALIBRATION = " Calibration error (ECE): lower is better."
+_LEGEND = "In percent: mean over seeds ± half width of the 95 % Student t interval."
 _LEGEND_TEST_LAST = (
     "\nWhere only the last tasks are tested, all of these are over the tasks tested after the last one."
 )
@@ -32,9 +25,35 @@ def text_table(summary: pd.DataFrame) -> str:
         "\n\n".join(filter(None, _parts(str(study), str(benchmark), rows)))
         for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False)
     ]
-    legend = _LEGEND + (_LEGEND_CALIBRATION if summary["ece_mean"].notna().any() else "")
+    legend = textwrap.fill(f"{_LEGEND} {_directions(_shown(summary))}", WIDTH)
     legend += _LEGEND_TEST_LAST if summary["test_last"].notna().any() else ""
     return "\n\n\n".join([*tables, legend]) + "\n"
+
+
+def _shown(rows: pd.DataFrame) -> list[Metric]:
+    """The metrics of the matrix, which every run has, and those that some run has measured."""
+    return [
+        metric for metric in placed(TEXT) if metric.of == MATRIX or rows[f"{metric.name}_mean"].notna().any()
+    ]
+
+
+def _directions(metrics: Sequence[Metric]) -> str:
+    """Which way is better, in sentences: of the metrics of the matrix, then of those that were measured."""
+    said = []
+    for group in (
+        [each for each in metrics if each.of == MATRIX],
+        [each for each in metrics if each.of != MATRIX],
+    ):
+        for better in ("higher", "lower"):
+            titles = [_title(each) for each in group if each.better == better]
+            if titles:
+                words = " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
+                said.append(f"{words[0].upper()}{words[1:]}: {better} is better.")
+    return " ".join(said)
+
+
+def _title(metric: Metric) -> str:
+    return metric.title + (f" ({metric.short})" if metric.short else "")
 
 
 def _parts(study: str, benchmark: str, rows: pd.DataFrame) -> list[str]:
@@ -54,10 +73,10 @@ def _heading(study: str, benchmark: str, rows: pd.DataFrame) -> str:
 
 def _table(rows: pd.DataFrame) -> str:
     columns = [["method", *rows["method"]], ["seeds", *map(str, rows["num_seeds"])]]
-    shown = _COLUMNS | (_CALIBRATION if rows["ece_mean"].notna().any() else {})
-    for title, metric in shown.items():
-        mean = rows[f"{metric}_mean"]
-        columns.append([title, *_with_half_widths(list(mean), list(rows[f"{metric}_high"] - mean))])
+    for metric in _shown(rows):
+        mean, high = (metric.factor * rows[f"{metric.name}_{part}"] for part in ("mean", "high"))
+        title = metric.title if metric.unit == "%" else metric.heading
+        columns.append([title, *_with_half_widths(list(mean), list(high - mean))])
     return aligned(columns)
 
 
@@ -76,15 +95,8 @@ def aligned(columns: list[list[str]]) -> str:
 
 
 def _with_half_widths(means: list[float], half_widths: list[float]) -> list[str]:
-    """Percentages that align at the ±; blank where there is no interval."""
-    halves = ["" if math.isnan(half) else _percent(half) for half in half_widths]
+    """Numbers that align at the ±; blank where there is no interval."""
+    halves = [tenths(half, unknown="") for half in half_widths]
     width = max(map(len, halves))
     ends = [f" ± {half:>{width}}" if half else " " * (width + 3 if width else 0) for half in halves]
-    return [_percent(mean) + end for mean, end in zip(means, ends, strict=True)]
-
-
-def _percent(fraction: float) -> str:
-    if math.isnan(fraction):
-        return "–"
-    text = f"{100 * fraction:.1f}"
-    return "0.0" if text == "-0.0" else text
+    return [tenths(mean) + end for mean, end in zip(means, ends, strict=True)]

@@ -1,1 +1,1 @@
-"""One configuration in, one results folder out. Nothing else in the suite knows Hydra."""
+"""One configuration in, a results folder out, whatever happens to the process."""

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from cl_bench.config.tuned import reads_test
 from cl_bench.records.atomic import MOST, abandoned, read_json, write_whole
 from cl_bench.records.identity import is_incidental
-from cl_bench.records.provenance import differences
+from cl_bench.records.provenance import commit_of, differences
 from cl_bench.records.same_files import stamp
 from cl_bench.runner import code_hashes
 
@@ -41,7 +41,9 @@ def _named(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
-    """`code` and `data` for run.json, of a run that is about to train on this `ImageData`.
+    """`commit`, `dirty`, `code` and `data` for run.json, of a run that is about to train on this `ImageData`.
+
+    Outside a checkout nobody knows the commit, nor whether files differ from it: both are None.
 
     Raises:
         ValueError: where a module of one's own was edited after this process imported it: what runs is not
@@ -57,7 +59,9 @@ def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
         )
     found = digest(data)
     remember(config, data.files, found)
-    return {"code": code_hashes.code_of(targets(config)), "data": found}
+    code = code_hashes.code_of(targets(config))
+    commit, dirty = commit_of({"code": code})
+    return {"commit": commit, "dirty": dirty, "code": code, "data": found}
 
 
 def changes(config: DictConfig, about: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:

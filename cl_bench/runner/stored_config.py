@@ -10,7 +10,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.config.known_code import is_known, known_names, names_in
 from cl_bench.config.tuned_files import TUNING
+from cl_bench.records import compact
 from cl_bench.records.atomic import ForeignFileError, read_whole
+from cl_bench.records.run_files import is_packed
 from cl_bench.records.text import one_line
 from cl_bench.runner.run_folder import CONFIG
 
@@ -30,7 +32,7 @@ class StoredConfigError(ValueError):
 
 
 def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
-    """Read the configuration of a run folder, without its tracking.
+    """Read the configuration that a run left, without its tracking.
 
     A configuration names the classes that it is made of, so that running it runs them. Only those are taken
     that conf/ and installed packages name at the same setting, and Avalanche's strategies; with `trust` any.
@@ -40,7 +42,7 @@ def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
         StoredConfigError: where it cannot be read, is no configuration of a run, or names something else.
     """
     path = run / CONFIG
-    config = read_yaml(path)
+    config = _packed_config(run) if is_packed(run) else read_yaml(path)
     for text in _texts(config):
         if "${" in text:
             raise StoredConfigError(
@@ -61,6 +63,19 @@ def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
         return OmegaConf.create(config)
     except OmegaConfBaseException as error:
         raise StoredConfigError(f"{path}: {one_line(str(error).splitlines()[0])}") from error
+
+
+def _packed_config(run: Path) -> dict[str, Any]:
+    """The configuration of a run in a compact study, as plain as one that `read_yaml` gives."""
+    path = run.parent / compact.FILE
+    try:
+        found = compact.run_at(run).config
+    except (OSError, ValueError) as error:
+        raise StoredConfigError(f"{path} cannot be read: {one_line(error)}") from error
+    if found is None:
+        raise StoredConfigError(f"{path}: {run.name} has no {CONFIG}, and cannot be run again")
+    _check_plain(path, found)
+    return found
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

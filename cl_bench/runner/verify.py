@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,12 @@ from cl_bench.config.checked import Checker, Problem
 from cl_bench.config.compose import plain, register
 from cl_bench.records.agreement import Compared, compare
 from cl_bench.records.atomic import read_json
+from cl_bench.records.checks_made import VERIFIED
+from cl_bench.records.compact_files import write_about
 from cl_bench.records.identity import flatten
+from cl_bench.records.lock import alone_in
+from cl_bench.records.provenance import commit_of
+from cl_bench.records.run_files import about_run, is_packed
 from cl_bench.records.text import one_line
 from cl_bench.runner.bounded import within_memory
 from cl_bench.runner.run import execute
@@ -30,6 +36,7 @@ class Verified(NamedTuple):
 
     compared: list[Compared]
     changed: list[str]  # versions and hardware that are not what they were, in words
+    by: dict[str, Any] = {}  # noqa: RUF012  (commit and dirty of the code that ran it again; never changed)
 
     @property
     def agrees(self) -> bool:
@@ -71,17 +78,32 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
         *_changes("version of", about.get("versions"), again["versions"]),
         *_changes("hardware:", about.get("hardware"), again["hardware"]),
     ]
-    return Verified(compared, changed)
+    commit, dirty = commit_of(again)
+    return Verified(compared, changed, {"commit": commit, "dirty": dirty})
+
+
+def record(run: Path, found: Verified) -> None:
+    """Write into run.json, or into the compact study, that a run came out again today, and by which code.
+
+    Raises:
+        ValueError: where it did not come out again.
+        RunInUseError: where another process has the run.
+        OSError: where it cannot be written.
+    """
+    if not found.agrees:
+        raise ValueError(f"cannot record that {run} came out again: it did not")
+    fact = {"date": datetime.now(UTC).date().isoformat(), **found.by}
+    with alone_in(run.parent if is_packed(run) else run):
+        write_about(run, about_run(run) | {VERIFIED: fact})
 
 
 def _finished(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
     try:
-        about = read_json(path)
+        about = about_run(run)
         status, seed = about["status"], about["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"cannot verify {run}: it must be the folder of a run, with a run.json, got {error!r}"
+            f"cannot verify {run}: it must be a run, in a folder or in a compact study, got {error!r}"
         ) from error
     if status != "finished" or type(seed) is not int:
         raise ValueError(f"cannot verify {run}: it must be finished, got {status=}, {seed=}"[:MOST_SAID])

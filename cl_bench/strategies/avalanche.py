@@ -11,17 +11,18 @@ from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import BaseSGDTemplate, SupervisedTemplate
 from torch import Tensor, nn
 
-from cl_bench.learner.base import OPTIMIZERS
 from cl_bench.learner.devices import as_device
 from cl_bench.learner.seeds import Seeds
+from cl_bench.learner.training_settings import check_training
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.validation import check_choice, check_count, check_positive
 
 
 class WithTaskLabels(MultiTaskModule):
-    """A network with several heads, as Avalanche calls one: with a task label for each example, or without
-    any (LwF does) for the outputs of all heads trained so far, by task.
+    """A network with several heads, as Avalanche calls one.
+
+    It is called with a task label for each example, or without any (LwF does): then it gives the outputs of
+    all heads trained so far, by task.
     """
 
     def __init__(self, network: Network) -> None:
@@ -67,9 +68,18 @@ def stock(
             do: a schedule, another precision, compilation, `iterations`, optimizer_state=kept,
             active_classes=seen.
     """
-    check_choice("optimizer", optimizer, OPTIMIZERS)
-    check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
-    check_positive(learning_rate=learning_rate)
+    check_training(
+        epochs=epochs,
+        iterations=iterations,
+        batch_size=batch_size,
+        test_batch_size=test_batch_size,
+        optimizer=optimizer,
+        optimizer_state=optimizer_state,
+        active_classes=active_classes,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        precision=precision,
+    )
     if schedule != "constant":
         raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
     if compile or precision not in ("float32", "tf32"):

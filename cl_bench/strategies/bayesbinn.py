@@ -122,7 +122,6 @@ class BayesBiNN(SamplingLearner):
             # a head that was not used keeps the prior it had
             used = torch.where(self.active > 0, natural, self.prior) if self.active is not None else natural
             self.prior = used.clone()
-        self.settle()
 
     def settle(self) -> None:
         self.flat.set(bernoulli.mode(self.posterior.natural))
@@ -138,7 +137,10 @@ class BayesBiNN(SamplingLearner):
         return Prediction(log_probabilities(total / self.num_test_samples), None)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Without what the rule does not read: the step before, but for `published`; a momentum of 0."""
+        """The posterior and prior, without what the rule does not read.
+
+        That is the step before, but for `published`, and a momentum of 0.
+        """
         unread = {"posterior.previous"} if not self.published else set()
         unread |= {"posterior.momentum"} if self.momentum == 0 else set()
         return {name: part for name, part in super().state_tensors().items() if name not in unread}

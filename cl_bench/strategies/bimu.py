@@ -80,10 +80,6 @@ class BiMU(SamplingLearner):
             active=self.active,
         )
 
-    def _after_training_exp(self, **kwargs: Any) -> None:
-        super()._after_training_exp(**kwargs)
-        self.settle()
-
     def settle(self) -> None:
         self.flat.set(bernoulli.mode(self.natural))
 

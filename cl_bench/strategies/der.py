@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.learner.batches import ResidentBatches
+from cl_bench.learner.batches import ResidentBatches, stacked
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.mixed_batches import RoomBatches
 from cl_bench.learner.rehearsal import Rehearsal
@@ -15,12 +15,13 @@ from cl_bench.validation import check_count, check_not_negative
 
 
 class DER(Rehearsal):
-    """The loss of the batch, plus alpha times the mean squared distance of logits on remembered examples to
-    those that the network had when it saw them, plus beta times the cross-entropy of remembered labels.
+    """The loss of the batch plus two terms on remembered examples, one of logits and one of labels.
 
-    The two terms have a batch of the memory each, drawn independently. The memory is a reservoir over all
-    training batches so far, those of every epoch and of the present task too: each batch is offered after its
-    step, with the logits from before it, on the example's own head. Rehearsed images are augmented anew.
+    The first is alpha times the mean squared distance of their logits to those that the network had when it
+    saw them. The second is beta times the cross-entropy of their labels. Each draws a batch of its own from
+    the memory. That is a reservoir over all training batches so far, those of every epoch and of the present
+    task too. Each batch is offered after its step, with the logits from before it, on the example's own head.
+    Rehearsed images are augmented anew.
 
     Source: Buzzega et al. 2020 (DER: beta 0; DER++: both). As published a step costs two (DER) or three
     (DER++) times one of fine-tuning, so that it is not compared at equal computation; `compute_matched` does.
@@ -62,15 +63,13 @@ class DER(Rehearsal):
     def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
         if not self.share_left_out:
             return super().train_batches(tasks)
-        return self._stacked(
-            RoomBatches(task, share=self.share_left_out) for task in self.batches_by_seed(tasks)
-        )
+        return stacked(RoomBatches(task, share=self.share_left_out) for task in self.batches_by_seed(tasks))
 
     def criterion(self) -> Tensor:
         loss = super().criterion()
         if not self.is_training or not len(self.memories[0]):
             return loss
-        num_losses = self.num_seeds or 1  # the sum over seeds of each one's mean
+        num_losses = self.num_seeds  # the sum over seeds of each one's mean
         if self.alpha > 0:
             logits, remembered = self._rehearse("logits")
             loss = loss + self.alpha * num_losses * dark_experience.distillation(logits, remembered)

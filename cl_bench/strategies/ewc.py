@@ -1,4 +1,4 @@
-"""Elastic weight consolidation."""
+"""Elastic weight consolidation (EWC): a quadratic penalty with the Fisher information as importances."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -7,16 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.posteriors import fisher, quadratic_penalty
 from cl_bench.validation import check_choice
 
 MODES = ("separate", "online")
 
 
-class EWC(Anchored):
+class EWC(QuadraticPenalty):
     """The loss of task t plus (strength / 2) sum_k sum_i F_k,i (theta_i - theta*_k,i)^2.
 
+    The penalty is that of posteriors/quadratic_penalty.py. `QuadraticPenalty` adds its gradient to each step.
     F_k is the exact diagonal Fisher information at the end of task k, a mean over single examples, so that
     the strength means the same at every batch size. Sources: Kirkpatrick et al. 2017 (`separate`); Schwarz et
     al. 2018 (`online`: one running penalty at the newest weights, the old importance decayed by gamma).
@@ -54,7 +55,7 @@ class EWC(Anchored):
             self.penalty = quadratic_penalty.add_online(self.penalty, weights, importance, decay=self.decay)
 
     def _importance(self) -> list[Tensor]:
-        """The diagonal F of the current task, of each seed."""
+        """The diagonal Fisher information F of the current task, one tensor a seed."""
         if self.fisher_estimator == fisher.BATCHED:
             return self.measure(_of_batch_means, batch_size=self.train_mb_size)
         return self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator))

@@ -1,4 +1,4 @@
-"""Fine-tuning."""
+"""Fine-tuning: training on each task in turn, and nothing else."""
 
 from cl_bench.learner.base import Learner
 from cl_bench.learner.claims import Claims

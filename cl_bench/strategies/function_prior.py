@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cl_bench.learner.base import Learner
 from cl_bench.learner.batches import ResidentBatches
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.experiences import head_of
 from cl_bench.learner.forward import Forward
-from cl_bench.learner.second_pass import Measured
+from cl_bench.learner.seed_stack import each_network
 from cl_bench.posteriors import fisher, function_prior
 from cl_bench.validation import check_choice, check_count, check_not_negative, check_positive
 
@@ -26,9 +27,11 @@ class Points(NamedTuple):
     head: int
 
 
-class FunctionPrior(Measured):
-    """The mean loss of task t plus strength / N_t times the sum over old tasks of the negative log-density of
-    a Gaussian prior at remembered images: see posteriors/function_prior.py.
+class FunctionPrior(Learner):
+    """The mean loss of task t plus a Gaussian prior on the network's outputs at remembered images.
+
+    Its term is strength / N_t times the sum over old tasks of the prior's negative log-density; see
+    posteriors/function_prior.py.
 
     At the end of each task `memory_size` of its images are remembered, and the precision of a Laplace
     posterior grows by N_t times the exact Fisher information (the diagonal of the generalised Gauss-Newton
@@ -49,6 +52,7 @@ class FunctionPrior(Measured):
         jitter: added to the variances of probabilities.
     """
 
+    may_freeze_later = False
     stackable = True
     claims = Claims(
         first_task_is_finetuning=True,
@@ -100,19 +104,16 @@ class FunctionPrior(Measured):
         images, heads, sizes = self.remembered
         with self._evaluating():
             probabilities = self.remembered_logits(images, heads).softmax(dim=-1)
-        if self.num_seeds is None:
-            return probabilities.split(sizes)
-        return probabilities.unflatten(0, (self.num_seeds, -1)).split(sizes, dim=1)
+        seed_shape = self.stack.shape
+        return probabilities.unflatten(0, (*seed_shape, -1)).split(sizes, dim=len(seed_shape))
 
     def _all_points(self) -> tuple[Tensor, Tensor, list[int]]:
         """One batch of the points of all tasks, its heads, and how many points each task has."""
-        axis = 0 if self.num_seeds is None else 1
-        images = torch.cat([points.images for points in self.points], dim=axis)
+        axis = len(self.stack.shape)
+        images = torch.cat([points.images for points in self.points], dim=axis).flatten(0, axis)
         sizes = [points.images.shape[axis] for points in self.points]
         heads = [points.head for points, size in zip(self.points, sizes, strict=True) for _ in range(size)]
-        if self.num_seeds is not None:
-            images = images.flatten(0, 1)
-        return images, torch.tensor(heads * (self.num_seeds or 1), device=self.device), sizes
+        return images, torch.tensor(heads * self.num_seeds, device=self.device), sizes
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -135,13 +136,15 @@ class FunctionPrior(Measured):
                 ]
 
     def _whitening(self, points: Points) -> Tensor:
-        """Of the points of a task under the present weights and posterior, [C, M, M] or [R, C, M, M]."""
+        """The prior's whitening at the points of a task, [C, M, M] or [R, C, M, M].
+
+        It is that of the present weights and posterior.
+        """
         variance = 1 / self.precision
-        networks = [network for network, _, _ in self.each_seed()]
-        rows = (points.images[None], variance[None]) if self.num_seeds is None else (points.images, variance)
+        by_seed = each_network(self.network), self.stack.split(points.images), self.stack.split(variance)
         kernels = [
             function_prior.kernels(network, images, points.head, variances)
-            for network, images, variances in zip(networks, *rows, strict=True)
+            for network, images, variances in zip(*by_seed, strict=True)
         ]
         return function_prior.whitening(self.join_seeds(kernels), jitter=self.jitter).to(variance)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cl_bench.learner.batches import ResidentBatches, merged
+from cl_bench.learner.batches import ResidentBatches, merged, stacked
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.mixed_batches import RehearsalBatches
 from cl_bench.learner.rehearsal import Rehearsal
@@ -14,8 +14,9 @@ EPOCHS = ("memory", "task")
 
 
 class GDumb(Rehearsal):
-    """At each task: its examples are offered to the memory, and the network is trained from its initial
-    weights on the memory alone.
+    """Training from the initial weights on a balanced memory alone, anew at each task.
+
+    The task's examples are offered to the memory first.
 
     Source: Prabhu et al. 2020, "GDumb: A Simple Approach that Questions Our Progress in Continual Learning".
     Optimizer, step size and number of epochs are the suite's, as for every method. (Theirs: SGD with
@@ -43,8 +44,8 @@ class GDumb(Rehearsal):
         self.offer_task()
         each = zip(self.batches_by_seed(tasks), self.memories, strict=True)
         if self.epoch == "memory":
-            return self._stacked(merged([memory], like=task) for task, memory in each)
-        return self._stacked(
+            return stacked(merged([memory], like=task) for task, memory in each)
+        return stacked(
             RehearsalBatches(task, memory, share=1, generator=memory.generator) for task, memory in each
         )
 

@@ -12,7 +12,7 @@ from cl_bench.learner.flat_parameters import FlatParameters
 
 
 class Joint(Learner):
-    """At task t: training on the data of tasks 1 to t, shuffled together, with the same network and epochs.
+    """Training on the data of tasks 1 to t at task t, shuffled together, with the same network and epochs.
 
     On somebody else's benchmark it sees the evaluation transforms, without random augmentation.
 
@@ -37,7 +37,7 @@ class Joint(Learner):
         self.dataloader = self.train_batches(self.seen)
         self.num_examples = self.dataloader.num_examples
         kept = (self.dataloader.pixels, self.dataloader.labels, self.dataloader.heads)
-        self.seen_bits = 8 * sum(tensor.nbytes for tensor in kept) // len(self.seeds)
+        self.seen_bits = 8 * sum(tensor.nbytes for tensor in kept) // self.num_seeds
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         if self.initial is not None:

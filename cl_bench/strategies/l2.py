@@ -3,11 +3,11 @@
 from typing import Any
 
 from cl_bench.learner.experiences import head_of
-from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.posteriors import quadratic_penalty
 
 
-class L2(Anchored):
+class L2(QuadraticPenalty):
     """The loss of task t plus (strength / 2) sum_i (theta_i - theta*_i)^2, theta* being the last solution.
 
     All weights count alike: what is left of EWC without its importances. It is the baseline `L2` of

@@ -1,4 +1,4 @@
-"""Learning without forgetting."""
+"""Learning without forgetting (LwF): distillation of the network as it was after the last task."""
 
 from copy import deepcopy
 from typing import Any
@@ -104,7 +104,7 @@ class LwF(Learner):
         loss = super().criterion()
         if not self.is_training or not self.num_learnt:
             return loss
-        strength = self.strength * (self.num_seeds or 1)  # a mean over the examples of all seeds
+        strength = self.strength * self.num_seeds  # a mean over the examples of all seeds
         if self.weighting == "fixed":
             return loss + strength * self.distilled.sum()
         share = 1 / (self.num_learnt + 1)
@@ -122,9 +122,8 @@ class LwF(Learner):
 
     def _for_examples(self, known: Tensor) -> Tensor:
         """A row for each example of the batch where each seed knows classes of its own."""
-        return (
-            known if self.num_seeds is None else known.repeat_interleave(len(self.mb_x) // self.num_seeds, 0)
-        )
+        rows = self.stack.split(known)[:, None].expand(-1, len(self.mb_x) // self.num_seeds, -1)
+        return rows.flatten(0, 1)
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)

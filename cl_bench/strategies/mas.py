@@ -1,12 +1,12 @@
-"""Memory aware synapses."""
+"""Memory aware synapses (MAS): a quadratic penalty with the sensitivity of logits as importances."""
 
 from typing import Any
 
-from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.posteriors import quadratic_penalty, sensitivity
 
 
-class MAS(Anchored):
+class MAS(QuadraticPenalty):
     """The loss of task t plus strength sum_i Omega_i (theta_i - theta*_i)^2, without a half.
 
     Omega is how much the squared length of the logits changes with each weight, a mean over single training
@@ -19,7 +19,7 @@ class MAS(Anchored):
     """
 
     stackable = True
-    claims = Anchored.claims._replace(accumulates=True)
+    claims = QuadraticPenalty.claims._replace(accumulates=True)
 
     @property
     def curvature(self) -> float:

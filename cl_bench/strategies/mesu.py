@@ -84,10 +84,6 @@ class MESU(SamplingLearner):
             active=self.active,
         )
 
-    def _after_training_exp(self, **kwargs: Any) -> None:
-        super()._after_training_exp(**kwargs)
-        self.settle()
-
     def settle(self) -> None:
         self.flat.set(self.posterior.mean)
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from cl_bench.learner.experiences import head_of
-from cl_bench.learner.quadratic_penalty import Anchored
-from cl_bench.models.stacked import StackedNetwork
+from cl_bench.learner.quadratic_penalty import QuadraticPenalty
+from cl_bench.learner.seed_stack import each_network
 from cl_bench.posteriors import fisher, kronecker, quadratic_penalty
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.validation import check_choice, check_positive
@@ -17,7 +17,7 @@ from cl_bench.validation import check_choice, check_positive
 STRUCTURES = ("diagonal", "kfac")
 
 
-class OnlineLaplace(Anchored):
+class OnlineLaplace(QuadraticPenalty):
     """The mean loss of task t plus strength / (2 N_t) (theta - theta*)^T Lambda (theta - theta*).
 
     theta* is the mode after task t - 1 and Lambda the prior precision plus the sum of N_k F_k over earlier
@@ -35,23 +35,23 @@ class OnlineLaplace(Anchored):
     """
 
     stackable = True
-    claims = Anchored.claims._replace(  # its prior is there from the start
+    claims = QuadraticPenalty.claims._replace(  # its prior is there from the start
         first_task_is_finetuning=False, pulls_nowhere_at_start=""
     )
     kept = ("terms",)
 
     def __init__(
-        self, *, prior_precision: float, structure: str, memory: str, fisher_estimator: str, **anchored: Any
+        self, *, prior_precision: float, structure: str, memory: str, fisher_estimator: str, **penalty: Any
     ) -> None:
         check_positive(prior_precision=prior_precision)
         check_choice("structure", structure, STRUCTURES)
         check_choice("memory", memory, kronecker.MEMORIES)
         check_choice("fisher_estimator", fisher_estimator, fisher.ESTIMATORS)
-        super().__init__(**anchored)
+        super().__init__(**penalty)
         self.prior_precision = prior_precision
         self.structure, self.memory, self.fisher_estimator = structure, memory, fisher_estimator
         self.penalty = quadratic_penalty.prior(self.flat.values.data, prior_precision)
-        network = self.network.one(0) if isinstance(self.network, StackedNetwork) else self.network
+        network = next(each_network(self.network))
         self.blocks = kronecker.blocks_of(network) if structure == "kfac" else []
         self.terms: tuple[kronecker.Term, ...] = ()
         self.active = torch.ones_like(self.flat.values.data)
@@ -89,14 +89,14 @@ class OnlineLaplace(Anchored):
         diagonal = self._diagonal()
         if self.structure == "kfac":
             new = self.measure(partial(kronecker.factors, estimator=self.fisher_estimator))
-            term = new[0] if self.num_seeds is None else kronecker.stacked(new)
+            term = kronecker.stacked(new) if self.stack.shape else new[0]
             self.terms = kronecker.add(self.terms, term, memory=self.memory)
         self.penalty = quadratic_penalty.add_likelihood(
             self.penalty, self.flat.values.data, self.num_examples * diagonal, self.active
         )
 
     def _diagonal(self) -> Tensor:
-        """Of the mean Fisher information, where no block stands for it."""
+        """The diagonal of the mean Fisher information, 0 where a block stands for it."""
         free = kronecker.outside(self.blocks, self.flat.values.data)
         if kronecker.num_inside(self.blocks) == len(self.flat):
             return free

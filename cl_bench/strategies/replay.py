@@ -1,9 +1,9 @@
-"""Experience replay."""
+"""Experience replay: old examples out of a memory in every batch."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from cl_bench.learner.batches import ResidentBatches
+from cl_bench.learner.batches import ResidentBatches, stacked
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.mixed_batches import RehearsalBatches
 from cl_bench.learner.rehearsal import Rehearsal
@@ -11,7 +11,7 @@ from cl_bench.validation import check_share
 
 
 class Replay(Rehearsal):
-    """From the second task on, a share of each batch are examples of earlier tasks out of a memory.
+    """Batches with a share of earlier tasks' examples out of a memory, from the second task on.
 
     It takes the gradient steps of fine-tuning, on batches of the same size, so that methods are compared at
     equal computation: an epoch is ceil(N_t / batch_size) steps, in which 1 - replay_share of the task's
@@ -34,7 +34,7 @@ class Replay(Rehearsal):
     def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
         if not self.replay_share or not len(self.memories[0]):
             return super().train_batches(tasks)
-        return self._stacked(
+        return stacked(
             RehearsalBatches(task, memory, share=self.replay_share, generator=memory.generator)
             for task, memory in zip(self.batches_by_seed(tasks), self.memories, strict=True)
         )

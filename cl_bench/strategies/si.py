@@ -1,17 +1,17 @@
-"""Synaptic intelligence."""
+"""Synaptic intelligence (SI): a quadratic penalty with importances along the path of the weights."""
 
 from typing import Any
 
 import torch
 
-from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.posteriors import path_integral
 from cl_bench.validation import check_choice, check_positive
 
 PATHS = ("loss", "total")
 
 
-class SI(Anchored):
+class SI(QuadraticPenalty):
     """The loss of task t plus strength sum_k Omega_k (theta_k - theta*_k)^2, without a half.
 
     Omega grows in training itself: it is each weight's share in the fall of the loss, over its squared way.
@@ -27,13 +27,14 @@ class SI(Anchored):
     """
 
     stackable = True
-    claims = Anchored.claims._replace(by_example=False, by_path=True)  # its path is that of the batches
+    # its path is that of the batches
+    claims = QuadraticPenalty.claims._replace(by_example=False, by_path=True)
     in_task = ("share",)
 
-    def __init__(self, *, damping: float, path: str, **anchored: Any) -> None:
+    def __init__(self, *, damping: float, path: str, **penalty: Any) -> None:
         check_positive(damping=damping)
         check_choice("path", path, PATHS)
-        super().__init__(**anchored)
+        super().__init__(**penalty)
         self.damping, self.path = damping, path
         self.share = torch.zeros_like(self.flat.values.data)  # omega of the present task
         self.followed = torch.zeros_like(self.share)

@@ -51,8 +51,9 @@ class SynapticMetaplasticity(LatentLearner):
         self.flat.set(straight_through.binarise(self.latent.data))
 
     def frozen_share(self) -> Tensor:
-        """Of weights whose plasticity tanh'(meta h) is below FROZEN_RATIO^2, 0.01: as if meta h were the
-        lambda of a binary posterior.
+        """The share of weights whose plasticity tanh'(meta h) is below FROZEN_RATIO^2, 0.01.
+
+        That is as if meta h were the lambda of a binary posterior.
         """
         certainty = BinaryWeights(self.latent.data * self.meta)
         return frozen_share(certainty, BinaryWeights(torch.zeros_like(self.latent.data)))

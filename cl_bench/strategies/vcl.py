@@ -92,7 +92,7 @@ class VCL(Learner):
         check_count(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
         self.initial_log_variance, self.first_log_variance = initial_log_variance, math.log(prior_variance)
         super().__init__(**learner)
-        if self.num_seeds is not None and coreset != "none":
+        if self.stack.shape and coreset != "none":
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
         self.kl_weight, self.num_samples, self.num_test_samples = kl_weight, num_samples, num_test_samples
         self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
@@ -113,7 +113,7 @@ class VCL(Learner):
         self.layers = make_gaussian(network, log_variance=self.initial_log_variance, noise=self.noise)
         means = [mean for layer in self.layers for mean in layer.mean]
         log_variances = [part for layer in self.layers for part in layer.log_variance]
-        return FlatParameters(means + log_variances, self.num_seeds)
+        return FlatParameters(means + log_variances, self.stack.shape)
 
     @property
     def posterior(self) -> Gaussian:
@@ -150,7 +150,7 @@ class VCL(Learner):
         return gaussian.kl_divergence(self.posterior, prior)
 
     def kl_gradient(self, prior: Gaussian) -> Gaussian:
-        """Of `kl_by_weight`."""
+        """The gradient of `kl_by_weight` by means and log-variances."""
         known, given = self._known_prior, (prior.log_variance, prior.log_variance._version)
         if known is None or known[0] is not given[0] or known[1] != given[1]:  # once a task, not once a step
             self._known_prior, self._prior_precision = given, gaussian.precision(prior)
@@ -176,7 +176,7 @@ class VCL(Learner):
         return batches.without(positions)
 
     def _keep(self, batches: ResidentBatches, positions: Tensor) -> None:
-        """As the coreset of the task."""
+        """Keep the examples at these positions as the coreset of the task."""
         kept = batches.only(positions)
         # coresets are trained on in tests, which must not disturb training
         kept.generator, kept.augment = self.test_noise.generators[0], None
@@ -287,7 +287,7 @@ class VCL(Learner):
         return self.prior
 
     def frozen_share(self) -> Tensor:
-        """Of the weights whose deviation is below a tenth of the first prior's and of its own start."""
+        """The share of weights whose deviation is below a tenth of the first prior's and of its own start."""
         prior = self.first_prior()
         least = torch.full_like(prior.mean, min(self.first_log_variance, self.initial_log_variance))
         return frozen_share(self.posterior, Gaussian(prior.mean, least))
@@ -298,5 +298,5 @@ class VCL(Learner):
 
     @property
     def num_weights(self) -> int:
-        """Half of the parameters are log-variances."""
+        """The number of weights: half of the parameters are log-variances."""
         return len(self.flat) // 2

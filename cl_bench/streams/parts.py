@@ -48,9 +48,7 @@ def _without_validation(num_examples: int, share: float, generator: torch.Genera
             f"validation_share={share}"
         )
     if num_validation == num_examples:
-        raise ValueError(
-            f"validation_share must leave images to train on, got validation_share={share} of {num_examples:,}"
-        )
+        raise ValueError(f"validation_share must leave images to train on, got validation_share={share}")
     order = torch.randperm(num_examples, generator=generator)
     return Parts(order[num_validation:].sort().values, order[:num_validation].sort().values)
 

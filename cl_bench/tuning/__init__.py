@@ -1,1 +1,1 @@
-"""The search for settings on streams of its own, by validation images alone: `cl-bench tune`."""
+"""The search for settings on streams of its own, by validation images alone."""

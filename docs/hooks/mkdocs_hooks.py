@@ -10,7 +10,8 @@ from mkdocs.structure.files import File
 sys.path.insert(
     0, str(Path(__file__).resolve().parents[2])
 )  # the checkout's own code, and hooks as a package
-from docs.hooks.parts import REFERENCE, expand
+from docs.hooks import reference
+from docs.hooks.parts import expand
 
 
 def on_config(config: Any) -> Any:
@@ -34,8 +35,8 @@ def inline(source: str, *arguments: Any, **options: Any) -> str:
 
 
 def on_files(files: Any, config: Any, **kwargs: Any) -> Any:
-    for path in sorted((REFERENCE / "figures").glob("*.png")):
-        files.append(File.generated(config, f"figures/{path.name}", abs_src_path=str(path)))
+    for name, path in reference.site_files().items():
+        files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
 
 

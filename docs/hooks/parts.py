@@ -4,19 +4,20 @@ A line `<!-- made: name argument -->` of a page is replaced. Nothing here import
 """
 
 import ast
-import csv
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from cl_bench.analysis.registry import registered
 from cl_bench.cli.package import render
 from cl_bench.config.choices import choices, describe
+from docs.hooks import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / "results" / "reference"
 MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
 
 
@@ -96,8 +97,7 @@ def mathematics() -> str:
 
 def studies() -> str:
     """Write a section for each file of conf/experiment: what it sweeps, and its reference result."""
-    results = _rows(REFERENCE / "summary.csv")
-    published = _rows(REFERENCE / "expected.csv")
+    results, published = reference.rows("summary.csv"), reference.rows("expected.csv")
     sections = [_study(name, path, results, published) for name, path in choices("experiment").items()]
     others = sorted({row["study"] for row in results} - set(choices("experiment")))
     for name in others:
@@ -148,7 +148,7 @@ def _results(study: str, results: list[dict]) -> str:
         text += f"Reference result on {benchmark}, percent, mean and 95 % interval over seeds:\n\n"
         text += table(("method", "seeds", "average accuracy", "forgetting"), rows) + "\n"
         figure = f"forgetting-{study}-{benchmark}.png"
-        if (REFERENCE / "figures" / figure).exists():
+        if figure in reference.figures():
             text += f"![Accuracy on each task: {study}, {benchmark}](figures/{figure})\n\n"
     return text or "No reference result: it was not run yet.\n"
 
@@ -180,6 +180,24 @@ def columns(kind: str) -> str:
             comment = lines[node.lineno - 1].partition("  # ")[2]
             rows.append((f"`{node.target.id}`", ast.unparse(node.annotation), comment))
     return table(("column", "type", "meaning"), rows)
+
+
+# Metrics
+
+
+def metrics() -> str:
+    """Every metric of the registry: what it is called and is, its unit, which way is better, its columns."""
+    rows = [
+        (
+            each.title + (f" ({each.short})" if each.short else ""),
+            each.meaning,
+            each.unit,
+            each.better,
+            f"`{each.name}`",
+        )
+        for each in registered()
+    ]
+    return table(("metric", "what it is", "unit", "better", "columns `..._mean`, `_low`, `_high`"), rows)
 
 
 # Examples
@@ -289,12 +307,34 @@ def block(text: str, language: str, *, title: str = "") -> str:
     return f"```{language}" + (f' title="{title}"' if title else "") + f"\n{text.rstrip()}\n```\n"
 
 
-def _rows(path: Path) -> list[dict]:
-    with path.open() as file:
-        return list(csv.DictReader(file))
+# The rooms of the package
+
+
+def rooms() -> str:
+    """Write a row for each room of cl_bench: what it is, and what it may import."""
+    may_import = runpy.run_path(str(ROOT / "tests" / "rooms.py"))["MAY_IMPORT"]
+    rows = []
+    for room, others in may_import.items():
+        path = ROOT / "cl_bench" / room
+        source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+        said = (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0].replace("\n", " ")
+        rows.append((f"`{room}`", said, ", ".join(f"`{other}`" for other in sorted(others)) or "nothing"))
+    return table(("room", "what it is", "may import"), rows)
 
 
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (strategies, mathematics, studies, columns, example, package, questions, claims, include)
+    for part in (
+        strategies,
+        mathematics,
+        studies,
+        columns,
+        metrics,
+        example,
+        package,
+        questions,
+        claims,
+        rooms,
+        include,
+    )
 }

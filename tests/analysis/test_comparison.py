@@ -7,9 +7,10 @@ import pytest
 
 from cl_bench.analysis import load, summary
 from cl_bench.analysis.bootstrap import iqm
-from cl_bench.analysis.comparison import aggregate, comparison, sentence, sentences
+from cl_bench.analysis.comparison import aggregate, comparison
 from cl_bench.analysis.paired_tests import paired
 from cl_bench.analysis.run_metrics import run_metrics
+from cl_bench.report.sentences import sentence, sentences
 
 
 def values(scores, *, benchmark="b", metric="average_accuracy", **columns):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.intervals import student_t
-from cl_bench.analysis.over_seeds import over_seeds, seen_and_unseen, state_curves
+from cl_bench.analysis.over_seeds import over_seeds
 from cl_bench.analysis.pareto import pareto
-from cl_bench.analysis.probe_curves import gap_curves, probe_curves
 from cl_bench.analysis.ranks import cliques
 from cl_bench.analysis.reliability import before_and_after, calibration_errors, reliability
 

@@ -10,16 +10,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cl_bench.learner.experiences import resident_tasks
-from cl_bench.learner.second_pass import Measured
-from cl_bench.strategies import Finetune
+from cl_bench.strategies import Finetune, Learner
 
 FORGETS = "it_goes_on_bit_for_bit"
 CPU = torch.device("cpu")
 
 
 @breaks("finetune", caught_by=FORGETS)
-class ForgetsImportances(Measured):
+class ForgetsImportances(Learner):
     """A penalty by names of parameters, from the second task on."""
+
+    may_freeze_later = False
 
     def __init__(self, **learner: Any) -> None:
         super().__init__(**learner)

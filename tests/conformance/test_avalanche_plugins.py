@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cl_bench.conformance.plugins import TOLERANCE, compared, page, plugin_classes
-from cl_bench.learner.linked import ALIASED, WITHOUT_TESTS
+from cl_bench.learner.links import ALIASED, WITHOUT_TESTS
 
 PAGE = Path(__file__).parents[2] / "results" / "avalanche_plugins.md"
 OUTCOMES = dict(re.findall(r"^\| (\w+) \| ([\w ]+) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))

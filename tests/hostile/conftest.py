@@ -60,6 +60,6 @@ def _bounded(_base: Path) -> Iterator[None]:
 def tables_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Report]:
     """`report` without figures, which take most of its time."""
     monkeypatch.setattr(
-        "cl_bench.figures.parallel.drawn", lambda drawings, strict: nullcontext(Drawn([], []))
+        "cl_bench.figures.parallel.started", lambda drawings, strict: nullcontext(lambda: Drawn([], []))
     )
     return report

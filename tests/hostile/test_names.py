@@ -8,12 +8,13 @@ from hostile.folders import BAD, GOOD, bad, change, set_settings
 
 from cl_bench.analysis import calibration, load, states, summary
 from cl_bench.analysis.frame import RUN_COLUMNS
+from cl_bench.analysis.registry import registered
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.run_metrics import RUN
-from cl_bench.analysis.summary import FINAL_NAMES, METRIC_NAMES
 from cl_bench.records.rows import FILES
 from cl_bench.report.run_rows import RUNS
 
+METRIC_NAMES = [metric.name for metric in registered()]
 ADDED = (
     "seen",
     "when",
@@ -34,7 +35,6 @@ COLUMNS = sorted(
         *RUNS,
         *RUN,
         *METRIC_NAMES,
-        *FINAL_NAMES,
         *ADDED,
         *(name for kind in FILES for name in kind._fields),
         *(f"{name}_{part}" for name in METRIC_NAMES for part in ("mean", "low", "high")),

@@ -125,7 +125,7 @@ def parameters():
 
 def test_stacked_parameters_lie_in_one_row_a_seed(parameters):
     before = [parameter.detach().clone() for parameter in parameters]
-    flat = FlatParameters(parameters, num_seeds=3)
+    flat = FlatParameters(parameters, seed_shape=(3,))
     assert len(flat) == 3 * 4 + 4 + 2
     assert flat.values.shape == flat.gradients.shape == (3, 18)
     for seed in range(3):
@@ -134,7 +134,7 @@ def test_stacked_parameters_lie_in_one_row_a_seed(parameters):
 
 
 def test_a_write_to_a_row_is_seen_by_that_seed_alone(parameters):
-    flat = FlatParameters(parameters, num_seeds=3)
+    flat = FlatParameters(parameters, seed_shape=(3,))
     flat.set(torch.arange(54.0).view(3, 18))
     assert parameters[0][1].equal(torch.arange(18.0, 30.0).view(3, 4))
     assert parameters[2].tolist() == [[16, 17], [34, 35], [52, 53]]
@@ -144,14 +144,14 @@ def test_a_write_to_a_row_is_seen_by_that_seed_alone(parameters):
 
 
 def test_a_write_to_stacked_parameters_is_seen_in_the_values(parameters):
-    flat = FlatParameters(parameters, num_seeds=3)
+    flat = FlatParameters(parameters, seed_shape=(3,))
     with torch.no_grad():
         parameters[2][1].fill_(9)
     assert (flat.values == 9).nonzero().tolist() == [[1, 16], [1, 17]]
 
 
 def test_gradients_of_stacked_parameters_are_views_both_ways(parameters):
-    flat = FlatParameters(parameters, num_seeds=3)
+    flat = FlatParameters(parameters, seed_shape=(3,))
     scale = torch.tensor([1.0, 10.0, 100.0])
     for _ in range(2):
         sum((scale @ parameter.flatten(1)).sum() for parameter in parameters).backward()
@@ -166,7 +166,7 @@ def test_gradients_of_stacked_parameters_are_views_both_ways(parameters):
 def test_an_optimizer_of_stacked_values_moves_each_seed_as_alone(parameters):
     alone = [[nn.Parameter(part.detach()[seed].clone()) for part in parameters] for seed in range(3)]
     rows = [FlatParameters(parts) for parts in alone]
-    flat = FlatParameters(parameters, num_seeds=3)
+    flat = FlatParameters(parameters, seed_shape=(3,))
     optimizers = [torch.optim.Adam([each.values], lr=0.1) for each in (flat, *rows)]
     for step in range(5):
         flat.gradients.copy_(torch.randn(3, 18, generator=torch.Generator().manual_seed(step)))
@@ -178,7 +178,7 @@ def test_an_optimizer_of_stacked_values_moves_each_seed_as_alone(parameters):
 
 
 def test_a_mask_of_stacked_parameters_is_one_row_for_all_seeds(parameters):
-    flat = FlatParameters(parameters, num_seeds=3)
+    flat = FlatParameters(parameters, seed_shape=(3,))
     mask = flat.mask([(parameters[0], slice(1, 2)), (parameters[2], slice(0, 1))])
     expected = torch.ones(18)
     expected[4:8] = 0  # the second of three rows of 4

@@ -9,18 +9,18 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor
 from torch.nn import functional as F
 
-from cl_bench.learner.quadratic_penalty import Anchored
+from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.models import cnn, mlp
 from cl_bench.strategies import EWC, L2, MAS, SI
 
-METHODS: dict[type[Anchored], dict[str, Any]] = {
+METHODS: dict[type[QuadraticPenalty], dict[str, Any]] = {
     EWC: {"strength": 3.0, "mode": "online", "decay": 1.0, "fisher_estimator": "exact"},
     L2: {"strength": 3.0},
     MAS: {"strength": 3.0},
     SI: {"strength": 3.0, "damping": 0.1, "path": "loss"},
 }
 # of methods that measure an importance after training: it cannot depend on the batches of training
-MEASURED: tuple[type[Anchored], ...] = (EWC, MAS)
+MEASURED: tuple[type[QuadraticPenalty], ...] = (EWC, MAS)
 NETWORKS = {
     "linear layers only": partial(mlp, hidden=[5], normalisation="layer"),
     "convolutions": partial(cnn, channels=[3], hidden=4, normalisation="group"),

@@ -1,12 +1,14 @@
 """A step tells its events to the plugins that listen, and to those that begin to listen."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins.clock import Clock
 
-from cl_bench.learner.step_events import StepEvents, does_something
+from cl_bench.learner.base import Learner
+from cl_bench.learner.step_events import Listeners, does_something, hook
 
 EVENTS = ("training_iteration", "forward", "backward", "update")
 
@@ -20,10 +22,26 @@ class Listening(SupervisedPlugin):
         self.heard.append(kwargs)
 
 
-def strategy(*plugins: Any) -> StepEvents:
-    made = StepEvents.__new__(StepEvents)
-    made.plugins = list(plugins)
-    return made
+class Told:
+    """What tells the events of a step."""
+
+    def __init__(self, plugins: Sequence[Any]) -> None:
+        self.plugins, self.listeners = list(plugins), Listeners()
+
+
+for event in EVENTS:
+    for when in ("before", "after"):
+        setattr(Told, f"_{when}_{event}", hook(f"{when}_{event}"))
+
+
+def strategy(*plugins: Any) -> Any:
+    return Told(plugins)
+
+
+def test_a_learner_tells_every_event_of_a_step():
+    for event in EVENTS:
+        for when in ("before", "after"):
+            assert getattr(Learner, f"_{when}_{event}").__module__ == hook.__module__
 
 
 def test_what_avalanche_gives_every_plugin_does_nothing():
@@ -71,6 +89,6 @@ def test_a_method_that_a_plugin_gets_later_counts_from_the_next_epoch_on():
     told, heard = strategy(plugin), []
     told._before_forward()
     plugin.before_forward = lambda *_: heard.append(1)
-    told.ask_plugins_anew()
+    told.listeners.ask_anew(told.plugins)
     told._before_forward()
     assert heard == [1]

@@ -3,11 +3,12 @@
 import pytest
 
 from cl_bench.analysis.labels import with_methods
-from cl_bench.records.provenance import differences, tells
+from cl_bench.records.provenance import BEFORE, NUMBERS, differences, tells
 from cl_bench.records.rows import Record
 from cl_bench.records.runs import Run
 
 OURS = {"version": "0.1.0", "commit": "0123abcd", "dirty": False, "tree": "t", "source": "s", "compiled": "c"}
+OURS |= {"numbers": 7}
 CODE = {"python": "3.11", "cl_bench": OURS, "outside": {"mine": {"source": "1", "compiled": "2"}}}
 ABOUT = {"code": CODE, "data": {"train": "a", "test": "b"}}
 
@@ -37,6 +38,15 @@ def ours(**parts):
         (ours(tree="x", compiled="x"), []),
         (ours(tree="x", source="x", compiled="x", commit="ffff", dirty=True, version="0.2.0"),
          ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.2.0 (commit ffff, changed) now"]),
+        (ours(tree="x", source="x", compiled="x", numbers=7), []),
+        (ours(tree="x", source="x", compiled="x", numbers=8),
+         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd) now"]),
+        (ours(tree="x", source="x", compiled="x", numbers=7, dirty=True),
+         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd, changed) now"]),
+        (ours(tree="x", source="x", compiled="x", numbers=7, dirty=None),
+         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd) now"]),
+        (ours(tree="x", source="x", compiled="x", numbers="7"),
+         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd) now"]),
         (changed(python="3.12", outside={"mine": {"source": "9", "compiled": "2"}}),
          ["the module mine has changed"]),
         (changed(python="3.12"), []),
@@ -44,6 +54,14 @@ def ours(**parts):
 )  # fmt: skip
 def test_what_differs_is_said(other, expected):
     assert differences(ABOUT, other) == expected
+
+
+def test_code_of_before_there_was_a_version_is_known_by_its_tree():
+    now = ours(tree="x", source="x", compiled="x", numbers=NUMBERS)
+    for tree, numbers in BEFORE.items():
+        before = ours(tree=tree, source="y", compiled="y", numbers=None)
+        assert (differences(before, now) == []) == (numbers == NUMBERS)
+    assert differences(ours(tree=["t"], source="y", compiled="y", numbers=None), now)
 
 
 def test_what_was_kept_on_request_counts_as_the_same():

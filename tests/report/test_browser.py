@@ -34,6 +34,21 @@ def folder(tmp_path_factory, write_run):
 
 
 @pytest.fixture(scope="module")
+def many(tmp_path_factory, write_run):
+    """Four benchmarks, seven methods each, some with long names; 14 methods on a fifth."""
+    results = tmp_path_factory.mktemp("many")
+    methods = ["joint", "ewc", "vcl", "bayesbinn", "finetune", "bayesbinn_published_fixed_prior", "si"]
+    more = [f"method_{number}_of_a_plugin_with_a_long_name" for number in range(7)]
+    for number in range(5):
+        for place, method in enumerate(methods + (more if number == 4 else [])):
+            for seed in range(2):
+                where = {"study": f"study_{number}", "strategy": method, "seed": seed}
+                write_run(results, **where, num_tasks=5, decay=0.05 * (1 + place))
+    report(results, figures=False)
+    return results
+
+
+@pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
@@ -44,23 +59,44 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, folder):
-    """Opens the report from disk; what the console says, and any request but for the file, is an error."""
-    complaints, pages = [], []
+    """Opens a report from disk; what the console says, and any request but for the file, is an error."""
+    complaints, pages, opened_files = [], [], set()
 
-    def opened(**settings):
+    def opened(results=folder, **settings):
         page = browser.new_page(**settings)
         pages.append(page)
+        address = (results / "report.html").as_uri()
+        opened_files.add(address)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: complaints.append(request.url) if "://" in request.url else None)
-        page.goto((folder / "report.html").as_uri())
-        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        page.goto(address)
+        if settings.get("java_script_enabled", True):
+            page.wait_for_selector("html[data-ready]", timeout=60_000)
         return page
 
     yield opened
     for page in pages:
         page.close()
-    assert [each for each in complaints if each != (folder / "report.html").as_uri()] == []
+    assert [each for each in complaints if each not in opened_files] == []
+
+
+def width(page):
+    """How wide the page is; wider than its window, it scrolls sideways."""
+    return page.evaluate("document.documentElement.scrollWidth")
+
+
+def heights(page, selector):
+    return page.locator(selector).evaluate_all("found => found.map(each => each.offsetHeight)")
+
+
+def titles(page):
+    """The columns of the first table that are shown."""
+    return (
+        page.locator("main table")
+        .first.locator("thead th:visible")
+        .evaluate_all("found => found.map(each => (each.querySelector('.sort') ?? each).textContent.trim())")
+    )
 
 
 def drawn(page):
@@ -78,6 +114,7 @@ def test_a_method_a_task_and_a_seed_can_be_chosen(open_page):
     page = open_page()
     assert page.locator(".plot svg .scatterlayer .trace").count() > 0
     assert {"ewc, mean of tasks seen", "vcl, mean of tasks seen"} < set(drawn(page))
+    page.get_by_text("Choose methods, tasks and seeds").click()
     page.get_by_label("vcl", exact=True).uncheck()
     assert "ewc, mean of tasks seen" in drawn(page)
     assert not any(name.startswith("vcl") for name in drawn(page))
@@ -119,13 +156,140 @@ def test_a_table_sorts_by_a_column_and_turns(open_page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone(open_page, scheme):
-    page = open_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+@pytest.mark.parametrize("size", [390, 1280])
+def test_it_fits_a_phone_and_a_screen(open_page, size, scheme):
+    page = open_page(viewport={"width": size, "height": 844}, color_scheme=scheme)
     for details in page.locator("details").all():
         details.evaluate("element => element.open = true")
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert width(page) == size
     plot = page.locator(".plot .main-svg").first.bounding_box()
-    assert plot["width"] <= 390
+    assert plot["width"] <= size
+
+
+@pytest.mark.parametrize(("size", "columns"), [(1280, 5), (390, 3)])
+def test_tables_show_what_has_room(open_page, many, size, columns):
+    """14 methods and long names too: no table scrolls sideways before the reader chooses more."""
+    page = open_page(many, viewport={"width": size, "height": 800})
+    assert width(page) == size
+    assert len(titles(page)) == columns
+    over = "found => found.filter(each => each.scrollWidth > each.clientWidth).length"
+    assert page.locator(".results .scroll").evaluate_all(over) == 0
+
+
+def test_a_reader_chooses_columns_of_all_tables(open_page, many):
+    page = open_page(many, viewport={"width": 1280, "height": 800})
+    assert titles(page) == ["method", "seeds", "average accuracy", "forgetting", "learning accuracy"]
+    page.get_by_role("button", name="Columns").first.click()
+    for name in ("backward transfer", "forward transfer", "worst task", "anytime accuracy", "settings"):
+        page.locator("#columns").get_by_label(name).check()
+    page.locator("#columns").get_by_label("seeds").uncheck()
+    page.keyboard.press("Escape")
+    assert not page.locator("#columns").is_visible()
+    assert titles(page) == [
+        *("method", "average accuracy", "forgetting", "backward transfer", "forward transfer"),
+        *("learning accuracy", "anytime accuracy", "worst task", "settings"),
+    ]
+    assert (
+        page.locator("td.c-worst_task_accuracy:visible").count()
+        == page.locator("main tbody td.c-seeds").count()
+    )
+    assert width(page) == 1280
+
+
+def test_a_study_takes_less_than_a_screen_before_something_is_unfolded(open_page, many):
+    """So that the 17 tables of results/reference are fewer than 15 screens of 800 pixels."""
+    page = open_page(many, viewport={"width": 1280, "height": 800})
+    *groups, of_14_methods = heights(page, ".group")
+    assert len(groups) == 4
+    assert max(groups) < 650
+    assert of_14_methods < 900
+    assert sum(heights(page, "main > :not(.group)")) < 1_500
+
+
+@pytest.mark.parametrize("size", [390, 1280])
+def test_navigation_stays_and_marks_what_is_read(open_page, many, size):
+    page = open_page(many, viewport={"width": size, "height": 800})
+    for number in (4, 2):
+        page.locator(f"#group-{number}").evaluate("element => element.scrollIntoView()")
+        page.wait_for_function(
+            f"document.querySelector('nav [aria-current]').hash === '#group-{number}'", timeout=10_000
+        )
+        assert page.locator("nav [aria-current]").count() == 1
+        assert page.locator(".bar").bounding_box()["y"] == 0
+        if size == 390:
+            assert page.locator(".bar button").inner_text().endswith(f"study_{number - 1}")
+            assert not page.locator("nav").is_visible()
+            page.locator(".bar button").click()
+        assert page.get_by_role("link", name="study_4").is_visible()
+        if size == 390:
+            page.keyboard.press("Escape")
+
+
+def test_a_menu_closes_when_it_has_led_somewhere(open_page, many):
+    page = open_page(many, viewport={"width": 390, "height": 844})
+    page.locator(".bar button").click()
+    page.get_by_role("link", name="study_3").click()
+    assert not page.locator("nav").is_visible()
+    box = page.locator("#group-4 h2").bounding_box()
+    assert page.locator(".bar").bounding_box()["height"] <= box["y"] < 200, "not under the bar"
+
+
+def test_a_definition_opens_by_keyboard_and_by_touch(open_page):
+    page = open_page()
+    button = page.get_by_role("button", name="what forgetting is").first
+    assert "R[t, j]" in button.get_attribute("title")
+    definition = page.locator("#what-forgetting")
+    assert not definition.is_visible()
+    button.focus()
+    page.keyboard.press("Enter")
+    assert definition.is_visible()
+    assert "lower is better" in definition.inner_text()
+    page.keyboard.press("Escape")
+    assert not definition.is_visible()
+    phone = open_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    phone.get_by_role("button", name="what forgetting is").first.tap()
+    box = phone.locator("#what-forgetting").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
+def test_figures_are_folded_by_kind_and_say_what_is_to_be_seen(open_page):
+    page = open_page()
+    images = page.locator("main img")
+    assert images.count() == 3
+    assert not any(image.is_visible() for image in images.all())
+    page.locator(".folds summary", has_text="heatmap").click()
+    image = page.locator("main img:visible")
+    assert image.count() == 1
+    page.wait_for_function(
+        "document.querySelector('main details[open] img').naturalWidth > 0", timeout=10_000
+    )
+    said = page.locator("main details[open] figcaption").first.inner_text()
+    assert "A column that fades downwards is a task that is forgotten." in said
+    assert "worst task is highest for ewc" in said.lower()
+
+
+def test_without_scripts_all_but_drawing_and_sorting_works(open_page):
+    page = open_page(java_script_enabled=False, viewport={"width": 1280, "height": 800})
+    page.get_by_role("link", name="What the numbers mean").click()
+    assert page.locator("#meaning h2").bounding_box()["y"] < 800
+    page.get_by_role("button", name="Columns").first.click()
+    page.locator("#columns").get_by_label("backward transfer").check()
+    assert page.locator("th.c-backward_transfer").first.is_visible()
+    assert not page.locator("th.c-forward_transfer").first.is_visible()
+    assert page.get_by_text("Drawing needs JavaScript").first.is_visible()
+    phone = open_page(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    phone.locator(".bar button").click()
+    assert phone.get_by_role("link", name="permuted_mnist").is_visible()
+
+
+def test_on_paper_there_are_results_and_no_navigation(open_page):
+    page = open_page(viewport={"width": 794, "height": 1123})
+    page.emulate_media(media="print")
+    assert not page.locator(".bar").is_visible()
+    assert not page.get_by_role("button", name="Columns").first.is_visible()
+    assert page.locator(".results table").first.is_visible()
+    assert width(page) <= 794
 
 
 def test_names_from_configurations_are_text(open_page, folder):

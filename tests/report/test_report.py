@@ -286,7 +286,7 @@ ODD = {
 @pytest.mark.parametrize("name", [*BAD, *ODD])
 def test_one_bad_run_never_stops_the_report_of_the_others(tmp_path, monkeypatch, name):
     monkeypatch.setattr(
-        "cl_bench.figures.parallel.drawn", lambda drawings, strict: nullcontext(Drawn([], []))
+        "cl_bench.figures.parallel.started", lambda drawings, strict: nullcontext(lambda: Drawn([], []))
     )
     for seed in range(3):
         measure(write_run(tmp_path, seed=seed), seed=seed, num_tasks=3)
@@ -354,7 +354,7 @@ def test_a_report_without_figures_draws_none_and_imports_nothing_to_draw_with(tm
             write_run(tmp_path, benchmark=benchmark, seed=seed, strategy="ewc")
             write_run(tmp_path, benchmark=benchmark, seed=seed, strategy="vcl", decay=0.2)
     code = (
-        "import json, sys; from cl_bench.report.build import main\n"
+        "import json, sys; from cl_bench.cli.report import main\n"
         "status = main([sys.argv[1], '--no-figures'])\n"
         "slow = {'matplotlib', 'PIL', 'scipy.stats', 'plotly.offline', 'pandas.io.formats.style', 'torch'}\n"
         "print(json.dumps([status, sorted(slow & set(sys.modules))]))"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cl_bench.analysis.comparison import comparison, sentence, sentences
+from cl_bench.analysis.comparison import comparison
 from cl_bench.report.latex import latex_tables
-from cl_bench.report.sentences import _probed
+from cl_bench.report.sentences import _probed, sentence, sentences
 from cl_bench.report.text_table import text_table
 
 WRONG = re.compile(

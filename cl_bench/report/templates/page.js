@@ -52,6 +52,12 @@ mark();
 // Curves: Plotly draws those traces whose method, task and seed are all chosen.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+// As high as the table that it stands beside, within bounds.
+function height(section, least) {
+  const table = section.previousElementSibling, beside = table && table.offsetTop === section.offsetTop;
+  return beside ? Math.max(least, Math.min(460, table.offsetHeight - 60)) : least;
+}
+
 function draw(section) {
   const curves = JSON.parse(section.querySelector("script[type='application/json']").textContent);
   const chosen = new Set([...section.querySelectorAll("input:checked")].map(box => box.name + "=" + box.value));
@@ -65,7 +71,7 @@ function draw(section) {
   const style = getComputedStyle(document.body), grid = style.getPropertyValue("--line");
   const axis = { gridcolor: grid, linecolor: grid };
   const layout = {
-    ...curves.layout, paper_bgcolor: "transparent", plot_bgcolor: "transparent",
+    ...curves.layout, height: height(section, curves.layout.height), paper_bgcolor: "transparent", plot_bgcolor: "transparent",
     font: { color: style.color, family: style.fontFamily },
     xaxis: { ...curves.layout.xaxis, ...axis }, yaxis: { ...curves.layout.yaxis, ...axis },
   };

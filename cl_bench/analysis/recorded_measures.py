@@ -1,0 +1,175 @@
+"""Metrics of a whole run that are no function of its matrix: what records and states have measured.
+
+Each is (study, run) -> its number, from all rows of all runs.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from cl_bench.analysis.registry import PAGE, RECORDS, STATES, TEXT, metric
+
+Measured = dict[Any, Any]  # (study, run) -> number
+_RUN = ["study", "run"]
+
+
+@metric(
+    "calibration error",
+    of=RECORDS,
+    short="ECE",
+    better="lower",
+    meaning="expected calibration error after the last task",
+    places=(TEXT, PAGE),
+    group="uncertainty",
+)
+def ece(records: pd.DataFrame) -> Measured:
+    """The expected calibration error after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(ece=[0.8, 0.2])
+    >>> ece(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
+    return _mean_in_the_end(records, "ece")
+
+
+@metric(
+    "Brier score",
+    of=RECORDS,
+    unit="",
+    better="lower",
+    meaning="squared distance of the predicted probabilities from the label, after the last task",
+    places=(),
+    group="uncertainty",
+)
+def brier(records: pd.DataFrame) -> Measured:
+    """The Brier score after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(brier=[0.8, 0.2])
+    >>> brier(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
+    return _mean_in_the_end(records, "brier")
+
+
+@metric(
+    "entropy",
+    of=RECORDS,
+    unit="nats",
+    meaning="entropy of the prediction after the last task",
+    places=(),
+    group="uncertainty",
+)
+def entropy(records: pd.DataFrame) -> Measured:
+    """The entropy of the prediction after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(entropy=[0.8, 0.2])
+    >>> entropy(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
+    return _mean_in_the_end(records, "entropy")
+
+
+@metric(
+    "mutual information",
+    of=RECORDS,
+    unit="nats",
+    meaning="the part of the entropy that comes from not knowing the weights",
+    places=(),
+    group="uncertainty",
+)
+def mutual_information(records: pd.DataFrame) -> Measured:
+    """The mutual information of label and weights after the last task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(mutual_information=[0.8, 0.2])
+    >>> mutual_information(frame)
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
+    return _mean_in_the_end(records, "mutual_information")
+
+
+@metric(
+    "stored",
+    of=STATES,
+    unit="KiB",
+    better="lower",
+    meaning="network, posterior, importances and buffers",
+    group="cost",
+)
+def stored_bits(states: pd.DataFrame) -> Measured:
+    """What a method keeps after the last task, in bits.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> stored_bits(pd.DataFrame(run | {"stored_bits": [320.0, 640.0]}))
+    {('few', 'vcl-s0'): 640.0}
+    """
+    return _in_the_end(states, "stored_bits")
+
+
+@metric("deployed", of=STATES, unit="KiB", better="lower", meaning="the network alone", group="cost")
+def deployed_bits(states: pd.DataFrame) -> Measured:
+    """The network after the last task, in bits.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> deployed_bits(pd.DataFrame(run | {"deployed_bits": [320.0, 320.0]}))
+    {('few', 'vcl-s0'): 320.0}
+    """
+    return _in_the_end(states, "deployed_bits")
+
+
+@metric(
+    "frozen weights",
+    of=STATES,
+    meaning="share of weights whose posterior is all but certain",
+    group="posterior",
+)
+def frozen(states: pd.DataFrame) -> Measured:
+    """The share of frozen weights after the last task.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> frozen(pd.DataFrame(run | {"frozen": [0.0, 0.25]}))
+    {('few', 'vcl-s0'): 0.25}
+    """
+    return _in_the_end(states, "frozen")
+
+
+@metric(
+    "novelty AUROC",
+    of=STATES,
+    better="higher",
+    meaning="confidence on tasks seen against that on tasks still to come",
+    group="uncertainty",
+)
+def ood_auroc(states: pd.DataFrame) -> Measured:
+    """How well confidence tells tasks seen from those to come, as a mean over tasks where it is defined.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> ood_auroc(pd.DataFrame(run | {"ood_auroc": [np.nan, 0.75]}))
+    {('few', 'vcl-s0'): 0.75}
+    """
+    return states.groupby(_RUN, sort=False)["ood_auroc"].mean().to_dict()
+
+
+@metric(
+    "training", of=STATES, unit="s", better="lower", meaning="seconds of training, all tasks", group="cost"
+)
+def training_seconds(states: pd.DataFrame) -> Measured:
+    """The seconds of training on all tasks.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> training_seconds(pd.DataFrame(run | {"training_seconds": [0.0, 2.5]}))
+    {('few', 'vcl-s0'): 2.5}
+    """
+    return states.groupby(_RUN, sort=False)["training_seconds"].sum().to_dict()
+
+
+def _in_the_end(rows: pd.DataFrame, column: str) -> Measured:
+    return _last(rows, column).set_index(_RUN)[column].to_dict()
+
+
+def _mean_in_the_end(rows: pd.DataFrame, column: str) -> Measured:
+    return _last(rows, column).groupby(_RUN, sort=False)[column].mean().to_dict()
+
+
+def _last(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows after the last task."""
+    return rows.loc[rows["after_task"] == rows["num_tasks"], [*_RUN, column]]

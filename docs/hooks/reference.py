@@ -1,0 +1,131 @@
+"""The committed results as pages show them: tables, figures, the report of all runs.
+
+`make docs` has the report drawn and names its folder in CL_BENCH_REFERENCE. Without that it is made here,
+once a process and without figures. `python -m docs.hooks.reference` writes results/reference/README.md, and
+makes the committed figures small.
+"""
+
+import csv
+import os
+import re
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cl_bench.records import compact
+from cl_bench.records.text import counted
+from cl_bench.report.build import report
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "results" / "reference"
+VARIABLE = "CL_BENCH_REFERENCE"
+_FIGURE = re.compile(r'href="(figures/[^"]+)"')  # in the report: one that had no room in its page
+_KEPT: list[Any] = []  # the temporary folder, until the process ends
+
+HEAD = """# Reference results
+
+Each folder is a compact study: `runs.json` and a file of rows for all of its runs, see
+[Results format](../../docs/results_format.md). Everything that reads run folders reads them.
+`cl-bench report results/reference` makes tables and a page of all runs. `make docs` puts it into the site.
+
+All runs were made on two AMD EPYC cores, one torch thread a process, without a GPU. Other work had the cores
+for part of the time: seconds say little. `runs.json` has versions, settings and seconds of each run. A value
+that differs between runs stands as null in what they share, and then with each run.
+
+The column `commit` has that of the code. These runs are older than its record: nobody can say which commit
+they are of. The column `again` counts runs that `cl-bench verify --record` had come out again, bit for bit.
+
+This page is made by `make reference`, from `runs.json` and `remarks.yaml`.
+
+"""
+TAIL = """
+`speed.csv` and `speed.json` are made by `make speed`. Not run at all: `vcl_permuted_mnist` (100 epochs, sized
+for a GPU), `split_cifar100` and `split_cifar10_100` (no data here).
+"""
+
+
+@cache
+def reported() -> Path:
+    """The folder of the report: summary.csv, expected.csv, report.html and, if they were drawn, figures."""
+    if os.environ.get(VARIABLE):
+        return ROOT / os.environ[VARIABLE]
+    _KEPT.append(tempfile.TemporaryDirectory(prefix="cl-bench-reference-"))
+    folder = Path(_KEPT[-1].name, "reference")
+    report(shutil.copytree(REFERENCE, folder), figures=False)
+    return folder
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """The rows of one of the report's CSV files."""
+    with (reported() / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def figures() -> dict[str, Path]:
+    """The figures that pages may show, by name: <kind>-<study>-<benchmark>.png.
+
+    Committed are those that a page names, as <study>/figures/<kind>-<benchmark>.png.
+    """
+    drawn = {path.name: path for path in sorted((reported() / "figures").glob("forgetting-*.png"))}
+    committed = {
+        "-".join([kind, path.parents[1].name, rest]): path
+        for path in sorted(REFERENCE.glob("*/figures/*.png"))
+        for kind, _, rest in [path.name.partition("-")]
+    }
+    return drawn | committed
+
+
+def site_files() -> dict[str, Path]:
+    """What the site has besides pages: figures, and the report with the figures that it links to."""
+    page = reported() / "report.html"
+    linked = sorted(set(_FIGURE.findall(page.read_text())))
+    found = {f"figures/{name}": path for name, path in figures().items()}
+    found |= {f"reference/{name}": reported() / name for name in linked if (reported() / name).is_file()}
+    return found | {"reference/report.html": page}
+
+
+def readme() -> str:
+    """results/reference/README.md: a row a study, with what was checked."""
+    remarks = yaml.safe_load((REFERENCE / "remarks.yaml").read_text())
+    titles = ("study", "command", "runs", "seeds", "commit", "again", "remarks")
+    lines = [titles, ("---",) * len(titles)]
+    for path in sorted(REFERENCE.glob(f"*/{compact.FILE}")):
+        told = remarks[path.parent.name]
+        lines.append((f"`{path.parent.name}`", *_checks(path.parent, told["command"]), told["remark"]))
+    return HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines) + TAIL
+
+
+def _checks(study: Path, command: str) -> tuple[str, ...]:
+    found = compact.study_at(study)
+    checks = found.checks_made
+    seeds = {run.about["seed"] for run in found.runs.values()}
+    same = "" if checks["same_seeds"] else ", not of every method"
+    again = checks["verified"]
+    return (
+        f"`{command}`",
+        f"{checks['runs']}{', all finished' if checks['all_finished'] else ''}",
+        f"{counted(len(seeds), 'seed').removesuffix(' seed').removesuffix(' seeds')}{same}",
+        f"`{checks['commit']}`" if checks["commit"] else "not recorded",
+        f"{again['runs']} ({again['to']})" if again else "none",
+    )
+
+
+def shrink(path: Path) -> None:
+    """Give a committed figure a palette of 256 colours: a third of the bytes, and no difference to be seen."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        if image.mode == "P":
+            return
+        drawn = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        drawn.save(path, optimize=True, dpi=image.info.get("dpi"))
+
+
+if __name__ == "__main__":
+    for figure in REFERENCE.glob("*/figures/*.png"):
+        shrink(figure)
+    (REFERENCE / "README.md").write_text(readme())
