@@ -6,11 +6,14 @@ than most reports to write.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import cycle
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from cl_bench.records.runs import Run
 
 Dashes = str | tuple[int, tuple[float, ...]]
 MOST_TASKS = 12  # that have a panel each
@@ -43,55 +46,60 @@ _SHORT: Dashes = (0, (3, 1.5))
 _DOTS: Dashes = (0, (1, 1.2))
 _DASH_DOT: Dashes = (0, (5, 1.5, 1, 1.5))
 
-# Strategies keep their look in every figure of every study; relatives are close in hue.
-_KNOWN = {
+# The two ends of every comparison have no hue: all tasks together, and one after another.
+_ENDS = {
     "joint": MethodStyle("#000000", "D", _SHORT),
     "finetune": MethodStyle("#7A7A7A", "X", _DOTS),
-    "avalanche": MethodStyle("#CC79A7", "P", _DASH_DOT),
-    # penalties on weights, and distillation
-    "ewc": MethodStyle("#0072B2", "s", "-"),
-    "online_ewc": MethodStyle("#5B9BD5", "s", _LONG),
-    "online_laplace": MethodStyle("#332288", "h", _DASH_DOT),
-    "si": MethodStyle("#AA4499", "H", _SHORT),
-    "mas": MethodStyle("#6A3D9A", "p", _DOTS),
-    "l2": MethodStyle("#9E9AC8", "8", _SHORT),
-    "lwf": MethodStyle("#CC6677", "d", _LONG),
-    # memories of examples
-    "replay": MethodStyle("#56B4E9", "<", _LONG),
-    "der": MethodStyle("#2A7F9E", ">", _DASH_DOT),
-    "der_plus_plus": MethodStyle("#1B4F72", ">", "-"),
-    "gdumb": MethodStyle("#86A5B5", "8", _DOTS),
-    # Gaussian posteriors
-    "vcl": MethodStyle("#009E73", "^", "-"),
-    "gvcl": MethodStyle("#44AA99", "^", _SHORT),
-    "mesu": MethodStyle("#117733", "h", _LONG),
-    "function_prior": MethodStyle("#66A61E", "*", _DASH_DOT),
-    # binary weights
-    "bayesbinn": MethodStyle("#D55E00", "o", "-"),
-    "bayesbinn_fixed_prior": MethodStyle("#F09A5B", "o", _DOTS),
-    "bayesbinn_published": MethodStyle("#99440A", "p", _SHORT),
-    "bayesbinn_published_fixed_prior": MethodStyle("#B98A68", "p", _DOTS),
-    "straight_through": MethodStyle("#E69F00", "v", _LONG),
-    "synaptic_metaplasticity": MethodStyle("#999933", "d", _DASH_DOT),
-    "bimu": MethodStyle("#882255", "D", "-"),
-    "bop": MethodStyle("#B8A500", "P", _SHORT),
-    "adaste": MethodStyle("#7F6000", "v", _DOTS),
 }
-# For strategies of others, in alphabetical order.
-_OTHER_COLORS = ("#C51B7D", "#4D9221", "#8C6BB1", "#35978F", "#A6611A", "#4575B4")
-_OTHER_MARKERS = ("<", ">", "p", "h", "*", "d", "8")
-_OTHER_DASHES = (_LONG, _DASH_DOT, "-", _SHORT, _DOTS)
-# Variants of one strategy share its hue, and differ in lightness, marker and dashes.
-_VARIANT_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
-_VARIANT_DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
+# Neighbours differ, since a family whose colour is taken has the next one.
+# fmt: off
+_COLORS = (
+    "#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#332288", "#44AA99",
+    "#CC6677", "#999933", "#56B4E9", "#882255", "#66A61E", "#6A3D9A", "#B8A500",
+    "#2A7F9E", "#CC79A7", "#117733", "#7F6000", "#86A5B5", "#A6611A",
+)
+# fmt: on
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
+_DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
+_LINES = [
+    (marker, dashes)
+    for dashes in _DASHES
+    for marker in _MARKERS
+    if all((marker, dashes) != end[1:] for end in _ENDS.values())
+]
+# Of two million numbers those by which the suite's names meet least, and ewc, vcl and bayesbinn have the
+# first looks of all.
+_COLOR_SALT, _LINE_SALT = 50211, 1275735
+# How light the others of a family are: 1 is the lightest, 0 the darkest.
+_LIGHTNESS = (0.95, 0.05, 0.75, 0.3)
 
 
-def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
-    """The look of each method in figures and on the page.
+def families(runs: Iterable[Run]) -> dict[str, str]:
+    """Strategy -> its family, the class that it is: `online_ewc` is of the family of `ewc`.
+
+    A strategy of which the settings name no class is a family of its own.
+
+    >>> families([])
+    {}
+    """
+    return {
+        run.strategy: str(run.settings.get("strategy._target_") or run.strategy).rpartition(".")[2]
+        for run in runs
+    }
+
+
+def method_styles(
+    methods: Iterable[str], families: Mapping[str, str] | None = None
+) -> dict[str, MethodStyle]:
+    """The look of each method in figures and on the page, which follows from its name and its family.
 
     Give all methods of a report at once: a method then looks the same in all figures. A method's strategy is
-    the first word of its label. The suite's strategies have a fixed look; others get theirs in alphabetical
-    order. Several variants of one strategy share its hue, from dark to light in the order of their settings.
+    the first word of its label. A family has one hue: its strategies, and the variants of a strategy, differ
+    in lightness, marker and dashes; variants get lighter in the order of their settings. Where two families
+    would have the same colour, the later one in the alphabet has another.
+
+    Args:
+        families: strategy -> family, as `families` gives them; one that is not in it is its own.
 
     >>> styles = method_styles(["ewc", "vcl"])
     >>> styles["ewc"].color, styles["vcl"].color
@@ -100,22 +108,69 @@ def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
     variants: dict[str, list[str]] = {}
     for method in sorted(set(methods), key=natural_order):
         variants.setdefault(method.split(" ")[0], []).append(method)
-    others = zip(cycle(_OTHER_COLORS), cycle(_OTHER_MARKERS), cycle(_OTHER_DASHES), strict=False)
-    styles: dict[str, MethodStyle] = {}
-    for strategy in sorted(variants):
-        base = _KNOWN.get(strategy) or MethodStyle(*next(others))
-        names = variants[strategy]
-        if len(names) == 1:
-            styles[names[0]] = base
-            continue
-        first_marker = _VARIANT_MARKERS.index(base.marker) if base.marker in _VARIANT_MARKERS else 0
-        for place, name in enumerate(names):
-            styles[name] = MethodStyle(
-                _shade(base.color, place / (len(names) - 1)),
-                _VARIANT_MARKERS[(first_marker + place) % len(_VARIANT_MARKERS)],
-                _VARIANT_DASHES[place % len(_VARIANT_DASHES)],
-            )
-    return styles
+    colors = _colors({name: _plain((families or {}).get(name, name)) for name in variants})
+    looks = {}  # method -> its colour, and the name that its line follows from
+    for strategy, names in variants.items():
+        for number, method in enumerate(names):
+            shaded = _shade(colors[strategy], number / max(len(names) - 1, 1))
+            looks[method] = (shaded, method) if len(names) > 1 else (colors[strategy], strategy)
+    wanted = {
+        method: _place(name, len(_LINES), _LINE_SALT)
+        for method, (_, name) in looks.items()
+        if name not in _ENDS
+    }
+    lines = _without_twins(wanted, len(_LINES))
+    return {
+        method: MethodStyle(color, *_LINES[lines[method]]) if method in lines else _ENDS[method]
+        for method, (color, _) in looks.items()
+    }
+
+
+def _colors(family_of: Mapping[str, str]) -> dict[str, str]:
+    """The colour of each strategy: that of its family for the one that is called like it, else a shade."""
+    families = set(family_of.values()) - _ENDS.keys()
+    places = _without_twins(
+        {family: _place(family, len(_COLORS), _COLOR_SALT) for family in families}, len(_COLORS)
+    )
+    members: Counter[str] = Counter()
+    colors = {}
+    for strategy in sorted(family_of, key=lambda name: (_plain(name) != family_of[name], name)):
+        family = family_of[strategy]
+        color = _ENDS[family].color if family in _ENDS else _COLORS[places[family]]
+        number = members[family]
+        colors[strategy] = _shade(color, _LIGHTNESS[(number - 1) % len(_LIGHTNESS)]) if number else color
+        members[family] += 1
+    return colors
+
+
+def _plain(name: str) -> str:
+    """StraightThrough and straight_through are the same name."""
+    return name.replace("_", "").casefold()
+
+
+def _place(name: str, number: int, salt: int) -> int:
+    """A place from 0 to number - 1 that is the same for a name on every machine."""
+    return int.from_bytes(blake2b(f"{salt} {name}".encode(), digest_size=8).digest(), "big") % number
+
+
+def _without_twins(wanted: Mapping[str, int], number: int) -> dict[str, int]:
+    """The places that names want, each to the first in the alphabet; then the next free ones for the
+    others. Once all are taken, all are free again.
+    """
+    places: dict[str, int] = {}
+    for name in sorted(wanted):
+        if wanted[name] not in places.values():
+            places[name] = wanted[name]
+    taken = set(places.values())
+    for name in sorted(wanted.keys() - places.keys()):
+        if len(taken) == number:
+            taken.clear()
+        place = wanted[name]
+        while place in taken:
+            place = (place + 1) % number
+        taken.add(place)
+        places[name] = place
+    return places
 
 
 def natural_order(label: str) -> list[tuple[int, float, str]]:

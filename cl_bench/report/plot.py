@@ -8,7 +8,7 @@ from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cl_bench.analysis.looks import method_styles
+from cl_bench.analysis.looks import families, method_styles
 from cl_bench.analysis.results import Results
 from cl_bench.records.atomic import link_within
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
@@ -99,7 +99,8 @@ def drawings(
     from cl_bench.figures import layout
     from cl_bench.figures.parallel import Drawing
 
-    styles = method_styles({run.method for run in results.found if run.records})
+    recorded = [run for run in results.found if run.records]
+    styles = method_styles({run.method for run in recorded}, families(recorded))
     size = layout.WIDTH if width is None else width
     found = parts_of_kinds(results, kinds, together=together)
     return [

@@ -1,6 +1,8 @@
 """Figures show the numbers they are given, look the same everywhere, and leave matplotlib as it was."""
 
 import hashlib
+from colorsys import rgb_to_hsv
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -11,9 +13,13 @@ from matplotlib.figure import Figure
 
 from cl_bench import figures
 from cl_bench.analysis import average_curves, forgetting_curves, load, summary
-from cl_bench.analysis.looks import chosen_tasks
+from cl_bench.analysis.looks import chosen_tasks, families
 from cl_bench.figures import layout
 from cl_bench.figures.heatmap import mean_matrix
+from cl_bench.records.runs import read_runs
+from docs.hooks.parts import target_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 KNOWN = ["joint", "finetune", "ewc", "vcl", "bayesbinn", "straight_through", "avalanche"]
 
@@ -29,7 +35,34 @@ def results(write_run, tmp_path):
 def test_known_strategies_look_the_same_in_any_company():
     together = figures.method_styles(KNOWN)
     for name in KNOWN:
-        assert figures.method_styles([name, "another"])[name] == together[name]
+        assert figures.method_styles([name])[name] == together[name]
+
+
+def test_looks_follow_from_names_so_that_a_new_strategy_edits_nothing():
+    names = [f"strategy_{number}" for number in range(14)]
+    styles = figures.method_styles(names)
+    assert len({style.color for style in styles.values()}) == 14
+    assert len({style[1:] for style in styles.values()}) == 14
+    assert figures.method_styles([names[3]])[names[3]].marker
+
+
+def test_the_suite_has_a_look_for_every_strategy_and_families_have_one_hue():
+    names = [path.stem for path in (ROOT / "conf" / "strategy").glob("*.yaml")]
+    family = {name: target_of(name).rpartition(".")[2] for name in names}
+    styles = figures.method_styles(names, family)
+    assert len({style.color for style in styles.values()}) == len(names)
+    assert len({style[1:] for style in styles.values()}) == len(names)
+    assert styles["ewc"] == figures.method_styles(["ewc"])["ewc"]
+    for one, other in (("ewc", "online_ewc"), ("bayesbinn", "bayesbinn_fixed_prior")):
+        hues = [rgb_to_hsv(*to_rgb(styles[name].color))[0] for name in (one, other)]
+        assert hues[0] == pytest.approx(hues[1], abs=0.02)
+
+
+def test_families_are_the_classes_that_runs_name(write_run, tmp_path):
+    for name, target in (("ewc", "a.EWC"), ("online_ewc", "a.EWC"), ("mine", None)):
+        settings = {"strategy._target_": target} if target else {}
+        write_run(tmp_path, strategy=name, settings=settings)
+    assert families(read_runs(tmp_path)) == {"ewc": "EWC", "online_ewc": "EWC", "mine": "mine"}
 
 
 def test_every_method_has_its_own_colour_and_its_own_marker_or_line():

@@ -8,10 +8,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from cl_bench.analysis import AnalysisError
-from cl_bench.analysis.looks import _KNOWN
 from cl_bench.analysis.results import Results
 from cl_bench.cli.main import main
-from cl_bench.config.choices import choices
 from cl_bench.figures import method_styles
 from cl_bench.report.build import report
 from cl_bench.report.figure_kinds import KINDS, LONGEST_NAME, _file_name, _unique, parts_of_kinds
@@ -81,11 +79,6 @@ def test_a_method_has_one_colour_in_all_figures(two_methods):
         (figure,) = make(kind, two_methods)
         colours |= {line.get_color() for axes in figure.axes for line in lines(axes, "vcl")}
     assert colours == {method_styles(["vcl"])["vcl"].color}
-
-
-def test_every_strategy_of_the_suite_has_a_look_of_its_own():
-    assert set(_KNOWN) <= set(choices("strategy"))  # a new one takes a look that is free until it is listed
-    assert len({(style.color, style.marker) for style in _KNOWN.values()}) == len(_KNOWN)
 
 
 def test_the_front_is_drawn_through_the_methods_on_it(two_methods):
