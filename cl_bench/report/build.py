@@ -52,9 +52,10 @@ class Figures(NamedTuple):
 
 
 def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
-    """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv, the tables of
-    `analysis.statements` (comparison.csv and others), expected.csv where a study has published numbers to be
-    compared with, and figures/ into it.
+    """Analyse all runs below the folder, and write tables, figures and a page into it.
+
+    The tables are summary.csv, forgetting_curves.csv and those of `sentences.statements` (comparison.csv and
+    others). A study that has published numbers to be compared with adds expected.csv.
 
     The figures are figures/<kind>-<benchmark>.{png,svg}, of those `kinds.KINDS` that there are numbers for;
     with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced, each
