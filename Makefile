@@ -47,7 +47,7 @@ docs: $(VENV)/.installed-tests
 	$(BIN)/cl-bench report build/reference > build/reference.txt
 	CL_BENCH_REFERENCE=build/reference NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-# results/reference/README.md, from the results
+# results/reference/README.md, from the results; the figures there become small
 reference: $(VENV)/.installed-tests
 	$(BIN)/python -m docs.hooks.reference
 

@@ -10,8 +10,17 @@ import pytest
 
 HOME = Path(__file__).resolve().parents[1]
 
-# rooms that are being rewritten
-EXCEPTED: set[str] = set()
+# rooms that are being rewritten; this list only becomes shorter
+EXCEPTED = {
+    "analysis",
+    "evaluation",
+    "figures",
+    "learner",
+    "posteriors",
+    "records",
+    "report",
+    "strategies",
+}
 
 PREPOSITION = re.compile(
     r"(About|Above|After|Against|Among|As|At|Before|Behind|Below|Beside|Between|Beyond|By|During|For|From|In|Inside|"

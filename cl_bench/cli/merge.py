@@ -125,7 +125,7 @@ def _carried(target: Path, others: Sequence[Path], name: str) -> list[str]:
 
 
 def _place(folder: Path) -> Path:
-    """<study>/<run>. A study with a slash in its name is believed where the folders say the same."""
+    """Name a run as <study>/<run>. A slash in a study is believed where the folders say the same."""
     study, parent = Path(read_run(folder).study), _study_of(folder)
     parts = study.parts
     if parts and ".." not in parts and not study.is_absolute() and parent.parts[-len(parts) :] == parts:

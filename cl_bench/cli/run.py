@@ -49,8 +49,8 @@ def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
     """Run or sweep.
 
     Returns:
-        The exit status: 0, 1 where a run failed, 2 for a wrong command line; and the folder of the run, or of
-        all runs of a sweep, where something ran.
+        The exit status: 0, 1 where a run failed, 2 for a wrong command line. Second, the folder of the run,
+        or of all runs of a sweep, where something ran.
     """
     register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, instead of printing and leaving

@@ -227,9 +227,6 @@ def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:
             check(*arguments)
         except ValueError as error:
             yield Problem((name,), str(error))
-    for name in ("resume",):
-        if not isinstance(settings[name], bool):
-            yield Problem((name,), f"{name} must be true or false, got {name}={settings[name]!r}")
 
 
 def _settings_in(meanings: Iterable[Any]) -> Iterator[Setting]:

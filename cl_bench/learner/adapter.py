@@ -10,11 +10,14 @@ from cl_bench.deferred import deferred
 from cl_bench.learner import second_pass
 from cl_bench.learner.batches import ResidentBatches, batches_of, stacked
 from cl_bench.learner.experiences import check_examples, resident_tasks, unpacked
+from cl_bench.learner.links import TaskFree, take_weights
 from cl_bench.learner.noise import Noise
-from cl_bench.learner.seed_stack import SeedStack, each_network
+from cl_bench.learner.output_heads import activate, rows_of_others
+from cl_bench.learner.seed_stack import SeedStack, each_network, template_of
 from cl_bench.learner.seeds import Seeds
 from cl_bench.learner.state import first_epoch, kept_tensors, restore_state, state_of
 from cl_bench.learner.step_events import Listeners, hook
+from cl_bench.models import Heads, Network
 
 with deferred():
     from avalanche.training.templates import SupervisedTemplate
@@ -51,6 +54,34 @@ class Adapter(SupervisedTemplate):
     in_task: ClassVar[tuple[str, ...]] = ()
     after_step: Callable[[], None] | None = None
     _goes_on_from: dict[str, Any] | None = None  # a state in the midst of the next task
+
+    # The network and its heads
+
+    @property
+    def model(self) -> nn.Module:
+        """The network as it was given. Another one that is set gives it its weights and buffers."""
+        return self.network.get_submodule("model") if isinstance(self.network, TaskFree) else self.network
+
+    @model.setter
+    def model(self, new: nn.Module) -> None:
+        if new not in (self.network, self.model):
+            take_weights(self.model, new)
+
+    @property
+    def heads(self) -> Heads | None:
+        """The network's heads; None for a network that is not ours."""
+        network = template_of(self.network)
+        return network.heads if isinstance(network, Network) else None
+
+    def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
+        """The rows of output parameters that belong to heads of other tasks."""
+        return rows_of_others(self.heads, task)
+
+    def activate_classes(self) -> None:
+        """Let the single head have the classes of the current task and those it has already."""
+        if self.heads is not None and self.heads.num_heads == 1:
+            labels = [task.labels for task in resident_tasks(self.experience)]
+            activate(self.heads, torch.cat(labels), self.device)
 
     # Seeds: one, or several at once
 

@@ -1,4 +1,15 @@
-"""What every strategy is made of: a training step over one flat vector of weights."""
+"""What every strategy is made of: a training step over one flat vector of weights.
+
+`Learner.training_epoch` is the loop. Its parts have files of their own:
+
+    flat_parameters.py    all weights, and their gradients, as one vector
+    forward.py, adam.py   how the network is called, and how the optimizer steps
+    schedule.py           the learning rate of each step
+    step_events.py        Avalanche's plugins, told what happens in a step
+    adapter.py            what Avalanche asks for around the steps: seeds, batches, epochs
+    state.py              where a learner stands, so that it is stopped and goes on
+    links.py              checks that what is trained is what the network computes with
+"""
 
 import logging
 from collections.abc import Sequence
@@ -13,26 +24,19 @@ from cl_bench.learner.adam import adam_step
 from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
-from cl_bench.learner.experiences import head_of, resident_tasks
+from cl_bench.learner.experiences import head_of
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.forward import Forward
-from cl_bench.learner.links import (
-    TaskFree,
-    check_links,
-    check_outputs,
-    check_size,
-    check_stackable,
-    take_weights,
-)
+from cl_bench.learner.links import TaskFree, check_links, check_outputs, check_size, check_stackable
 from cl_bench.learner.no_metrics import NoMetrics
-from cl_bench.learner.output_heads import WITHOUT_HEADS, activate, rows_of_others
+from cl_bench.learner.output_heads import WITHOUT_HEADS
 from cl_bench.learner.schedule import factor, set_rate
-from cl_bench.learner.seed_stack import SeedStack, template_of
+from cl_bench.learner.seed_stack import SeedStack
 from cl_bench.learner.seeds import Seeds
 from cl_bench.learner.step_events import Listeners
 from cl_bench.learner.training_settings import check_training, optimizer_of
 from cl_bench.learner.weight_samples import TestSamples
-from cl_bench.models import Heads, Network
+from cl_bench.models import Network
 from cl_bench.models.parameters import check_parameters, trainable
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.beliefs import Belief, frozen_share
@@ -279,26 +283,6 @@ class Learner(Adapter):
         """
         check_links(self)
 
-    @property
-    def model(self) -> nn.Module:
-        """The network as it was given. Another one that is set gives it its weights and buffers."""
-        return self.network.get_submodule("model") if isinstance(self.network, TaskFree) else self.network
-
-    @model.setter
-    def model(self, new: nn.Module) -> None:
-        if new not in (self.network, self.model):
-            take_weights(self.model, new)
-
-    @property
-    def heads(self) -> Heads | None:
-        """The network's heads; None for a network that is not ours."""
-        network = template_of(self.network)
-        return network.heads if isinstance(network, Network) else None
-
-    def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
-        """The rows of output parameters that belong to heads of other tasks."""
-        return rows_of_others(self.heads, task)
-
     # Predictions, and what the method believes
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
@@ -351,9 +335,3 @@ class Learner(Adapter):
             self.train_epochs = -(-self.iterations // len(self.dataloader))
         if self.only_seen_classes:
             self.activate_classes()
-
-    def activate_classes(self) -> None:
-        """Let the single head have the classes of the current task and those it has already."""
-        if self.heads is not None and self.heads.num_heads == 1:
-            labels = [task.labels for task in resident_tasks(self.experience)]
-            activate(self.heads, torch.cat(labels), self.device)

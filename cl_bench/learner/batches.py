@@ -125,9 +125,10 @@ class ResidentBatches:
         sizes = self._sizes()
         fits = order.dtype == torch.int64 and order.shape[-1:] == (sum(sizes),)
         if not fits or not 0 <= served <= len(sizes):
+            there = f"a pass over {order.shape[-1:].numel()} examples after {served} batches"
             raise ValueError(
-                f"cannot go on with a pass over {order.shape[-1:].numel()} examples after {served} batches: the "
-                f"pass of this task has {sum(sizes)} in {len(sizes)}; take the state of a run with the same data"
+                f"cannot go on with {there}: the task has {sum(sizes)} examples in {len(sizes)} batches. "
+                "Take a state of the same data"
             )
         self._order, self._num_served, self._goes_on = order, served, True
         for each, left in zip(self.passes(), state["left"], strict=True):

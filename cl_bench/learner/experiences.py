@@ -127,13 +127,14 @@ def resident_tasks(experience: Any) -> Sequence[TaskData | MaterialisedTask]:
     return (experience._cl_bench_materialised,)
 
 
-def unpacked(batch: Sequence[Tensor], batches: Any, experience: Any, device: torch.device) -> list[Any]:
+def unpacked(batch: Sequence[Any], batches: Any, experience: Any, device: torch.device) -> list[Any]:
     """A batch on a device: images in floats, labels, and its head: an int, or one for each example.
 
     Args:
         batch: of `batches`: ours, or those of Avalanche's own loaders.
     """
     ours = isinstance(batches, ResidentBatches)
+    tensors: list[Tensor]
     *tensors, task = batch if has_task_labels(experience) else [*batch[:2], 0]
     if not ours:
         tensors[:2] = as_images(tensors[0]), as_labels(tensors[1])

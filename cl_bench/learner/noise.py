@@ -47,10 +47,11 @@ class Noise:
         kind = {"dtype": tensor.dtype, "device": tensor.device}
         if not self.stacked:
             return function(tensor.shape, generator=self.generators[0], **kind)
-        if len(tensor) != len(self.generators):
+        number, shape = len(self.generators), tuple(tensor.shape)
+        if len(tensor) != number:
             raise ValueError(
-                f"{len(self.generators)} seeds cannot draw a tensor of shape {tuple(tensor.shape)}: its first "
-                "axis must be the seed's"
+                f"a generator for each of {number} seeds cannot fill a tensor of shape {shape}: "
+                f"give one whose first axis is the seed's, of length {number}"
             )
         drawn = [function(tensor.shape[1:], generator=each, **kind) for each in self.generators]
         return torch.stack(drawn)

@@ -33,7 +33,7 @@ def state_of(learner: Any) -> dict[str, Any]:
         TypeError: for an attribute or a plugin whose state nobody can tell, by name.
     """
     network, heads = template_of(learner.network), learner.heads
-    names = (*declared(learner, "kept"), *declared(learner, "in_task"))
+    names = declared(learner, "kept") + declared(learner, "in_task")
     batches = learner.dataloader
     return {
         "network": pack(network, "network"),
@@ -74,7 +74,7 @@ def _restore(learner: Any, state: dict[str, Any]) -> None:
     learner.clock.__dict__.update(state["clock"])
     for name, noise in _generators(learner):
         noise.restore(state["generators"][name])
-    for name in (*declared(learner, "kept"), *declared(learner, "in_task")):
+    for name in declared(learner, "kept") + declared(learner, "in_task"):
         present = getattr(learner, name)
         setattr(learner, name, unpack(state["kept"][name], present=present, **places))
     for name, plugin in _plugins_with_state(learner):

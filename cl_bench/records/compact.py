@@ -68,7 +68,7 @@ def study_at(folder: Path) -> CompactStudy:
     """
     found = _study(folder / FILE, _stamp(folder / FILE))
     if isinstance(found, Exception):
-        raise found
+        raise found.with_traceback(None)
     return found
 
 
@@ -90,14 +90,18 @@ def rows_at(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
 
     Raises:
         FileNotFoundError: where it left none, or they were left out of the study.
-        OSError, ValueError: where they cannot be read, or are fewer or more than the run had.
+        OSError: where runs.json cannot be read.
+        ValueError: where it breaks the format, or the rows cannot be read or are not as many as there were.
     """
     run, file = run_at(path), path.parent / FILES[kind]
     if FILES[kind] not in run.num_rows:
         raise FileNotFoundError(f"{path.name} has no rows in {file}")
-    by_run = _rows(file, kind, _stamp(file))
+    try:
+        by_run = _rows(file, kind, _stamp(file))
+    except OSError as error:  # the run has rows in it: it is not a run without such a file
+        raise RecordsError(f"{file} cannot be read: {error.strerror}") from error
     if isinstance(by_run, Exception):
-        raise by_run
+        raise by_run.with_traceback(None)
     found = by_run.get(run.number, [])
     if len(found) != run.num_rows[FILES[kind]]:
         raise RecordsError(
@@ -147,9 +151,24 @@ def _rows(path: Path, kind: type[Any], stamp: tuple[int, ...]) -> dict[int, list
         found = defaultdict(list)
         for row in read(path, numbered(kind)):
             found[row.run].append(row)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        return RecordsError(f"{path} cannot be read: {error.strerror}")
+    except ValueError as error:
         return error
     return dict(found)
+
+
+class _Room:
+    """How many values may still be made of what is said once for many."""
+
+    def __init__(self) -> None:
+        self._left = MOST_JOINED
+
+    def take(self, number: int) -> None:
+        """Raises ValueError where there is no room."""
+        self._left -= number
+        if self._left < 0:
+            raise ValueError(f"its runs must have at most {MOST_JOINED:,} values in all")
 
 
 def _checked(content: Any) -> CompactStudy:
@@ -161,18 +180,20 @@ def _checked(content: Any) -> CompactStudy:
     if not isinstance(groups, list):
         raise ValueError("groups must be a list")
     runs: dict[str, CompactRun] = {}
-    total = 0
+    room = _Room()
+    heavy = weight(of_all)
     for each in groups:
         group = _mapping(each, "a group")
-        common = joined(of_all, _mapping(group.get("all"), "all of a group"))
-        heavy = weight(common)
+        of_group = _mapping(group.get("all"), "all of a group")
+        shared = heavy + weight(of_group)
+        room.take(shared)  # before it is made
+        common = joined(of_all, of_group)
         for name, own in _mapping(group.get("runs"), "runs").items():
-            total += heavy + weight(own)
-            if total > MOST_JOINED or len(runs) == MOST_RUNS:
-                raise ValueError(f"it must hold at most {MOST_RUNS:,} runs and {MOST_JOINED:,} values in all")
-            if name in runs:
-                raise ValueError(f"a run must stand once in it, got {name[:100]!r} twice")
-            runs[_name(name)] = _run(joined(common, _mapping(own, "a run")))
+            room.take(shared + weight(own))
+            if name in runs or len(runs) == MOST_RUNS:
+                raise ValueError(f"it must hold at most {MOST_RUNS:,} runs, each once, got {name[:100]!r}")
+            _check_name(name)
+            runs[name] = _run(joined(common, _mapping(own, "a run")))
     numbers = {run.number for run in runs.values()}
     if len(numbers) < len(runs):
         raise ValueError("each run must have a number of its own")
@@ -196,11 +217,10 @@ def _run(said: Mapping[str, Any]) -> CompactRun:
     return CompactRun(number, about, config, num_rows)
 
 
-def _name(name: str) -> str:
-    """A folder's name, that leads nowhere else. Raises ValueError."""
+def _check_name(name: str) -> None:
+    """Raises ValueError for what is not a folder's name, or leads elsewhere."""
     if not name or name.startswith(".") or len(name) > 255 or any(sign in name for sign in "/\\\0"):
         raise ValueError(f"the name of a run must be that of a folder, got {name[:100]!r}")
-    return name
 
 
 def _mapping(value: Any, what: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Run(NamedTuple):
 
     @property
     def test_last(self) -> int | None:
-        """After each task only the last so many were tested; None: all tasks, each time."""
+        """How many of the last tasks were tested after each task; None: all tasks, each time."""
         return self.settings.get(TEST_LAST)  # type: ignore[return-value]  # checked when it was read
 
 
@@ -208,7 +208,7 @@ def _rows(run: Run, kind: type[AnyRow]) -> list[AnyRow]:
 
 
 def _run_folders(path: Path) -> Iterator[Path]:
-    """Without following links, which may lead in circles; however deep the folders are nested."""
+    """Yield run folders at any depth; links are not followed, since they may lead in circles."""
     left = [path.resolve()]
     while left:
         folder = left.pop()

@@ -94,7 +94,7 @@ class _Curves:
 
 
 class _Lines:
-    """Collects traces."""
+    """The traces of all methods, collected one by one."""
 
     def __init__(self, styles: Mapping[str, MethodStyle]) -> None:
         self.traces: list[dict[str, Any]] = []

@@ -45,7 +45,7 @@ class Choice(NamedTuple):
 
 
 def metrics_of(rows: pd.DataFrame) -> list[Metric]:
-    """Those that at least one method has; of no rows those that every table has."""
+    """The metrics that at least one method has; without a row, those that every table has."""
     if rows.empty:
         return [metric for metric in placed(PAGE) if TEXT in metric.places and metric.of == MATRIX]
     return [metric for metric in placed(PAGE) if rows[f"{metric.name}_mean"].notna().any()]
@@ -100,7 +100,7 @@ def value_text(metric: Metric, value: float) -> str:
 
 
 def plain_table(columns: Sequence[Sequence[str]], *, caption: str) -> Table:
-    """From columns of text with their titles first."""
+    """Make a table of columns of text, each with its title first."""
     rows = zip(*(column[1:] for column in columns), strict=True)
     cells = [[Cell(text, _sorted_by(text)) for text in row] for row in rows]
     return Table(caption, [column[0] for column in columns], cells)

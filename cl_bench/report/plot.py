@@ -147,7 +147,7 @@ def _check_no_links(planned: "Sequence[Drawing]", folders: Iterable[str | os.Pat
 
 
 def _put(planned: "Sequence[Drawing]", output: Path, *, folder: bool) -> "list[Drawing]":
-    """The same drawings, where the user wants them."""
+    """Put the drawings where the user wants them."""
     if folder:
         return [drawing._replace(path=output / drawing.path.name) for drawing in planned]
     ending = output.suffix.lower().removeprefix(".")
@@ -165,7 +165,7 @@ def _put(planned: "Sequence[Drawing]", output: Path, *, folder: bool) -> "list[D
 def _beside_others(
     planned: "Sequence[Drawing]", *, source: Sequence[str]
 ) -> "tuple[list[Drawing], list[str]]":
-    """The same drawings, beside the files that hold something else; and a sentence for each that moved.
+    """Move drawings beside files that hold something else, and say a sentence for each that moved.
 
     A drawing is marked by its kind, its title and the folders of its runs: what has its mark is an earlier
     version of it.

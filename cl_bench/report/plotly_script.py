@@ -16,7 +16,7 @@ class Script(str):
 
     @property
     def source(self) -> str:
-        """Of a Content Security Policy: this text and no other."""
+        """The source in a Content Security Policy that allows this text and no other."""
         return f"'sha256-{base64.b64encode(hashlib.sha256(self.encode()).digest()).decode()}'"
 
 

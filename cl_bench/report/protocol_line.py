@@ -176,7 +176,7 @@ def _in_short(told: Tuning, about: Mapping[str, Any]) -> str:
 
 
 def _at_length(told: Tuning, about: Mapping[str, Any]) -> str:
-    """The same with the file, the seeds of the streams, and what is set otherwise."""
+    """The kind, the file, the search, what is set otherwise, and the seeds of the streams."""
     seeds = _streams(about)
     streams = f"on the stream{'s' * (len(seeds) > 1)} of seed {_listed(seeds)}" if seeds else ""
     note = "; ".join(filter(None, [told.tuning_note, streams]))

@@ -52,7 +52,7 @@ def _all_settings(run: Run) -> Iterator[str]:
 
 
 def _unlisted(setting: Scalar) -> Any:
-    """run.json has lists as their text."""
+    """Read a list, which run.json has as its text."""
     if isinstance(setting, str) and setting.startswith("["):
         try:
             return ast.literal_eval(setting)
@@ -62,7 +62,7 @@ def _unlisted(setting: Scalar) -> Any:
 
 
 def _value(value: Any) -> str:
-    """In the grammar of Hydra's overrides."""
+    """Write a value in the grammar of Hydra's overrides."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):

@@ -47,7 +47,7 @@ class _Taken(NamedTuple):
 def execute(config: DictConfig, *, show_progress: bool = True, since: float | None = None) -> list[Path]:
     """Train and test as configured; write every record as it is measured. Returns a run folder for each seed.
 
-    A finished run is left as it is, unless `resume` is false; one of other code or data than now is marked as
+    A finished run is left as it is, unless `resume` is false. One of other code or data than now is marked as
     stale, and done again where `resume` is stale. A run that was killed goes on from its last checkpoint, and
     one that failed begins again. Several `seeds` are trained at once where training.stacked says so,
     otherwise one after another; a seed that fails, or that another process is running, does not stop the
@@ -126,7 +126,7 @@ def _mark(folder: RunFolder, about: dict[str, Any], facts: dict[str, Any]) -> No
 
 
 def _say_device(folder: RunFolder, about: dict[str, Any]) -> None:
-    """Where another device is asked for than the run had, say so: it is no part of a run's name."""
+    """Warn where another device is asked for than the run had, which is no part of a run's name."""
     wanted, had = str(folder.config.training.device), str((about.get("hardware") or {}).get("device", ""))
     kinds = (each.partition(":")[0].replace("gpu", "cuda") for each in (wanted, had))
     if had and wanted != "auto" and len(set(kinds)) > 1:

@@ -37,8 +37,8 @@ PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe
 class RunFolder:
     """The folder of one run. What it says of the run is whole at every moment.
 
-    run.json holds status, settings, the arguments of `cl-bench run` that do it again, where settings were
-    tuned, versions, hardware, seconds and a hash of the final weights.
+    run.json holds status, settings, and the arguments of `cl-bench run` that do it again. It tells where
+    settings were tuned, versions, hardware, seconds, and a hash of the final weights.
     """
 
     def __init__(self, config: DictConfig) -> None:
@@ -60,7 +60,7 @@ class RunFolder:
             self.hold = None
 
     def finished(self) -> dict[str, Any] | None:
-        """run.json of a run that is finished, with all its files whole and probed as is asked; else None."""
+        """Return run.json of a run that is finished, whole, and probed as is asked; else None."""
         try:
             about = read_json(self.path / SUMMARY)
             whole = about["status"] == "finished" and self._has_probes(about["settings"])
@@ -100,13 +100,13 @@ class RunFolder:
         ]
 
     def tidy(self) -> None:
-        """Remove them. A process that has no right to must not fail for that."""
+        """Remove the leftovers. A process that has no right to must not fail for that."""
         self.check()
         for left in self.leftovers():
             _remove(left)
 
     def write_expected(self) -> None:
-        """The published numbers that the study is compared with, beside its runs."""
+        """Write the published numbers that the study is compared with, beside its runs."""
         if self.config.expected:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             numbers = OmegaConf.to_container(self.config.expected, resolve=True)
@@ -146,12 +146,12 @@ class RunFolder:
         self.tell()
 
     def check(self) -> None:
-        """Raises RunLostError where the folder is no longer this process's."""
+        """Check that the folder is still this process's. Raises RunLostError."""
         if self.hold is not None:
             self.hold.check()
 
     def begin(self) -> None:
-        """From the start: rows of an earlier try stay in records.previous.csv and the like until `finish`."""
+        """Begin anew: rows of an earlier try stay in records.previous.csv and the like until `finish`."""
         self.check()
         self._seconds_before = (0.0, 0.0)
         if any(self.about.pop(name, None) for name in OF_GOING_ON):  # it could not go on after all
@@ -166,7 +166,7 @@ class RunFolder:
                 newest.replace(previous)
 
     def go_on(self, sizes: Mapping[str, int], seconds: tuple[float, float], **facts: Any) -> None:
-        """With the rows that there were at a checkpoint: what came after them is computed again.
+        """Continue with the rows that there were at a checkpoint: what came after them is computed again.
 
         Args:
             sizes: bytes of each file of rows.
@@ -187,7 +187,7 @@ class RunFolder:
         _remove(self.path / CHECKPOINTS)
 
     def seconds(self) -> tuple[float, float]:
-        """Wall and CPU, of all tries since the beginning."""
+        """Return the seconds, wall and CPU, of all tries since the beginning."""
         wall, cpu = self._seconds_before
         return (
             wall + time.perf_counter() - self._started,
@@ -195,13 +195,13 @@ class RunFolder:
         )
 
     def tell(self, **facts: Any) -> None:
-        """Add to run.json."""
+        """Add facts to run.json."""
         self.check()
         self.about |= facts
         write_whole(self.path / SUMMARY, json.dumps(self.about, indent=1) + "\n")
 
     def append(self, *measured: Row) -> None:
-        """Rows of one kind, to the file of that kind."""
+        """Append rows of one kind to the file of that kind."""
         self.check()
         if measured:
             records.append(self.path / records.FILES[type(measured[0])], *measured)
@@ -210,7 +210,11 @@ class RunFolder:
                 listener(row)
 
     def finish(self, *, share: float, **facts: Any) -> None:
-        """`share`: of the seconds since `open`, where several runs were trained at once."""
+        """Say that the run is finished.
+
+        Args:
+            share: of the seconds since `open`, where several runs were trained at once.
+        """
         hashes = {name: size_and_hash[1] for name, size_and_hash in written_rows.on_disk(self.path).items()}
         self.tell(status="finished", **facts, **self._seconds(share), files=hashes)
         for name in records.FILES.values():
@@ -243,7 +247,7 @@ def finished_since(about: Mapping[str, Any], since: float) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """A file or folder, as far as that is possible; of a link the link."""
+    """Remove a file or folder, as far as that is possible; of a link the link."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -252,7 +256,7 @@ def _remove(path: Path) -> None:
 
 
 def _previous(name: str) -> str:
-    """records.csv -> records.previous.csv"""
+    """Name the file of an earlier try: records.csv -> records.previous.csv."""
     return name.replace(".", ".previous.", 1)
 
 

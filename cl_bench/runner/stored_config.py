@@ -81,8 +81,8 @@ def _packed_config(run: Path) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a mapping of plain values: texts, numbers, truth values, lists and mappings.
 
-    What can say more than it shows is refused, since nothing that is written here has it: merged mappings,
-    keys that stand twice, tags, dates, and aliases, with which a short file can claim any amount of memory.
+    What can say more than it shows is refused, since nothing that is written here has it. That is: merged
+    mappings, keys that stand twice, tags, dates, and aliases, with which a short file claims much memory.
     """
     try:
         text = read_whole(path, most=MAX_BYTES).decode()

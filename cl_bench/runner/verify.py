@@ -113,7 +113,9 @@ def _finished(run: Path) -> dict[str, Any]:
         if together is not None:
             check_seeds(together)
             if len(together) > MOST_SEEDS or seed not in together:
-                raise ValueError(f"seed {seed} must be among at most {MOST_SEEDS} that were trained at once")
+                raise ValueError(
+                    f"seed {seed} must be of at most {MOST_SEEDS} seeds that were trained at once"
+                )
     except ValueError as error:
         raise ValueError(f"cannot verify {run}: {error}"[:MOST_SAID]) from error
     return about
@@ -121,8 +123,8 @@ def _finished(run: Path) -> dict[str, Any]:
 
 def _version(about: Mapping[str, Any]) -> str:
     versions = about.get("versions")
-    known = versions.get("cl_bench") if isinstance(versions, Mapping) else None
-    return f"cl_bench {one_line(str(known))[:40]}" if known else "an unknown version of cl_bench"
+    known = one_line(versions.get("cl-bench", "")) if isinstance(versions, Mapping) else ""
+    return f"cl_bench {known[:40]}" if known[:1].isdigit() else "another version of cl_bench"
 
 
 def _check_settings(run: Path, config: DictConfig) -> None:

@@ -18,10 +18,10 @@ class DER(Rehearsal):
     """The loss of the batch plus two terms on remembered examples, one of logits and one of labels.
 
     The first is alpha times the mean squared distance of their logits to those that the network had when it
-    saw them. The second is beta times the cross-entropy of their labels. Each has a batch of the memory of its
-    own, drawn independently. The memory is a reservoir over all training batches so far, those of every epoch
-    and of the present task too. Each batch is offered after its step, with the logits from before it, on the
-    example's own head. Rehearsed images are augmented anew.
+    saw them. The second is beta times the cross-entropy of their labels. Each draws a batch of its own from
+    the memory. That is a reservoir over all training batches so far, those of every epoch and of the present
+    task too. Each batch is offered after its step, with the logits from before it, on the example's own head.
+    Rehearsed images are augmented anew.
 
     Source: Buzzega et al. 2020 (DER: beta 0; DER++: both). As published a step costs two (DER) or three
     (DER++) times one of fine-tuning, so that it is not compared at equal computation; `compute_matched` does.

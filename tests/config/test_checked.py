@@ -280,3 +280,8 @@ def test_checking_imports_neither_torch_nor_avalanche(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stderr == "cl-bench: learning_rate must be a positive number, got learning_rate=0\n"
     assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize("value", ["true", "false", "stale", "keep"])
+def test_each_value_of_resume_is_taken_at_the_command_line(value):
+    assert str(checked(compose([f"resume={value}"])).resume).lower() == value

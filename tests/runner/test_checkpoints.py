@@ -141,7 +141,7 @@ def test_after_a_change_of_code_a_run_begins_again(configured, monkeypatch, capl
     monkeypatch.setattr(checkpoints, "_code", lambda strategy: "other")
     (folder,) = execute(configured())
     assert begun_anew(folder)
-    assert "of other code" in caplog.text
+    assert "written for other code" in caplog.text
 
 
 def test_resume_false_begins_again(configured):

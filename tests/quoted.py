@@ -1,0 +1,201 @@
+"""Where the numbers on pages come from: each table, and each sentence, by words that stand in it."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+NUMBER = re.compile(r"(?<![\w.,-])\d+\.\d+(?!\w|\.\d)")
+STUDIES = "docs/studies.md"
+SPLIT, ORDERS = "vandeven_split_mnist", "vandeven_split_mnist_orders"
+
+
+class Source(NamedTuple):
+    """What a cell says: a metric of a method's runs, or the number that was published for it."""
+
+    study: str
+    method: str  # its label in summary.csv
+    benchmark: str = ""  # where the study has several
+    metric: str = "average_accuracy"  # or `published`
+
+
+Sources = Iterator[Source]  # one for each number in a cell that is a mean, in their order
+Cells = Callable[[str, str], Sources]  # by the first cell of the row, and that of the column
+
+
+class Quoted(NamedTuple):
+    """A table with numbers of committed runs."""
+
+    page: str
+    words: str  # of its header
+    cells: Cells
+
+
+def first_name(text: str) -> str:
+    """The first word in backticks."""
+    return text.split("`")[1]
+
+
+def by_method(study: str, columns: Mapping[str, str]) -> Cells:
+    """Rows begin with a method; columns, by words in their header, are metrics."""
+
+    def cells(row: str, column: str) -> Sources:
+        yield from (
+            Source(study, first_name(row), metric=metric)
+            for words, metric in columns.items()
+            if words in column
+        )
+
+    return cells
+
+
+def by_words(rows: Mapping[str, Source], *, column: str, published: str = "") -> Cells:
+    """Rows are known by words in their first cell, of which the first that fit count."""
+
+    def cells(row: str, title: str) -> Sources:
+        source = next(source for words, source in rows.items() if words in row)
+        if column in title:
+            yield source
+        elif published and published in title:
+            yield source._replace(metric="published")
+
+    return cells
+
+
+def bayesbinn(row: str, column: str) -> Sources:
+    epochs = re.search(r"(\d+) epochs", row)
+    assert epochs is not None
+    name = first_name(row)
+    label = name if name.endswith("fixed_prior") else f"{name} epochs={epochs[1]}"
+    metric = {"average accuracy": "average_accuracy", "reference run": "published"}[column]
+    yield Source("bayesbinn_permuted_mnist", label, metric=metric)
+
+
+def van_de_ven(row: str, column: str) -> Sources:
+    """A row a scenario, a column a method; the published number in brackets."""
+    study = ORDERS if "orders" in row else SPLIT
+    scenario = next(name for name in ("task", "domain", "class") if re.search(rf"\b{name},", row))
+    ours = Source(study, first_name(column), f"split_mnist_{scenario}")
+    yield ours
+    yield ours._replace(metric="published")
+
+
+def cifar(row: str, column: str) -> Sources:
+    for benchmark in ("split_cifar10", "permuted_cifar10"):
+        if benchmark.partition("_")[0] in column:
+            yield Source(benchmark, first_name(row))
+
+
+ACCURACY = {"average accuracy": "average_accuracy"}
+RESTARTED, TEN = "vcl_restart_permuted_mnist", "vcl_10_tasks"
+TABLES = (
+    Quoted(
+        "README.md",
+        "method | average accuracy | forgetting",
+        by_method("permuted_mnist", ACCURACY | {"forgetting": "forgetting"}),
+    ),
+    Quoted(STUDIES, "batches of 128", by_method("permuted_mnist", ACCURACY)),
+    Quoted(STUDIES, "split MNIST, MLP", by_method("split_mnist", ACCURACY)),
+    Quoted(STUDIES, "BayesBiNN, ", bayesbinn),
+    Quoted(
+        STUDIES,
+        "last 5 tasks",
+        by_method("binary_stream", {"100 tasks, batches": "average_accuracy", "paper": "published"}),
+    ),
+    Quoted(
+        STUDIES,
+        "permuted MNIST, 10 tasks",
+        by_words(
+            {
+                "coresets": Source(RESTARTED, "vcl coreset=random"),
+                "no restarts, 10 epochs": Source(TEN, "vcl epochs=10 learning_rate=0.001 schedule=constant"),
+                "no restarts, 4 epochs": Source(TEN, "vcl epochs=4 learning_rate=0.03 schedule=cosine"),
+                "restarts, 100 epochs": Source(RESTARTED, "vcl coreset=none"),
+            },
+            column="average accuracy",
+        ),
+    ),
+    Quoted(
+        STUDIES,
+        "full-batch steps",
+        by_words(
+            {
+                "no coresets": Source("vcl_split_mnist", "vcl coreset=none"),
+                "random": Source("vcl_split_mnist", "vcl coreset=random"),
+                "k-centre": Source("vcl_split_mnist", "vcl coreset=k_center"),
+            },
+            column="here",
+            published="authors",
+        ),
+    ),
+    Quoted(STUDIES, "iterations a task (published)", van_de_ven),
+    Quoted(
+        STUDIES,
+        "5,000 iterations",
+        by_method("vandeven_permuted_mnist", {"here": "average_accuracy", "published": "published"}),
+    ),
+    Quoted(STUDIES, "CIFAR-10, small CNN", cifar),
+)
+
+# tables of numbers that no committed run has, and who answers for them
+OTHERS = {
+    "docs/speed.md": "speed.csv, see tests/speed/test_document.py",
+    "docs/reproducibility.md": "other processors, measured once; see tests/test_other_processors.py",
+    "docs/cluster.md": "times, measured once and said so there",
+    "docs/interruptions.md": "times, measured once and said so there",
+    "docs/gpu.md": "times, planned",
+}
+
+
+class Said(NamedTuple):
+    """A sentence with numbers of committed runs: the line of a page that has these words."""
+
+    page: str
+    words: tuple[str, ...]
+    values: Callable[
+        ..., list[str]
+    ]  # of the committed runs, as they are written; see `test_committed_results`
+
+
+def best_orders(accuracies: Sequence[str]) -> list[str]:
+    """The two lowest of five, the higher one first, and between what the others are."""
+    lowest, second, third, *_, best = sorted(accuracies, key=float)
+    return [second, lowest, third, best]
+
+
+AT_100 = Source("bayesbinn_permuted_mnist", "bayesbinn_published epochs=100")
+SENTENCES = (
+    Said(
+        STUDIES,
+        ("batches of 128", "`bayesbinn` has"),
+        lambda runs: [runs.mean(Source("permuted_mnist", "bayesbinn"))],
+    ),
+    Said(STUDIES, ("our three seeds have",), lambda runs: runs.by_seed(AT_100)),
+    Said(STUDIES, ("Our seed 0 has",), lambda runs: runs.by_task(AT_100, seed=0)),
+    Said(
+        STUDIES,
+        ("of our five orders",),
+        lambda runs: best_orders(runs.by_seed(Source(SPLIT, "ewc", "split_mnist_task"))),
+    ),
+)
+
+# words of sentences whose numbers no committed run has: published ones, those of trials, versions
+NOT_OURS = {
+    "Python 3.11": "a version",
+    "License": "a version",
+    "license is": "a version",
+    "reference has": "published, one run",
+    "The reference is one run": "published, after each task",
+    "gradient scale": "trials on seed 0",
+    "accuracy is 46.2": "a trial, given up",
+    "step size of": "trials on validation images",
+    "Coresets of": "trials on validation images",
+    "KL weight": "trials on validation images",
+    "validation images": "trials",
+    "With restarts": "trials",
+    "N(0, 0.1": "settings",
+    "deviations of": "settings, and a trial",
+    "standard error": "published",
+    "margin": "a rule",
+    "published 64.0": "published",
+    "`lwf`": "trials",
+}
