@@ -359,5 +359,6 @@ def _compared(one: Expected, runs: Iterable[RunMatrix]) -> dict[str, Any]:
 
 COLUMNS = (
     "study", "method", "published", "spread", "spread_kind", "published_seeds", "mean", "low", "high",
-    "num_seeds", "difference", "margin", "p_value", "verdict", "source", "evidence", "note", "reason", "run_with",
+    "num_seeds", "difference", "margin", "p_value", "verdict", "source", "evidence", "note",
+    "reason", "run_with",
 )  # fmt: skip
