@@ -70,17 +70,7 @@ def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
         written = [_write_csv(table, folder / name) for name, table in computed.tables.items()]
         drawn = collect()
     notes = _notes(results, computed, drawn, folder / "figures")
-    analysed = Analysed(
-        folder=folder,
-        found=results.found,
-        matrices=results.matrices,
-        summary=results.summary,
-        curves=results.curves,
-        averages=results.averages,
-        compared=computed.compared,
-        text=computed.said,
-        notes=notes,
-    )
+    analysed = Analysed(folder, results, computed.compared, computed.said, notes)
     text = [text_table(results.summary), published_table(computed.compared), *computed.said]
     paths = [*written, *drawn.paths, *write_files(analysed, figures=drawn.paths)]
     return Report("\n\n".join(filter(None, text)), paths, notes)
