@@ -59,8 +59,8 @@ def equipped(folders: Sequence[RunFolder], parts: Parts, *, show_progress: bool)
         UnfitCheckpointError: where the run fails before it has taken a step from its checkpoint.
     """
     from cl_bench.evaluation.progress import Progress
-    from cl_bench.learner.state import UNFIT
     from cl_bench.learner.seeds import global_generators_restored
+    from cl_bench.learner.state import UNFIT
     from cl_bench.runner.signals import Stopping
 
     strategy, num_tasks = parts.strategy, parts.stream.num_tasks
