@@ -300,4 +300,4 @@ def test_methods_that_lie_on_each_other_are_shown_apart_in_the_last_panel():
 def test_a_reference_with_a_longer_label_looks_as_without(suffix):
     for name in ("finetune", "joint"):
         label = f"{name}{suffix}"
-        assert method_styles([label, "ewc"])[label] == method_styles([name, "ewc"])[name]
+        assert figures.method_styles([label, "ewc"])[label] == figures.method_styles([name, "ewc"])[name]
