@@ -21,13 +21,13 @@ FEWEST_BENCHMARKS = 3  # for ranks: with two, the critical difference is more th
 MARGIN = 0.01  # of accuracy and forgetting: methods within one point are as good as each other
 
 COMPARISON = (
-    *("study", "benchmark", "metric", "first", "second", "num_seeds", "difference", "low", "high"),
-    *("p_student", "p_student_holm", "p_wilcoxon", "p_wilcoxon_holm", "p_equivalent", "seeds_needed"),
-)
+    "study", "benchmark", "metric", "first", "second", "num_seeds", "difference", "low", "high",
+    "p_student", "p_student_holm", "p_wilcoxon", "p_wilcoxon_holm", "p_equivalent", "seeds_needed",
+)  # fmt: skip
 AGGREGATE = (
-    *("study", "metric", "method", "num_benchmarks", "num_runs", "iqm", "low", "high"),
-    *("average_rank", "critical_difference", "p_friedman"),
-)
+    "study", "metric", "method", "num_benchmarks", "num_runs", "iqm", "low", "high",
+    "average_rank", "critical_difference", "p_friedman",
+)  # fmt: skip
 
 
 def comparison(

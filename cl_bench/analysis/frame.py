@@ -21,9 +21,9 @@ from cl_bench.records.text import one_line
 
 Damaged = list[tuple[Run, str]]  # runs of which a file is left out, and why
 RUN_COLUMNS = (
-    *("study", "benchmark", "strategy", "method", "seed", "scenario", "num_tasks", "test_last"),
-    *("run", "status", *Tuning._fields),
-)
+    "study", "benchmark", "strategy", "method", "seed", "scenario", "num_tasks", "test_last",
+    "run", "status", *Tuning._fields,
+)  # fmt: skip
 
 
 def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:

@@ -62,6 +62,22 @@ def student_t(values: ArrayLike, *, level: float = 0.95) -> Interval:
     mean = observed.mean(axis=0)
     if number == 1:
         return Interval(mean, unknown, unknown)
-    quantile = stdtrit(number - 1, (1 + level) / 2)
-    half_width = quantile * observed.std(axis=0, ddof=1) / np.sqrt(number)
+    half_width = student_half_width(observed.std(axis=0, ddof=1), number, level=level)
     return Interval(mean, mean - half_width, mean + half_width)
+
+
+def student_half_width(deviation: ArrayLike, number: ArrayLike, *, level: float = 0.95) -> np.ndarray:
+    """Half the width of Student's interval, from what was observed already.
+
+        t_{n-1} s / sqrt(n)
+
+    Args:
+        deviation: s, the sample standard deviation; nan where there is one observation.
+        number: n, of the same shape or one number.
+
+    >>> student_half_width([0.1, 0.2], number=3).round(4)
+    array([0.2484, 0.4968])
+    """
+    observations = np.asarray(number, dtype=float)
+    quantile = stdtrit(np.maximum(observations - 1, 1), (1 + level) / 2)
+    return np.asarray(quantile * np.asarray(deviation, dtype=float) / np.sqrt(observations))

@@ -52,13 +52,11 @@ _ENDS = {
     "finetune": MethodStyle("#7A7A7A", "X", _DOTS),
 }
 # Neighbours differ, since a family whose colour is taken has the next one.
-# fmt: off
 _COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#332288", "#44AA99",
     "#CC6677", "#999933", "#56B4E9", "#882255", "#66A61E", "#6A3D9A", "#B8A500",
     "#2A7F9E", "#CC79A7", "#117733", "#7F6000", "#86A5B5", "#A6611A",
-)
-# fmt: on
+)  # fmt: skip
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
 _DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
 _LINES = [
@@ -121,8 +119,8 @@ def method_styles(
     }
     lines = _without_twins(wanted, len(_LINES))
     return {
-        method: MethodStyle(color, *_LINES[lines[method]]) if method in lines else _ENDS[method]
-        for method, (color, _) in looks.items()
+        method: MethodStyle(color, *_LINES[lines[method]]) if method in lines else _ENDS[name]
+        for method, (color, name) in looks.items()
     }
 
 

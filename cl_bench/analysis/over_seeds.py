@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
+from cl_bench.analysis.intervals import student_half_width
 from cl_bench.moved import moved_name
 
 METHOD = ("study", "benchmark", "method")
@@ -38,9 +38,7 @@ def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: f
     known = values[np.isfinite(values[column].to_numpy(dtype=float))]
     groups = known.groupby([*METHOD, *by], sort=True)[column]
     found = groups.agg(["mean", "std", "count"]).reset_index()
-    number = found["count"].to_numpy(dtype=float)
-    quantile = stdtrit(np.maximum(number - 1, 1), (1 + level) / 2)
-    half_width = quantile * found["std"].to_numpy(dtype=float) / np.sqrt(number)  # nan where there is one
+    half_width = student_half_width(found["std"], found["count"], level=level)
     bounds = {"low": found["mean"] - half_width, "high": found["mean"] + half_width}
     table = found.assign(**bounds, num_seeds=found["count"].astype(int))
     return table[[*METHOD, *by, "mean", "low", "high", "num_seeds"]]

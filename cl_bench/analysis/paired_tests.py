@@ -112,7 +112,7 @@ def paired(values: ArrayLike, *, level: float = 0.95) -> Paired:
         low=float(interval.low),
         high=float(interval.high),
         deviation=deviation,
-        p_student=2 * min(_below(observed, 0.0), _above(observed, 0.0)) if number > 1 else math.nan,
+        p_student=2 * _one_sided(abs(float(observed.mean())), observed) if number > 1 else math.nan,
         p_wilcoxon=wilcoxon(observed),
     )
 
@@ -199,7 +199,7 @@ def wilcoxon_holm(samples: Sequence[ArrayLike]) -> np.ndarray:
     return holm([wilcoxon(sample) for sample in samples])
 
 
-def tost(values: ArrayLike, *, margin: float, alpha: float = 0.05) -> Equivalence:
+def tost(values: ArrayLike, *, margin: float, alpha: float = 0.05, around: float = 0.0) -> Equivalence:
     """Whether two methods are equivalent within a margin that was set beforehand, by two one-sided tests.
 
         p = max(P(T >= (d + m) / (s / sqrt n)), P(T <= (d - m) / (s / sqrt n)))
@@ -211,6 +211,7 @@ def tost(values: ArrayLike, *, margin: float, alpha: float = 0.05) -> Equivalenc
     Args:
         values: differences [n].
         margin: m.
+        around: what the mean is compared with; d is the mean minus it.
 
     Raises:
         ValueError: for a margin that is not positive.
@@ -225,7 +226,7 @@ def tost(values: ArrayLike, *, margin: float, alpha: float = 0.05) -> Equivalenc
     observed = _one_axis(values)
     if len(observed) < 2:
         return Equivalence(margin, math.nan, equivalent=False)
-    p = max(_above(observed, -margin), _below(observed, margin))
+    p = _one_sided(margin - abs(float(observed.mean()) - around), observed)
     return Equivalence(margin, p, equivalent=p <= alpha)
 
 
@@ -291,17 +292,12 @@ def seeds_needed(values: ArrayLike, *, alpha: float = 0.05, chance: float = 0.8)
     return high if high <= MOST_SEEDS else None
 
 
-def _above(observed: np.ndarray, bound: float) -> float:
-    """p of the one-sided t-test of `mean <= bound`: small where the mean is above."""
+def _one_sided(distance: float, observed: np.ndarray) -> float:
+    """p of a one-sided t-test whose bound is so far on the side of the hypothesis: small where it is far."""
     error = observed.std(ddof=1) / math.sqrt(len(observed))
-    distance = float(observed.mean() - bound)
     if error == 0:
         return 0.0 if distance > 0 else 1.0 if distance < 0 else 0.5
     return float(stdtr(len(observed) - 1, -distance / error))
-
-
-def _below(observed: np.ndarray, bound: float) -> float:
-    return _above(-observed, -bound)
 
 
 def _one_axis(values: ArrayLike) -> np.ndarray:

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
 
 from cl_bench.analysis.intervals import student_t
 from cl_bench.analysis.labels import LONGEST, short_names, shown
 from cl_bench.analysis.matrix import RunMatrix, matrices
+from cl_bench.analysis.paired_tests import tost
 from cl_bench.records.atomic import read_json
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.row_files import MOST
@@ -214,14 +214,9 @@ def equivalence(values: Sequence[float], *, published: float, margin: float) -> 
     >>> round(equivalence([88.0, 90.0, 92.0], published=90.0, margin=1.0), 4)
     0.2389
     """
-    observed = np.asarray(values, dtype=float)
-    if len(observed) < 2:
-        raise ValueError(f"a test needs two seeds or more, got {len(observed)}")
-    room = margin - abs(observed.mean() - published)
-    error = observed.std(ddof=1) / math.sqrt(len(observed))
-    if error == 0:
-        return 0.0 if room > 0 else 1.0
-    return float(stdtr(len(observed) - 1, -room / error))
+    if len(values) < 2:
+        raise ValueError(f"a test needs two seeds or more, got {len(values)}")
+    return tost(values, margin=margin, around=published).p
 
 
 def verdict(values: Sequence[float], *, published: float, margin: float, evidence: str) -> str:
@@ -363,17 +358,7 @@ def _compared(one: Expected, runs: Iterable[RunMatrix]) -> dict[str, Any]:
 
 
 COLUMNS = (
-    *(
-        "study",
-        "method",
-        "published",
-        "spread",
-        "spread_kind",
-        "published_seeds",
-        "mean",
-        "low",
-        "high",
-        "num_seeds",
-    ),
-    *("difference", "margin", "p_value", "verdict", "source", "evidence", "note", "reason", "run_with"),
-)
+    "study", "method", "published", "spread", "spread_kind", "published_seeds", "mean", "low", "high",
+    "num_seeds", "difference", "margin", "p_value", "verdict", "source", "evidence", "note",
+    "reason", "run_with",
+)  # fmt: skip

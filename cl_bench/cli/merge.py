@@ -5,8 +5,8 @@ unfinished, and of unfinished ones the longest counts. The same run twice must a
 both have; where it does not, what is in C stays, nothing is added, and both are named. Folders appear in C
 whole.
 
-What is in C and broken, or has something that is no run's, is never replaced: another run is laid beside
-it, and so is the same run on another kind of device.
+What is in C and broken, or has something that is no run's, is never replaced. Another run is laid beside
+it; so is the same run on another kind of device.
 
 A compact study is merged as the run folders that it was made of. With `--compact` C has compact studies in
 the end (see cli/compact_study.py).

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -81,23 +79,8 @@ def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, Me
     `curves` has the columns method, after_task, mean, low, high (fractions), of one task or of the average.
     Where it has on_task, the line is faint until the task was learned.
     """
-    bands, before = [], []
-    for method, rows in layout.by_method(curves, "after_task", styles):
-        after = rows["after_task"]
-        mean, low, high = (100 * rows[name] for name in ("mean", "low", "high"))
-        style = styles[method]
-        bands.append(layout.Band(after, low, high, style.color))
-        learned = after >= rows["on_task"] if "on_task" in rows else after >= 0
-        first = int(learned.argmax())
-        if first:
-            before.append((np.column_stack([after, mean])[: first + 1], style.color))
-        # A marker at every point would hide the line of a long stream.
-        every = max(1, round(len(after) / 8))
-        axes.plot(after[first:], mean[first:], markevery=every, label=method, **style.line())
-    layout.draw_bands(axes, bands)
-    if before:
-        lines, colors = zip(*before, strict=True)
-        axes.add_collection(LineCollection(lines, colors=colors, linewidths=0.7, alpha=0.5))
+    since = "on_task" if "on_task" in curves else None
+    layout.draw_curves(axes, curves, x="after_task", styles=styles, scale=100, since=since)
 
 
 def _averaged(curves: pd.DataFrame, num_tasks: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
@@ -204,15 +204,28 @@ def draw_curves(
     styles: Mapping[str, MethodStyle],
     scale: float = 1.0,
     num_markers: int = 8,
+    since: str | None = None,
 ) -> None:
-    """One line a method with its interval shaded: mean, low and high times `scale` against the column x."""
-    bands = []
+    """One line a method with its interval shaded: mean, low and high times `scale` against the column x.
+
+    Args:
+        since: a column; where x is below it the line is faint.
+    """
+    bands, faint = [], []
     for method, rows in by_method(curves, x, styles):
+        style, where = styles[method], rows[x]
         mean, low, high = (scale * rows[name] for name in ("mean", "low", "high"))
-        bands.append(Band(rows[x], low, high, styles[method].color))
-        every = max(1, round(len(mean) / num_markers))
-        axes.plot(rows[x], mean, markevery=every, label=method, **styles[method].line())
+        bands.append(Band(where, low, high, style.color))
+        first = int((where >= rows[since]).argmax()) if since else 0
+        if first:
+            faint.append((np.column_stack([where, mean])[: first + 1], style.color))
+        # a marker at every point would hide the line of a long stream
+        every = max(1, round(len(where) / num_markers))
+        axes.plot(where[first:], mean[first:], markevery=every, label=method, **style.line())
     draw_bands(axes, bands)
+    if faint:
+        lines, colors = zip(*faint, strict=True)
+        axes.add_collection(LineCollection(lines, colors=colors, linewidths=0.7, alpha=0.5))
 
 
 def by_method(

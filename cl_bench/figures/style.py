@@ -1,9 +1,9 @@
 """The settings of all figures, and how they are saved."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, FixedFormatter, FixedLocator, MaxNLocator, ScalarFormatter
 
-from cl_bench.records.atomic import ForeignFileError, read_whole
+from cl_bench.records.atomic import ForeignFileError, read_whole, write_whole
 
 FORMATS = ("png", "svg")
 FONT = "DejaVu Sans"  # ships with matplotlib: the same figure on every machine
@@ -87,18 +87,11 @@ def save(
     for kind in formats:
         # Not with_suffix: a benchmark's name may hold a dot.
         target = path.with_name(f"{path.name}.{kind}")
-        # a short name: the figure's own may be as long as names can be
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".figure-", suffix=f".{kind}")
-        os.close(descriptor)
         metadata = {**_METADATA.get(kind, {}), **({_MARK[kind]: mark} if mark else {})}
-        try:
-            with house_style():
-                figure.savefig(temporary, format=kind, metadata=metadata)
-            Path(temporary).chmod(0o644)  # mkstemp's files are the owner's alone
-            Path(temporary).replace(target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-        written.append(target)
+        drawn = BytesIO()
+        with house_style():
+            figure.savefig(drawn, format=kind, metadata=metadata)
+        written.append(write_whole(target, drawn.getvalue()))
     return written
 
 

@@ -52,9 +52,10 @@ class Figures(NamedTuple):
 
 
 def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
-    """Analyse all runs below the folder; write summary.csv, forgetting_curves.csv, the tables of
-    `analysis.statements` (comparison.csv and others), expected.csv where a study has published numbers to be
-    compared with, and figures/ into it.
+    """Analyse all runs below the folder, and write tables, figures and a page into it.
+
+    The tables are summary.csv, forgetting_curves.csv and those of `sentences.statements` (comparison.csv and
+    others). A study that has published numbers to be compared with adds expected.csv.
 
     The figures are figures/<kind>-<benchmark>.{png,svg}, of those `kinds.KINDS` that there are numbers for;
     with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced, each
@@ -69,17 +70,7 @@ def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
         written = [_write_csv(table, folder / name) for name, table in computed.tables.items()]
         drawn = collect()
     notes = _notes(results, computed, drawn, folder / "figures")
-    analysed = Analysed(
-        folder=folder,
-        found=results.found,
-        matrices=results.matrices,
-        summary=results.summary,
-        curves=results.curves,
-        averages=results.averages,
-        compared=computed.compared,
-        text=computed.said,
-        notes=notes,
-    )
+    analysed = Analysed(folder, results, computed.compared, computed.said, notes)
     text = [text_table(results.summary), published_table(computed.compared), *computed.said]
     paths = [*written, *drawn.paths, *write_files(analysed, figures=drawn.paths)]
     return Report("\n\n".join(filter(None, text)), paths, notes)

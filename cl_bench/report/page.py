@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cl_bench.analysis.looks import method_styles
+from cl_bench.analysis.looks import families, method_styles
 from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.registry import Metric
+from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.records.runs import STATUSES, Run
 from cl_bench.records.text import counted, one_line, shortened
@@ -39,11 +40,7 @@ class Analysed(NamedTuple):
     """What a report has found out of a folder, see `report.report`."""
 
     folder: Path
-    found: Sequence[Run]
-    matrices: Sequence[RunMatrix]
-    summary: pd.DataFrame
-    curves: pd.DataFrame
-    averages: pd.DataFrame
+    results: Results
     compared: pd.DataFrame  # with published numbers
     text: Sequence[str]  # blocks of statements: a title, then a line each
     notes: Sequence[str]
@@ -120,15 +117,15 @@ class Contents(NamedTuple):
 
 def contents(analysed: Analysed, runs: pd.DataFrame, *, figures: Sequence[Figure]) -> Contents:
     """`runs` as from `run_rows.runs_frame`; `figures` as from `embedded_figures.embedded`."""
-    by_status = Counter(run.status for run in analysed.found)
+    by_status = Counter(run.status for run in analysed.results.found)
     statuses = [f"{by_status[status]} {status}" for status in STATUSES if by_status[status]]
-    names = list(dict.fromkeys((run.study, run.benchmark) for run in analysed.found if run.benchmark))
+    names = list(dict.fromkeys((run.study, run.benchmark) for run in analysed.results.found if run.benchmark))
     matrices_by_group: dict[tuple[str, str], list[RunMatrix]] = {}
-    for matrix in analysed.matrices:
+    for matrix in analysed.results.matrices:
         matrices_by_group.setdefault((matrix.study, matrix.benchmark), []).append(matrix)
-    styles = _styles(analysed.found) if matrices_by_group else {}
+    styles = _styles(analysed.results.found) if matrices_by_group else {}
     several = len({study for study, _ in names}) > 1
-    drawn = _by_group(figures, analysed.matrices)
+    drawn = _by_group(figures, analysed.results.matrices)
     said = _by_title(analysed)
     groups = [
         _group(
@@ -142,17 +139,17 @@ def contents(analysed: Analysed, runs: pd.DataFrame, *, figures: Sequence[Figure
         )
         for number, (study, benchmark) in enumerate(names, start=1)
     ]
-    metrics = metrics_of(analysed.summary)
+    metrics = metrics_of(analysed.results.summary)
     return Contents(
         title=one_line(analysed.folder.resolve().name),
-        facts=f"{counted(len(analysed.found), 'run')}: {', '.join(statuses)}.",
+        facts=f"{counted(len(analysed.results.found), 'run')}: {', '.join(statuses)}.",
         notes=list(analysed.notes),
         studies=_entries(names, groups),
         groups=groups,
         statements=[block for blocks in said.values() for block in blocks],
-        figures=_folded([figure for each in drawn.values() for figure in each], analysed.summary),
+        figures=_folded([figure for each in drawn.values() for figure in each], analysed.results.summary),
         published=_published(analysed.compared),
-        environments=_environments(analysed.found),
+        environments=_environments(analysed.results.found),
         metrics=metrics,
         choices=choices(metrics),
     )
@@ -174,13 +171,15 @@ def _group(
     def here(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[(frame["study"] == study) & (frame["benchmark"] == benchmark)]
 
-    rows = here(analysed.summary)
+    rows = here(analysed.results.summary)
     curves = None
     if found:
         best = set(rows["method"].head(MOST_METHODS))  # summaries have the best first
         drawn = [run for run in found if run.method in best]
-        curves = interactive_curves(here(analysed.curves), here(analysed.averages), drawn, styles=styles)
-    mine = [run for run in analysed.found if (run.study, run.benchmark) == (study, benchmark)]
+        curves = interactive_curves(
+            here(analysed.results.curves), here(analysed.results.averages), drawn, styles=styles
+        )
+    mine = [run for run in analysed.results.found if (run.study, run.benchmark) == (study, benchmark)]
     table = summary_table(rows, caption=f"{title}: mean ± half width of the 95 % interval over seeds")
     table_of_runs, note = listed(here(runs), title=title)
     return Group(
@@ -227,7 +226,7 @@ def _by_title(analysed: Analysed) -> dict[tuple[str, str], list[Block]]:
     """Each block of sentences under the study and benchmark that its title begins with; else under empty
     names.
     """
-    summary = analysed.summary
+    summary = analysed.results.summary
     several = summary["study"].nunique() > 1
     names = {
         (f"{study}: {benchmark}: " if several else f"{benchmark}: "): (str(study), str(benchmark))
@@ -288,4 +287,5 @@ def _environments(runs: Sequence[Run]) -> list[Table]:
 
 
 def _styles(runs: Sequence[Run]) -> Mapping[str, Any]:
-    return method_styles({run.method for run in runs if run.records and run.status != "broken"})
+    recorded = [run for run in runs if run.records and run.status != "broken"]
+    return method_styles({run.method for run in recorded}, families(recorded))

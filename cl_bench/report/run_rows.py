@@ -15,9 +15,9 @@ from cl_bench.report.rerun_command import command
 MOST_RUNS = 200  # of a study and benchmark that are listed in the page; runs.csv has them all
 LONGEST_COMMAND = 10_000  # letters
 RUNS = (
-    *("study", "benchmark", "method", "seed", "status", "counts", "num_records"),
-    *("wall_seconds", "device", "commit", "dirty", "path", "command", "error"),
-)
+    "study", "benchmark", "method", "seed", "status", "counts", "num_records",
+    "wall_seconds", "device", "commit", "dirty", "path", "command", "error",
+)  # fmt: skip
 
 
 def runs_frame(found: Sequence[Run], matrices: Sequence[RunMatrix], *, folder: Path) -> pd.DataFrame:

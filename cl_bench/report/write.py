@@ -18,13 +18,13 @@ PAGE = "report.html"
 def write_files(analysed: Analysed, *, figures: Sequence[Path]) -> list[Path]:
     """Write runs.csv, table.tex, summary.parquet (where pyarrow is installed) and report.html, the last."""
     folder = analysed.folder
-    runs = runs_frame(analysed.found, analysed.matrices, folder=folder)
+    runs = runs_frame(analysed.results.found, analysed.results.matrices, folder=folder)
     written = [
         write_whole(folder / "runs.csv", csv(runs)),
-        write_whole(folder / "table.tex", encoded(latex_tables(analysed.summary))),
+        write_whole(folder / "table.tex", encoded(latex_tables(analysed.results.summary))),
     ]
     try:
-        parquet = analysed.summary.to_parquet(index=False)
+        parquet = analysed.results.summary.to_parquet(index=False)
     except ImportError:
         pass  # the extra `parquet`: 170 MB for numbers that summary.csv has too
     else:
