@@ -18,7 +18,6 @@ EXCEPTED = {
     "learner",
     "posteriors",
     "records",
-    "report",
     "strategies",
 }
 
