@@ -77,7 +77,7 @@ def test_the_wheel_has_every_file_of_the_package(built):
     assert not set(tracked("cl_bench")) - names
     assert not {f"cl_bench/{path}" for path in tracked("conf")} - names
     assert any(name.endswith(".jinja") for name in names)
-    assert "cl_bench/page/templates/page.html" in names
+    assert "cl_bench/report/templates/page.html" in names
 
 
 def test_the_wheel_alone_is_what_runs(installed):

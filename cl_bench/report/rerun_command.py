@@ -18,8 +18,8 @@ _WORDS = ("true", "false", "null", "nan", "inf", "infinity", "yes", "no", "on", 
 def command(run: Run) -> str:
     """A line for the shell that leads to the same hash of settings.
 
-    A run that recorded its arguments is begun with these. The hash is the same while no file in conf/
-    changes. For an older run the line names every setting that it had.
+    A run that recorded its arguments is begun with these. The hash then changes with conf/ alone.
+    For an older run the line names every setting that it had.
     """
     arguments = run.about.get("arguments")
     if not (isinstance(arguments, list) and all(isinstance(each, str) for each in arguments)):
