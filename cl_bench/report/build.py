@@ -54,11 +54,11 @@ class Figures(NamedTuple):
 def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
     """Analyse all runs below a folder, and write tables, figures and a page into it.
 
-    Tables are summary.csv, forgetting_curves.csv, those of `statements` (comparison.csv and others), runs.csv,
-    table.tex and summary.parquet; expected.csv where a study has published numbers to be compared with.
-    Figures are figures/<kind>-<benchmark>.{png,svg}, of those `KINDS` that there are numbers for; with several
-    studies in the folder <study>-<benchmark>. The page report.html has all of it. Existing files of these
-    names are replaced, each whole or not at all; others are left alone.
+    Tables are summary.csv, forgetting_curves.csv, those of `statements` (comparison.csv and others),
+    runs.csv, table.tex and summary.parquet; expected.csv where a study has published numbers. Figures are
+    figures/<kind>-<benchmark>.{png,svg}, of those `KINDS` that there are numbers for; with several studies in
+    the folder <study>-<benchmark>. The page report.html has all of it. Existing files of these names are
+    replaced, each whole or not at all; others are left alone.
 
     Args:
         figures: False draws none, and the page shows none.
