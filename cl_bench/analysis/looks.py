@@ -119,8 +119,8 @@ def method_styles(
     }
     lines = _without_twins(wanted, len(_LINES))
     return {
-        method: MethodStyle(color, *_LINES[lines[method]]) if method in lines else _ENDS[method]
-        for method, (color, _) in looks.items()
+        method: MethodStyle(color, *_LINES[lines[method]]) if method in lines else _ENDS[name]
+        for method, (color, name) in looks.items()
     }
 
 

@@ -89,7 +89,8 @@ def _more_than_a_run(folder: Path) -> str:
 def _read(folder: Path) -> Packed:
     about: dict[str, Any] = about_run(folder)
     config = read_yaml(folder / CONFIG) if (folder / CONFIG).exists() else None
-    rows = {kind: rows_of_run(folder, kind) for kind, name in FILES.items() if (folder / name).exists()}
+    there = [kind for kind, name in FILES.items() if (folder / name).exists()]
+    rows: dict[type, list[Any]] = {kind: rows_of_run(folder, kind) for kind in there}
     for kind, found in rows.items():
         if any(row.seed != about["seed"] for row in found):
             raise ValueError(f"{FILES[kind]} has rows of another seed than {about['seed']}")

@@ -75,7 +75,7 @@ def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(update_wrapper(partial(job, since=time.time()), job))
-    SweepProgress.folder, SweepProgress.missing = None, ()
+    SweepProgress.folder, SweepProgress.study, SweepProgress.missing = None, None, ()
 
     def work() -> None:
         try:
@@ -89,7 +89,7 @@ def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
     folder = SweepProgress.folder
     if status and folder is not None and not any(folder.rglob("run.json")) and not _has_traceback(folder):
         _leave_nothing(folder, made=SweepProgress.missing)
-    return status, folder if status != 2 else None
+    return status, (SweepProgress.study or folder) if status != 2 else None
 
 
 def _has_traceback(folder: Path) -> bool:

@@ -222,7 +222,7 @@ class Learner(Adapter):
         if not self.is_training:  # predictions are log probabilities
             return F.nll_loss(self.mb_output, self.mb_y)
         loss = super().criterion()
-        return loss if self.num_seeds == 1 else loss * self.num_seeds
+        return loss * self.num_seeds if self.stack.shape else loss
 
     def project_gradients(self) -> None:
         """Change `flat.gradients` [P] of the batch's loss to what the step shall follow.

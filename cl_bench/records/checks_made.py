@@ -52,8 +52,8 @@ def _seeds(abouts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, frozenset
     for (benchmark, _), runs in groups.items():
         common = set.intersection(*(set(told) for _, told in runs))
         methods: dict[tuple[str, ...], set[str]] = defaultdict(set)
-        for seed, told in runs:
-            methods[tuple(f"{key}={told[key]!r}" for key in sorted(common))].add(seed)
+        for seed, known in runs:
+            methods[tuple(f"{key}={known[key]!r}" for key in sorted(common))].add(seed)
         yield from ((benchmark, frozenset(seeds)) for seeds in methods.values())
 
 

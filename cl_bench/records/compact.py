@@ -9,7 +9,7 @@ in its place. See `compact_files` for how the files are written.
 """
 
 import os
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -114,16 +114,14 @@ def rows_at(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
 
 
 @cache
-def numbered(kind: type[AnyRow]) -> Any:
+def numbered(kind: Any) -> Any:
     """The kind of row with a run's number in place of the seed."""
-    from collections import namedtuple
-
-    row: Any = kind
-    names = ("run", *row._fields[1:])
-    made: Any = namedtuple(row.__name__, names, defaults=tuple(row._field_defaults.values()))
-    types = row.__annotations__
+    names = ("run", *kind._fields[1:])
+    make: Any = namedtuple  # whose fields are not known before
+    made = make(kind.__name__, names, defaults=tuple(kind._field_defaults.values()))
+    types = kind.__annotations__
     made.__annotations__ = {"run": int} | {name: types[name] for name in names[1:]}
-    made.limits = classmethod(lambda _: {"run": Limit(1, MOST), **row.limits()})
+    made.limits = classmethod(lambda _: {"run": Limit(1, MOST), **kind.limits()})
     return made
 
 
@@ -145,7 +143,7 @@ def _study(path: Path, stamp: tuple[int, ...]) -> CompactStudy | Exception:
 
 
 @lru_cache(maxsize=8)
-def _rows(path: Path, kind: type[Any], stamp: tuple[int, ...]) -> dict[int, list[Any]] | Exception:
+def _rows(path: Path, kind: Any, stamp: tuple[int, ...]) -> dict[int, list[Any]] | Exception:
     """The rows by their run's number. Those of a run that runs.json does not know are nobody's."""
     try:
         found = defaultdict(list)

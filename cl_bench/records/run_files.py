@@ -37,6 +37,11 @@ def rows_of_run(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
     return compact.rows_at(path, kind) if is_packed(path) else read(path / FILES[kind], kind)
 
 
+def summary_of(path: Path) -> Path:
+    """The file that says what the run was and how it went: its run.json, or its study's runs.json."""
+    return path.parent / compact.FILE if is_packed(path) else path / "run.json"
+
+
 def left_out(path: Path) -> list[str]:
     """The files of rows that the run may have had, and its compact study has of no run."""
     return compact.study_at(path.parent).left_out if is_packed(path) else []

@@ -52,19 +52,16 @@ class Figures(NamedTuple):
 
 
 def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
-    """Analyse all runs below a folder, and write tables, figures and a page into it.
+    """Analyse all runs below the folder, and write tables, figures and a page into it.
 
-    Tables are summary.csv, forgetting_curves.csv, those of `statements` (comparison.csv and others),
-    runs.csv, table.tex and summary.parquet; expected.csv where a study has published numbers. Figures are
-    figures/<kind>-<benchmark>.{png,svg}, of those `KINDS` that there are numbers for; with several studies in
-    the folder <study>-<benchmark>. The page report.html has all of it. Existing files of these names are
-    replaced, each whole or not at all; others are left alone.
+    The tables are summary.csv, forgetting_curves.csv and those of `sentences.statements` (comparison.csv and
+    others). A study that has published numbers to be compared with adds expected.csv.
 
-    Args:
-        figures: False draws none, and the page shows none.
-
-    Raises:
-        AnalysisError: when there is no run below the folder.
+    The figures are figures/<kind>-<benchmark>.{png,svg}, of those `kinds.KINDS` that there are numbers for;
+    with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced, each
+    whole or not at all; others are left alone. The page report.html has all of it, see `page.write`;
+    runs.csv, table.tex and summary.parquet go with it. Without `figures` none is drawn, and the page shows
+    none. Raises AnalysisError when there is no run below the folder.
     """
     folder = Path(folder)
     results = Results.read(folder)

@@ -48,14 +48,9 @@ def title_of(kind: str) -> str:
 
 
 def what(kind: str) -> str:
-    """The first line of the kind's docstring as a sentence."""
-    said = (
-        ((KINDS[kind].__doc__ or kind) if kind in KINDS else title_of(kind))
-        .strip()
-        .splitlines()[0]
-        .rstrip(".")
-    )
-    return f"{said[:1].upper()}{said[1:]}."
+    """The first sentence on the kind, as `cl-bench plot --help` says it."""
+    told = KINDS[kind].__doc__ if kind in KINDS else None
+    return told.splitlines()[0] if told else f"{title_of(kind).capitalize()}."
 
 
 def alternative(kind: str) -> str:

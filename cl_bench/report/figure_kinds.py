@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --h
 
 
 def forgetting(results: Results, **look: Any) -> "Figure":
-    """Accuracy on each task as later ones are learned, and the mean over tasks seen"""
+    """Accuracy on each task as later ones are learned, and the mean over tasks seen."""
     from cl_bench.figures.forgetting import forgetting_figure
 
     _some_run_complete(results)
@@ -39,7 +39,7 @@ def forgetting(results: Results, **look: Any) -> "Figure":
 
 
 def comparison(results: Results, **look: Any) -> "Figure":
-    """Average accuracy against forgetting"""
+    """Average accuracy against forgetting."""
     from cl_bench.figures.comparison import comparison_figure, drawable
 
     _some_run_complete(results)
@@ -49,7 +49,7 @@ def comparison(results: Results, **look: Any) -> "Figure":
 
 
 def heatmap(results: Results, **look: Any) -> "Figure":
-    """Each method's matrix of accuracies: task tested by task last learned"""
+    """Each method's matrix of accuracies: task tested by task last learned."""
     from cl_bench.figures.heatmap import heatmap_figure
 
     _some_run_complete(results)
@@ -57,7 +57,7 @@ def heatmap(results: Results, **look: Any) -> "Figure":
 
 
 def pareto(results: Results, **look: Any) -> "Figure":
-    """Average accuracy against stored bits and against training time, with the Pareto front"""
+    """Average accuracy against stored bits and against training time, with the Pareto front."""
     from cl_bench.figures.pareto import pareto_figure
 
     fronts = {cost: pareto_front(results.summary, cost) for cost in COSTS}
@@ -71,7 +71,7 @@ def pareto(results: Results, **look: Any) -> "Figure":
 
 
 def calibration(results: Results, **look: Any) -> "Figure":
-    """Reliability diagrams of tasks when they were learned, and in the end"""
+    """Reliability diagrams of tasks when they were learned, and in the end."""
     from cl_bench.figures.calibration import calibration_figure
 
     _some_run_complete(results)
@@ -86,7 +86,7 @@ def calibration(results: Results, **look: Any) -> "Figure":
 
 
 def uncertainty(results: Results, **look: Any) -> "Figure":
-    """Entropy and its epistemic part on tasks seen and on tasks to come"""
+    """Entropy and its epistemic part on tasks seen and on tasks to come."""
     from cl_bench.figures.uncertainty import LABELS, uncertainty_figure
 
     measures = {name: seen_and_unseen(results.records, name) for name in LABELS}
@@ -100,7 +100,7 @@ def uncertainty(results: Results, **look: Any) -> "Figure":
 
 
 def stability_gap(results: Results, **look: Any) -> "Figure":
-    """Accuracy on earlier tasks, step by step, while others are learned"""
+    """Accuracy on earlier tasks, step by step, while others are learned."""
     from cl_bench.figures.stability_gap import stability_gap_figure
 
     if results.probes.empty:
@@ -115,7 +115,7 @@ def stability_gap(results: Results, **look: Any) -> "Figure":
 
 
 def drift(results: Results, **look: Any) -> "Figure":
-    """How far the posterior moves with each task, and the share of frozen weights"""
+    """How far the posterior moves with each task, and the share of frozen weights."""
     from cl_bench.figures.drift import drift_figure
 
     tables = [state_curves(results.states, name) for name in ("drift", "frozen")]
@@ -130,7 +130,7 @@ def drift(results: Results, **look: Any) -> "Figure":
 
 
 def variance(results: Results, **look: Any) -> "Figure":
-    """Which part of the randomness (first weights, task order, ...) the spread of a metric is due to"""
+    """Which part of the randomness (first weights, task order, ...) the spread of a metric is due to."""
     from cl_bench.figures.variance import variance_figure
 
     shares = None
@@ -145,7 +145,7 @@ def variance(results: Results, **look: Any) -> "Figure":
 
 
 def critical_difference(results: Results, **look: Any) -> "Figure":
-    """Average ranks over three benchmarks or more, and which of them may be chance"""
+    """Average ranks over three benchmarks or more, and which of them may be chance."""
     from cl_bench.figures.critical_difference import critical_difference_figure
 
     found = sorted({run.benchmark for run in results.complete})

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cl_bench.records.lock import is_held
+from cl_bench.records.run_files import summary_of
 from cl_bench.records.runs import Run
 from cl_bench.records.text import one_line
 
@@ -66,7 +67,7 @@ def touched(runs: Sequence[Run], since: float) -> list[Run]:
     found = []
     for run in runs:
         with suppress(OSError):
-            if (run.path / "run.json").stat().st_mtime >= since - 1:
+            if summary_of(run.path).stat().st_mtime >= since - 1:
                 found.append(run)
     return found
 

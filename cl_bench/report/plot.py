@@ -46,9 +46,9 @@ def plot(
 
     Args:
         kind: one of `kinds.KINDS`.
-        output: a file (.png, .svg or .pdf; without an ending .png and .svg; with several benchmarks each has
-            its name added), or a folder: one that exists, or a name that ends in a slash. Default: `figures`
-            in the one folder, or where one is.
+        output: a file that ends in .png, .svg or .pdf, or a folder, which exists or ends in a slash. Without
+            an ending both .png and .svg are written. With several benchmarks each has its name added.
+            Default: `figures` in the one folder, or where one is.
         width: inches; default: a page's text. 3.3 is a column of two.
 
     Raises:

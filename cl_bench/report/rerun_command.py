@@ -16,8 +16,10 @@ _WORDS = ("true", "false", "null", "nan", "inf", "infinity", "yes", "no", "on", 
 
 
 def command(run: Run) -> str:
-    """A line for the shell. It leads to the same hash of settings: exactly, for a run that recorded its
-    arguments, as long as no file in conf/ has changed; for an older run it names every setting that it had.
+    """A line for the shell that leads to the same hash of settings.
+
+    A run that recorded its arguments is begun with these. The hash is the same while no file in conf/
+    changes. For an older run the line names every setting that it had.
     """
     arguments = run.about.get("arguments")
     if not (isinstance(arguments, list) and all(isinstance(each, str) for each in arguments)):

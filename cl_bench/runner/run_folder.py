@@ -17,10 +17,12 @@ from cl_bench import records
 from cl_bench.config.compose import config_hash, later, plain, run_folder, settings
 from cl_bench.config.environment import versions
 from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
-from cl_bench.records.atomic import abandoned, read_json, unfinished, write_whole
+from cl_bench.records.atomic import abandoned, unfinished, write_whole
+from cl_bench.records.compact_files import write_about
 from cl_bench.records.identity import flatten
 from cl_bench.records.lock import Hold, alone_in
 from cl_bench.records.row_files import Row
+from cl_bench.records.run_files import about_run, summary_of
 from cl_bench.runner import written_rows
 from cl_bench.runner.endings import described, is_interruption
 from cl_bench.runner.written_rows import CONFIG
@@ -62,7 +64,7 @@ class RunFolder:
     def finished(self) -> dict[str, Any] | None:
         """Return run.json of a run that is finished, whole, and probed as is asked; else None."""
         try:
-            about = read_json(self.path / SUMMARY)
+            about = about_run(self.path)  # of a folder, or of a run that was packed into a compact study
             whole = about["status"] == "finished" and self._has_probes(about["settings"])
             return about if whole and written_rows.are_whole(self.path, about) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -80,8 +82,8 @@ class RunFolder:
         told = {key: value for key, value in (about | facts).items() if key not in facts or value}
         self.write_expected()
         if told != about:
-            write_whole(self.path / SUMMARY, json.dumps(told, indent=1) + "\n")
-        os.utime(self.path / SUMMARY)
+            write_about(self.path, told)
+        os.utime(summary_of(self.path))
 
     def discard(self) -> None:
         """Remove the folder of a run that cannot begin, where it has nothing but Hydra's log."""

@@ -26,13 +26,15 @@ PLAN, LEFT_OUT = "sweep.json", "left_out"
 class SweepProgress(Callback):
     """A watcher of a sweep's run folders, which alone tell how far jobs in other processes are.
 
-    `folder` is where this process's run, or all runs of its sweep, are written.
+    `folder` is where this process's run, or all runs of its sweep, are written. A run of several seeds has a
+    folder for each of them in `study`.
 
     Hydra sends its callbacks to every worker, whoever launches it. The bar belongs to this process's terminal
     and stays behind.
     """
 
     folder: Path | None = None
+    study: Path | None = None
     missing: tuple[Path, ...] = ()  # of the folder and those it lies in, what was not there before
     at_work: "SweepProgress | None" = None  # where this process runs a sweep
     _bar: Bar | None = None
@@ -41,9 +43,10 @@ class SweepProgress(Callback):
         return {}
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        SweepProgress.folder = None
+        SweepProgress.folder = SweepProgress.study = None
         with suppress(OmegaConfBaseException):  # a setting without a value: the run itself says so
             self._note(Path(config.hydra.run.dir))
+            SweepProgress.study = None if config.seeds is None else Path(config.hydra.sweep.dir)
 
     @staticmethod
     def _note(folder: Path) -> None:

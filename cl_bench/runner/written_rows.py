@@ -9,6 +9,7 @@ from cl_bench import records
 from cl_bench.records.atomic import MOST, read_whole
 from cl_bench.records.protocol import TEST_LAST, tasks_tested
 from cl_bench.records.rows import Record, State
+from cl_bench.records.run_files import is_packed, rows_of_run
 
 CONFIG = "config.yaml"
 OF_ROWS = tuple(records.FILES.values())
@@ -36,13 +37,15 @@ def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
         OSError, ValueError, KeyError, TypeError: where a file, or run.json, cannot be read.
     """
     hashes = about.get("files")
-    if hashes is not None:
+    if hashes is not None and not is_packed(
+        folder
+    ):  # rows are checked when they are packed, and counted later
         if not isinstance(hashes, Mapping):
             return False
         known = {name: hashes[name] for name in (*OF_ROWS, CONFIG) if name in hashes}
         if {name: _sha256(folder / name) for name in known} != known:
             return False
-    rows = records.read(folder / records.FILES[Record])
+    rows = rows_of_run(folder, Record)
     num_tasks = about["num_tasks"]
     if num_tasks > len(rows):  # each was tested at least once
         return False

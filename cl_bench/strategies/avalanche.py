@@ -68,18 +68,6 @@ def stock(
             do: a schedule, another precision, compilation, `iterations`, optimizer_state=kept,
             active_classes=seen.
     """
-    check_training(
-        epochs=epochs,
-        iterations=iterations,
-        batch_size=batch_size,
-        test_batch_size=test_batch_size,
-        optimizer=optimizer,
-        optimizer_state=optimizer_state,
-        active_classes=active_classes,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        precision=precision,
-    )
     if schedule != "constant":
         raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
     if compile or precision not in ("float32", "tf32"):
@@ -92,6 +80,18 @@ def stock(
             "for a stock Avalanche strategy iterations must be null, optimizer_state new, active_classes "
             f"all, got {iterations=}, {optimizer_state=}, {active_classes=}"
         )
+    check_training(
+        epochs=epochs,
+        iterations=iterations,
+        batch_size=batch_size,
+        test_batch_size=test_batch_size,
+        optimizer=optimizer,
+        optimizer_state=optimizer_state,
+        active_classes=active_classes,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        precision=precision,
+    )
     if isinstance(model, StackedNetwork):
         raise ValueError(
             "a stock Avalanche strategy cannot train several seeds at once: set training.stacked=false, got "

@@ -28,7 +28,9 @@ def class_groups(
 
 def _sizes(num_classes: int, *, num_tasks: int, classes_per_task: Sequence[int] | None) -> list[int] | None:
     if check_num_tasks(num_tasks) > num_classes:
-        raise ValueError(f"num_tasks must be at most {num_classes}, a class for each task, got {num_tasks=}")
+        raise ValueError(
+            f"num_tasks must be at most {num_classes}, got {num_tasks=}: each task needs a class"
+        )
     if classes_per_task is None:
         return None
     whole = isinstance(classes_per_task, list | tuple) and all(

@@ -49,7 +49,8 @@ def _without_validation(num_examples: int, share: float, generator: torch.Genera
         )
     if num_validation == num_examples:
         raise ValueError(
-            f"validation_share must leave images to train on, got {share} of {num_examples:,} images"
+            f"validation_share must leave images to train on, got validation_share={share} "
+            f"of {num_examples:,}"
         )
     order = torch.randperm(num_examples, generator=generator)
     return Parts(order[num_validation:].sort().values, order[:num_validation].sort().values)

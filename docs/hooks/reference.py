@@ -115,7 +115,7 @@ def _checks(study: Path, command: str) -> tuple[str, ...]:
 
 
 def shrink(path: Path) -> None:
-    """Give a committed figure a palette of 256 colours: a third of the bytes, and no difference to be seen."""
+    """Give a committed figure 256 colours: a third of the bytes, and no difference to be seen."""
     from PIL import Image
 
     with Image.open(path) as image:

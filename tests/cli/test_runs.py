@@ -154,3 +154,11 @@ def test_a_reader_that_stops_reading_gets_no_traceback(tmp_path):
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+def test_a_run_of_several_seeds_ends_with_a_table_of_all(run):
+    small = ("benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]")
+    status, shown, _ = run("strategy=finetune", *small, "seeds=[3,4]")
+    assert status == 0
+    assert "finished: 2 of 2 runs" in shown
+    assert run("strategy=finetune", *small, "seed=3")[1].count("finished: 1 of 1 runs") == 1

@@ -92,7 +92,7 @@ def test_a_value_that_must_be_quoted_is_shown_as_it_is_typed():
         (["ewcc"], "'ewcc' is no setting; did you mean strategy=ewc?"),
         (["xyzzy"], "'xyzzy' is no setting: they are written name=value; cl-bench run --help shows them"),
         (["--config-dir", "/nowhere"], "--config-dir must be given a folder of YAML files, got '/nowhere'"),
-        (["--config-dir=/nowhere"], "which is none"),
+        (["--config-dir=/nowhere"], "which is no folder"),
     ],
 )
 def test_a_word_that_is_no_setting_is_answered_with_what_to_type(arguments, message):

@@ -294,3 +294,10 @@ def test_methods_that_lie_on_each_other_are_shown_apart_in_the_last_panel():
     assert last.get_title().endswith("(zoom)")
     *others, last = panel({"ewc": 0.92, "vcl": 0.6, "bayesbinn": 0.8, "finetune": 0.3, "lwf": 0.2})
     assert {axes.get_ylim() for axes in others} == {last.get_ylim()}
+
+
+@pytest.mark.parametrize("suffix", [" (other code)", " learning_rate=0.1", " (cuda)"])
+def test_a_reference_with_a_longer_label_looks_as_without(suffix):
+    for name in ("finetune", "joint"):
+        label = f"{name}{suffix}"
+        assert figures.method_styles([label, "ewc"])[label] == figures.method_styles([name, "ewc"])[name]

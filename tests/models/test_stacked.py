@@ -150,5 +150,5 @@ def test_networks_of_different_structure_are_an_error(build, first, second):
 
 
 def test_no_network_at_all_is_an_error():
-    with pytest.raises(ValueError, match="got 0 networks"):
+    with pytest.raises(ValueError, match="cannot stack 0 networks"):
         StackedNetwork([])

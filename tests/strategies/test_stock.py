@@ -232,7 +232,7 @@ def test_several_seeds_at_once_are_refused_on_a_benchmark_of_somebody_else_s(lab
         for seed in (0, 1)
     ]
     strategy = Finetune(model=StackedNetwork(networks), **lab.settings(seeds=[Seeds(0), Seeds(1)]))
-    with pytest.raises(ValueError, match="on benchmarks of cl_bench only, got somebody else's"):
+    with pytest.raises(ValueError, match="several seeds cannot be trained at once on somebody else"):
         strategy.train(avalanche_benchmark().train_stream, eval_streams=[])
 
 
