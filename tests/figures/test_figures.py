@@ -58,6 +58,12 @@ def test_the_suite_has_a_look_for_every_strategy_and_families_have_one_hue():
         assert hues[0] == pytest.approx(hues[1], abs=0.02)
 
 
+def test_a_reference_looks_the_same_whatever_its_label_adds():
+    alone = figures.method_styles(["joint", "finetune"])
+    for name in ("joint", "finetune"):
+        assert figures.method_styles([f"{name} (cpu)", "ewc"])[f"{name} (cpu)"] == alone[name]
+
+
 def test_families_are_the_classes_that_runs_name(write_run, tmp_path):
     for name, target in (("ewc", "a.EWC"), ("online_ewc", "a.EWC"), ("mine", None)):
         settings = {"strategy._target_": target} if target else {}
