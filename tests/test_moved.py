@@ -77,3 +77,11 @@ def test_new_homes_are_there():
     for homes in (*MOVED.values(), NAMES.values()):
         for home in homes:
             import_module(f"cl_bench.{home}")
+
+
+@pytest.mark.parametrize("old", NAMES)
+def test_a_moved_name_is_what_it_was(old):
+    module, _, name = old.rpartition(".")
+    with pytest.warns(FutureWarning, match=f"is now in cl_bench.{NAMES[old]}"):
+        found = getattr(import_module(f"cl_bench.{module}"), name)
+    assert found is getattr(import_module(f"cl_bench.{NAMES[old]}"), name)
