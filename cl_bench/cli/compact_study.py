@@ -14,7 +14,7 @@ from cl_bench.records import compact
 from cl_bench.records.atomic import write_whole
 from cl_bench.records.compact_files import Packed, add_runs, check_kept, packed_run
 from cl_bench.records.lock import RunInUseError, alone_in
-from cl_bench.records.row_files import whole_file
+from cl_bench.records.row_files import RecordsError, whole_file
 from cl_bench.records.rows import FILES
 from cl_bench.records.run_files import about_run, is_packed, rows_of_run
 from cl_bench.records.text import counted
@@ -71,14 +71,29 @@ def _packable(study: Path, outcome: Outcome) -> Iterator[tuple[str, Packed]]:
             continue
         try:
             why = run.error or _more_than_a_run(folder)
-            if folder.name in known:
-                why = f"{compact.FILE} has a run of this name, too; remove one of the two"
+            if folder.name in known and not why:
+                why = _packed_before(folder)
+                if not why:
+                    continue
             if not why:
                 yield folder.name, _read(folder)
         except (OSError, ValueError) as error:
             why = str(error)
         if why:
             outcome.problems.append((folder.name, f"it stays a folder: {why}"))
+
+
+def _packed_before(folder: Path) -> str:
+    """Remove the folder of a run that is packed already; say why not, where the two differ."""
+    try:
+        with alone_in(folder):
+            check_kept(folder, _read(folder), compact.study_at(folder.parent).left_out)
+            shutil.rmtree(folder)
+    except RecordsError:
+        return f"{compact.FILE} has a run of this name, too, which is another one; remove one of the two"
+    except RunInUseError as error:
+        return str(error)
+    return ""
 
 
 def _more_than_a_run(folder: Path) -> str:

@@ -111,7 +111,11 @@ def merge(
     notes = []
     for study in sorted(studies) if compact else ():
         if (target / study).is_dir():
-            packed = pack(target / study, leave_out=leave_out)
+            try:
+                packed = pack(target / study, leave_out=leave_out)
+            except (OSError, ValueError) as error:
+                problems.append((str(study), f"its runs stay folders: {error}"))
+                continue
             notes.append(f"{study}: {packed.text()}")
             problems += [(str(study / name), why) for name, why in packed.problems]
     return Merged(outcomes, problems, tuple(notes))

@@ -18,7 +18,7 @@ from cl_bench.learner.devices import device_named
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import LATER_KEY
+from cl_bench.records.identity import LATER_KEY, without_later
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -39,8 +39,9 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
     """
     resolved = OmegaConf.to_container(node, resolve=True)
     assert isinstance(resolved, dict)
-    left_out = {"name", LATER_KEY, *without}
-    settings = {str(key): value for key, value in resolved.items() if key not in left_out}
+    left_out = {"name", *without}
+    own = {str(key): value for key, value in resolved.items() if key not in left_out}
+    settings = without_later(own)
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:

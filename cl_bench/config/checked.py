@@ -89,6 +89,7 @@ class Checker:
         if deleted:
             yield Problem((deleted[0],), f"a run needs {deleted[0]}, which was deleted: leave it in")
             return
+        yield from _of_later(settings)
         yield from self._of_targets(settings)
         yield from _of_the_run(settings)
 
@@ -203,6 +204,22 @@ def _of_names(
         yield Problem(
             tuple(missing), f"{what} needs {_and(missing)}, which {_have(missing)} no value: give {give}"
         )
+
+
+def _of_later(settings: Mapping[str, Any], prefix: str = "") -> Iterator[Problem]:
+    """Yield what says that a setting came later, and names none that stands beside it."""
+    declared = settings.get(LATER_KEY, {})
+    where = f"{prefix}{LATER_KEY}"
+    if not isinstance(declared, dict):
+        got = shortened(declared, 80)
+        yield Problem((where,), f"{where} must map settings to their neutral values, got {got}")
+        declared = {}
+    for name in declared.keys() - settings.keys():
+        beside = ", ".join(each for each in settings if not each.startswith("_"))
+        yield Problem((where,), f"{where} must name settings that stand beside it, {beside}, got {name}")
+    for name, value in settings.items():
+        if isinstance(value, dict) and name != LATER_KEY:
+            yield from _of_later(value, f"{prefix}{name}.")
 
 
 def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:

@@ -217,7 +217,9 @@ def _run(said: Mapping[str, Any]) -> CompactRun:
 
 def _check_name(name: str) -> None:
     """Raises ValueError for what is not a folder's name, or leads elsewhere."""
-    if not name or name.startswith(".") or len(name) > 255 or any(sign in name for sign in "/\\\0"):
+    encoded = name.encode(errors="replace")
+    whole = encoded.decode() == name  # no half of a character, which no file system takes
+    if not whole or name[:1] in ("", ".") or len(encoded) > 255 or any(sign in name for sign in "/\\\0"):
         raise ValueError(f"the name of a run must be that of a folder, got {name[:100]!r}")
 
 

@@ -71,8 +71,19 @@ def _identifying(settings: Mapping[str, Any], neutral: Mapping[str, Any], prefix
     return found
 
 
+def without_later(settings: Any) -> Any:
+    """Settings, nested in mappings and lists, without what says which of them came later."""
+    if isinstance(settings, Mapping):
+        return {key: without_later(value) for key, value in settings.items() if key != LATER_KEY}
+    return [without_later(each) for each in settings] if isinstance(settings, list) else settings
+
+
 def _equal(value: Any, other: Any) -> bool:
     """Whether two settings are the same; 1 and 1.0 are, 1 and true are not."""
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_equal, value, other))
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(_equal(value[key], other[key]) for key in value)
     return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
 
 

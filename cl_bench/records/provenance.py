@@ -11,11 +11,13 @@ KEPT = "kept"  # in run.json: the code and data that somebody has said to be as 
 STALE = "stale"  # in run.json: what has changed since, as the newest command found
 
 
-# A version of the numbers: whoever changes cl_bench so that a run ends at other ones raises it. Runs of one
-# version are of the same code, so that a release that only moves or speeds up throws no run away.
-# tests/test_numbers.py notices where it should have been raised.
+# A version of the numbers: whoever changes cl_bench so that a run ends at other ones raises it, which
+# tests/test_numbers.py notices. Runs of releases of one version are of the same code, so that a release that
+# only moves code or speeds it up throws no run away. Of all other code the hashes decide.
 NUMBERS = 1
-BEFORE = {"55b0768b1c4fc65e": 1}  # `tree` of code from before there was a version -> what its version is
+RELEASES = {  # `tree` of a release's code -> the version of its numbers
+    "55b0768b1c4fc65e": 1,
+}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -74,12 +76,9 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any], *, python: bool) -> 
 
 
 def _numbers(code: Mapping[str, Any]) -> int | None:
-    """The version of the numbers; None where nobody can tell, as where files differ from commit or wheel."""
-    told = code.get("numbers")
-    if type(told) is int and code.get("dirty") is False:
-        return told
+    """The version of the numbers; None for code that was not released as it is."""
     tree = code.get("tree")
-    return BEFORE.get(tree) if isinstance(tree, str) else None
+    return RELEASES.get(tree) if isinstance(tree, str) else None
 
 
 def _of_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

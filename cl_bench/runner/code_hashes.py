@@ -5,7 +5,6 @@ same for one version of Python only: comments, docstrings, blank lines and line 
 the same where either agrees.
 """
 
-import base64
 import hashlib
 import marshal
 import site
@@ -14,13 +13,11 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from cl_bench.config.sources import NotThereError, Source, locate, source_of
-from cl_bench.records.provenance import NUMBERS
 
 PACKAGE = "cl_bench"
 # what decides the numbers; data sets have fingerprints of their own
@@ -214,38 +211,15 @@ def tree_of(*rooms: str) -> str:
 
 @cache
 def _release() -> Mapping[str, Any]:
-    """Return the version, in a checkout the commit, and whether files differ from it or from the wheel."""
+    """Return the version, and in a checkout the commit and whether files differ from it."""
     from cl_bench import __version__
 
-    commit, dirty = None, _edited()
+    commit, dirty = None, None
     if (HOME.parent / ".git").exists():
         commit = _git("rev-parse", "--short=12", "HEAD")
         changes = _git("status", "--porcelain", "--untracked-files=no", "--", PACKAGE, "conf")
         dirty = None if changes is None else bool(changes)
-    return {"version": __version__, "commit": commit, "dirty": dirty, "numbers": NUMBERS}
-
-
-def _edited() -> bool | None:
-    """Whether files of an installed wheel differ from what it brought; None where there is none."""
-    try:
-        files = [
-            file for file in distribution("cl-bench").files or () if file.parts[0] == PACKAGE and file.hash
-        ]
-    except PackageNotFoundError:
-        return None
-    brought = {file.locate(): file.hash.value for file in files if file.hash and file.suffix == ".py"}
-    if not all(Path(str(path)).resolve().is_relative_to(HOME) for path in brought) or not brought:
-        return None
-    return any(_record_hash(Path(str(path))) != value for path, value in brought.items())
-
-
-def _record_hash(path: Path) -> str:
-    """Hash a file as wheels do."""
-    try:
-        digest = hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
-        return ""
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return {"version": __version__, "commit": commit, "dirty": dirty}
 
 
 def _git(*arguments: str) -> str | None:

@@ -2,7 +2,7 @@
 
 `make docs` has the report drawn and names its folder in CL_BENCH_REFERENCE. Without that it is made here,
 once a process and without figures. `python -m docs.hooks.reference` writes results/reference/README.md, and
-makes the committed figures small.
+makes the committed rows and figures small.
 """
 
 import csv
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
 VARIABLE = "CL_BENCH_REFERENCE"
 _FIGURE = re.compile(r'href="(figures/[^"]+)"')  # in the report: one that had no room in its page
+DIGITS = 6  # of measured numbers that are committed
 _KEPT: list[Any] = []  # the temporary folder, until the process ends
 
 HEAD = """# Reference results
@@ -35,6 +36,9 @@ Each folder is a compact study: `runs.json` and a file of rows for all of its ru
 All runs were made on two AMD EPYC cores, one torch thread a process, without a GPU. Other work had the cores
 for part of the time: seconds say little. `runs.json` has versions, settings and seconds of each run. A value
 that differs between runs stands as null in what they share, and then with each run.
+
+Measured numbers have six significant digits here; accuracies have all. Seeds run anew end at more digits, and
+on another processor at other last ones.
 
 The column `commit` has that of the code. These runs are older than its record: nobody can say which commit
 they are of. The column `again` counts runs that `cl-bench verify --record` had come out again, bit for bit.
@@ -114,6 +118,22 @@ def _checks(study: Path, command: str) -> tuple[str, ...]:
     )
 
 
+def shorten(path: Path) -> None:
+    """Round what a study's file of rows has measured to six significant digits; accuracies of tests stay."""
+    with path.open(newline="") as file:
+        titles, *rows = csv.reader(file)
+    of_bins = "bin" in titles
+    kept = [title == "accuracy" and not of_bins for title in titles]
+    short = [[cell if keep else _short(cell) for cell, keep in zip(row, kept, strict=True)] for row in rows]
+    path.write_text("".join(f"{','.join(row)}\n" for row in [titles, *short]))
+
+
+def _short(cell: str) -> str:
+    if len(cell) <= DIGITS or "." not in cell:
+        return cell
+    return min(repr(float(f"{float(cell):.{DIGITS}g}")), cell, key=len)
+
+
 def shrink(path: Path) -> None:
     """Give a committed figure 256 colours: a third of the bytes, and no difference to be seen."""
     from PIL import Image
@@ -126,6 +146,8 @@ def shrink(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    for table in set(REFERENCE.glob("*/*.csv")) - set(REFERENCE.glob("*/expected.csv")):
+        shorten(table)
     for figure in REFERENCE.glob("*/figures/*.png"):
         shrink(figure)
     (REFERENCE / "README.md").write_text(readme())

@@ -9,7 +9,8 @@ from omegaconf import OmegaConf, open_dict
 
 from cl_bench.analysis import load
 from cl_bench.cli.main import main
-from cl_bench.config.checked import checked
+from cl_bench.config.build import build
+from cl_bench.config.checked import SettingError, checked
 from cl_bench.config.compose import compose, config_hash, plain
 from cl_bench.records.identity import LATER_KEY, flatten, identifying, neutral_values
 from cl_bench.runner.run import execute
@@ -116,3 +117,26 @@ def test_the_parts_are_built_without_it():
     assert checked(config) is config
     assert not any(LATER_KEY in key for key in flatten(plain(config)))  # an empty one has no keys
     assert execute
+
+
+@pytest.mark.parametrize("declared", ["[rate]", "{rat: 1.0}", "rate"])
+def test_a_slip_in_what_came_later_is_told(declared):
+    config = compose(["strategy=ewc"])
+    with open_dict(config.strategy):
+        config.strategy[LATER_KEY] = yaml.safe_load(declared)
+    with pytest.raises(SettingError, match=r"strategy\._later_ must"):
+        checked(config)
+
+
+@pytest.mark.parametrize(("neutral", "value"), [([1, 2], [True, 2]), ({"a": 0}, {"a": False})])
+def test_truth_values_within_lists_are_no_numbers(neutral, value):
+    assert identifying({LATER_KEY: {"new": neutral}, "new": value}) == {"new": value}
+    assert identifying({LATER_KEY: {"new": neutral}, "new": neutral}) == {}
+
+
+def test_a_part_of_a_strategy_may_have_settings_that_came_later():
+    node = {"_target_": "builtins.dict", "part": {"_target_": "builtins.dict", "b": 4, LATER_KEY: {"b": 4}}}
+    assert build(OmegaConf.create(node | {"parts": [node]})) == {
+        "part": {"b": 4},
+        "parts": [{"part": {"b": 4}}],
+    }

@@ -3,12 +3,12 @@
 import pytest
 
 from cl_bench.analysis.labels import with_methods
-from cl_bench.records.provenance import BEFORE, NUMBERS, differences, tells
+from cl_bench.records.provenance import NUMBERS, RELEASES, differences, tells
 from cl_bench.records.rows import Record
 from cl_bench.records.runs import Run
 
+RELEASED = next(iter(RELEASES))
 OURS = {"version": "0.1.0", "commit": "0123abcd", "dirty": False, "tree": "t", "source": "s", "compiled": "c"}
-OURS |= {"numbers": 7}
 CODE = {"python": "3.11", "cl_bench": OURS, "outside": {"mine": {"source": "1", "compiled": "2"}}}
 ABOUT = {"code": CODE, "data": {"train": "a", "test": "b"}}
 
@@ -38,14 +38,7 @@ def ours(**parts):
         (ours(tree="x", compiled="x"), []),
         (ours(tree="x", source="x", compiled="x", commit="ffff", dirty=True, version="0.2.0"),
          ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.2.0 (commit ffff, changed) now"]),
-        (ours(tree="x", source="x", compiled="x", numbers=7), []),
-        (ours(tree="x", source="x", compiled="x", numbers=8),
-         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd) now"]),
-        (ours(tree="x", source="x", compiled="x", numbers=7, dirty=True),
-         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd, changed) now"]),
-        (ours(tree="x", source="x", compiled="x", numbers=7, dirty=None),
-         ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd) now"]),
-        (ours(tree="x", source="x", compiled="x", numbers="7"),
+        (ours(tree=RELEASED, source="x", compiled="x"),
          ["cl_bench 0.1.0 (commit 0123abcd) then, cl_bench 0.1.0 (commit 0123abcd) now"]),
         (changed(python="3.12", outside={"mine": {"source": "9", "compiled": "2"}}),
          ["the module mine has changed"]),
@@ -56,12 +49,22 @@ def test_what_differs_is_said(other, expected):
     assert differences(ABOUT, other) == expected
 
 
-def test_code_of_before_there_was_a_version_is_known_by_its_tree():
-    now = ours(tree="x", source="x", compiled="x", numbers=NUMBERS)
-    for tree, numbers in BEFORE.items():
-        before = ours(tree=tree, source="y", compiled="y", numbers=None)
-        assert (differences(before, now) == []) == (numbers == NUMBERS)
-    assert differences(ours(tree=["t"], source="y", compiled="y", numbers=None), now)
+def test_releases_of_one_version_of_the_numbers_are_the_same_code(monkeypatch):
+    monkeypatch.setitem(RELEASES, "one", 7)
+    monkeypatch.setitem(RELEASES, "two", 7)
+    monkeypatch.setitem(RELEASES, "three", 8)
+    one, two, three, mine = (
+        ours(tree=tree, source=tree, compiled=tree) for tree in ("one", "two", "three", "mine")
+    )
+    assert differences(one, two) == differences(two, one) == []
+    assert differences(two, three)
+    assert differences(mine, two), "code that was edited, committed or not, is known by its hashes alone"
+    assert differences(mine, mine) == []
+    assert differences(ours(tree=["one"], source="y", compiled="y"), two)
+
+
+def test_versions_grow():
+    assert set(RELEASES.values()) == set(range(1, NUMBERS + 1))
 
 
 def test_what_was_kept_on_request_counts_as_the_same():
