@@ -131,7 +131,7 @@ def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
 
 
 def _readable(one: Expected) -> Expected:
-    """Its texts, however long they are, as tables and notes can hold them."""
+    """The number with its texts cut to what tables and notes can hold."""
     texts = [name for name, kinds in _KINDS.items() if kinds == (str,)]
     short: dict[str, Any] = {name: cut(one_line(getattr(one, name)), LONGEST_TEXT) for name in texts}
     short["strategy"] = shortened(one.strategy)
@@ -261,9 +261,15 @@ def against_published(
     There are several rows where the runs were on several kinds of device. Only runs with a complete matrix
     count.
 
-    Columns: study, method (strategy and settings), published, spread, spread_kind, published_seeds, mean,
-    low, high (of ours; percent; 95 % Student t interval over seeds), num_seeds, difference, margin (points),
-    p_value, verdict, source, evidence, note, reason, run_with.
+    Columns:
+        study, method: the method is the strategy and its settings.
+        published, spread, spread_kind, published_seeds: what was published, in percent.
+        mean, low, high: of our runs, percent, with the 95 % Student t interval over seeds.
+        num_seeds: how many of ours count.
+        difference, margin: in points.
+        p_value: of `equivalence`.
+        verdict: of `verdict`.
+        source, evidence, note, reason, run_with: see `Expected`.
 
     Args:
         accuracies: the frame's `matrices`, where they are known already.
