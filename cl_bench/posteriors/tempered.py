@@ -7,8 +7,8 @@ KL_lambda is the KL divergence of Gaussians in which the quadratic (m - m0)^2 / 
     (m - m0)^2 (lambda (1/v0 - 1/v_first) + 1/v_first)
 
 Source: Loo, Swaroop, Turner, "Generalized Variational Continual Learning", ICLR 2021, section 2. There beta
-tempers the likelihood (beta -> 0 gives online EWC). lambda is EWC's: it acts on what the data have added to
-the first prior's precision 1/v_first.
+tempers the likelihood (beta -> 0 gives online EWC). The factor lambda is EWC's: it acts on what the data have
+added to the first prior's precision 1/v_first.
 
 Log-variances see the plain KL, as in the authors' code (yolky/gvcl, compute_kl). A precision below the first
 prior's counts as nothing added, as there. The quadratic then keeps 1/v0 (ours; in their code 1/v_first, a
