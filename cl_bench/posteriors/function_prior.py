@@ -4,10 +4,10 @@
     m_c = p_c(X),   K_c = G_c Sigma G_c^T
     row i of G_c = d p_c(x_i) / d theta = (Lambda(x_i) J(x_i))_c
 
-X are the M points that are remembered of one task. m_old and K are those of the old weights. The vector p is the
-softmax of the task's head, J the Jacobian of its logits, and Lambda = diag(p) - p p^T. Sigma is the diagonal
-Laplace posterior of all tasks so far. The penalty's gradient is taken through m alone; all of it is without
-units.
+X are the M points that are remembered of one task. m_old and K are those of the old weights. The vector p is
+the softmax of the task's head, J the Jacobian of its logits, and Lambda = diag(p) - p p^T. Sigma is the
+diagonal Laplace posterior of all tasks so far. The penalty's gradient is taken through m alone; all of it is
+without units.
 
 Source: Pan, Swaroop, Immer, Eschenhagen, Turner, Khan, "Continual Deep Learning by Functional Regularisation
 of Memorable Past", NeurIPS 2020, arXiv 2004.14070. Four things are as in the authors' code
