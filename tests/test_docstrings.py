@@ -10,9 +10,6 @@ import pytest
 
 HOME = Path(__file__).resolve().parents[1]
 
-# rooms that are being rewritten; this list only becomes shorter
-EXCEPTED = {"learner", "strategies"}
-
 PREPOSITION = re.compile(
     r"(About|Above|After|Against|Among|As|At|Before|Behind|Below|Beside|Between|Beyond|By|During|For|From|In|Inside|"
     r"Into|Like|Near|Of|Off|On|Onto|Out|Outside|Over|Per|Since|Through|Till|To|Toward|Towards|Under|Until|Upon|Via|"
@@ -143,9 +140,6 @@ def measured(room: str) -> tuple[list[str], list[str], float]:
 @pytest.mark.parametrize("room", sorted(rooms()))
 def test_docstrings_of_a_room_read_alone(room):
     begun, long, average = measured(room)
-    if room in EXCEPTED:
-        assert begun or long or average > MOST_WORDS_ON_AVERAGE, f"{room} need not be excepted any more"
-        return
     assert not begun, "\n".join(begun)
     assert not long, "\n".join(long)
     assert average <= MOST_WORDS_ON_AVERAGE

@@ -93,7 +93,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> 
     """Each method over the benchmarks of its study on which all of the study's methods were run.
 
     Columns:
-        study, metric, method: what the row is of.
+        study, metric, method: what the row describes.
         num_benchmarks, num_runs: how many count.
         iqm: interquartile mean over benchmarks and seeds.
         low, high: its 95 % stratified bootstrap interval.

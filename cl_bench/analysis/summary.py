@@ -27,7 +27,7 @@ def summary(
     The best average accuracy of a benchmark comes first.
 
     Columns:
-        study, benchmark, scenario, num_tasks, method, strategy: what the row is of.
+        study, benchmark, scenario, num_tasks, method, strategy: what the row describes.
         test_last: metrics are over the last so many tasks. NA: over all.
         num_seeds: complete runs.
         num_left_out: runs with an incomplete matrix, which count nowhere.
