@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cl_bench import records
+from cl_bench.analysis.expected_numbers import read_expected
 from cl_bench.analysis.missing_runs import missing, read_plan
-from cl_bench.analysis.published import read_expected
 from cl_bench.analysis.results import Results
 from cl_bench.cli.merge import merge
 from cl_bench.records.agreement import KEYS, compare

@@ -39,10 +39,18 @@ def comparison(
     `draw` is the same, if there is such a column (`seed_parts`), or else `seed`. Of a run done twice the mean
     counts.
 
-    Columns: study, benchmark, metric, first, second, num_seeds, difference (first - second), low, high (95 %
-    Student t interval), p_student (paired t-test), p_wilcoxon (signed ranks), both also adjusted by Holm over
-    the pairs of the benchmark and metric, p_equivalent (TOST against the margin), seeds_needed (in all, for a
-    t-test of power 0.8 at the level of Holm's first step; NA where it cannot be said).
+    Columns:
+        study, benchmark, metric: where the two methods are compared.
+        first, second: the two methods.
+        num_seeds: matched seeds.
+        difference: first - second.
+        low, high: the 95 % Student t interval of the difference.
+        p_student: p-value of the paired t-test.
+        p_wilcoxon: p-value of the signed ranks.
+        p_student_holm, p_wilcoxon_holm: both, adjusted by Holm over the pairs of the benchmark and metric.
+        p_equivalent: p-value of TOST against the margin.
+        seeds_needed: seeds in all, for a t-test of power 0.8 at the level of Holm's first step. NA where it
+            cannot be said.
 
     Args:
         values: a row a run, as `run_metrics` gives them.
@@ -84,10 +92,16 @@ def comparison(
 def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Each method over the benchmarks of its study on which all of the study's methods were run.
 
-    Columns: study, metric, method, num_benchmarks, num_runs, iqm, low, high (interquartile mean over
-    benchmarks and seeds, 95 % stratified bootstrap interval), average_rank (1 is the best),
-    critical_difference (Nemenyi; of average ranks), p_friedman; nan with fewer than three benchmarks or two
-    methods.
+    Columns:
+        study, metric, method: what the row describes.
+        num_benchmarks, num_runs: how many count.
+        iqm: interquartile mean over benchmarks and seeds.
+        low, high: its 95 % stratified bootstrap interval.
+        average_rank: 1 is the best.
+        critical_difference: of average ranks (Nemenyi).
+        p_friedman: p-value of Friedman's test.
+
+    The columns of ranks are nan with fewer than three benchmarks or two methods.
 
     Args:
         values: a row a run, as `run_metrics` gives them.

@@ -32,13 +32,20 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     A folder is a run, a study or a results folder. Failed and unfinished runs are in it with what they
     recorded; broken ones are not: `runs` lists them.
 
-    Columns: study, benchmark, strategy, method (the label in tables and figures), seed, scenario, num_tasks,
-    test_last (after each task only the last so many were tested; None: all), run (folder name), status,
-    tuning and tuning_note (how the settings were found, see `Tuning`), after_task, on_task, accuracy
-    (fraction), nll (nats), num_examples, ece, brier, entropy and mutual_information (see `Record`; nan in
-    runs from before they were measured), and one column for each swept setting, under its dotted name, or
-    `settings.<name>` where a column has that, or `settings.settings.<name>` where another setting has that
-    too.
+    Columns:
+        study, benchmark, strategy, seed, scenario, num_tasks, status: of the run.
+        method: the label in tables and figures.
+        test_last: after each task only the last so many were tested. None: all.
+        run: the name of the run's folder.
+        tuning, tuning_note: how the settings were found, see `Tuning`.
+        after_task, on_task: the test.
+        accuracy: a fraction.
+        nll: in nats.
+        num_examples: how many were tested.
+        ece, brier, entropy, mutual_information: see `Record`; nan in runs from before they were measured.
+
+    Each swept setting has a column too, under its dotted name. Where a column has that name, the setting's is
+    `settings.<name>`. Where another setting has that too, it is `settings.settings.<name>`.
 
     >>> frame = load("results/reference/digits")
     >>> sorted(frame["method"].unique())[:2], int(frame["num_tasks"].max())

@@ -74,8 +74,9 @@ class RunMatrix:
         )
 
     def by_task(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """on_task, after_task and accuracy, [n] each, of the tests that were to be made and were; task after
-        task.
+        """The tests that were to be made and were made, task after task.
+
+        They are on_task, after_task and accuracy, [n] each.
         """
         order = np.lexsort((self.after, self.on))
         order = order[self._known[order]]

@@ -200,7 +200,7 @@ class _Values:
         self._known: dict[tuple[str, bool], str | None] = {}
 
     def of(self, run: Run) -> str | None:
-        """That of the run; None where it has another."""
+        """The value that the run has; None where it has another."""
         told = _told(run, self._key), f"{self._key}.name" in run.settings
         if told not in self._known:
             self._known[told] = self._found(*told)

@@ -293,7 +293,10 @@ def seeds_needed(values: ArrayLike, *, alpha: float = 0.05, chance: float = 0.8)
 
 
 def _one_sided(distance: float, observed: np.ndarray) -> float:
-    """p of a one-sided t-test whose bound is so far on the side of the hypothesis: small where it is far."""
+    """The p-value of a one-sided t-test whose bound is so far on the side of the hypothesis.
+
+    It is small where the bound is far.
+    """
     error = observed.std(ddof=1) / math.sqrt(len(observed))
     if error == 0:
         return 0.0 if distance > 0 else 1.0 if distance < 0 else 0.5

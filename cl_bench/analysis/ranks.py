@@ -83,7 +83,7 @@ def _ranked(table: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _friedman(ranked: np.ndarray, ties: int) -> float:
-    """p of chi-squared, in the order of operations of `scipy.stats.friedmanchisquare`."""
+    """The p-value of chi-squared, in the order of operations of `scipy.stats.friedmanchisquare`."""
     number, methods = ranked.shape
     correction = 1 - ties / (methods * (methods * methods - 1) * number)
     squares = (ranked.sum(axis=0) ** 2).sum()

@@ -26,11 +26,15 @@ def summary(
 
     The best average accuracy of a benchmark comes first.
 
-    Columns: study, benchmark, scenario, num_tasks, test_last (metrics are over the last so many tasks; NA:
-    over all), method, strategy, num_seeds (complete runs), num_left_out (runs with an incomplete matrix,
-    which count nowhere), tuning and tuning_note (how the settings were found, see `Tuning`). For each metric
-    there are <metric>_mean, <metric>_low and <metric>_high: fractions, 95 % Student t interval over seeds. A
-    method without a complete run has num_seeds 0 and nan.
+    Columns:
+        study, benchmark, scenario, num_tasks, method, strategy: what the row describes.
+        test_last: metrics are over the last so many tasks. NA: over all.
+        num_seeds: complete runs.
+        num_left_out: runs with an incomplete matrix, which count nowhere.
+        tuning, tuning_note: how the settings were found, see `Tuning`.
+
+    Each metric has the columns <metric>_mean, <metric>_low and <metric>_high: fractions, with the 95 %
+    Student t interval over seeds. A method without a complete run has num_seeds 0 and nan.
 
     The same for ece, brier, entropy and mutual_information (`Record`), after the last task and as means over
     the tasks tested. With a frame of `states` there are stored_bits, deployed_bits and frozen after the last

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cl_bench.analysis.expected_numbers import FILE as EXPECTED
 from cl_bench.analysis.missing_runs import FILE as PLAN
 from cl_bench.analysis.missing_runs import LEFT_OUT, read_left_out, read_plan
-from cl_bench.analysis.published import FILE as EXPECTED
 from cl_bench.records.atomic import read_json, write_whole
 
 CARRIED = (EXPECTED, PLAN)

@@ -27,7 +27,7 @@ STREAMS = ("test", "validation")
 
 
 class Start(NamedTuple):
-    """Where an interrupted experiment goes on; see learner/state.py.
+    """The place at which an interrupted experiment resumes; see learner/state.py.
 
     The strategy must be as new, and of the same settings.
     """
@@ -77,7 +77,7 @@ def measurements(
         seed: written into the rows, nothing else; a sequence for a strategy that trains several at once.
         test_on: `test`, or `validation` for tuning, which needs a benchmark with a validation stream.
         test_last: after each task, test only the last so many tasks seen; None: all tasks of the stream.
-        start: go on from there; what it has seen is not yielded again. None: begin.
+        start: resume there; what it has seen is not yielded again. None: begin.
 
     Raises:
         ValueError: where the benchmark has no such stream, or `test_last` or `start` does not fit.
@@ -196,7 +196,7 @@ def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> I
 
 
 def _ood_auroc(confidences: list[Tensor], num_seen: int, num_seeds: int) -> list[float]:
-    """Of each seed: the confidence on the first `num_seen` tests against that on the others, [R, N] each."""
+    """The AUROC of each seed: confidence on the first `num_seen` tests against the others, [R, N] each."""
     if not 0 < num_seen < len(confidences):
         return [math.nan] * num_seeds
     seen, unseen = torch.cat(confidences[:num_seen], dim=1), torch.cat(confidences[num_seen:], dim=1)
@@ -213,8 +213,9 @@ def _synchronise(strategy: Any) -> None:
 
 
 def weights_sha256(strategy: Any) -> list[str]:
-    """Of each seed, a hash of all the strategy knows at the end: its network and, for ours, posterior or
-    importances.
+    """A hash for each seed of all that the strategy knows at the end.
+
+    That is its network and, for our strategies, its posterior or importances.
     """
     tensors, num_seeds = stored_tensors(strategy), getattr(strategy, "num_seeds", 1)
     if not isinstance(getattr(strategy, "network", None), StackedNetwork):

@@ -1,6 +1,6 @@
 """Continual evaluation: tests in the midst of training, on small fixed samples of all tasks seen so far.
 
-Training is what it is without them, bit for bit, and so are the records: a probe puts back every random
+Training is what it is without them, bit for bit, and so are the records. A probe puts back every random
 generator, the weights and whatever a test writes on the strategy. Its rows go to a file of their own.
 """
 
@@ -27,8 +27,10 @@ with deferred():
 
 
 def probe_experiences(stream: TaskStream, *, test_on: str, size: int, seeds: Sequence[Seeds]) -> list[Any]:
-    """Of each task a fixed sample of `size` of its examples (all, where there are fewer), as Avalanche
-    experiences; drawn for each seed from its generator `probe`. Empty where there is no stream `test_on`.
+    """A fixed sample of `size` examples of each task, as Avalanche experiences.
+
+    All examples are taken where there are fewer. Each seed draws its sample from its generator `probe`. The
+    list is empty where there is no stream `test_on`.
 
     Raises:
         ValueError: for a size that is no number of examples.

@@ -99,7 +99,11 @@ def _score(sums: list[float], ece: float, num_examples: int) -> Score:
 
 
 def _bins(flat: list[float]) -> list[Bin]:
-    """Of the numbers of examples, sums of confidence, and numbers of right predictions, bin by bin."""
+    """The bins that hold examples.
+
+    Args:
+        flat: numbers of examples, then sums of confidence, then numbers of right predictions, bin by bin.
+    """
     rows = zip(*(flat[start : start + NUM_BINS] for start in range(0, len(flat), NUM_BINS)), strict=True)
     return [
         Bin(number, int(examples), _number(confidence / examples), correct / examples)
@@ -109,5 +113,5 @@ def _bins(flat: list[float]) -> list[Bin]:
 
 
 def _number(value: float) -> float:
-    """nan is always the same object, so that rows of equal numbers are equal."""
+    """The number; nan is always the same object, so that rows of equal numbers are equal."""
     return math.nan if math.isnan(value) else value

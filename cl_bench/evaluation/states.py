@@ -23,7 +23,7 @@ def stored_tensors(strategy: Any) -> dict[str, Tensor]:
 
 
 def stored_bits(strategy: Any) -> int:
-    """What one seed must store to go on, each number in the precision that it has in memory.
+    """What one seed must store to continue, each number in the precision that it has in memory.
 
     Of a strategy that is not ours only the network is known.
     """
@@ -54,13 +54,13 @@ class States:
         self._drift = Drift(strategy)
 
     def go_on(self) -> None:
-        """The strategy has gone on from where it stood after a task."""
+        """The strategy has resumed from where it stood after a task."""
         self._drift.after_task()
 
     def after(
         self, after_task: int, *, seconds: float, num_steps: int, ood_auroc: Sequence[float]
     ) -> list[State]:
-        """Of each seed; to be called once a task, and with 0 before the first.
+        """The state of each seed; to be called once a task, and with 0 before the first.
 
         Args:
             seconds: that the task's training took, of all seeds together.
@@ -102,7 +102,7 @@ class Drift:
         self._before = None if self._start is None else beliefs.in_double(strategy.first_prior())
 
     def after_task(self) -> list[float]:
-        """Of each seed, nats; nan without a posterior."""
+        """The drift of each seed, in nats; nan without a posterior."""
         if self._start is None or self._before is None:
             return _by_seed(None, _num_seeds(self._strategy))
         prior = beliefs.in_double(self._strategy.first_prior())

@@ -106,7 +106,10 @@ def _room() -> int:
 
 
 def _columns() -> int:
-    """Of the terminal behind standard error (standard output may be a file); 80, where it does not tell."""
+    """Columns of the terminal behind standard error; 80 where it does not tell.
+
+    Standard output may be a file.
+    """
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):  # no terminal, closed, or somebody's own stream

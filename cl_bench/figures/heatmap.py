@@ -122,7 +122,7 @@ def _write(axes: Axes, percent: np.ndarray, *, middle: float, size: float) -> No
 
 @cache
 def _centred(text: str, size: float) -> Path:
-    """Its outline around (0, 0), in points."""
+    """The outline of a text around (0, 0), in points."""
     outline = TextPath((0, 0), text, size=size, prop=FontProperties(family=FONT))
     (left, _), (right, _) = outline.get_extents().get_points()
     height = TextPath((0, 0), "0", size=size, prop=FontProperties(family=FONT)).get_extents().y1

@@ -37,8 +37,12 @@ _POINT = 1.2  # width of a legend's sample without a line, in sizes of its font
 
 
 def narrow_window(curves: pd.DataFrame) -> int | None:
-    """How many times a task is tested, where only the newest tasks are and the stream is so long that an axis
-    over all of it would show them as one dot; otherwise None. `curves` as `analysis.forgetting_curves`.
+    """How many times a task is tested, where only the newest are and the stream is long; otherwise None.
+
+    A stream is long where an axis over all of it would show those tests as one dot.
+
+    Args:
+        curves: as `analysis.forgetting_curves` gives them.
     """
     age = curves["after_task"] - curves["on_task"]
     window, num_tasks = int(age.max() - age.min()) + 1, int(curves["on_task"].max())
@@ -57,7 +61,7 @@ def grid(number: int, *, most: int = 4, width: float = WIDTH) -> tuple[int, int]
 def panels(
     figure: Figure, rows: int, columns: int, *, number: int, share_x: bool = True, share_y: bool = True
 ) -> list[Axes]:
-    """This many axes in rows; where the last row is not full, the panels above the gap get tick labels."""
+    """Draw this many axes in rows. Where the last row is not full, panels above the gap get tick labels."""
     axes = figure.subplots(rows, columns, sharex=share_x, sharey=share_y, squeeze=False).ravel()
     return _used(axes, number, columns)
 
@@ -139,7 +143,7 @@ def _letters() -> frozenset[int]:
 
 @cache
 def _ems(letter: str) -> float:
-    """Its width, over the size of the font."""
+    """The width of a letter, over the size of the font."""
     font = get_font(findfont(FONT))
     font.set_size(100, 72)
     return font.load_char(ord(letter)).linearHoriAdvance / 65536 / 100

@@ -54,7 +54,7 @@ def variance_figure(shares: pd.DataFrame, *, title: str = "", width: float = lay
 def draw_shares(
     axes: Axes, shares: pd.DataFrame, *, methods: list[str], looks: dict[str, tuple[str, str]]
 ) -> None:
-    """Of each method one bar of shares, percent; none where nothing varies."""
+    """Draw one bar of shares for each method, percent; none where nothing varies."""
     for place, method in enumerate(methods):
         left = 0.0
         for row in shares[shares["method"] == method].to_dict("records"):

@@ -33,10 +33,10 @@ class Adapter(SupervisedTemplate):
         stack: the seeds that are trained.
         batch_order, augmentation, noise, test_noise: their generators, one purpose each.
         listeners: the plugins' methods of each event of a step.
-        kept: names of attributes that go on from task to task (posterior, importances, memories). The tensors
-            in them count as stored bits. See learner/packing.py for what they may be.
+        kept: names of attributes that continue from task to task (posterior, importances, memories). The
+            tensors in them count as stored bits. See learner/packing.py for what they may be.
         in_task: names of attributes that steps change, and that the next task makes anew. What is used after
-            a task's last step belongs here, too: the batch and its loss are gone where a run goes on there.
+            a task's last step belongs here, too: the batch and its loss are gone where a run resumes there.
         after_step: called after every step, when everything of the step is done.
     """
 
@@ -193,7 +193,7 @@ class Adapter(SupervisedTemplate):
     _after_update = hook("after_update")
     _after_training_iteration = hook("after_training_iteration")
 
-    # How it is stopped and goes on, bit for bit
+    # How it is stopped and resumes, bit for bit
 
     def state_tensors(self) -> dict[str, Tensor]:
         """What the strategy keeps between tasks besides the network, by name."""
@@ -229,7 +229,7 @@ class Adapter(SupervisedTemplate):
             self.recall(experiences)
 
     def go_on_in_task(self, state: dict[str, Any]) -> None:
-        """Let the next task, which is begun as ever, go on from a state in its midst."""
+        """Let the next task, which is begun as ever, resume from a state in its midst."""
         self._goes_on_from = state
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:

@@ -7,7 +7,7 @@
     schedule.py           the learning rate of each step
     step_events.py        Avalanche's plugins, told what happens in a step
     adapter.py            what Avalanche asks for around the steps: seeds, batches, epochs
-    state.py              where a learner stands, so that it is stopped and goes on
+    state.py              where a learner stands, so that it is stopped and resumes
     links.py              checks that what is trained is what the network computes with
 """
 
@@ -68,7 +68,7 @@ class Learner(Adapter):
         iterations: steps a task, the last pass cut short; they take the place of `epochs`. None: `epochs`.
         batch_size, test_batch_size: in examples; the second changes nothing in training.
         optimizer: `adam` or `sgd`.
-        optimizer_state: `new` for each task, or `kept`: Adam's averages go on from task to task.
+        optimizer_state: `new` for each task, or `kept`: Adam's averages continue from task to task.
         active_classes: `all` outputs are trained and tested, or with one head only those of classes `seen` in
             this task and earlier ones (tests before the first task are of all).
         learning_rate: step size at the start of each task.

@@ -107,11 +107,11 @@ class ResidentBatches:
         return _rows(self.heads_on_host, drawn if isinstance(drawn, slice) else self._places(drawn.cpu()))
 
     def passes(self) -> Sequence[Any]:
-        """Orders that go on from pass to pass, each with `state` and `restore`."""
+        """Orders that continue from pass to pass, each with `state` and `restore`."""
         return ()
 
     def state(self) -> dict[str, Any]:
-        """Where the newest pass stands."""
+        """The place at which the newest pass stands."""
         left = [each.state() for each in self.passes()]
         return {"order": self._order, "num_served": self._num_served, "left": left}
 

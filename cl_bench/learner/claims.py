@@ -10,9 +10,10 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Claims(NamedTuple):
     """Class attribute `claims` of a strategy (or of an instance, where settings decide): what is known of it.
 
-    A question that depends on what is not claimed is "not applicable". Everything else is found out: from
-    `stackable`, `belief()`, `state_tensors()`, `present_prior()` (the prior of the task in training, of the
-    kind of `belief()`) and `added_loss()` (a scalar: what the strategy adds the gradient of by hand).
+    A question that depends on what is not claimed is "not applicable". Everything else is found out, from
+    `stackable`, `belief()`, `state_tensors()`, `present_prior()` and `added_loss()`. The method
+    `present_prior()` gives the prior of the task in training, of the kind of `belief()`. The method
+    `added_loss()` gives a scalar: what the strategy adds the gradient of by hand.
 
     Attributes:
         against_forgetting: from the second task on it trains in another way than fine-tuning.
@@ -32,8 +33,9 @@ class Claims(NamedTuple):
         by_path: importances come from the way that weights go: a task without a move adds nothing.
         accumulates: importances add up: two equal tasks pull as twice one does.
         pulls_nowhere_at_start: the first gradient is that of the batch's loss alone, as nothing has changed
-            yet: in `every` task, or in the `second` alone (where a third one has two anchors), or only where
-            weights were `unmoved` from the very start (logits that are remembered from each step).
+            yet. It holds in `every` task, or in the `second` alone (where a third one has two anchors). Or it
+            holds only where weights were `unmoved` from the very start (logits that are remembered from each
+            step).
         averages: of weight samples in tests: `probabilities`, `logits`, or nothing known, "".
         waits: its steps decide by numbers of the device, which leaves a GPU idle meanwhile.
         scenarios: where it runs; in others it raises a ValueError that names the scenario.

@@ -34,5 +34,5 @@ def device_named(name: str, *, setting: str = "device") -> torch.device:
 
 
 def as_device(device: torch.device | str) -> torch.device:
-    """The same; of a name the device that it means. Raises ValueError as `device_named`."""
+    """A device as it is, and of a name the device that it means. Raises ValueError as `device_named`."""
     return device if isinstance(device, torch.device) else device_named(device)

@@ -119,7 +119,7 @@ def _weight_and_bias(layer: nn.Module) -> list[nn.Parameter]:
 
 
 def _linear_map(layer: nn.Module) -> tuple[Callable[..., Tensor], nn.Module]:
-    """f(inputs, weight, bias), and what happens to the inputs before."""
+    """The map f(inputs, weight, bias) of a layer, and what happens to the inputs before."""
     if is_plain(layer, nn.Linear):
         return F.linear, nn.Identity()
     if is_plain(layer, nn.Conv2d):

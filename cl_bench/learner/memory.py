@@ -18,9 +18,9 @@ class Memory:
 
     Args:
         size: in examples, of all tasks together.
-        buffer: `reservoir` keeps every example offered so far with the same probability; `class_balanced`
+        buffer: `reservoir` keeps every example offered so far with the same probability. `class_balanced`
             keeps equally many of each class (and head, where tasks have heads of their own), as far as they
-            were offered, and of a class each example with the same probability. With a remainder, size
+            were offered. It keeps each example of a class with the same probability. With a remainder, size
             modulo classes, some classes have one more, and these last places favour newer examples a little.
         generator: decides what is kept, on the host.
     """

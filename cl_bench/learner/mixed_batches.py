@@ -38,7 +38,7 @@ class RoomBatches(ResidentBatches):
 
     They are as many as the task alone has.
 
-    An epoch shows only a part, 1 - share, of the task's examples, and the next epoch goes on with those that
+    An epoch shows only a part, 1 - share, of the task's examples. The next epoch continues with those that
     were not shown yet.
 
     Args:

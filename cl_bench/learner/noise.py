@@ -35,7 +35,7 @@ class Noise:
         return self._draw(torch.randn, tensor)
 
     def state(self) -> list[Tensor]:
-        """Where the generators stand."""
+        """The place at which each generator stands."""
         return [generator.get_state() for generator in self.generators]
 
     def restore(self, state: Sequence[Tensor]) -> None:

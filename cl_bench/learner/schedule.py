@@ -10,8 +10,9 @@ SCHEDULES = ("constant", "cosine", "cosine_by_epoch")
 def factor(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int) -> float:
     """What the learning rate is multiplied with at `step`, from 0.
 
-    It is 1, or (1 + cos(pi x)) / 2, where x grows from 0 to 1 over the task of `num_steps`: step by step
-    (`cosine`), or in the last epoch, which may be cut short (`cosine_by_epoch`).
+    A `constant` schedule has 1. The others have (1 + cos(pi x)) / 2, where x grows from 0 to 1 over the task
+    of `num_steps`. It grows step by step (`cosine`), or epoch by epoch, to 1 in the last epoch, which may be
+    cut short (`cosine_by_epoch`).
     """
     if schedule == "constant":
         return 1.0

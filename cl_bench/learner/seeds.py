@@ -1,7 +1,7 @@
 """One random generator for each purpose, all from one seed, so that no purpose disturbs another.
 
-Testing draws from `test`, so that it changes nothing in training; changing the batch order leaves the initial
-weights as they are; and each purpose can be given a seed of its own.
+Testing draws from `test`, so that it changes nothing in training. Changing the batch order leaves the initial
+weights as they are. Each purpose can be given a seed of its own.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ def derive(seed: int, purpose: str) -> int:
 class Seeds:
     """The seeds of one run, one for each purpose.
 
-    The purposes are `init` (first weights), `order` (permutations, class order), `batches`, `augmentation`,
-    `noise` (weight samples and dropout in training), `test` (weight samples in testing) and `probe` (examples
-    that are tested in the midst of training).
+    The purpose `init` is for first weights, `order` for permutations and class order. `batches`
+    and `augmentation` are what they say. `noise` is for weight samples and dropout in training, `test` for
+    weight samples in testing. `probe` is for the examples that are tested in the midst of training.
 
     Args:
         seed: of every purpose that has none of its own.
@@ -83,7 +83,7 @@ def global_generators_restored(seed: int | None = None) -> Iterator[None]:
 
 
 def global_state() -> dict[str, Any]:
-    """Where torch's, numpy's and Python's global generators stand, as plain values."""
+    """The states of torch's, numpy's and Python's global generators, as plain values."""
     version, words, gauss = random.getstate()
     name, keys, *rest = np.random.get_state(legacy=True)
     return {

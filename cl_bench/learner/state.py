@@ -1,4 +1,4 @@
-"""Where a learner stands, as plain values, so that training is stopped and goes on bit for bit.
+"""The state of a learner as plain values, so that training is stopped and resumes bit for bit.
 
 `state_of` and `restore_state` follow what the learner's classes declare in `kept` and `in_task`. The state is
 that between two tasks, or between two steps of one.
@@ -98,7 +98,7 @@ def declared(learner: Any, what: str) -> tuple[str, ...]:
 
 
 def first_epoch(state: dict[str, Any] | None, num_epochs: int) -> int:
-    """The epoch of a task, from 0, in which training goes on from a state; 0 without one.
+    """The epoch of a task, from 0, in which training resumes from a state; 0 without one.
 
     Raises:
         ValueError: for a state of an epoch that the task has not.

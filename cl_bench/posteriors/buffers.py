@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class Placement(NamedTuple):
-    """Where new examples go in a memory; whatever was in these slots is forgotten.
+    """The places of new examples in a memory; whatever was in these slots is forgotten.
 
     Attributes:
         slots: places in the memory, int64 [k].

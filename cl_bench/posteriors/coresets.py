@@ -1,7 +1,8 @@
 """Which examples of a task to keep.
 
-Source: Nguyen et al., "Variational Continual Learning", ICLR 2018, section 4: `random`, and the greedy
-`k_center` of Gonzalez (1985), which takes in turn the example farthest from all that were taken.
+Source: Nguyen et al., "Variational Continual Learning", ICLR 2018, section 4. It has two ways: `random`, and
+the greedy `k_center` of Gonzalez (1985). `k_center` takes in turn the example farthest from all that were
+taken.
 """
 
 import torch

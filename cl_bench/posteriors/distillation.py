@@ -4,9 +4,9 @@
 
 Both softmaxes are over the classes that the teacher knows.
 
-Sources: Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015 (T, and T^2, which keeps
-the size of the gradient); Li, Hoiem, "Learning without forgetting", ECCV 2016 (T = 2, on the new task's
-images). The papers write the cross-entropy of q under p: it differs by p's entropy, which has no gradient.
+Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015, have T, and T^2, which keeps the
+size of the gradient. Li, Hoiem, "Learning without forgetting", ECCV 2016, take T = 2, on the new task's
+images. The papers write the cross-entropy of q under p: it differs by p's entropy, which has no gradient.
 """
 
 from typing import Any

@@ -3,11 +3,12 @@ mean.
 
     F_i = 1/N sum_n E_{y ~ p(y | x_n)} [(d log p(y | x_n) / d theta_i)^2]
 
-Source: Kirkpatrick et al., PNAS 2017; on the estimators: Kunstner, Hennig, Balles, NeurIPS 2019.
+Source: Kirkpatrick et al., PNAS 2017. Kunstner, Hennig, Balles, NeurIPS 2019, discuss the estimators.
+
 `exact` takes the expectation over all classes, `sampled` draws one label from the prediction, `empirical`
-takes the label of the data set. `predicted` takes the most probable label: no Fisher information (where the
-network is sure it is far smaller, (1 - p)^2 in place of p (1 - p)), but what published results were made
-with, those of van de Ven, Tolias, arXiv 1904.07734, among them. `batched` is none of these: see
+takes the label of the data set. `predicted` takes the most probable label, which gives no Fisher information.
+Where the network is sure it is far smaller, (1 - p)^2 in place of p (1 - p). Published results were made with
+it, those of van de Ven, Tolias, arXiv 1904.07734, among them. `batched` is none of these: see
 `of_batch_means`.
 """
 

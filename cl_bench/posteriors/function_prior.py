@@ -4,15 +4,18 @@
     m_c = p_c(X),   K_c = G_c Sigma G_c^T
     row i of G_c = d p_c(x_i) / d theta = (Lambda(x_i) J(x_i))_c
 
-X are the M points that are remembered of one task; m_old and K are those of the old weights. p is the softmax
-of the task's head, J the Jacobian of its logits, and Lambda = diag(p) - p p^T. Sigma is the diagonal Laplace
-posterior of all tasks so far. The penalty's gradient is taken through m alone; all of it is without units.
+X are the M points that are remembered of one task. m_old and K are those of the old weights. The vector p is
+the softmax of the task's head, J the Jacobian of its logits, and Lambda = diag(p) - p p^T. Sigma is the
+diagonal Laplace posterior of all tasks so far. The penalty's gradient is taken through m alone; all of it is
+without units.
 
 Source: Pan, Swaroop, Immer, Eschenhagen, Turner, Khan, "Continual Deep Learning by Functional Regularisation
-of Memorable Past", NeurIPS 2020, arXiv 2004.14070, as in the authors' code (team-approx-bayes/fromp): classes
-are independent of each other, and so are tasks; the most memorable points are those of the largest trace of
-Lambda, equally many of each class; the jitter is a variance, whatever the kernel's scale. The terms of the
-Gaussian's divergence that hold the present covariance are left out. Ours: the whitened form, which is never
+of Memorable Past", NeurIPS 2020, arXiv 2004.14070. Four things are as in the authors' code
+(team-approx-bayes/fromp). Classes are independent of each other, and so are tasks. The most memorable points
+are those of the largest trace of Lambda, equally many of each class. The jitter is a variance, whatever the
+kernel's scale. The terms of the Gaussian's divergence that hold the present covariance are left out.
+
+Ours: the whitened form, which is never
 negative, and products in double precision.
 """
 

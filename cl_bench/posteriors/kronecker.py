@@ -4,11 +4,12 @@ A layer's weights and biases side by side are the matrix W [O, I]. A [I, I] is t
 comes in (1 for the bias), and G [O, O] the mean of g g^T over what flows back. The Hessian of N examples is
 about N A (x) G, whose product with a matrix V is N G V A. Blocks of different layers are independent.
 
-Sources: Martens, Grosse, ICML 2015 (dense layers); Grosse, Martens, ICML 2016 (convolutions: A sums over the
-places of an image, G is their mean); Ritter, Botev, Barber, "Online structured Laplace approximations for
-overcoming catastrophic forgetting", NeurIPS 2018 (as the posterior of old tasks). A sum of Kronecker products
-is none: `add` keeps one term a task, exact, with memory that grows; or it averages the factors to keep one
-(ours; exact for tasks that have equal factors).
+Martens, Grosse, ICML 2015, have dense layers. Grosse, Martens, ICML 2016, have convolutions: A sums over the
+places of an image, G is their mean. Ritter, Botev, Barber, "Online structured Laplace approximations for
+overcoming catastrophic forgetting", NeurIPS 2018, take it as the posterior of old tasks.
+
+A sum of Kronecker products is no Kronecker product. `add` keeps one term a task, exact, with memory that
+grows. Or it averages the factors to keep one (ours; exact for tasks that have equal factors).
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """Quadratic penalties around earlier solutions (elastic weight consolidation, EWC) as one Gaussian.
 
-Sources: Kirkpatrick et al., PNAS 2017, equation 3 (one penalty a task, `separate`); Schwarz et al., "Progress
-and Compress", ICML 2018, section 4 (one running penalty at the newest solution, `online`, decay gamma).
+`separate` has one penalty a task: Kirkpatrick et al., PNAS 2017, equation 3. `online` has one running penalty
+at the newest solution, with decay gamma: Schwarz et al., "Progress and Compress", ICML 2018, section 4.
 
 A sum of quadratics sum_k F_k (theta - theta_k)^2 is one quadratic plus a constant. Its precision is
 sum_k F_k, and its centre the precision-weighted mean. So both forms cost two vectors for any number of tasks.

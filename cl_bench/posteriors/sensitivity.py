@@ -3,8 +3,8 @@
     Omega_i = 1/N sum_n |d ||f(x_n)||^2 / d theta_i|,    f the logits
 
 Source: Aljundi, Babiloni, Elhoseiny, Rohrbach, Tuytelaars, "Memory Aware Synapses: Learning what (not) to
-forget", ECCV 2018, section 4.1 (a mean over data points of the gradient's magnitude; the squared length of
-the output stands for all outputs). It needs no labels. The authors' published code takes the magnitude of a
+forget", ECCV 2018, section 4.1. It is a mean over data points of the gradient's magnitude. The squared length
+of the output stands for all outputs. It needs no labels. The authors' published code takes the magnitude of a
 batch's summed gradient instead, so that examples cancel and the batch size matters; here it does not.
 """
 

@@ -1,8 +1,8 @@
 """Binary weights by the straight-through estimator (BinaryConnect / BinaryNet).
 
-Sources: Courbariaux, Bengio, David, "BinaryConnect", NeurIPS 2015, algorithm 1; Hubara et al., "Binarized
-Neural Networks", NeurIPS 2016, equation 4. It is the method that BayesBiNN is compared with in its paper
-(STE, Adam).
+Source: Courbariaux, Bengio, David, "BinaryConnect", NeurIPS 2015, algorithm 1. The other source is Hubara et
+al., "Binarized Neural Networks", NeurIPS 2016, equation 4. It is the method that BayesBiNN is compared with
+in its paper (STE, Adam).
 """
 
 from torch import Tensor

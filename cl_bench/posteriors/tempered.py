@@ -6,11 +6,13 @@ KL_lambda is the KL divergence of Gaussians in which the quadratic (m - m0)^2 / 
 
     (m - m0)^2 (lambda (1/v0 - 1/v_first) + 1/v_first)
 
-Source: Loo, Swaroop, Turner, "Generalized Variational Continual Learning", ICLR 2021, section 2: beta tempers
-the likelihood (beta -> 0 gives online EWC), lambda is EWC's and acts on what the data have added to the first
-prior's precision 1/v_first. As in the authors' code (yolky/gvcl, compute_kl), log-variances see the plain KL,
-and a precision below the first prior's counts as nothing added; the quadratic then keeps 1/v0 (ours; in their
-code 1/v_first, a jump away from lambda 1).
+Source: Loo, Swaroop, Turner, "Generalized Variational Continual Learning", ICLR 2021, section 2. There beta
+tempers the likelihood (beta -> 0 gives online EWC). The factor lambda is EWC's: it acts on what the data have
+added to the first prior's precision 1/v_first.
+
+Log-variances see the plain KL, as in the authors' code (yolky/gvcl, compute_kl). A precision below the first
+prior's counts as nothing added, as there. The quadratic then keeps 1/v0 (ours; in their code 1/v_first, a
+jump away from lambda 1).
 """
 
 import math

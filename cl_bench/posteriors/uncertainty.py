@@ -5,7 +5,7 @@ An example has the label y and predicted probabilities p [K]. Its confidence is 
     Brier = sum_k (p_k - [k = y])^2     in [0, 2] (Brier 1950)
     H(p) = -sum_k p_k log p_k           the entropy
 
-Where p is the mean of the predictions p_s of weight samples s, its entropy has two parts: what the data leave
+Let p be the mean of the predictions p_s of weight samples s. Its entropy has two parts: what the data leave
 open, and what is not known of the weights (Houlsby et al. 2011; Depeweg et al. 2018).
 
     H(p) = mean_s H(p_s) + mutual information

@@ -13,9 +13,13 @@ VERIFIED = "verified"  # in run.json: when and by which code the run came out ag
 def checks_made(abouts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The checks that the run.json of a study's runs can answer for. None stands for what nobody knows.
 
-    Keys: `commit` (the one commit that all runs are of), `dirty` (whether files differed from it), `runs`
-    (how many there are), `all_finished`, `same_seeds` (all methods of a benchmark have the same ones),
-    `verified` (how many runs came out again, bit for bit, and between which days).
+    Keys:
+        commit: the one commit that all runs are of.
+        dirty: whether files differed from it.
+        runs: how many there are.
+        all_finished: whether all runs have finished.
+        same_seeds: whether all methods of a benchmark have the same ones.
+        verified: how many runs came out again, bit for bit, and between which days.
 
     >>> checks_made([{"status": "finished", "commit": "0123abcd", "dirty": False, "seed": 0}])["commit"]
     '0123abcd'

@@ -130,7 +130,7 @@ def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_run(path: Path) -> Run:
-    """One run. Broken when one of its files cannot be read, or they contradict each other."""
+    """Read one run. It is broken when one of its files cannot be read, or they contradict each other."""
     run = Run(path=path, study=shortened(path.parent.name))
     if _is_study(path):
         return _broken(

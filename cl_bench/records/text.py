@@ -1,7 +1,7 @@
 """Names of any kind as text that can be printed, written and drawn: shown, never obeyed.
 
-A name may hold line breaks, terminal codes, marks that turn the direction of what follows, or half a
-character (a lone surrogate, as of a file name that is not UTF-8).
+A name may hold line breaks, terminal codes, or marks that turn the direction of what follows. It may also
+hold half a character: a lone surrogate, as of a file name that is not UTF-8.
 """
 
 import codecs

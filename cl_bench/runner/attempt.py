@@ -1,4 +1,4 @@
-"""An attempt at a run: it begins, or goes on from a checkpoint, and trains and tests to the end."""
+"""An attempt at a run: it begins, or resumes from a checkpoint, and trains and tests to the end."""
 
 from collections.abc import Sequence
 

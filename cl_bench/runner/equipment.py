@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class UnfitCheckpointError(ValueError):
-    """A run could not go on from its checkpoint: it failed before it took a step.
+    """A run could not resume from its checkpoint: it failed before it took a step.
 
     Attributes:
         path: of the checkpoint.
@@ -35,7 +35,7 @@ class Equipment(NamedTuple):
     folders: Sequence[RunFolder]
     checkpoints: Any  # `Checkpoints`
     progress: Any  # `Progress`
-    start: Any  # a `Start`, where the run goes on; None where it begins
+    start: Any  # a `Start`, where the run resumes; None where it begins
 
     def keep(self, rows: Sequence[Any]) -> None:
         """Write what was measured after a task into each seed's folder, and then a checkpoint."""
@@ -102,7 +102,7 @@ def _checkpoints(folders: Sequence[RunFolder], strategy: Any, stopping: Any, *, 
 
 
 def _begin_or_go_on(folders: Sequence[RunFolder], checkpoints: Any) -> Any:
-    """Put the rows of the folders to where the run begins, or goes on: what was found there, or None."""
+    """Put the rows of the folders to where the run begins, or resumes: what was found there, or None."""
     found = checkpoints.find() if folders[0].config.resume else None
     if found is None:
         for folder in folders:

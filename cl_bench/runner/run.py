@@ -48,7 +48,7 @@ def execute(config: DictConfig, *, show_progress: bool = True, since: float | No
     """Train and test as configured; write every record as it is measured. Returns a run folder for each seed.
 
     A finished run is left as it is, unless `resume` is false. One of other code or data than now is marked as
-    stale, and done again where `resume` is stale. A run that was killed goes on from its last checkpoint, and
+    stale, and done again where `resume` is stale. A run that was killed resumes from its last checkpoint, and
     one that failed begins again. Several `seeds` are trained at once where training.stacked says so,
     otherwise one after another; a seed that fails, or that another process is running, does not stop the
     others: the first error is raised at the end. A run that cannot begin, since its settings or data do not
@@ -211,7 +211,7 @@ def _run(folders: Sequence[RunFolder], command: _Command, taken: list[_Taken]) -
 
 @contextmanager
 def _leaves_no_garbage() -> Iterator[None]:
-    """Free what a run has made: strategies are reference cycles, and a sweep goes on to the next run.
+    """Free what a run has made: strategies are reference cycles, and a sweep continues with the next run.
 
     Objects of before are not looked at meanwhile: torch and Avalanche have 200,000.
     """

@@ -11,9 +11,10 @@ from cl_bench.validation import check_not_negative, check_positive
 class AdaSTE(LatentLearner):
     """The rule of posteriors/adaste.py (Le et al. 2022). It has nothing against forgetting.
 
-    Training runs with the weights w of the latent theta, which turn binary as b grows; tests, also before and
-    between tasks, with sign(theta). b grows anew in each task, step by step and geometrically (ours: the
-    learner does not know how many tasks will come). An optimizer moves theta by the scaled gradient.
+    Training runs with the weights w of the latent theta, which turn binary as b grows. Tests, also before and
+    between tasks, run with sign(theta). The sharpness b grows anew in each task, step by step and
+    geometrically (ours: the learner does not know how many tasks will come). An optimizer moves theta by the
+    scaled gradient.
 
     Args:
         a: of the weights' map; the authors' code has 0.01.

@@ -33,9 +33,9 @@ class BayesBiNN(SamplingLearner):
     Bayesian learning rule; the posterior of a task is the prior of the next. Source: Meng, Bachmann, Khan,
     ICML 2020, sections 3 and 5.2.
 
-    `published` is the authors' optimizer, step for step: the mean of the gradient scale is one step old,
-    float32 rounds 1 - mu^2 to 0 for confident weights, and tests average logits. `sound` (ours) computes the
-    same rule without cancellation and averages probabilities.
+    `published` is the authors' optimizer, step for step. There the mean of the gradient scale is one step
+    old, float32 rounds 1 - mu^2 to 0 for confident weights, and tests average logits. `sound` (ours) computes
+    the same rule without cancellation and averages probabilities.
 
     Args:
         temperature: tau of the relaxation.
@@ -43,7 +43,7 @@ class BayesBiNN(SamplingLearner):
         num_samples: weight samples a training step.
         num_test_samples: weight samples of a prediction; 0 tests the most probable weights.
         kl_weight: k; 1 is Bayes' rule.
-        momentum: beta of the natural gradient's running average, which goes on from task to task.
+        momentum: beta of the natural gradient's running average, which continues from task to task.
         carry_prior: whether the posterior becomes the next task's prior; otherwise that stays at lambda = 0.
         variant: `sound` or `published`.
         max_slope: of `sound`: the largest d w_r / d mu; None for no limit. See posteriors/bernoulli.py.

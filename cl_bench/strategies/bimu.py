@@ -17,7 +17,7 @@ class BiMU(SamplingLearner):
     """A Bernoulli posterior over binary weights, moved by the rule of posteriors/bimu.py (arXiv 2605.30198).
 
     The paper takes one example a step. For batches (ours) the gradient is that of the sum over the batch, as
-    in Bayes' rule, and a step uses up as many examples of the memory window: batches of one are the paper's.
+    in Bayes' rule. A step then uses up as many examples of the memory window. Batches of one are the paper's.
 
     Args:
         temperature: tau of the relaxation; 1 in the paper.

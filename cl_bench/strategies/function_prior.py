@@ -33,8 +33,8 @@ class FunctionPrior(Learner):
     Its term is strength / N_t times the sum over old tasks of the prior's negative log-density; see
     posteriors/function_prior.py.
 
-    At the end of each task `memory_size` of its images are remembered, and the precision of a Laplace
-    posterior grows by N_t times the exact Fisher information (the diagonal of the generalised Gauss-Newton
+    At the end of each task `memory_size` of its images are remembered. The precision of a Laplace posterior
+    then grows by N_t times the exact Fisher information (the diagonal of the generalised Gauss-Newton
     matrix). At the start of the next task the probabilities of all remembered images, and their covariances
     by that posterior, become the prior, and stay so during the task. A step costs one more pass over all
     remembered images, in eval mode and without augmentation. In the scenario `task` each is seen through its

@@ -21,12 +21,12 @@ class GDumb(Rehearsal):
     Source: Prabhu et al. 2020, "GDumb: A Simple Approach that Questions Our Progress in Continual Learning".
     Optimizer, step size and number of epochs are the suite's, as for every method. (Theirs: SGD with
     momentum, warm restarts of a cosine, cutmix; and their code reports the best epoch's test accuracy.) Their
-    greedy sampler keeps the first examples of each class that come; ours keeps any of them with the same
+    greedy sampler keeps the first examples of each class that come. Ours keeps any of them with the same
     probability, so that it works where all tasks have the same classes.
 
     Args:
-        epoch: what one of `epochs` is: `memory`, one pass over the memory, as in the paper; `task`, as many
-            steps as fine-tuning takes on the present task, in passes over the memory: equal computation.
+        epoch: what one of `epochs` is. `memory` is one pass over the memory, as in the paper. `task` is as
+            many steps as fine-tuning takes on the present task, in passes over the memory: equal computation.
     """
 
     may_freeze_later = False

@@ -18,7 +18,7 @@ class Joint(Learner):
 
     Args:
         restart: begin each time at the initial weights (what a model trained jointly from scratch reaches),
-            or go on from the present ones.
+            or continue from the present ones.
     """
 
     may_freeze_later = False

@@ -24,11 +24,12 @@ class LwF(Learner):
 
     The teacher is a frozen copy in eval mode. The scenario `task` distils every earlier head; with one head
     the classes are distilled that were among the labels of earlier tasks, in both softmaxes.
-    Sources: Li, Hoiem 2016 (`fixed`: loss + strength sum over heads of T^2 KL); van de Ven, Tolias 2019,
-    arXiv 1904.07734 (`by_task`: loss / t + (1 - 1/t) strength times the mean over heads; strength 1 is
-    theirs; their code appends zeros to the teacher's answer for the new classes, which is `new_classes=zero`,
-    and as first published takes the mean over classes, which is `reduction=mean`). As in both, heads of
-    earlier tasks are trained further, by distillation.
+
+    `fixed` is loss + strength sum over heads of T^2 KL: Li, Hoiem 2016. `by_task` is loss / t + (1 - 1/t)
+    strength times the mean over heads: van de Ven, Tolias 2019, arXiv 1904.07734. Theirs is strength 1. Their
+    code appends zeros to the teacher's answer for the new classes, which is `new_classes=zero`. As first
+    published it takes the mean over classes, which is `reduction=mean`. Heads of earlier tasks are trained
+    further, by distillation, as in both papers.
 
     Args:
         strength: of the distillation; 0 with `fixed` is fine-tuning.

@@ -18,8 +18,9 @@ class MESU(SamplingLearner):
     """A Gaussian posterior moved by the rule of posteriors/mesu.py (Bonnet et al. 2025).
 
     Whole weights are sampled, as in the paper, which takes one example a step. For batches the gradient is
-    that of the sum over the batch, as in the authors' code, and (ours) a step uses up as many examples of the
-    memory window: batches of one are the paper's. Every parameter is Gaussian, biases and normalisation, too.
+    that of the sum over the batch, as in the authors' code. A step then uses up as many examples of the
+    memory window (ours). Batches of one are the paper's. Every parameter is Gaussian, biases and
+    normalisation, too.
 
     Args:
         initial_deviation: of every weight; the means start at the network's own first weights.

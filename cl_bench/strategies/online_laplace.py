@@ -73,7 +73,7 @@ class OnlineLaplace(QuadraticPenalty):
         self.flat.gradients.addcmul_(gradient, self.active)
 
     def added_loss(self) -> Tensor:
-        """strength / (2 N_t) (theta - theta*)^T Lambda (theta - theta*), without other heads."""
+        """The penalty strength / (2 N_t) (theta - theta*)^T Lambda (theta - theta*), without other heads."""
         distance = (self.flat.values.data - self.penalty.centre) * self.active
         quadratic = (self.penalty.precision * distance**2).sum()
         if self.terms:

@@ -14,10 +14,12 @@ class Replay(Rehearsal):
     """Batches with a share of earlier tasks' examples out of a memory, from the second task on.
 
     It takes the gradient steps of fine-tuning, on batches of the same size, so that methods are compared at
-    equal computation: an epoch is ceil(N_t / batch_size) steps, in which 1 - replay_share of the task's
-    examples are shown; the next epoch goes on with the others. At the end of each task all its training
-    examples are offered to the memory, each once. Sources: Ratcliff 1990; Chaudhry et al. 2019, "On Tiny
-    Episodic Memories in Continual Learning", whose batches are twice as large with a memory.
+    equal computation. An epoch is ceil(N_t / batch_size) steps, in which 1 - replay_share of the task's
+    examples are shown. The next epoch continues with the others. At the end of each task all its training
+    examples are offered to the memory, each once.
+
+    Source: Ratcliff 1990. In Chaudhry et al. 2019, "On Tiny Episodic Memories in Continual Learning", batches
+    are twice as large with a memory.
 
     Args:
         replay_share: of each batch, in [0, 1); 0 is fine-tuning.

@@ -27,10 +27,10 @@ class VCL(Learner):
     prior.
 
     Source: Nguyen et al. 2018. The expectation is the mean of `num_samples` by local reparameterisation,
-    drawn for each example; the authors' code averages 10 samples of whole weights, that of Swaroop et al.
-    2019 10 by local reparameterisation with noise that the examples of a batch share. Predictions average
-    probabilities over whole-weight samples. In the scenario `task` the heads of other tasks keep their
-    posterior and cost no KL.
+    drawn for each example. The authors' code averages 10 samples of whole weights. The code of Swaroop et al.
+    2019 averages 10 by local reparameterisation, with noise that the examples of a batch share. Predictions
+    average probabilities over whole-weight samples. In the scenario `task` the heads of other tasks keep
+    their posterior and cost no KL.
 
     Args:
         kl_weight: 1 is the paper's objective; 0 forgets the prior.
@@ -142,7 +142,7 @@ class VCL(Learner):
             part.addcmul_(kl_part, active, value=self.kl_weight / num_examples)
 
     def added_loss(self) -> Tensor:
-        """kl_weight KL(q_t || q_{t-1}) / N_t over the weights that the task may move, in nats."""
+        """The term kl_weight KL(q_t || q_{t-1}) / N_t over the weights that the task may move, in nats."""
         return self.kl_weight / self.num_examples * (self.active * self.kl_by_weight(self.prior)).sum()
 
     def kl_by_weight(self, prior: Gaussian) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import griffe
 
-SECTIONS = ("Args:", "Attributes:", "Returns:", "Raises:")
+SECTIONS = ("Args:", "Attributes:", "Columns:", "Keys:", "Returns:", "Raises:")
 ENTRY = re.compile(r"^([A-Za-z_][\w., ]*): (.*)$")
 
 

@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from cl_bench.analysis import AnalysisError, load
+from cl_bench.analysis.expected_numbers import expected_numbers
 from cl_bench.analysis.labels import with_methods
-from cl_bench.analysis.published import against_published, equivalence, expected_numbers, verdict
+from cl_bench.analysis.published import against_published, equivalence, verdict
 from cl_bench.records.runs import read_runs
 from cl_bench.report.build import report
 from cl_bench.report.published_table import published_table, remarks

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 import yaml
 
+from cl_bench.analysis.expected_numbers import expected_numbers
 from cl_bench.analysis.labels import shown
-from cl_bench.analysis.published import expected_numbers
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose, config_hash, plain
 from cl_bench.records.identity import flatten

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from shown_blocks import blocks, commands, mentioned
 from shown_commands import NOT_EXECUTED, check_mentioned, plan
 
-from cl_bench.analysis.published import expected_numbers
+from cl_bench.analysis.expected_numbers import expected_numbers
 from cl_bench.cli import VERBS
 from cl_bench.config.compose import compose
 
