@@ -90,7 +90,7 @@ def _packed_before(folder: Path) -> str:
             check_kept(folder, _read(folder), compact.study_at(folder.parent).left_out)
             shutil.rmtree(folder)
     except RecordsError:
-        return f"{compact.FILE} has a run of this name, too, which is another one; remove one of the two"
+        return f"{compact.FILE} has a run of this name, too; remove one of the two, which differ"
     except RunInUseError as error:
         return str(error)
     return ""
