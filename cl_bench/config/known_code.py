@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from cl_bench.config.choices import folders
+from cl_bench.records.identity import LATER_KEY
 
 ITEM = "[]"  # stands in a place for any position in a list
 STOCK = ("strategy", "path")  # the class of one of Avalanche's strategies
@@ -48,7 +49,7 @@ def names_in(node: Any, place: Place = ()) -> Iterator[Named]:
     if isinstance(node, dict):
         for key, value in node.items():
             inner = (*place, str(key))
-            if str(key).startswith("_"):
+            if str(key).startswith("_") and key != LATER_KEY:  # its values are looked at below
                 yield Named(inner, str(value))
             yield from names_in(value, inner)
     elif isinstance(node, list):

@@ -3,6 +3,7 @@
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 from cl_bench.report.page import MOST_SENTENCES, Contents
 from cl_bench.report.plotly_script import packed_plotly, page_script, security_policy
@@ -31,6 +32,16 @@ _FILES = {
 }
 
 
+def _breakable(text: str) -> Markup:
+    """A name that may be broken after each underscore, where it has no room."""
+    return escape(text).replace("_", Markup("_<wbr>"))
+
+
+def _plain(text: str) -> str:
+    """Words as in a docstring, without the signs around what is code."""
+    return text.replace("`", "")
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -41,6 +52,6 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["removeprefix"] = str.removeprefix
+    environment.filters |= {"removeprefix": str.removeprefix, "breakable": _breakable, "plain": _plain}
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment.get_template("page.html")

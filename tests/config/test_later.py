@@ -12,6 +12,7 @@ from cl_bench.cli.main import main
 from cl_bench.config.build import build
 from cl_bench.config.checked import SettingError, checked
 from cl_bench.config.compose import compose, config_hash, plain
+from cl_bench.config.known_code import names_in
 from cl_bench.records.identity import LATER_KEY, flatten, identifying, neutral_values
 from cl_bench.runner.run import execute
 
@@ -132,6 +133,13 @@ def test_a_slip_in_what_came_later_is_told(declared):
 def test_truth_values_within_lists_are_no_numbers(neutral, value):
     assert identifying({LATER_KEY: {"new": neutral}, "new": value}) == {"new": value}
     assert identifying({LATER_KEY: {"new": neutral}, "new": neutral}) == {}
+
+
+def test_what_came_later_is_no_code():
+    found = list(names_in({"strategy": {LATER_KEY: {"decay": 1e-3, "kind": "plain"}, "decay": 1e-3}}))
+    assert found == []
+    hidden = {"strategy": {LATER_KEY: {"hook": "os.system"}}}
+    assert [each.value for each in names_in(hidden)] == ["os.system"], "a path of code is one anywhere"
 
 
 def test_a_part_of_a_strategy_may_have_settings_that_came_later():

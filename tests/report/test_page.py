@@ -300,3 +300,10 @@ def test_the_navigation_leads_to_every_section(tmp_path, write_run, page_of):
 def section(page, anchor):
     """The text of a section."""
     return page.split(f'id="{anchor}">')[1].split("</section>")[0]
+
+
+def test_a_long_name_breaks_after_underscores(write_run, tmp_path):
+    write_run(tmp_path, strategy="bayesbinn_<b>_prior", last_task=2)
+    report(tmp_path, figures=False)
+    text = (tmp_path / "report.html").read_text()
+    assert "bayesbinn_<wbr>&lt;b&gt;_<wbr>prior</th>" in text
