@@ -51,6 +51,8 @@ def add_runs(study: Path, new: Mapping[str, Packed], *, left_out: Iterable[str] 
     numbers = {name: run.number for name, run in before.runs.items()}
     for name in packed:
         numbers.setdefault(name, max(numbers.values(), default=0) + 1)
+    if not before.runs:  # killed after this, it is a study with folders beside it, and no broken run
+        write_whole(study / FILE, _text({}, {}, without))
     _write_rows(study, packed, numbers, without)
     write_whole(study / FILE, _text(packed, numbers, without))
     compact.study_at(study)  # what is written can be read
@@ -77,6 +79,8 @@ def remove_run(path: Path) -> None:
     numbers = {name: before.runs[name].number for name in packed}
     write_whole(study / FILE, _text(packed, numbers, before.left_out))
     _write_rows(study, packed, numbers, before.left_out)
+    if not packed:
+        (study / FILE).unlink()
 
 
 def _write_rows(

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from cl_bench.cli.main import main
 from cl_bench.cli.merge import merge
 from cl_bench.records import compact
 from cl_bench.records.agreement import compare
-from cl_bench.records.compact_files import add_runs, packed_run
+from cl_bench.records.compact_files import add_runs, packed_run, remove_run
 from cl_bench.records.provenance import STALE
 from cl_bench.records.rows import CalibrationBin, State
 from cl_bench.records.runs import read_run, read_runs
@@ -198,6 +199,45 @@ def test_a_kill_between_two_files_loses_nothing(packed, write_run, tmp_path, mon
         assert not [run for run in read_runs(packed) if run.status == "broken"]
         pd.testing.assert_frame_equal(found[found["strategy"] != "vcl"].reset_index(drop=True), expected)
         assert (packed / STUDY / "permuted_mnist-vcl-s0-ab12cd" / "run.json").exists(), "its folder is there"
+
+
+def test_a_kill_in_the_first_packing_loses_nothing_and_the_next_one_ends_it(write_run, tmp_path, monkeypatch):
+    import cl_bench.records.compact_files as written
+
+    for seed in range(3):
+        write_run(tmp_path, seed=seed)
+    expected, real = load(tmp_path), written.write_whole
+    for number in range(4):
+        left = iter(range(number))
+
+        def write(path, content, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return real(path, content)
+
+        monkeypatch.setattr(written, "write_whole", write)
+        with suppress(KeyboardInterrupt):
+            merge(tmp_path, into=tmp_path, compact=True)
+        assert {run.status for run in read_runs(tmp_path)} == {"finished"}
+        pd.testing.assert_frame_equal(load(tmp_path), expected)
+    monkeypatch.setattr(written, "write_whole", real)
+    assert merge(tmp_path, into=tmp_path, compact=True).problems == []
+    assert not list(tmp_path.rglob("run.json"))
+    pd.testing.assert_frame_equal(load(tmp_path), expected)
+
+
+def test_a_folder_that_a_kill_left_beside_its_packed_run_goes_with_the_next_packing(packed, tmp_path):
+    merge(packed, into=tmp_path / "unpacked")
+    shutil.copytree(tmp_path / "unpacked" / STUDY, packed / STUDY, dirs_exist_ok=True)
+    assert list(packed.rglob("run.json"))
+    assert merge(packed, into=packed, compact=True).problems == []
+    assert not list(packed.rglob("run.json"))
+
+
+def test_a_study_without_runs_is_gone(packed):
+    for run in read_runs(packed):
+        remove_run(packed / STUDY / run.name)
+    assert [path.name for path in (packed / STUDY).iterdir() if path.is_file()] == ["sweep.json"]
 
 
 def test_a_run_is_named_by_its_path_alone(packed):
