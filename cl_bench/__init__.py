@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cl_bench.moved import keep_old_names
+from cl_bench.version import __version__ as __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__version__ = "0.1.0"
 keep_old_names()
 
 

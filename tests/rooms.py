@@ -13,7 +13,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "strategies": {"validation", "deferred", "learner", *NETS},
     "evaluation": {"validation", "deferred", "records", "streams", "learner", *NETS},
     "config": {"validation", "deferred", "records", "data", "models", "streams", "learner"},
-    "runner": {"validation", "deferred", "records", "data", "streams", "learner", "evaluation", "config"},
+    "runner": {
+        "version",
+        "validation",
+        "deferred",
+        "records",
+        "data",
+        "streams",
+        "learner",
+        "evaluation",
+        "config",
+    },
     "analysis": {"records", "moved"},
     "figures": {"records", "analysis"},
     "report": {"records", "analysis", "figures"},
@@ -24,5 +34,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "testing": {"deferred", "learner", "conformance"},  # the documented name of the last
     "moved": set(),  # old names
+    "version": set(),
 }
 CLIENTS = {"cli", "__main__", "__init__"}  # may import all

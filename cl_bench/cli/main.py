@@ -57,7 +57,7 @@ def answer(verb: str, *rest: str) -> int:
         print(overview())
         return 0
     if verb == "--version":
-        from cl_bench import __version__
+        from cl_bench.version import __version__
 
         print(__version__)
         return 0

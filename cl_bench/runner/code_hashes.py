@@ -18,6 +18,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from cl_bench.config.sources import NotThereError, Source, locate, source_of
+from cl_bench.version import __version__
 
 PACKAGE = "cl_bench"
 # what decides the numbers; data sets have fingerprints of their own
@@ -212,8 +213,6 @@ def tree_of(*rooms: str) -> str:
 @cache
 def _release() -> Mapping[str, Any]:
     """Return the version, and in a checkout the commit and whether files differ from it."""
-    from cl_bench import __version__
-
     commit, dirty = None, None
     if (HOME.parent / ".git").exists():
         commit = _git("rev-parse", "--short=12", "HEAD")
