@@ -17,6 +17,7 @@ STALE = "stale"  # in run.json: what has changed since, as the newest command fo
 NUMBERS = 1
 RELEASES = {  # `tree` of a release's code -> the version of its numbers
     "55b0768b1c4fc65e": 1,
+    "e4d089e86fb95c66": 1,
 }
 
 
