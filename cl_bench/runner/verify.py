@@ -103,8 +103,8 @@ def _finished(run: Path) -> dict[str, Any]:
         status, seed = about["status"], about["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"cannot verify {run}: it must be the folder of a run, with a run.json, or a run of a compact study, "
-            f"got {error!r}"
+            f"cannot verify {run}: it must be the folder of a run, with a run.json, or a run of a compact "
+            f"study, got {error!r}"
         ) from error
     if status != "finished" or type(seed) is not int:
         raise ValueError(f"cannot verify {run}: it must be finished, got {status=}, {seed=}"[:MOST_SAID])
