@@ -37,6 +37,13 @@ class StopOnce(SupervisedPlugin):
             self._path.touch()
             signal.raise_signal(signal.SIGTERM)
 
+    def state(self) -> dict[str, int]:
+        """Nothing that a checkpoint would need: without this the run would have none."""
+        return {}
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Nothing is put back."""
+
 
 def stopped(asked: Asked) -> Iterator[Answer]:
     """Ask whether a stopped run ends at the weights and tests of a run that was not stopped."""

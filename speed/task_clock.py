@@ -31,6 +31,13 @@ class TaskClock(SupervisedPlugin):
         with self._path.open("a") as file:
             file.write(f"{time.perf_counter()!r},{self.bytes_held(strategy)}\n")
 
+    def state(self) -> dict[str, int]:
+        """Nothing that a checkpoint would need: without this the run would have none."""
+        return {}
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Nothing is put back."""
+
     def bytes_held(self, strategy: Any) -> int:
         """Return the resident bytes of the process."""
         return resident_bytes()
