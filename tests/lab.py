@@ -35,7 +35,7 @@ class Lab:
         return outcome_of(configured([*SMALL, *MODELS[model], f"seed={seed}", *overrides]))
 
     def seeded(self) -> AbstractContextManager[None]:
-        """For Avalanche's own strategies, which draw from the global generators."""
+        """Seed the global generators, which Avalanche's own strategies draw from."""
         return global_generators_restored(0)
 
     def tasks(
@@ -98,7 +98,7 @@ class Lab:
         return settings | changes
 
     def seeded_model(self, make: Any, *, seed: int = 0, **settings: Any) -> Any:
-        """make(**settings) with the global generator seeded and put back."""
+        """Return make(**settings), with the global generator seeded and put back."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return make(**settings)
@@ -155,7 +155,7 @@ class Lab:
     def gradient_at(
         self, network: nn.Module, weights: Tensor, images: Tensor, labels: Tensor, task: int = 0
     ) -> Tensor:
-        """Of the mean cross-entropy of a batch by all weights, at `weights`, both [P]."""
+        """Return the gradient [P] of a batch's mean cross-entropy by all weights, at `weights` [P]."""
         nn.utils.vector_to_parameters(weights, network.parameters())
         loss = nn.functional.cross_entropy(network(images, task), labels)
         return torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, list(network.parameters()))])

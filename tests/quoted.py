@@ -1,4 +1,4 @@
-"""Where the numbers on pages come from: each table, and each sentence, by words that stand in it."""
+"""The sources of the numbers on pages: each table, and each sentence, by words that stand in it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

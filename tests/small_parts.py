@@ -40,13 +40,13 @@ def stream() -> TaskStream:
 
 @pytest.fixture
 def single_head_stream() -> TaskStream:
-    """The like with one head."""
+    """Two tasks of two classes that share one head."""
     return small_stream(scenario="domain")
 
 
 @pytest.fixture
 def augmented_stream() -> TaskStream:
-    """The like with random crops of training images."""
+    """Two tasks of two classes, with random crops of training images."""
     return small_stream(augmentation="crop")
 
 

@@ -24,5 +24,5 @@ def small(tmp_path: Path) -> Callable[..., list[str]]:
 
 @pytest.fixture
 def configured(small: Callable[..., list[str]]) -> Callable[..., DictConfig]:
-    """The same, composed."""
+    """The configuration of such a run: configured("seed=1")."""
     return lambda *overrides: compose(small(*overrides))

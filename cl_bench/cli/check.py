@@ -113,7 +113,7 @@ def _means(word: str, name: str, names: Sequence[str]) -> bool:
 
 
 def timed(results: "Iterator[Result]") -> "Iterator[tuple[Result, float]]":
-    """Yield each result, and the CPU seconds that it cost, with those of child processes."""
+    """Yield each result with its CPU seconds, those of child processes too."""
     since = cpu_seconds()
     for result in results:
         now = cpu_seconds()

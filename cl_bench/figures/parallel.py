@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from cl_bench.figures.style import FORMATS, save
 from cl_bench.records.errors import AnalysisError
-from cl_bench.records.rows import RecordsError
+from cl_bench.records.row_files import RecordsError
 
 FEWEST = 6  # figures that are worth the start of processes
 

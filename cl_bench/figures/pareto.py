@@ -20,7 +20,7 @@ def pareto_figure(
     title: str = "",
     width: float = layout.WIDTH,
 ) -> Figure:
-    """One panel a cost (`LABELS`), each with the rows of `analysis.trade_offs.pareto`, none of them empty."""
+    """One panel a cost (`LABELS`), each with the rows of `pareto.pareto`, none of them empty."""
     methods = ordered(pd.concat(list(fronts.values()))["method"], styles)
     rows, columns = layout.grid(len(fronts), most=2, width=1.4 * width)
     with house_style():

@@ -11,20 +11,7 @@ import os
 from typing import Any, NamedTuple, overload
 
 from cl_bench.records import row_files
-from cl_bench.records.row_files import MOST, AnyRow, Limit, RecordsError, append
-
-__all__ = [
-    "FILES",
-    "HEADER",
-    "NUM_BINS",
-    "CalibrationBin",
-    "Probe",
-    "Record",
-    "RecordsError",
-    "State",
-    "append",
-    "read",
-]
+from cl_bench.records.row_files import MOST, AnyRow, Limit
 
 FROM_0, FRACTION = Limit(0), Limit(0, 1)
 COUNT, FROM_1 = Limit(0, MOST), Limit(1, MOST)  # of whole numbers

@@ -236,7 +236,7 @@ def _packed_runs(folder: Path, inside: Collection[str]) -> Iterator[Path]:
 
 def _safe(about: dict[str, Any]) -> dict[str, Any]:
     """Every text in run.json in signs that are shown and not obeyed; an error keeps its lines. The arguments
-    of a command stay as they are: `page.commands` writes them.
+    of a command stay as they are: report/rerun_command.py writes them.
     """
     kept = {key: about[key] for key in ("arguments", "error") if key in about}
     return printable({key: value for key, value in about.items() if key not in kept}) | kept

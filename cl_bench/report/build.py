@@ -57,10 +57,10 @@ def report(folder: str | os.PathLike[str], *, figures: bool = True) -> Report:
     The tables are summary.csv, forgetting_curves.csv and those of `sentences.statements` (comparison.csv and
     others). A study that has published numbers to be compared with adds expected.csv.
 
-    The figures are figures/<kind>-<benchmark>.{png,svg}, of those `kinds.KINDS` that there are numbers for;
-    with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced, each
-    whole or not at all; others are left alone. The page report.html has all of it, see `page.write`;
-    runs.csv, table.tex and summary.parquet go with it. Without `figures` none is drawn, and the page shows
+    The figures are figures/<kind>-<benchmark>.{png,svg}, of those `figure_kinds.KINDS` that there are numbers
+    for; with several studies in the folder <study>-<benchmark>. Existing files of these names are replaced,
+    each whole or not at all; others are left alone. The page report.html has all of it, see report/write.py.
+    With it go runs.csv, table.tex and summary.parquet. Without `figures` none is drawn, and the page shows
     none. Raises AnalysisError when there is no run below the folder.
     """
     folder = Path(folder)

@@ -45,7 +45,7 @@ def plot(
     with the kind or a number, and a note says so. `figures` in the one folder is the report's own, and is.
 
     Args:
-        kind: one of `kinds.KINDS`.
+        kind: one of `figure_kinds.KINDS`.
         output: a file that ends in .png, .svg or .pdf, or a folder, which exists or ends in a slash. Without
             an ending both .png and .svg are written. With several benchmarks each has its name added.
             Default: `figures` in the one folder, or where one is.

@@ -37,9 +37,8 @@ def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
         OSError, ValueError, KeyError, TypeError: where a file, or run.json, cannot be read.
     """
     hashes = about.get("files")
-    if hashes is not None and not is_packed(
-        folder
-    ):  # rows are checked when they are packed, and counted later
+    # the rows of a packed run are checked when they are packed, and counted when they are read
+    if hashes is not None and not is_packed(folder):
         if not isinstance(hashes, Mapping):
             return False
         known = {name: hashes[name] for name in (*OF_ROWS, CONFIG) if name in hashes}

@@ -7,7 +7,8 @@ import pytest
 
 from cl_bench import records
 from cl_bench.analysis import accuracy_matrix, calibration, forgetting, load, matrices, states, summary
-from cl_bench.records.rows import CalibrationBin, Record, RecordsError, State
+from cl_bench.records.row_files import RecordsError
+from cl_bench.records.rows import CalibrationBin, Record, State
 from cl_bench.report.text_table import text_table
 
 

@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 @cache
 def text_of(page: Path) -> str:
-    """With what the hooks put in."""
+    """The text of a page, with what the hooks put in."""
     return expand(page.read_text())
 
 
@@ -52,7 +52,7 @@ def commands() -> list[str]:
 
 
 def joined(text: str) -> str:
-    """With lines that end in a backslash and their next ones as one."""
+    """Join each line that ends in a backslash with the next one."""
     return re.sub(r"\\\n\s*", "", text)
 
 

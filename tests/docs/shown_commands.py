@@ -182,7 +182,7 @@ def _pip(rest: list[str]) -> None:
 
 
 def assert_extra(names: str) -> None:
-    """Of `pip install cl-bench[names]`."""
+    """The names in `pip install cl-bench[names]`."""
     for name in names.split(","):
         assert re.search(rf"^{name} = \[", (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE), name
 

@@ -72,7 +72,7 @@ def test_every_column_of_a_run_s_files_is_explained():
         rows = PARTS["columns"](kind.__name__).splitlines()[2:]
         assert [row.split("`")[1] for row in rows] == list(kind._fields)
         assert all(row.split("|")[3].strip() for row in rows), (
-            f"a column of {file} has no comment in records.py"
+            f"a column of {file} has no comment in records/rows.py"
         )
 
 

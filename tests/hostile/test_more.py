@@ -8,7 +8,8 @@ import pytest
 from hostile.merging import Capture, contents, make, merged
 
 from cl_bench.records.lock import alone_in
-from cl_bench.records.rows import State, append
+from cl_bench.records.row_files import append
+from cl_bench.records.rows import State
 from cl_bench.records.whole_copies import _prefix, recover
 from cl_bench.runner.logs import RunLog
 

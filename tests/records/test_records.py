@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cl_bench import records
-from cl_bench.records.rows import FILES, HEADER, CalibrationBin, Record, RecordsError, State, append, read
+from cl_bench.records.row_files import RecordsError, append
+from cl_bench.records.rows import FILES, HEADER, CalibrationBin, Record, State, read
 
 FIRST = Record(
     seed=0,
@@ -243,7 +244,7 @@ def test_a_full_disk_leaves_earlier_lines_intact_and_names_the_file(path):
     append(path, FIRST)
     before = path.read_bytes()
     code = (
-        "import resource, sys; from math import nan; from cl_bench.records.rows import Record, append\n"
+        "import resource, sys; from math import nan; from cl_bench.records import Record, append\n"
         "size = int(sys.argv[2]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
         f"append(sys.argv[1], {SECOND!r})"
     )

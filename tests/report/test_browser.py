@@ -87,7 +87,7 @@ def width(page):
 
 
 def wait(page, condition):
-    """Until it holds; Playwright's own waiting is forbidden by the page's security policy."""
+    """Wait until a condition holds; the page's security policy forbids Playwright's own waiting."""
     for _ in range(200):
         if page.evaluate(condition):
             return

@@ -1,7 +1,7 @@
 """`make torture`: runs are killed at every call that changes the disk, and every strategy at random moments.
 
 Prints two tables in Markdown: whether records, states, calibration, the hash of the final weights and the
-files left behind are those of undisturbed runs. `python tests/running/torture.py crashes` or `kills` prints
+files left behind are those of undisturbed runs. `python tests/runner/torture.py crashes` or `kills` prints
 one of them. Avalanche's own strategies have no checkpoints and begin again.
 """
 
