@@ -2,11 +2,12 @@
 
 A run of before is taken for one of now where `NUMBERS` is the same. numbers.csv has what tiny runs measured.
 Where a change of the code changes them, it raises `cl_bench.records.provenance.NUMBERS` and writes the file
-anew: python tests/test_numbers.py
+anew: python tests/test_numbers.py.
 """
 
 import csv
 import tempfile
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,18 @@ import cl_bench
 
 FILE = Path(__file__).with_name("numbers.csv")
 SMALL = (
-    *("benchmark=split_digits", "benchmark.num_tasks=2", "benchmark.num_train=200", "model.hidden=[16]"),
-    *("training.iterations=3", "training.batch_size=20", "training.device=cpu", "seed=3", "tuned=none"),
+    *("benchmark=split_digits", "benchmark.num_tasks=3", "benchmark.num_train=300", "model.hidden=[16]"),
+    *("training.iterations=15", "training.batch_size=20", "training.learning_rate=0.01"),
+    *("training.device=cpu", "seed=3", "tuned=none"),
 )
 NEEDED = {
     "avalanche": ("strategy.path=avalanche.training.Naive", "training.iterations=null", "training.epochs=1")
 }
+# Relative, of the loss. Measured: the kernels of another processor (see CONTRIBUTING.md) change six digits of
+# the published rule alone, by 7e-4. Other batches change at least 1.7e-3 (mesu). Two methods are at
+# least 6e-3 apart (ewc, online_ewc).
+TOLERANCE = 5e-4
+OF_PUBLISHED = 1e-2  # it magnifies rounding, see docs/reproducibility.md; other batches change 2e-1
 COLUMNS = ("strategy", "numbers", "after_task", "on_task", "accuracy", "nll")
 
 
@@ -40,7 +47,7 @@ def expected() -> dict[str, list[dict[str, str]]]:
     return found
 
 
-EXPECTED = expected() if FILE.exists() else {}
+EXPECTED = expected()
 
 
 def test_every_strategy_has_its_numbers():
@@ -55,16 +62,24 @@ def test_they_are_of_the_present_version():
     assert {row["numbers"] for rows in EXPECTED.values() for row in rows} == {str(NUMBERS)}
 
 
+def test_no_two_strategies_have_the_same_numbers():
+    """Else a method that lost what is its own would go unnoticed."""
+    losses = {name: [float(row["nll"]) for row in rows] for name, rows in EXPECTED.items()}
+    for one, other in combinations(losses, 2):
+        tolerance = OF_PUBLISHED if one.startswith("bayesbinn_published") else TOLERANCE
+        assert losses[one] != pytest.approx(losses[other], rel=tolerance), (one, other)
+
+
 @pytest.mark.parametrize("strategy", EXPECTED)
 def test_a_strategy_ends_at_the_numbers_that_it_did(strategy, tmp_path, process_as_before):
     found = measured(strategy, tmp_path)
     assert [(row["after_task"], row["on_task"]) for row in found] == [
         (row["after_task"], row["on_task"]) for row in EXPECTED[strategy]
     ]
+    tolerance = OF_PUBLISHED if strategy.startswith("bayesbinn_published") else TOLERANCE
     for now, before in zip(found, EXPECTED[strategy], strict=True):
         where = f"{strategy}, task {now['on_task']} after {now['after_task']}: raise NUMBERS, see above"
-        # rounding of another processor: a tenth of what a wrong batch changes
-        assert float(now["nll"]) == pytest.approx(float(before["nll"]), rel=2e-3), where
+        assert float(now["nll"]) == pytest.approx(float(before["nll"]), rel=tolerance), where
 
 
 if __name__ == "__main__":

@@ -218,8 +218,9 @@ def _of_later(settings: Mapping[str, Any], prefix: str = "") -> Iterator[Problem
         beside = ", ".join(each for each in settings if not each.startswith("_"))
         yield Problem((where,), f"{where} must name settings that stand beside it, {beside}, got {name}")
     for name, value in settings.items():
-        if isinstance(value, dict) and name != LATER_KEY:
-            yield from _of_later(value, f"{prefix}{name}.")
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict) and name != LATER_KEY:
+                yield from _of_later(part, f"{prefix}{name}.")
 
 
 def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:

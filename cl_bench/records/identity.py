@@ -62,13 +62,20 @@ def identifying(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _identifying(settings: Mapping[str, Any], neutral: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in settings.items():
         full = f"{prefix}{key}"
         if key == LATER_KEY or is_incidental(full) or (full in neutral and _equal(value, neutral[full])):
             continue
-        found[key] = _identifying(value, neutral, f"{full}.") if isinstance(value, Mapping) else value
+        if isinstance(value, list):  # its mappings declare for themselves, as plugins may
+            found[key] = [_of_item(each, f"{full}.") for each in value]
+        else:
+            found[key] = _identifying(value, neutral, f"{full}.") if isinstance(value, Mapping) else value
     return found
+
+
+def _of_item(item: Any, prefix: str) -> Any:
+    return _identifying(item, neutral_values(item, prefix), prefix) if isinstance(item, Mapping) else item
 
 
 def without_later(settings: Any) -> Any:

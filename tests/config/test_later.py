@@ -135,6 +135,15 @@ def test_truth_values_within_lists_are_no_numbers(neutral, value):
     assert identifying({LATER_KEY: {"new": neutral}, "new": neutral}) == {}
 
 
+def test_a_plugin_in_a_list_may_have_settings_that_came_later():
+    plugin = {"_target_": "mine.Plugin", "data": "x", "rate": 1.0}
+    before = identifying({"plugins": [plugin, "text"]})
+    assert before == {"plugins": [plugin, "text"]}
+    now = plugin | {"decay": 0.9, LATER_KEY: {"decay": 0.9}}
+    assert identifying({"plugins": [now, "text"]}) == before
+    assert identifying({"plugins": [now | {"decay": 0.5}]}) == {"plugins": [plugin | {"decay": 0.5}]}
+
+
 def test_what_came_later_is_no_code():
     found = list(names_in({"strategy": {LATER_KEY: {"decay": 1e-3, "kind": "plain"}, "decay": 1e-3}}))
     assert found == []
