@@ -13,7 +13,7 @@ from cl_bench.config.build import build
 from cl_bench.config.checked import SettingError, checked
 from cl_bench.config.compose import compose, config_hash, plain
 from cl_bench.config.known_code import names_in
-from cl_bench.records.identity import LATER_KEY, flatten, identifying, neutral_values
+from cl_bench.records.identity import LATER_KEY, identifying, neutral_values
 from cl_bench.runner.run import execute
 
 OWN = """
@@ -110,14 +110,23 @@ def test_runs_of_before_an_own_setting_came_are_found_again_and_told_from_others
     assert set(load(tmp_path / "results")["method"]) == {"mine", "mine decay=0.5"}
 
 
-def test_the_parts_are_built_without_it():
-    config = compose(["strategy=ewc", "benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1"])
-    for node in ("strategy", "benchmark", "model", "training", "benchmark.dataset"):
-        with open_dict(OmegaConf.select(config, node)):
-            OmegaConf.select(config, node)[LATER_KEY] = {}
-    assert checked(config) is config
-    assert not any(LATER_KEY in key for key in flatten(plain(config)))  # an empty one has no keys
-    assert execute
+def test_a_run_whose_every_part_has_a_later_setting_runs(tmp_path):
+    small = ["benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]", f"results_dir={tmp_path}"]
+    config = compose(["strategy=ewc", "benchmark=split_digits", *small])
+    before = config_hash(config)
+    for node, name in (
+        ("strategy", "mode"),
+        ("benchmark", "padding"),
+        ("model", "weights"),
+        ("training", "epochs"),
+    ):
+        with open_dict(OmegaConf.select(config, node)) as part:
+            part[LATER_KEY] = {name: part[name]}
+    assert config_hash(config) != before, "what they have now is neutral"
+    (folder,) = execute(checked(config))
+    about = json.loads((folder / "run.json").read_text())
+    assert about["status"] == "finished"
+    assert about["neutral"].items() >= {"strategy.mode": "separate", "training.epochs": 1}.items()
 
 
 @pytest.mark.parametrize("declared", ["[rate]", "{rat: 1.0}", "rate"])
