@@ -30,7 +30,7 @@ from cl_bench.config.compose import (
 from cl_bench.config.sweep import Sweep, find, is_choice, values_of
 from cl_bench.config.words import WordError, read
 from cl_bench.python.settings import Folders, folders_of
-from cl_bench.records.runs import read_run
+from cl_bench.records.runs import Run, read_run
 from cl_bench.report.outcomes import provenance_notes
 from cl_bench.runner.endings import described
 from cl_bench.runner.run import execute
