@@ -16,6 +16,7 @@ from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.deferred import deferred
 from cl_bench.learner.devices import device_named
+from cl_bench.learner.links import TaskFree
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
@@ -151,7 +152,8 @@ def build_strategy(
     if isinstance(seeds, Seeds):
         network = build_model(config, stream, seeds, model)
     else:
-        network = StackedNetwork([build_model(config, stream, each, model) for each in seeds])
+        built = (build_model(config, stream, each, model) for each in seeds)
+        network = StackedNetwork([each if isinstance(each, Network) else TaskFree(each) for each in built])
     not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
     learner = {key: value for key, value in config.training.items() if key not in not_its}
     learner["device"] = device or device_of(config.training.device)

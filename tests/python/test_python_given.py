@@ -270,15 +270,16 @@ def test_a_killed_run_goes_on_from_python(tmp_path):
     whole = small("ewc", stream)
     expected = cl_bench.train(whole, stream)
 
-    first = small("ewc", stream)
+    first, tasks = small("ewc", stream), []
     trained = first._after_training_exp
 
-    def dies(**kwargs):
+    def dies_in_the_second_task(**kwargs):
         trained(**kwargs)
-        if first.clock.train_exp_counter == 1:
+        tasks.append(first.experience)
+        if len(tasks) == 2:
             raise KeyboardInterrupt
 
-    first._after_training_exp = dies
+    first._after_training_exp = dies_in_the_second_task
     with pytest.raises(KeyboardInterrupt):
         cl_bench.train(first, stream, folder=tmp_path / "mine")
     second = small("ewc", stream)
