@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import yaml
+
 FOLDER = Path(__file__).resolve().parents[1] / "how_to"
 INDEX = "index.md"
 
@@ -25,3 +27,21 @@ def menu() -> list[dict[str, str]]:
 def how_to() -> str:
     """Write a list of links to all pages, for a page in their folder."""
     return "\n".join(f"- [{title}]({name})" for name, title in titles().items())
+
+
+def citation() -> str:
+    """Write CITATION.cff as an entry of BibTeX."""
+    cff = yaml.safe_load((FOLDER.parents[1] / "CITATION.cff").read_text())
+    authors = " and ".join(f"{{{author['name']}}}" for author in cff["authors"])
+    fields = {
+        "title": cff["title"],
+        "author": authors,
+        "version": cff["version"],
+        "license": cff["license"],
+    }
+    lines = [f"  {key:<7} = {{{escaped(str(value))}}}," for key, value in fields.items()]
+    return "\n".join(["```bibtex", "@software{cl_bench,", *lines, "}", "```"])
+
+
+def escaped(text: str) -> str:
+    return text.replace("_", r"\_")
