@@ -1,6 +1,7 @@
 """Configuration -> data, stream, model, strategy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -112,12 +113,17 @@ def _has_heads(strategy: Any) -> bool:
     return isinstance(network, MultiTaskModule)
 
 
-def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
-    """Build the model at its seeded start."""
+def build_model(
+    config: DictConfig, stream: TaskStream, seeds: Seeds, make: Callable[..., nn.Module] | None = None
+) -> nn.Module:
+    """Build the model at its seeded start.
+
+    Args:
+        make: called in place of the configuration's target.
+    """
     with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
         torch.default_generator.manual_seed(seeds["init"])
-        return build(
-            config.model,
+        return (partial(build, config.model) if make is None else make)(
             input_shape=stream.input_shape,
             num_classes=stream.num_classes,
             num_heads=stream.num_heads,
@@ -130,24 +136,29 @@ def build_strategy(
     seeds: Seeds | Sequence[Seeds],
     *,
     device: torch.device | None = None,
+    model: Callable[..., nn.Module] | None = None,
+    plugins: Sequence[Any] = (),
+    make: Callable[..., Any] | None = None,
 ) -> SupervisedTemplate:
     """Build the strategy around its model; for several seeds, around a stack of models and a stacked stream.
 
     Args:
         device: in place of training.device: one that no run has.
+        model: called in place of the configuration's model, as that is.
+        plugins: more of them, beside those of the configuration.
+        make: called in place of the configuration's strategy, as that is.
     """
     if isinstance(seeds, Seeds):
-        model = build_model(config, stream, seeds)
+        network = build_model(config, stream, seeds, model)
     else:
-        model = StackedNetwork([build_model(config, stream, each) for each in seeds])
+        network = StackedNetwork([build_model(config, stream, each, model) for each in seeds])
     not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
     learner = {key: value for key, value in config.training.items() if key not in not_its}
     learner["device"] = device or device_of(config.training.device)
-    return build(
-        config.strategy,
-        model=model,
+    return (partial(build, config.strategy) if make is None else make)(
+        model=network,
         seeds=seeds,
-        plugins=[build(plugin) for plugin in config.plugins],
+        plugins=[*map(build, config.plugins), *plugins],
         evaluator=_evaluator(config),
         **learner,
     )

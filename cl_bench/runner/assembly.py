@@ -24,6 +24,7 @@ class Parts(NamedTuple):
     strategy: Any
     facts: dict[str, Any]  # for run.json
     notes: list[str]  # what is to be known of data, network and settings
+    benchmark: Any = None  # an Avalanche benchmark in place of the stream's; None: the stream's
 
 
 @with_advice

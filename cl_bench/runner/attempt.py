@@ -22,7 +22,7 @@ def train_and_test(folders: Sequence[RunFolder], parts: Parts, *, show_progress:
     with equipped(folders, parts, show_progress=show_progress) as equipment:
         for rows in measurements(
             parts.strategy,
-            to_avalanche(parts.stream),
+            parts.benchmark or to_avalanche(parts.stream),
             seed=[folder.config.seed for folder in folders],
             test_on=training.test_on,
             test_last=training.test_last,

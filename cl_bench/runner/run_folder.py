@@ -1,6 +1,7 @@
 """What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
 
 import json
+import logging
 import os
 import shutil
 import time
@@ -20,12 +21,15 @@ from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
 from cl_bench.records.atomic import abandoned, unfinished, write_whole
 from cl_bench.records.compact_files import write_about
 from cl_bench.records.identity import flatten
-from cl_bench.records.lock import Hold, alone_in
+from cl_bench.records.lock import Hold, RunLostError, alone_in
 from cl_bench.records.row_files import Row
 from cl_bench.records.run_files import about_run, summary_of
 from cl_bench.runner import written_rows
+from cl_bench.runner.device_memory import DeviceMemoryError
 from cl_bench.runner.endings import described, is_interruption
 from cl_bench.runner.written_rows import CONFIG
+
+log = logging.getLogger(__name__)
 
 SUMMARY = "run.json"
 LOG = "run.log"  # Hydra's
@@ -124,24 +128,7 @@ class RunFolder:
         for left in (*chain(*left_by_the_killed), *abandoned(self.path.parent)):
             left.unlink(missing_ok=True)
         self._seconds_before = (0.0, 0.0)
-        self.about: dict[str, Any] = {
-            "study": str(self.config.study),
-            "benchmark": self.config.benchmark.name,
-            "strategy": self.config.strategy.name,
-            "seed": self.config.seed,
-            "hash": config_hash(self.config),
-            "status": "running",
-            "error": None,
-            "settings": settings(self.config),
-            **({"neutral": told} if (told := later(self.config)) else {}),
-            "arguments": arguments(self.config),
-            "tuning": provenance(self.config),
-            **({"tuned_by": told} if (told := tuned_by(self.config)) else {}),
-            "test_data": test_data(self.config),
-            "versions": versions(),
-            "started": _now(),
-            **self.facts,
-        }
+        self.about: dict[str, Any] = {**about_begun(self.config), **self.facts}
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
         self.write_expected()
         write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
@@ -237,6 +224,52 @@ class RunFolder:
             "cpu_seconds": round(cpu * share, 3),
             "finished": _now(),
         }
+
+
+@contextmanager
+def opened(folder: RunFolder, *, share: float) -> Iterator[None]:
+    """Let the folder say that its run is under way, and, where it ends early, how.
+
+    Args:
+        share: of the seconds since then, where several runs were trained at once.
+    """
+    folder.open()
+    try:
+        yield
+    except BaseException as error:
+        log.info("the run ended early", exc_info=error)
+        # a full disk, most likely: the first error is the one to show
+        with suppress(OSError, RunLostError):
+            folder.fail(error, share=share)
+            if not is_interruption(error) and not _may_pass(error):
+                folder.drop_checkpoints()  # from there it would only fail again
+        raise
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same run may do well another time: it had no memory, or no disk."""
+    return isinstance(error, OSError | DeviceMemoryError)
+
+
+def about_begun(config: DictConfig) -> dict[str, Any]:
+    """Return what run.json says of a run that begins now."""
+    return {
+        "study": str(config.study),
+        "benchmark": config.benchmark.name,
+        "strategy": config.strategy.name,
+        "seed": config.seed,
+        "hash": config_hash(config),
+        "status": "running",
+        "error": None,
+        "settings": settings(config),
+        **({"neutral": told} if (told := later(config)) else {}),
+        "arguments": arguments(config),
+        "tuning": provenance(config),
+        **({"tuned_by": told} if (told := tuned_by(config)) else {}),
+        "test_data": test_data(config),
+        "versions": versions(),
+        "started": _now(),
+    }
 
 
 def finished_since(about: Mapping[str, Any], since: float) -> bool:
