@@ -84,7 +84,7 @@ UNTYPED = ("benchmark.class_order",)
         (["model.weights=x"], "weights must be one of real, binary, got weights='x'"),
         (["benchmark.num_tasks=0"], "num_tasks must be a whole number, at least 1, got num_tasks=0"),
         (["benchmark.scenario=x"], "scenario must be one of task, domain, class, got scenario='x'"),
-        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, got pixels='x'"),
+        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, raw, got pixels='x'"),
         (["benchmark.padding=-1"], "padding must be a whole number and not negative, got padding=-1"),
         (["benchmark.validation_share=1"], "validation_share must be at least 0 and below 1"),
         (["training.threads=100000"], "threads must be at most 1024, got threads=100000"),
