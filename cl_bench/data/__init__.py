@@ -4,18 +4,18 @@ from cl_bench.data.builders import cifar10, cifar10_100, cifar100, image_folder,
 from cl_bench.data.digits import digits
 from cl_bench.data.image_data import DataError, ImageData
 from cl_bench.data.own_arrays import from_arrays
-from cl_bench.data.own_files import array_file, feature_file
+from cl_bench.data.own_files import arrays, features
 from cl_bench.data.tables import table
 
 __all__ = [
     "DataError",
     "ImageData",
-    "array_file",
+    "arrays",
     "cifar10",
-    "cifar100",
     "cifar10_100",
+    "cifar100",
     "digits",
-    "feature_file",
+    "features",
     "from_arrays",
     "image_folder",
     "mnist",

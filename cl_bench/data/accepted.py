@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_bench.data.arrays import as_array, as_tensor
+from cl_bench.data.as_arrays import as_array, as_tensor
 from cl_bench.data.feature_values import as_features, rounded_numbers
 from cl_bench.data.image_data import DataError, ImageData, checked
 from cl_bench.data.labels import as_labels, names_of_classes
@@ -50,16 +50,14 @@ def converted(found: Any, *, by: str = "a data set builder", with_test: bool = T
         source=str(found.source),
         notes=(*map(str, given), *(f"{name}: {note}" for note in notes)),
         channels_last=False,
-        **{**images, **labels},  # type: ignore[arg-type]  # all are tensors
+        **{**images, **labels},
     )
     return checked(
         data if with_test else data.without_test(), with_test=with_test, remedy="correct its builder"
     )
 
 
-def _images(
-    found: ImageData, parts: dict[str, str]
-) -> tuple[ImageData, dict[str, Tensor], list[str]]:
+def _images(found: ImageData, parts: dict[str, str]) -> tuple[ImageData, dict[str, Tensor], list[str]]:
     """Convert each part to uint8 or, of features, float32 [N, C, H, W], and say what was done.
 
     Args:

@@ -98,11 +98,11 @@ def _read_npy(stream: BinaryIO, *, size: int, what: str) -> np.ndarray:
             f"{what} must be an array of numbers or names, got {dtype}: Python objects are never loaded; "
             "give it a type, such as x.astype('float32') or names.astype(str)"
         )
-    num_bytes = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or num_bytes != size - stream.tell():
+    num_bytes, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if min(shape, default=0) < 0 or num_bytes != there:
         raise DataError(
-            f"{what} must have the {num_bytes:,} bytes of {list(shape)} {dtype}, got {size - stream.tell():,}; "
-            "replace it by a whole copy"
+            f"{what} must have the {num_bytes:,} bytes of {list(shape)} {dtype}, got {there:,}; replace it "
+            "by a whole copy"
         )
     check_fits(num_bytes, what=what, remedy="give fewer examples")
     content = bytearray(num_bytes)

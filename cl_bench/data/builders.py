@@ -95,10 +95,10 @@ def image_folder(
     """Read any tree of `train/<class>/<image>` and `test/<class>/<image>`: a folder, or an archive of one.
 
     `path` is absolute, or relative to `root`, $CL_BENCH_DATA, the cache folder or the current folder; an
-    archive is a .tar, .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are greyscale. `size`
-    resizes them all to size x size pixels. They are turned upright by their EXIF orientation, transparency is
-    shown on white, and 16 bits a channel become 8. Notes tell how many these were, what was left out, and
-    why. Raises DataError.
+    archive is a .tar, .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are
+    greyscale. `size` resizes them all to size x size pixels. They are turned upright by their EXIF
+    orientation, transparency is shown on white, and 16 bits a channel become 8. Notes tell how many these
+    were, what was left out, and why. Raises DataError.
     """
     if size is not None and size < 1:
         raise ValueError(f"size must be positive, got {size=}")

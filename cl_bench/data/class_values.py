@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from cl_bench.data.arrays import as_array
+from cl_bench.data.as_arrays import as_array
 from cl_bench.data.image_data import DataError
 from cl_bench.data.peculiar import listed
 
 
-def by_value(train: Any, test: Any | None, *, name: str) -> tuple[Any, Any | None, tuple[str, ...], list[str]]:
+def by_value(
+    train: Any, test: Any | None, *, name: str
+) -> tuple[Any, Any | None, tuple[str, ...], list[str]]:
     """Number the classes by the sorted values of the training labels.
 
     One-hot rows [N, K] have the classes 0 to K - 1, and stay as they are.
@@ -25,7 +27,7 @@ def by_value(train: Any, test: Any | None, *, name: str) -> tuple[Any, Any | Non
     if found.ndim == 2:
         return train, test, tuple(map(str, range(found.shape[1]))), []
     classes, indices = np.unique(found, return_inverse=True)
-    class_names = tuple(map(_text, classes.tolist()))
+    class_names = tuple(map(str, classes.tolist()))
     notes = []
     if found.dtype.kind != "U" and not np.array_equal(classes, np.arange(len(classes))):
         places = listed([f"{text} is class {place}" for place, text in enumerate(class_names)])
@@ -35,9 +37,9 @@ def by_value(train: Any, test: Any | None, *, name: str) -> tuple[Any, Any | Non
     tested = _values(test, what=titles[1])
     unknown = np.setdiff1d(tested, classes)
     if len(unknown) or tested.ndim != 1:
+        got = listed([*map(str, unknown.tolist())]) or list(tested.shape)
         raise DataError(
-            f"{titles[1]} must be classes of the training labels, got "
-            f"{listed([*map(_text, unknown.tolist())]) or list(tested.shape)}; add training examples, or name "
+            f"{titles[1]} must be classes of the training labels, got {got}; add training examples, or name "
             "every class in class_names"
         )
     return indices, np.searchsorted(classes, tested), class_names, notes
@@ -51,14 +53,12 @@ def _values(labels: Any, *, what: str) -> np.ndarray:
     if array.dtype.kind == "b":
         array = array.astype(np.int64)
     if array.ndim not in (1, 2):
-        raise DataError(f"{what} must be [N], a class for each example, got {list(array.shape)}; reshape them")
+        raise DataError(
+            f"{what} must be [N], a class for each example, got {list(array.shape)}; reshape them"
+        )
     if array.dtype.kind == "f":
         whole = np.isfinite(array) & (array == np.rint(array))
         if not whole.all():
             raise DataError(f"{what} must be whole numbers or names, got {array[~whole][0]:g}; give classes")
         array = array.astype(np.int64)
     return array
-
-
-def _text(value: object) -> str:
-    return str(value)

@@ -1,4 +1,4 @@
-"""Features as people have them (rows of a table, outputs of a network) -> float32 [N, C, H, W], as they are."""
+"""Features as people have them (rows of a table, outputs of a network) -> float32 [N, C, H, W]."""
 
 from collections.abc import Iterator
 
@@ -40,11 +40,13 @@ def as_features(array: np.ndarray, *, what: str, channels_last: bool | None) -> 
 
 
 def rounded_numbers(*arrays: np.ndarray) -> list[str]:
-    """Tell that whole numbers are too large to be told apart as floats of 32 bits, such as those of an index."""
+    """Tell that whole numbers, such as those of an index, are too large for floats of 32 bits."""
     whole = [array for array in arrays if array.dtype.kind in "iu" and array.size]
-    if all(-EXACT <= int(array.min()) and int(array.max()) <= EXACT for array in whole):
+    if all(max(-int(array.min()), int(array.max())) <= EXACT for array in whole):
         return []
-    return [f"whole numbers above {EXACT:,} were rounded to floats of 32 bits: is one of the columns an index?"]
+    return [
+        f"whole numbers above {EXACT:,} were rounded to floats of 32 bits: is one of the columns an index?"
+    ]
 
 
 def _check_finite(array: np.ndarray, *, what: str) -> None:

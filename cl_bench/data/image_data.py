@@ -62,7 +62,9 @@ class ImageData(NamedTuple):
 def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: int) -> ImageData:
     """Join `first` and the first `num_classes` classes of `second`, numbered after those of `first`."""
     if bool(first.features) != bool(second.features):
-        raise DataError(f"{first.name} and {second.name} must both be images or both features, got one of each")
+        raise DataError(
+            f"{first.name} and {second.name} must both be images or both features, got one of each"
+        )
     before = len(first.class_names)
 
     def both(images: str, labels: str) -> tuple[Tensor, Tensor]:

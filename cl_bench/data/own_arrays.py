@@ -24,8 +24,8 @@ def from_arrays(
     """Make a data set of NumPy or torch arrays, or lists.
 
     Args:
-        x, x_test: images [N, C, H, W], [N, H, W, C] or [N, H, W], as bytes or as floats in [0, 1]; or features,
-            which are kept as they are: rows [N, D], or arrays of any range with `features=True`.
+        x, x_test: images [N, C, H, W], [N, H, W, C] or [N, H, W], as bytes or as floats in [0, 1]; or
+            features, kept as they are: rows [N, D], or arrays of any range with `features=True`.
         y, y_test: a class for each example: whole numbers, names, or one-hot rows.
         name: of the data set, in benchmarks and notes.
         class_names: a name for each class; labels are then indices into them, or names among them. None: the
@@ -52,15 +52,24 @@ def from_arrays(
     """
     has_test = x_test is not None or y_test is not None
     check_test_share(test_share, has_test=has_test, name=name)
-    told = {"class_names": class_names, "features": features, "channels_last": channels_last}
-    return made(x, y, x_test, y_test, name=name, test_share=test_share, **told)
+    return made(
+        x,
+        y,
+        x_test,
+        y_test,
+        name=name,
+        class_names=class_names,
+        features=features,
+        channels_last=channels_last,
+        test_share=test_share,
+    )
 
 
 def made(
     x: Any,
     y: Any,
-    x_test: Any | None,
-    y_test: Any | None,
+    x_test: Any,
+    y_test: Any,
     *,
     name: str,
     class_names: Sequence[str] | None,

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cl_bench.data.array_files import ArrayFile
-from cl_bench.data.array_files import array_file as opened
+from cl_bench.data.array_files import ArrayFile, array_file
 from cl_bench.data.image_data import DataError, ImageData
 from cl_bench.data.locate import Source, expanded, find, is_file, is_folder
 from cl_bench.data.own_arrays import made
@@ -25,7 +24,7 @@ AS_THEY_ARE = {"features": True, "channels_last": False, "test_share": None}
 FEATURES_OF = "features_of"  # in a file of `cl-bench features`: what it was made of, in words
 
 
-def array_file(
+def arrays(
     *,
     path: str,
     root: str | None,
@@ -38,21 +37,22 @@ def array_file(
     """Read arrays x, y, x_test, y_test, and class_names where there are any, see `from_arrays`.
 
     `path` is an .npz or .safetensors file, or a folder of .npy files; absolute, or relative to `root`,
-    $CL_BENCH_DATA, the cache folder or the current folder. Training arrays may be called x_train and y_train too, and all of them
-    as MedMNIST calls them. Other arrays are left out, and told. No pickle is ever loaded. Raises DataError.
+    $CL_BENCH_DATA, the cache folder or the current folder. Training arrays may be called x_train and y_train
+    too, and all of them as MedMNIST calls them. Other arrays are left out, and told. No pickle is ever
+    loaded. Raises DataError.
     """
-    file = opened(find_own(path, root=root))
+    file = array_file(find_own(path, root=root))
     settings = {"features": features, "channels_last": channels_last, "test_share": test_share}
     return _data_set(file, class_names=class_names, with_test=with_test, settings=settings)
 
 
-def feature_file(*, path: str, root: str | None, with_test: bool = True) -> ImageData:
-    """Read the features of a network that `cl-bench features` wrote; `path` as in `array_file`. DataError."""
-    file = opened(find_own(path, root=root))
+def features(*, path: str, root: str | None, with_test: bool = True) -> ImageData:
+    """Read the features of a network that `cl-bench features` wrote; `path` as in `arrays`. DataError."""
+    file = array_file(find_own(path, root=root))
     if FEATURES_OF not in file.about:
         raise DataError(
-            f"path must be a file that cl-bench features wrote, got {file.path}; use benchmark/dataset=arrays for "
-            "other arrays"
+            f"path must be a file that cl-bench features wrote, got {file.path}; use "
+            "benchmark/dataset=arrays for other arrays"
         )
     data = _data_set(file, class_names=None, with_test=with_test, settings=AS_THEY_ARE)
     return data._replace(source=file.about[FEATURES_OF])
@@ -100,19 +100,20 @@ def _data_set(
     )
     unread = sorted(set(file.names) - set(names.values()) - {CLASS_NAMES})
     notes = [f"{file.path.name}: arrays that are not read: {listed(unread)}"] if unread else []
-    return data._replace(
-        source=f"arrays of {file.path.name}", files=file.files, notes=(*data.notes, *notes)
-    )
+    return data._replace(source=f"arrays of {file.path.name}", files=file.files, notes=(*data.notes, *notes))
 
 
 def _names(file: ArrayFile) -> dict[str, str]:
     """Map the arguments of `from_arrays` to the names of the arrays in the file."""
-    found = {}
+    found: dict[str, str] = {}
     for key, known in KEYS.items():
         there = [name for name in known if name in file.names]
         if len(there) > 1:
-            raise DataError(f"{file.path} must have one array of {' and '.join(there)}, got both; leave one out")
-        found |= {key: name for name in there}
+            raise DataError(
+                f"{file.path} must have one array of {' and '.join(there)}, got both; leave one out"
+            )
+        if there:
+            found[key] = there[0]
     return found
 
 

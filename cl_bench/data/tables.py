@@ -29,9 +29,9 @@ def table(
 ) -> ImageData:
     """Read a table, .csv, .tsv or .parquet, whose column `label` is the class and whose others are features.
 
-    Paths are absolute, or relative to `root`, $CL_BENCH_DATA, the cache folder or the current folder. The test
-    part is a table with the same columns, or `test_share` of each class, the same examples in every run. Columns in
-    `leave_out` are not read. The others must be numbers without gaps. Raises DataError.
+    Paths are absolute, or relative to `root`, $CL_BENCH_DATA, the cache folder or the current folder. The
+    test part is a table with the same columns, or `test_share` of each class, the same examples in every run.
+    Columns in `leave_out` are not read. The others must be numbers without gaps. Raises DataError.
     """
     found = [find_own(each, root=root) for each in (path, test_path) if each is not None]
     check_test_share(test_share, has_test=test_path is not None, name=str(found[0]))
@@ -80,9 +80,7 @@ def _frame(path: Path, *, leave_out: Sequence[str]) -> "pd.DataFrame":
             ) from error
 
 
-def _features_of(
-    frame: "pd.DataFrame", *, label: str, leave_out: Sequence[str], path: Path
-) -> list[Any]:
+def _features_of(frame: "pd.DataFrame", *, label: str, leave_out: Sequence[str], path: Path) -> list[Any]:
     """Return the columns that are features, all of them numbers."""
     import pandas as pd
 

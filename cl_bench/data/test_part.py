@@ -18,8 +18,8 @@ def check_test_share(test_share: float | None, *, has_test: bool, name: str) -> 
     """
     if test_share is None and not has_test:
         raise DataError(
-            f"{name} must have a test part, got none; give one, or test_share=0.2, which keeps a fifth of each "
-            "class for the test"
+            f"{name} must have a test part, got none; give one, or test_share=0.2, which keeps a fifth of "
+            "each class for the test"
         )
     if test_share is not None and has_test:
         raise DataError(f"{name} has a test part, got test_share={test_share} too; leave it out")

@@ -55,8 +55,8 @@ def check_images(network: str, input_shape: tuple[int, int, int]) -> None:
     """
     if tuple(input_shape[1:]) == (1, 1):
         raise ValueError(
-            f"{network} needs images, got rows of {input_shape[0]} features ({input_shape=}); set model=mlp, or "
-            "a network of your own"
+            f"{network} needs images, got rows of {input_shape[0]} features ({input_shape=}); set model=mlp, "
+            "or a network of your own"
         )
 
 

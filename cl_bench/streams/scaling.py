@@ -48,6 +48,7 @@ def scaled_first(data: ImageData, views: Sequence[View], pixels: str) -> tuple[l
     Raises:
         ValueError: as `scaling_of`.
     """
+    check_choice("pixels", pixels, PIXELS)
     if not data.features:
         return list(views), scaling_of(data, pixels, by_channel=False)
     first = scaling_of(data, pixels)
@@ -67,7 +68,9 @@ class ScaledView:
 def _check_unit(data: ImageData) -> None:
     lowest, highest = float(data.train_images.min()), float(data.train_images.max())
     if lowest < 0 or highest > 1:
-        images = "; if they are images, give them as [N, H, W]" if data.train_images.shape[2:] == (1, 1) else ""
+        images = (
+            "; if they are images, give them as [N, H, W]" if data.train_images.shape[2:] == (1, 1) else ""
+        )
         raise ValueError(
             f"pixels=unit needs features in [0, 1], got {lowest:.6g} to {highest:.6g} in {data.name}; set "
             "benchmark.pixels=standardised (mean 0, variance 1 of each) or benchmark.pixels=raw (as they "

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from omegaconf import open_dict
 
 from cl_bench.config import run_rules
@@ -16,7 +17,6 @@ from cl_bench.config.signatures import signature_of
 from cl_bench.config.sources import NotThereError, locate
 from cl_bench.config.sweep import with_overrides
 
-PATH = "benchmark.dataset.path=somewhere"  # what image_folder cannot do without
 CHECKER = Checker()  # reads each source once
 EWC = compose(["strategy=ewc"])
 
@@ -31,7 +31,9 @@ def composed():
     found = {}
     for group in ("strategy", "benchmark", "model", "training", "tracking", "benchmark/dataset"):
         for name in choices(group):
-            needed = [PATH] if name == "image_folder" else []
+            written = yaml.safe_load(choices(group)[name].read_text())
+            missing = [key for key, value in written.items() if value == "???"]
+            needed = [f"{group.replace('/', '.')}.{key}=somewhere" for key in missing]
             found[group, name] = compose([f"{group}={name}", "tuned=none", *needed])
     return found
 
