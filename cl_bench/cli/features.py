@@ -18,9 +18,9 @@ are read, because they are data here; no label has a part in the features. To us
 
   cl-bench run benchmark=split benchmark/dataset=features benchmark.dataset.path=FILE benchmark.pixels=raw
 
-  checkpoint=PATH   a file of weights (.safetensors, or a state_dict of torch.save), or the folder of a run that
-                    has saved them (training.save=[weights]), whose own network is taken then; without it the
-                    model is as it is built: torchvision's own weights, or the first weights of the seed
+  checkpoint=PATH   a file of weights (.safetensors, or a state_dict of torch.save), or the folder of a run
+                    that has saved them (training.save=[weights]), whose own network is taken then; without
+                    it the model is as it is built: with weights of its own, or the first ones of the seed
   layer=NAME        a part of the network, such as body.3; without it the body, whose outputs the heads get
   -o FILE           where; a file that is there is replaced
   --config-dir DIR  a folder with settings of your own

@@ -22,12 +22,12 @@ def frozen_features(network: nn.Module, batches: Iterable[Tensor], *, layer: str
         to [N, F].
 
     Raises:
-        ValueError: for a part that there is not, that is not called, or that gives no tensor of a row an image.
+        ValueError: for a part that there is not or that is not called once, and for other outputs.
     """
     was_training = network.training
     network.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             give = _giver(network, layer)
             return torch.cat([_rows(give(batch), len(batch)) for batch in batches])
     finally:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,8 +55,8 @@ def write_features(
 
     Args:
         config: of `cl-bench run`, of which the data set, `benchmark.pixels`, `benchmark.padding`, the model,
-            `training.device`, `threads` and `test_batch_size` are used; the seed's first weights where there is
-            no checkpoint.
+            `training.device`, `threads` and `test_batch_size` are used; the seed's first weights where there
+            is no checkpoint.
         checkpoint: a file of weights (.safetensors, or a state_dict), or the folder of a run that has saved
             its weights (training.save=[weights]), whose network is taken in place of `model`.
         layer: as in `frozen_features`.
@@ -122,9 +123,8 @@ def _check(config: DictConfig, output: Path) -> None:
 def _network(config: DictConfig, data: ImageData, checkpoint: Path | None) -> tuple[nn.Module, str]:
     """Return the network with its weights, and what it is in words."""
     if checkpoint is not None and checkpoint.is_dir():
-        import cl_bench
-
-        network = cl_bench.load_network(checkpoint)
+        saved: Any = import_module("cl_bench.runner.load_saved")
+        network = saved.load_network(checkpoint, after_task=None, trust=False, device="cpu")
         return network, f"the run {checkpoint.resolve().name} (weights {weights_hash(network)})"
     channels, height, width = data.train_images.shape[1:]
     shapes: Any = _Shapes((channels, height, width), len(data.class_names))

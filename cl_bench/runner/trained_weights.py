@@ -34,11 +34,11 @@ def load_weights(network: nn.Module, path: Path) -> None:
         OSError: where it cannot be read.
         ValueError: where it is damaged, or has not each tensor of the network in its shape, and no other.
     """
-    with_heads = isinstance(network, Network)
-    found = {name: each for name, each in _tensors(path).items() if not (with_heads and _of_heads(name))}
-    wanted = {
-        name: each for name, each in network.state_dict().items() if not (with_heads and _of_heads(name))
-    }
+    left_out = HEADS if isinstance(network, Network) else ()
+    found, wanted = (
+        {name: each for name, each in tensors.items() if not name.startswith(left_out)}
+        for tensors in (_tensors(path), network.state_dict())
+    )
     wrong = [f"no {name}" for name in wanted if name not in found]
     wrong += [f"{name}, which it has not" for name in found if name not in wanted]
     wrong += [
@@ -49,14 +49,10 @@ def load_weights(network: nn.Module, path: Path) -> None:
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise ValueError(
-            f"checkpoint must have the weights of this network, got {', '.join(wrong[:SHOWN])}{more} in {path}; "
-            "set model=... as it was trained"
+            f"checkpoint must have the weights of this network, got {', '.join(wrong[:SHOWN])}{more} in "
+            f"{path}; set model=... as it was trained"
         )
     network.load_state_dict(found, strict=False)
-
-
-def _of_heads(name: str) -> bool:
-    return name.startswith(HEADS)
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
