@@ -23,6 +23,7 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench clean DIR                                         remove failed and stale runs, after a yes
   cl-bench list [group [choice]]                             every choice; of one its settings and sources
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
+  cl-bench features model=... checkpoint=... -o FILE         a data set of what a trained network makes of one
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
 

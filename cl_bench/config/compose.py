@@ -41,8 +41,9 @@ from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
-IMAGE_FOLDER = "image_folder"
-MOST_LETTERS = 60  # of the name of an image folder: it is a part of the names of runs
+BY_PATH = ("image_folder", "arrays", "table", "features")  # data sets that are called by their files
+ENDING = re.compile(r"\.(tar(\.\w+)?|tgz|npz|safetensors|csv|tsv|parquet)$", re.IGNORECASE)
+MOST_LETTERS = 60  # of the name of a file: it is a part of the names of runs
 
 
 class EntryPointConfigs(SearchPathPlugin):
@@ -80,17 +81,17 @@ def _num_tasks(usual: int, *, _parent_: Any) -> int:
 def _data_name(*, _parent_: Any) -> str:
     """Return the name of the benchmark's data set.
 
-    An image folder is called by the last part of its path, so that two of them are two benchmarks.
+    One's own files are called by the last part of their path, so that two of them are two benchmarks.
     """
     dataset: Any = _parent_.get("dataset") or {}
     name = dataset.get("name")
     if name is None:
         raise ValueError("benchmark.dataset must have a name, got none; add +benchmark.dataset.name=...")
-    if name != IMAGE_FOLDER or OmegaConf.is_missing(dataset, "path"):
+    if name not in BY_PATH or OmegaConf.is_missing(dataset, "path"):
         return str(name)
-    last = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", str(dataset.path).rstrip("/").rpartition("/")[2], flags=re.I)
+    last = ENDING.sub("", str(dataset.path).rstrip("/").rpartition("/")[2])
     as_file = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", last)).strip("._-")
-    return as_file[:MOST_LETTERS] or IMAGE_FOLDER
+    return as_file[:MOST_LETTERS] or str(name)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from cl_bench.models.activation import make_activation
-from cl_bench.models.layers import make_layers
+from cl_bench.models.layers import check_images, make_layers
 from cl_bench.models.network import Network
 
 
@@ -32,6 +32,7 @@ def cnn(
         channels=channels,
         hidden=hidden,
     )
+    check_images("cnn", input_shape)
     fan_in, height, width = input_shape
     body = nn.Sequential()
     for index, fan_out in enumerate(channels):

@@ -112,7 +112,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
 def _memory_of(config: DictConfig) -> Path:
     """The file for this data set, read from these places by this code."""
     node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
-    about = [node, reads_test(config), os.environ.get("CL_BENCH_DATA"), code_hashes.tree_of("data")]
+    places = [os.environ.get("CL_BENCH_DATA"), str(Path.cwd())]  # where a relative path may lead
+    about = [node, reads_test(config), places, code_hashes.tree_of("data")]
     name = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return Path(config.results_dir) / REMEMBERED / f"{name}.json"
 

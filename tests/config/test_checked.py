@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from omegaconf import open_dict
 
 from cl_bench.config import run_rules
@@ -16,7 +17,6 @@ from cl_bench.config.signatures import signature_of
 from cl_bench.config.sources import NotThereError, locate
 from cl_bench.config.sweep import with_overrides
 
-PATH = "benchmark.dataset.path=somewhere"  # what image_folder cannot do without
 CHECKER = Checker()  # reads each source once
 EWC = compose(["strategy=ewc"])
 
@@ -31,7 +31,9 @@ def composed():
     found = {}
     for group in ("strategy", "benchmark", "model", "training", "tracking", "benchmark/dataset"):
         for name in choices(group):
-            needed = [PATH] if name == "image_folder" else []
+            written = yaml.safe_load(choices(group)[name].read_text())
+            missing = [key for key, value in written.items() if value == "???"]
+            needed = [f"{group.replace('/', '.')}.{key}=somewhere" for key in missing]
             found[group, name] = compose([f"{group}={name}", "tuned=none", *needed])
     return found
 
@@ -84,7 +86,7 @@ UNTYPED = ("benchmark.class_order",)
         (["model.weights=x"], "weights must be one of real, binary, got weights='x'"),
         (["benchmark.num_tasks=0"], "num_tasks must be a whole number, at least 1, got num_tasks=0"),
         (["benchmark.scenario=x"], "scenario must be one of task, domain, class, got scenario='x'"),
-        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, got pixels='x'"),
+        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, raw, got pixels='x'"),
         (["benchmark.padding=-1"], "padding must be a whole number and not negative, got padding=-1"),
         (["benchmark.validation_share=1"], "validation_share must be at least 0 and below 1"),
         (["training.threads=100000"], "threads must be at most 1024, got threads=100000"),
