@@ -121,7 +121,7 @@ class Checker:
                 yield Problem((name.partition("[")[0],), rule)
 
     def _of_network(self, node: Mapping[str, Any]) -> Iterator[Problem]:
-        """Yield what is wrong with the settings of the network: those of the suite, and those of its target."""
+        """Yield what is wrong with the settings of the network: the suite's, and those of its target."""
         try:
             signature, _ = self._read(str(node.get(TARGET)))
         except NotThereError:  # said below

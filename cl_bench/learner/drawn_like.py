@@ -33,7 +33,7 @@ class DrawnLike(torch.autograd.Function):
 
 
 class Masks:
-    """What dropout draws: numbers uniform on [0, 1) from a learner's noise, which copies of the layer share."""
+    """What dropout draws: numbers uniform on [0, 1) from a learner's noise, shared by copies of a layer."""
 
     def __init__(self, noise: Noise) -> None:
         self._noise = noise

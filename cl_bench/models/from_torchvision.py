@@ -129,7 +129,7 @@ def _first_convolution(network: nn.Module) -> nn.Conv2d:
 
 
 def _for_small_images(network: nn.Module, architecture: str) -> None:
-    """Take the stride out of the first convolution, and the first pooling away, which needs no new weights."""
+    """Take the stride out of the first convolution, and the first pooling away: no weight is new."""
     first = _first_convolution(network)
     if first.stride == first.kernel_size:
         raise ValueError(
@@ -214,7 +214,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def _downloaded(choice: Any, architecture: str, weights: str) -> Mapping[str, Tensor]:
-    """Return weights of torchvision's, from its folder or from where they are published. Raises ValueError."""
+    """Return weights from torchvision's folder, or from where they are published. Raises ValueError."""
     try:
         return choice.get_state_dict(progress=False, check_hash=True)
     except Exception as error:
