@@ -52,16 +52,17 @@ def read_foreign(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.
 
 def _name(run: Run, number: int) -> str:
     """The name of a data set by its place in training.ood."""
-    names = run.about.get("ood")
-    known = isinstance(names, list) and number <= len(names)
-    return str(names[number - 1]) if known else f"data set {number}"
+    names = (run.about or {}).get("ood")
+    if isinstance(names, list) and number <= len(names):
+        return str(names[number - 1])
+    return f"data set {number}"
 
 
 @metric(
     "foreign AUROC",
     of=FOREIGN,
     better="higher",
-    meaning="confidence on the tests of the tasks seen against that on foreign data sets, after the last task",
+    meaning="confidence on the tests of tasks seen against that on foreign data sets, after the last task",
     places=(TEXT, PAGE),
     group="uncertainty",
 )

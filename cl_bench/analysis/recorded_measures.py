@@ -95,7 +95,7 @@ def mutual_information(records: pd.DataFrame) -> Measured:
     places=(TEXT, PAGE),
 )
 def accuracy_task_known(records: pd.DataFrame) -> Measured:
-    """The accuracy after the last task of a class-incremental run that is told the task, as a mean over tasks.
+    """The accuracy after the last task of a network that is told the task, as a mean over the tasks tested.
 
     >>> frame = matrix_frame([[0.1], [0.4]], method="ewc")
     >>> accuracy_task_known(frame.assign(accuracy_task_known=[0.5, 0.9]))

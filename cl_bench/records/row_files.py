@@ -73,13 +73,14 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
         return
     kind = type(rows[0])
     measured = _is_measured(kind, rows)
+    numbers = list(map(_numbers, rows))
     # Unbuffered, so that one write is one system call: a kill leaves whole lines and a prefix of the next.
     with open(path, "a+b", buffering=0, opener=own_place) as file:
         end = _end_of_whole_lines(file)
         if end:
             measured = _check_header(file, path, kind, measured=measured)
         first = f"{header(kind, measured=measured)}\n".encode()
-        lines = b"".join(_line(row, measured=measured) for row in rows)
+        lines = b"".join(_line(kind, each, measured=measured) for each in numbers)
         try:
             file.truncate(end)
             for part in (lines,) if end else (first, lines):
@@ -97,7 +98,7 @@ def whole_file(kind: type[AnyRow], rows: Iterable[AnyRow]) -> bytes:
     """A file of these rows, as `append` would leave it. Raises RecordsError for a row outside its limits."""
     rows = list(rows)
     measured = _is_measured(kind, rows)
-    lines = [_line(row, measured=measured) for row in rows]
+    lines = [_line(kind, _numbers(row), measured=measured) for row in rows]
     return b"".join([f"{header(kind, measured=measured)}\n".encode(), *lines])
 
 
@@ -174,13 +175,18 @@ def _is_measured(kind: Any, rows: Iterable[Any]) -> bool:
     return first < len(kind._fields) and any(not math.isnan(each) for row in rows for each in row[first:])
 
 
-def _line(row: Any, *, measured: bool) -> bytes:
-    # int() and float() first: the repr of a numpy number is not a number.
+def _numbers(row: Any) -> list[float]:
+    """Return a row's fields as plain numbers. Raises RecordsError for one outside its limits."""
+    # int() and float(): the repr of a numpy number is not a number
     numbers = [convert(value) for convert, value in zip(_converters(type(row)), row, strict=True)]
     broken = _broken_rule(type(row), numbers)
     if broken:
         raise RecordsError(f"cannot append a record: {broken}")
-    written = numbers if measured else numbers[: _num_always(type(row))]
+    return numbers
+
+
+def _line(kind: Any, numbers: Sequence[float], *, measured: bool) -> bytes:
+    written = numbers if measured else numbers[: _num_always(kind)]
     return (",".join(map(repr, written)) + "\n").encode()
 
 
