@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from cl_bench.config import run_rules
 from cl_bench.config.compose import plain
+from cl_bench.config.handed import check_own_settings, settings_of_the_suite, shapes_handed
 from cl_bench.config.rules import Rule, Setting, rules_of
 from cl_bench.config.signatures import Signature, fits, signature_of, type_in_words
 from cl_bench.config.sources import NotThereError
@@ -23,7 +24,6 @@ TARGET = "_target_"
 # what the run hands over besides the settings
 HANDED = {
     "benchmark": ("data", "generator"),
-    "model": ("input_shape", "num_classes", "num_heads"),
     "strategy": ("model", "seeds", "plugins", "evaluator", "device"),
     "tracking": ("run", "about"),
 }
@@ -99,12 +99,13 @@ class Checker:
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"
         yield from self._of_target("training", {TARGET: target, **run}, what="a run")
-        for group in ("strategy", "benchmark", "model"):
+        for group in ("strategy", "benchmark"):
             own = dict(settings[group])
             also = training if group == "strategy" else {}
             own.pop("dataset", None)
             what = f"{group}={own.get('name')}"
             yield from self._of_target(group, own, what=what, handed=HANDED[group], also=also)
+        yield from self._of_network(settings["model"])
         dataset = settings["benchmark"].get("dataset")
         parts = [("benchmark.dataset", dataset, ()), ("tracking", settings["tracking"], HANDED["tracking"])]
         parts += [
@@ -118,6 +119,23 @@ class Checker:
             elif name != "tracking":
                 rule = f"{name} must have a {TARGET} that says what it is, got {shortened(part, 80)}"
                 yield Problem((name.partition("[")[0],), rule)
+
+    def _of_network(self, node: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what is wrong with the settings of the network: the suite's, and those of its target."""
+        try:
+            signature, _ = self._read(str(node.get(TARGET)))
+        except NotThereError:  # said below
+            signature = None
+        names = signature.parameters if signature else {}
+        of_the_suite = settings_of_the_suite(node, names)
+        try:
+            check_own_settings(**of_the_suite)
+            handed = shapes_handed(node, names, is_open=signature is None or signature.open)
+        except ValueError as error:
+            yield Problem(tuple(f"model.{name}" for name in of_the_suite), str(error))
+            return
+        own = {name: value for name, value in node.items() if name not in of_the_suite}
+        yield from self._of_target("model", own, what=f"model={node.get('name')}", handed=handed)
 
     def _of_target(
         self,

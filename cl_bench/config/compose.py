@@ -31,6 +31,7 @@ from omegaconf.errors import (
 
 from cl_bench.config.choices import GROUPS, choices, plugged_in
 from cl_bench.config.environment import num_cores
+from cl_bench.config.handed import without_those_of_others
 from cl_bench.config.nearest import no_such_choice, no_such_setting
 from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
@@ -199,7 +200,10 @@ def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
     )
     container = OmegaConf.to_container(open_config, resolve=resolve, throw_on_missing=resolve)
     assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    settings = {str(key): value for key, value in container.items()}
+    if isinstance(settings.get("model"), dict):
+        settings["model"] = without_those_of_others(settings["model"])
+    return settings
 
 
 def one_seed_each(config: DictConfig) -> list[DictConfig]:

@@ -24,6 +24,9 @@ def check_training(
     test_last: int | None,
     probe_every: int | None,
     probe_size: int,
+    also_test: Sequence[str],
+    ood: Sequence[str],
+    ood_size: int,
 ) -> None:
     """Check the settings in `training` that no strategy takes. Raises ValueError."""
     check_threads(threads)
@@ -35,6 +38,16 @@ def check_training(
     if probe_every is not None:
         check_count(probe_every=probe_every)
     check_count(probe_size=probe_size)
+    if any(each != "task" for each in also_test):
+        raise ValueError(f"training.also_test must be [] or [task], got {also_test}")
+    if ood and test_on != "test":
+        raise ValueError(
+            f"training.ood reads test images, and training.test_on={test_on} says that none are read: set "
+            "training.ood=[]"
+        )
+    if len(set(ood)) < len(ood):
+        raise ValueError(f"training.ood must name each data set once, got {ood}")
+    check_count(ood_size=ood_size)
 
 
 NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)

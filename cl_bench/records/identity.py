@@ -23,6 +23,9 @@ INCIDENTAL = (
     "training.probe_every",  # writes a file more; training and records are the same, bit for bit
     "training.probe_size",
     "seed_for.probe",
+    "training.also_test",  # a column more, of the same tests
+    "training.ood",  # a file more
+    "training.ood_size",
     "benchmark.dataset.root",
     "benchmark.dataset.download",
     "benchmark.dataset.with_test",  # it follows from training.test_on

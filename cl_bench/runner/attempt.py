@@ -16,6 +16,7 @@ def train_and_test(folders: Sequence[RunFolder], parts: Parts, *, show_progress:
         UnfitCheckpointError: where a checkpoint looked right and was not. The strategy is of no more use.
     """
     from cl_bench.evaluation.experiment import measurements, weights_sha256
+    from cl_bench.evaluation.foreign import foreign_experiences
     from cl_bench.streams.benchmark import to_avalanche
 
     training = folders[0].config.training
@@ -27,6 +28,11 @@ def train_and_test(folders: Sequence[RunFolder], parts: Parts, *, show_progress:
             test_on=training.test_on,
             test_last=training.test_last,
             start=equipment.start,
+            also_test=training.get("also_test", ()),
+            foreign=[
+                foreign_experiences(each.test_images, parts.stream, size=training.ood_size, seeds=parts.seeds)
+                for each in parts.foreign
+            ],
         ):
             equipment.keep(rows)
     return weights_sha256(parts.strategy)

@@ -37,7 +37,14 @@ CHECKPOINTS = "checkpoint"  # a folder; see runner/checkpoints.py
 EXPECTED = "expected.json"  # of the study, beside its runs
 OF_GOING_ON = ("resumed", "began_with_versions")  # in run.json
 CLOCKS_DIFFER = 60.0  # seconds at most, between the machines of a cluster
+# what a run may measure besides, and what belongs to that; the first of each says whether it is asked for
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
+MEASURED_BESIDES = (
+    PROBE_SETTINGS,
+    ("training.also_test",),
+    ("training.ood", "training.ood_size", "seed_for.probe"),
+)
+NOT_ASKED = (None, "[]")  # lists are texts in run.json
 
 
 class RunFolder:
@@ -66,19 +73,20 @@ class RunFolder:
             self.hold = None
 
     def finished(self) -> dict[str, Any] | None:
-        """Return run.json of a run that is finished, whole, and probed as is asked; else None."""
+        """Return run.json of a run that is finished, whole, and measured all that is asked; else None."""
         try:
             about = about_run(self.path)  # of a folder, or of a run that was packed into a compact study
-            whole = about["status"] == "finished" and self._has_probes(about["settings"])
+            whole = about["status"] == "finished" and self._has_besides(about["settings"])
             return about if whole and written_rows.are_whole(self.path, about) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def _has_probes(self, settings: dict[str, Any]) -> bool:
-        """Whether the finished run probed as is asked now; they are no part of its name."""
+    def _has_besides(self, settings: dict[str, Any]) -> bool:
+        """Whether the finished run measured besides what is asked now; that is no part of its name."""
         wanted = flatten(plain(self.config))
-        return wanted[PROBE_SETTINGS[0]] is None or all(
-            settings.get(name) == wanted[name] for name in PROBE_SETTINGS
+        return all(
+            wanted.get(names[0]) in NOT_ASKED or all(settings.get(name) == wanted[name] for name in names)
+            for names in MEASURED_BESIDES
         )
 
     def seen(self, about: dict[str, Any], **facts: Any) -> None:
