@@ -17,6 +17,7 @@ from cl_bench import records
 from cl_bench.config.compose import config_hash, later, plain, run_folder, settings
 from cl_bench.config.environment import versions
 from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
+from cl_bench.records import saved
 from cl_bench.records.atomic import abandoned, unfinished, write_whole
 from cl_bench.records.compact_files import write_about
 from cl_bench.records.identity import flatten
@@ -62,20 +63,27 @@ class RunFolder:
             self.hold = None
 
     def finished(self) -> dict[str, Any] | None:
-        """Return run.json of a run that is finished, whole, and probed as is asked; else None."""
+        """Return run.json of a run that is finished, whole, probed and saved as is asked; else None."""
         try:
             about = about_run(self.path)  # of a folder, or of a run that was packed into a compact study
-            whole = about["status"] == "finished" and self._has_probes(about["settings"])
+            whole = about["status"] == "finished" and self._has_what_is_asked(about)
             return about if whole and written_rows.are_whole(self.path, about) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def _has_probes(self, settings: dict[str, Any]) -> bool:
-        """Whether the finished run probed as is asked now; they are no part of its name."""
-        wanted = flatten(plain(self.config))
-        return wanted[PROBE_SETTINGS[0]] is None or all(
+    def _has_what_is_asked(self, about: dict[str, Any]) -> bool:
+        """Whether the finished run probed and saved as is asked now, which is no part of its name."""
+        wanted, settings = flatten(plain(self.config)), about["settings"]
+        probed = wanted[PROBE_SETTINGS[0]] is None or all(
             settings.get(name) == wanted[name] for name in PROBE_SETTINGS
         )
+        names = self.plan(about["num_tasks"]).names(about["num_tasks"])
+        return probed and not saved.lacking(self.path, names, about.get(saved.FACT))
+
+    def plan(self, num_tasks: int) -> saved.Plan:
+        """Return what training.save asks for, of a stream of so many tasks."""
+        training = self.config.training
+        return saved.plan_of(training.get("save"), num_tasks=num_tasks, test_last=training.test_last)
 
     def seen(self, about: dict[str, Any], **facts: Any) -> None:
         """Say that this sweep has met the finished run, and what is to be said of it; None: nothing more."""
@@ -95,6 +103,7 @@ class RunFolder:
     def leftovers(self) -> list[Path]:
         """What a process that was killed may have left beside the files of a finished run."""
         previous = [self.path / _previous(name) for name in records.FILES.values()]
+        previous.append(self.path / saved.PREVIOUS)
         return [
             *unfinished(self.path),
             *(path for path in (self.path / CHECKPOINTS, *previous) if path.exists()),
@@ -120,7 +129,8 @@ class RunFolder:
         if self.hold is not None:
             self.hold.cover()
         self.check()
-        left_by_the_killed = (unfinished(each) for each in (self.path, self.path / CHECKPOINTS))
+        written = (self.path, self.path / CHECKPOINTS, self.path / saved.FOLDER)
+        left_by_the_killed = (unfinished(each) for each in written)
         for left in (*chain(*left_by_the_killed), *abandoned(self.path.parent)):
             left.unlink(missing_ok=True)
         self._seconds_before = (0.0, 0.0)
@@ -153,7 +163,7 @@ class RunFolder:
             self.hold.check()
 
     def begin(self) -> None:
-        """Begin anew: rows of an earlier try stay in records.previous.csv and the like until `finish`."""
+        """Begin anew: until `finish` an earlier try stays, in records.previous.csv, saved.previous, ..."""
         self.check()
         self._seconds_before = (0.0, 0.0)
         if any(self.about.pop(name, None) for name in OF_GOING_ON):  # it could not go on after all
@@ -166,6 +176,10 @@ class RunFolder:
                 newest.unlink()
             else:
                 newest.replace(previous)
+
+        if (self.path / saved.FOLDER).is_dir():
+            _remove(self.path / saved.PREVIOUS)
+            (self.path / saved.FOLDER).replace(self.path / saved.PREVIOUS)
 
     def go_on(self, sizes: Mapping[str, int], seconds: tuple[float, float], **facts: Any) -> None:
         """Continue with the rows that there were at a checkpoint: what came after them is computed again.
@@ -218,9 +232,11 @@ class RunFolder:
             share: of the seconds since `open`, where several runs were trained at once.
         """
         hashes = {name: size_and_hash[1] for name, size_and_hash in written_rows.on_disk(self.path).items()}
-        self.tell(status="finished", **facts, **self._seconds(share), files=hashes)
+        facts |= self._seconds(share) | saved.facts(self.path)
+        self.tell(status="finished", **facts, files=hashes)
         for name in records.FILES.values():
             (self.path / _previous(name)).unlink(missing_ok=True)
+        _remove(self.path / saved.PREVIOUS)
 
     def fail(self, error: BaseException, *, share: float) -> None:
         """Say how the run ended: interrupted, where the process was told to stop, or failed."""
