@@ -17,10 +17,12 @@ from cl_bench.records.atomic import ForeignFileError, check_regular
 
 FOLDER = "saved"
 PREVIOUS = f"{FOLDER}.previous"  # of an earlier try, until the new one is finished
-WEIGHTS, PREDICTIONS = KINDS = ("weights", "predictions")
+METRICS = "metrics.csv"  # beside it: what `cl-bench metric` made of the predictions
+WEIGHTS, PREDICTIONS = ("weights", "predictions")
 EACH = "@each"
 CHOICES = ("weights", "predictions", "weights@each", "predictions@each")  # of training.save
 FACT = "saved"  # in run.json: file -> its bytes and SHA-256
+CONTENT = "weights_sha256"  # of what a file of weights holds: other code may write other bytes
 KEY = "cl_bench"  # of the text in a file that says what it is of
 FORMAT = 1
 MOST_HEADER = 2**24  # bytes of the JSON text
@@ -64,12 +66,18 @@ def name_of(kind: str, after_task: int) -> str:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """What run.json is to tell of the saved files of a run; nothing where there are none. Raises OSError."""
+    """What run.json is to tell of the saved files of a run; nothing where there are none.
+
+    Raises:
+        OSError, ValueError: where one cannot be read.
+    """
     found = {}
     for path in sorted((folder / FOLDER).glob("*.safetensors")):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         found[path.name] = {"bytes": path.stat().st_size, "sha256": sha256}
+        if path.name.startswith(WEIGHTS):
+            found[path.name][CONTENT] = described(path, kind=WEIGHTS)[CONTENT]
     return {FACT: found} if found else {}
 
 
@@ -78,9 +86,12 @@ def lacking(folder: Path, names: Iterable[str], told: Any) -> list[str]:
     return [name for name in names if not _is_there(folder / FOLDER / name, _told(told, name))]
 
 
-def has_saved(about: Any) -> bool:
-    """Whether a run.json tells of files of `training.save`."""
-    return isinstance(about, Mapping) and isinstance(about.get(FACT), Mapping) and bool(about[FACT])
+def told_hashes(about: Any) -> dict[str, Any]:
+    """Map each saved file that a run.json tells of to a hash of what it holds."""
+    told = about.get(FACT) if isinstance(about, Mapping) else None
+    names = sorted(map(str, told)) if isinstance(told, Mapping) else []
+    each = {name: _told(told, name) for name in names}
+    return {name: file.get(CONTENT) or file.get("sha256") for name, file in each.items()}
 
 
 def _told(told: Any, name: str) -> Mapping[str, Any]:
