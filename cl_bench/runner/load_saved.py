@@ -1,6 +1,7 @@
 """The network and the strategy of a finished run, from the weights that training.save has left."""
 
 import hashlib
+import os
 import shlex
 import warnings
 from collections.abc import Iterator, Mapping
@@ -60,7 +61,9 @@ class _Saved(NamedTuple):
         return Seeds(self.config.seed, self.config.seed_for)
 
 
-def load_network(run: str | Path, *, after_task: int | None, trust: bool, device: str) -> nn.Module:
+def load_network(
+    run: str | os.PathLike[str], *, after_task: int | None, trust: bool, device: str
+) -> nn.Module:
     """See `cl_bench.load_network`. No data are read."""
     found = _found(run, after_task=after_task, trust=trust, device=device)
     now = {"code": code_of(targets(found.config))}
@@ -74,7 +77,7 @@ def load_network(run: str | Path, *, after_task: int | None, trust: bool, device
     return strategy.model.eval()
 
 
-def load_strategy(run: str | Path, *, after_task: int | None, trust: bool, device: str) -> Any:
+def load_strategy(run: str | os.PathLike[str], *, after_task: int | None, trust: bool, device: str) -> Any:
     """See `cl_bench.load_strategy`. The run's data are read."""
     found = _found(run, after_task=after_task, trust=trust, device=device)
     about = found.weights.about
@@ -98,7 +101,7 @@ def load_strategy(run: str | Path, *, after_task: int | None, trust: bool, devic
     return strategy
 
 
-def _found(run: str | Path, *, after_task: int | None, trust: bool, device: str) -> _Saved:
+def _found(run: str | os.PathLike[str], *, after_task: int | None, trust: bool, device: str) -> _Saved:
     register()
     folder = _run_folder(Path(run))
     about = about_run(folder)

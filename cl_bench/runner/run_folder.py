@@ -177,6 +177,7 @@ class RunFolder:
             else:
                 newest.replace(previous)
 
+        (self.path / saved.METRICS).unlink(missing_ok=True)  # of predictions that there are no more
         if (self.path / saved.FOLDER).is_dir():
             _remove(self.path / saved.PREVIOUS)
             (self.path / saved.FOLDER).replace(self.path / saved.PREVIOUS)
