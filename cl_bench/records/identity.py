@@ -22,6 +22,7 @@ INCIDENTAL = (
     "training.checkpoint_minutes",
     "training.probe_every",  # writes a file more; training and records are the same, bit for bit
     "training.probe_size",
+    "training.save",
     "seed_for.probe",
     "training.also_test",  # a column more, of the same tests
     "training.ood",  # a file more

@@ -18,7 +18,8 @@ from cl_bench.report.plot import plot
 HERE = Path(__file__).parents[1]  # tests
 write_run = runpy.run_path(str(HERE / "analysis" / "synthetic.py"))["write_run"]
 measure = runpy.run_path(str(HERE / "figures" / "full_runs.py"))["measure"]
-OF_ONE_BENCHMARK = [kind for kind in KINDS if kind not in ("variance", "critical_difference")]
+OTHERS = ("variance", "critical_difference", "confusion")  # that need more than one benchmark's usual runs
+OF_ONE_BENCHMARK = [kind for kind in KINDS if kind not in OTHERS]
 
 
 def full_run(folder, *, seed=0, num_tasks=3, diverged=False, posterior=True, **settings):
