@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from cl_bench.config.compose import plain
 from cl_bench.config.run_rules import NOT_THE_STRATEGYS
 from cl_bench.config.tuned import reads_test
 from cl_bench.data import ImageData
@@ -18,7 +19,7 @@ from cl_bench.learner.devices import device_named
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import LATER_KEY, without_later
+from cl_bench.records.identity import without_later, without_neutral
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -140,8 +141,9 @@ def build_strategy(
         model = build_model(config, stream, seeds)
     else:
         model = StackedNetwork([build_model(config, stream, each) for each in seeds])
-    not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
-    learner = {key: value for key, value in config.training.items() if key not in not_its}
+    # what came later is off unless it is given; a strategy of before has no name for it
+    training = without_neutral(plain(config.training))
+    learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device or device_of(config.training.device)
     return build(
         config.strategy,

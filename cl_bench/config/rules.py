@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from cl_bench import validation
-from cl_bench.config.signatures import Function, Signature, is_super_init, resolved
+from cl_bench.config.signatures import Function, Signature, constructor, is_super_init, resolved
 from cl_bench.config.sources import Found, NotThereError, Source, look_up
 
 MOST_CALLS = 5  # from function to function
@@ -82,6 +82,9 @@ def rules_of(signature: Signature) -> list[Rule]:
     """List the rules of a target in the order in which it would apply them."""
     (first, *others) = signature.constructors
     names: dict[str, Meaning] = {name: Setting(name) for name in signature.parameters}
+    if signature.classes:
+        assert isinstance(first.node, Function)
+        names[first.node.args.args[0].arg] = _ClassAttributes(signature.classes)
     return list(_Reader(others).of(first, names))
 
 
@@ -90,9 +93,14 @@ def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
         if meaning.name not in settings:
             raise UnknownError(meaning.name)
         return settings[meaning.name]
-    if isinstance(meaning, dict):
-        return {name: _value(each, settings) for name, each in meaning.items()}
+    if isinstance(meaning, dict):  # of `**names` what is known
+        known = {name: each for name, each in meaning.items() if _is_known(each, settings)}
+        return {name: _value(each, settings) for name, each in known.items()}
     return meaning
+
+
+def _is_known(meaning: Meaning, settings: Mapping[str, Any]) -> bool:
+    return not isinstance(meaning, Setting) or meaning.name in settings
 
 
 class _Reader:
@@ -105,6 +113,10 @@ class _Reader:
         """Yield the rules of a function whose names mean this."""
         assert isinstance(found.node, Function)
         names = dict(names)
+        if found.node.args.kwarg is not None:
+            own = parameters_of(found.node)
+            rest = {name: each for name, each in names.items() if name not in own}
+            names.setdefault(found.node.args.kwarg.arg, rest)
         for statement in found.node.body:
             yield from self._of_statement(statement, found.source, names)
             for name in _bound_in(statement):
@@ -134,7 +146,9 @@ class _Reader:
                 handed = _handed_over(call, base.node, source, names, method=True)
                 yield from _Reader(others, self.calls).of(base, handed)
             return
-        target = resolved(source, call.func)
+        target, method = resolved(source, call.func), False
+        if target is not None and isinstance(target.node, ast.ClassDef):
+            target, method = constructor(target), True
         if target is None or not isinstance(target.node, Function):
             return
         if target.source.name == validation.__name__:
@@ -143,7 +157,7 @@ class _Reader:
             if known:
                 yield rule(statement, known)
         elif self.calls < MOST_CALLS and _package(target.source) == _package(source):
-            handed = _handed_over(call, target.node, source, names, method=False)
+            handed = _handed_over(call, target.node, source, names, method=method)
             if any(isinstance(meaning, Setting | dict) for meaning in handed.values()):
                 yield from _Reader([], self.calls + 1).of(target, handed)
 
@@ -191,6 +205,25 @@ def _bound_in(statement: ast.stmt) -> Iterator[str]:
             yield node.id
 
 
+class _ClassAttributes:
+    """What a class and its bases bind in their bodies, as attributes of what stands for `self`."""
+
+    def __init__(self, classes: list[Found]) -> None:
+        self._classes = classes
+
+    def __getattr__(self, name: str) -> Any:
+        for each in self._classes:
+            assert isinstance(each.node, ast.ClassDef)
+            for statement in each.node.body:
+                targets = statement.targets if isinstance(statement, ast.Assign) else []
+                if isinstance(statement, ast.AnnAssign):
+                    targets = [statement.target]
+                value = getattr(statement, "value", None)
+                if value is not None and any(ast.unparse(target) == name for target in targets):
+                    return _constant(value, each.source)
+        raise AttributeError(name)
+
+
 class _Constants:
     """The constants of a module, as attributes of what stands for it."""
 
@@ -217,7 +250,8 @@ def _constant(node: ast.AST, source: Source) -> Any:
             values += value if starred else [value]
         return tuple(values)
     if isinstance(node, ast.Dict):
-        return {_constant(each, source): None for each in node.keys if each is not None}
+        pairs = [(key, value) for key, value in zip(node.keys, node.values, strict=True) if key is not None]
+        return {_constant(key, source): _constant_or_none(value, source) for key, value in pairs}
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_constant(node.operand, source)
     if isinstance(node, ast.Attribute):
@@ -225,6 +259,13 @@ def _constant(node: ast.AST, source: Source) -> Any:
     if isinstance(node, ast.Name):
         return _named(node.id, source)
     raise UnknownError(ast.dump(node))
+
+
+def _constant_or_none(node: ast.AST, source: Source) -> Any:
+    try:
+        return _constant(node, source)
+    except UnknownError:
+        return None
 
 
 def _named(name: str, source: Source) -> Any:
@@ -266,6 +307,12 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
         yield from _calls(child)
 
 
+def parameters_of(function: Function) -> set[str]:
+    """Return the names of a function's parameters."""
+    arguments = function.args
+    return {each.arg for each in (*arguments.args, *arguments.posonlyargs, *arguments.kwonlyargs)}
+
+
 def _handed_over(
     call: ast.Call, function: Function, source: Source, names: Mapping[str, Meaning], *, method: bool
 ) -> dict[str, Meaning]:
@@ -283,7 +330,7 @@ def _handed_over(
         except UnknownError:
             continue
     taken = {name for name, _ in given}
-    own = {each.arg for each in (*function.args.args, *function.args.posonlyargs, *function.args.kwonlyargs)}
+    own = parameters_of(function)
     if any(each.arg is None for each in call.keywords):  # the other settings, by **
         handed |= {name: each for name, each in names.items() if name not in taken}
     elif function.args.kwarg is not None:

@@ -50,6 +50,9 @@ class Rehearsal(Learner):
                 labels_on_host=task.labels,
             )
 
+    def heads_trained(self) -> set[int]:
+        return super().heads_trained().union(*(memory.heads.tolist() for memory in self.memories if len(memory)))
+
     def state_tensors(self) -> dict[str, Tensor]:
         found = super().state_tensors()
         others = {name: part for name, part in found.items() if not name.startswith("memories.")}
