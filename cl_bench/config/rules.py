@@ -7,14 +7,15 @@ to the base class, is followed there. What cannot be decided so is left to the c
 """
 
 import ast
-import importlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import CodeType
 from typing import Any, NamedTuple
 
 from cl_bench import validation
-from cl_bench.config.signatures import Function, Signature, constructor, is_super_init, resolved
-from cl_bench.config.sources import Found, NotThereError, Source, look_up
+from cl_bench.config.constants import ClassAttributes, UnknownError, constant, package_of
+from cl_bench.config.signatures import Function, Signature, constructor, is_super_init, resolved, signature_of
+from cl_bench.config.sources import Found, Source
 
 MOST_CALLS = 5  # from function to function
 # what a rule may call besides the checks: none of them does anything
@@ -37,17 +38,12 @@ FUNCTIONS: list[Any] = [
     zip,
 ]
 SAFE: dict[str, Any] = {each.__name__: each for each in [*TYPES, *FUNCTIONS, ValueError, TypeError]}
-LIBRARY = ("math", "numbers", "collections.abc", "typing")  # whose names rules may use
 
 
 class Setting(NamedTuple):
     """A stand-in for the value of the setting of this name."""
 
     name: str
-
-
-class UnknownError(LookupError):
-    """A value that the source alone does not tell."""
 
 
 # what a name in a function stands for: a setting, a mapping of `**names`, or a plain value
@@ -84,8 +80,21 @@ def rules_of(signature: Signature) -> list[Rule]:
     names: dict[str, Meaning] = {name: Setting(name) for name in signature.parameters}
     if signature.classes:
         assert isinstance(first.node, Function)
-        names[first.node.args.args[0].arg] = _ClassAttributes(signature.classes)
+        names[first.node.args.args[0].arg] = ClassAttributes(signature.classes)
     return list(_Reader(others).of(first, names))
+
+
+def unused_settings(target: str) -> dict[str, str]:
+    """Return the settings of `training` that a strategy says it does not use, with the reason for each.
+
+    Raises:
+        NotThereError: where there is no such class or function.
+    """
+    signature = signature_of(target)
+    with suppress(AttributeError, UnknownError):
+        found = ClassAttributes(signature.classes if signature is not None else ()).unused
+        return dict(found) if isinstance(found, dict) else {}
+    return {}
 
 
 def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
@@ -156,14 +165,10 @@ class _Reader:
             known = _meanings(statement, source, names)
             if known:
                 yield rule(statement, known)
-        elif self.calls < MOST_CALLS and _package(target.source) == _package(source):
+        elif self.calls < MOST_CALLS and package_of(target.source) == package_of(source):
             handed = _handed_over(call, target.node, source, names, method=method)
             if any(isinstance(meaning, Setting | dict) for meaning in handed.values()):
                 yield from _Reader([], self.calls + 1).of(target, handed)
-
-
-def _package(source: Source) -> str:
-    return source.name.partition(".")[0]
 
 
 def _only_raises(statement: ast.stmt) -> bool:
@@ -193,7 +198,7 @@ def _meanings(statement: ast.stmt, source: Source, names: Mapping[str, Meaning])
             meanings[node.id] = names[node.id]
             continue
         try:
-            meanings[node.id] = _constant(node, source)
+            meanings[node.id] = constant(node, source)
         except UnknownError:
             return {}
     return meanings if any(isinstance(each, Setting | dict) for each in meanings.values()) else {}
@@ -203,89 +208,6 @@ def _bound_in(statement: ast.stmt) -> Iterator[str]:
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-
-
-class _ClassAttributes:
-    """What a class and its bases bind in their bodies, as attributes of what stands for `self`."""
-
-    def __init__(self, classes: list[Found]) -> None:
-        self._classes = classes
-
-    def __getattr__(self, name: str) -> Any:
-        for each in self._classes:
-            assert isinstance(each.node, ast.ClassDef)
-            for statement in each.node.body:
-                targets = statement.targets if isinstance(statement, ast.Assign) else []
-                if isinstance(statement, ast.AnnAssign):
-                    targets = [statement.target]
-                value = getattr(statement, "value", None)
-                if value is not None and any(ast.unparse(target) == name for target in targets):
-                    return _constant(value, each.source)
-        raise AttributeError(name)
-
-
-class _Constants:
-    """The constants of a module, as attributes of what stands for it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __getattr__(self, name: str) -> Any:
-        return _constant(ast.Name(name, ast.Load()), self._source)
-
-
-def _constant(node: ast.AST, source: Source) -> Any:
-    """Evaluate an expression of literals and of names that are bound to such; a check function, too.
-
-    Raises:
-        UnknownError: where it is something else.
-    """
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Tuple | ast.List | ast.Set):
-        values: list[Any] = []
-        for each in node.elts:
-            starred = isinstance(each, ast.Starred)
-            value = _constant(each.value if isinstance(each, ast.Starred) else each, source)
-            values += value if starred else [value]
-        return tuple(values)
-    if isinstance(node, ast.Dict):
-        pairs = [(key, value) for key, value in zip(node.keys, node.values, strict=True) if key is not None]
-        return {_constant(key, source): _constant_or_none(value, source) for key, value in pairs}
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_constant(node.operand, source)
-    if isinstance(node, ast.Attribute):
-        return getattr(_constant(node.value, source), node.attr)
-    if isinstance(node, ast.Name):
-        return _named(node.id, source)
-    raise UnknownError(ast.dump(node))
-
-
-def _constant_or_none(node: ast.AST, source: Source) -> Any:
-    try:
-        return _constant(node, source)
-    except UnknownError:
-        return None
-
-
-def _named(name: str, source: Source) -> Any:
-    bound = source.bound.get(name)
-    if isinstance(bound, tuple) and bound.module in LIBRARY:
-        library = importlib.import_module(bound.module)
-        return getattr(library, bound.name) if bound.name else library
-    try:
-        definition = look_up(source, name)
-    except NotThereError as error:
-        raise UnknownError(name) from error
-    if definition is None or _package(definition.source) not in (_package(source), "cl_bench"):
-        raise UnknownError(name)
-    if definition.source.name == validation.__name__ and isinstance(definition.node, Function):
-        return getattr(validation, definition.node.name)
-    if isinstance(definition.node, ast.Module):
-        return _Constants(definition.source)
-    if isinstance(definition.node, ast.expr):
-        return _constant(definition.node, definition.source)
-    raise UnknownError(name)
 
 
 def _always_called(statement: ast.stmt) -> Iterator[ast.Call]:
@@ -326,7 +248,7 @@ def _handed_over(
             if isinstance(expression, ast.Name) and expression.id in names:
                 handed[name] = names[expression.id]
             else:
-                handed[name] = _constant(expression, source)
+                handed[name] = constant(expression, source)
         except UnknownError:
             continue
     taken = {name for name, _ in given}

@@ -28,7 +28,7 @@ class Signature(NamedTuple):
     parameters: dict[str, Parameter]
     open: bool  # whether it takes settings of any other name
     constructors: list[Found]  # the function itself, or the constructors that are called, the class's first
-    classes: list[Found] = []  # the class and its bases, in Python's order
+    classes: tuple[Found, ...] = ()  # the class and its bases, in Python's order
 
 
 def signature_of(target: str) -> Signature | None:
@@ -50,7 +50,7 @@ def signature_of(target: str) -> Signature | None:
         if not constructors:
             return None
         found = _of_constructors(constructors, unknown=unknown)
-        return found._replace(classes=[each for each in bases(definition) if each is not None])
+        return found._replace(classes=tuple(filter(None, bases(definition))))
     return None
 
 
@@ -77,7 +77,7 @@ def _of_constructors(constructors: list[Found], *, unknown: bool, method: bool =
     return Signature({**inherited, **parameters}, base.open, [first, *base.constructors])
 
 
-def _settings_object(function: Found) -> tuple[Signature, set[str | None]] | None:
+def _settings_object(function: Found) -> tuple[Signature, set[str]] | None:
     """Return what `Settings(name=..., **rest)` of a function takes, a class of its package, and the names
     that are set there.
     """

@@ -126,7 +126,11 @@ def _go_on(strategy: Any, start: Start, experiences: Sequence[Any], examination:
 
 
 def validation_for(strategy: Any, benchmark: CLScenario, task: int) -> list[Any]:
-    """What `train` is handed besides a task, from 0: its validation images, where the strategy stops early."""
+    """What `train` is handed besides a task: its validation images for a strategy that stops early.
+
+    Args:
+        task: from 0.
+    """
     if getattr(strategy, "early_stopping", None) is None:
         return []
     return list(benchmark.streams.get("validation", ()))[task : task + 1]

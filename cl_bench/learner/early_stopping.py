@@ -82,7 +82,7 @@ def _experiences(streams: Iterable[Any]) -> Iterator[Any]:
 
 
 def validation_loss(learner: Any, experience: Any) -> float:
-    """The mean loss of the learner's predictions on an experience, in nats; nothing of training is changed."""
+    """The mean loss of the learner's predictions on an experience, in nats; training is not disturbed."""
     measure = _Loss()
     with as_before(learner):
         # a user's plugin may take part in predictions; Avalanche's metrics and ours are for the records

@@ -51,7 +51,8 @@ class Rehearsal(Learner):
             )
 
     def heads_trained(self) -> set[int]:
-        return super().heads_trained().union(*(memory.heads.tolist() for memory in self.memories if len(memory)))
+        held = (memory.heads.tolist() for memory in self.memories if len(memory))
+        return super().heads_trained().union(*held)
 
     def state_tensors(self) -> dict[str, Tensor]:
         found = super().state_tensors()

@@ -7,9 +7,7 @@ from torch.optim import Optimizer
 SCHEDULES = ("constant", "cosine", "cosine_by_epoch")
 
 
-def factor(
-    schedule: str, *, step: int, num_steps: int, steps_per_epoch: int, warm_up: float = 0
-) -> float:
+def factor(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int, warm_up: float = 0) -> float:
     """What the learning rate is multiplied with at `step`, from 0.
 
     A `constant` schedule has 1. The others have (1 + cos(pi x)) / 2, where x grows from 0 to 1 over the task
@@ -19,7 +17,8 @@ def factor(
     With a warm-up of W steps that is multiplied with min(1, (step + 1) / W). A `warm_up` below 1 is a share
     of the steps: W = warm_up * num_steps, rounded up.
     """
-    width = warm_up if warm_up >= 1 else math.ceil(warm_up * num_steps - 1e-9)  # 0.7 * 10 is a bit more than 7
+    share = math.ceil(warm_up * num_steps - 1e-9)  # 0.7 * 10 is a bit more than 7
+    width = warm_up if warm_up >= 1 else share
     rising = min(1.0, (step + 1) / width) if width else 1.0
     return rising * _falling(schedule, step=step, num_steps=num_steps, steps_per_epoch=steps_per_epoch)
 

@@ -108,8 +108,8 @@ class TrainingSettings:
     def moves_by_itself(self) -> bool:
         """Whether the optimizer may move a weight that never had a gradient in the task.
 
-        Adam's averages of an earlier task, where they are kept, do so too. They are left as they are in torch,
-        as runs from before there were these settings are the same.
+        Adam's averages of an earlier task, where they are kept, do so too. There it is as in torch, for runs
+        from before there were these settings are the same.
         """
         plain = self.optimizer in ANYBODYS_OPTIMIZER and not self.optimizer_settings
         return not plain or self.weight_decay > 0 or self.momentum > 0

@@ -107,8 +107,8 @@ def stock(
         if trained.moves_by_itself:
             raise ValueError(
                 "with several heads, which are one layer, the optimizer of a stock Avalanche strategy would "
-                "move those of other tasks by momentum or weight decay: set training.optimizer to adam or sgd "
-                "with neither, or benchmark.scenario to domain or class, got "
+                "move those of other tasks by momentum or weight decay: set training.optimizer to adam or "
+                "sgd with neither, or benchmark.scenario to domain or class, got "
                 f"optimizer={trained.optimizer!r}, momentum={trained.momentum}, "
                 f"weight_decay={trained.weight_decay}"
             )

@@ -28,7 +28,7 @@ class SynapticMetaplasticity(LatentLearner):
     stackable = True
     claims = Claims(off={"meta": 0.0}, off_is_finetuning=False)
     method = "synaptic_metaplasticity"
-    unused: ClassVar = {"weight_decay": "its optimizer sees the change of the weights, which has nothing to decay"}
+    unused: ClassVar = {"weight_decay": "its optimizer sees a change of weights that begins at 0"}
 
     def __init__(self, *, meta: float, **learner: Any) -> None:
         check_not_negative(meta=meta)

@@ -53,9 +53,7 @@ def trained(stream, learner):  # noqa: F811
 def given(monkeypatch, losses):
     """Validation losses as they are given, one an epoch."""
     left = iter(losses)
-    monkeypatch.setattr(
-        "cl_bench.learner.early_stopping.validation_loss", lambda learner, experience: next(left)
-    )
+    monkeypatch.setattr("cl_bench.learner.early_stopping.validation_loss", lambda *_: next(left))
 
 
 @pytest.mark.parametrize(
@@ -148,8 +146,8 @@ def test_a_strategy_is_after_a_task_where_its_best_epoch_ended(lab, strategy):
     run = lab.from_conf(*patient, "benchmark.validation_share=0.5")
     stopping, after_epoch = run.strategy.early_stopping, run.strategy.early_stopping.after_epoch
 
-    def listened(learner, experience):
-        ends = after_epoch(learner, experience)
+    def listened(*arguments):
+        ends = after_epoch(*arguments)
         losses.append((stopping.lowest_loss, stopping.waited))
         return ends
 
@@ -169,8 +167,7 @@ def test_a_strategy_is_after_a_task_where_its_best_epoch_ended(lab, strategy):
 def test_a_run_with_patience_differs_from_one_without_and_has_all_its_rows(lab):
     settings = (*SPLIT, "training.epochs=12", "benchmark.validation_share=0.5")
     records = [
-        lab.outcome("strategy=finetune", *settings, *more).records
-        for more in ((), ("training.patience=1",))
+        lab.outcome("strategy=finetune", *settings, *more).records for more in ((), ("training.patience=1",))
     ]
     assert [len(each) for each in records] == [6, 6]
     assert all(isinstance(row, Record) for each in records for row in each)
@@ -182,7 +179,9 @@ def test_a_run_with_patience_differs_from_one_without_and_has_all_its_rows(lab):
     [("finetune", 0.3), ("si", 0.3), ("vcl", 0.3), ("der", 0.3), ("lwf", 0.3), ("bayesbinn", 0.3)],
 )
 def test_a_run_that_is_stopped_in_its_midst_goes_on_bit_for_bit(strategy, rate):
-    subject = Subject(strategy, ["training.patience=2", "training.epochs=9", f"training.learning_rate={rate}"])
+    subject = Subject(
+        strategy, ["training.patience=2", "training.epochs=9", f"training.learning_rate={rate}"]
+    )
     whole = resuming._part(subject, resuming.Start(), None)
     steps = [int(row[7]) for row in whole.rows if len(row) == 9][1:]
     assert any(number % 45 for number in steps), f"a task of 9 epochs of 5 steps stops early: {steps}"

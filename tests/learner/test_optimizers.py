@@ -215,7 +215,10 @@ def test_the_whole_gradient_is_clipped_with_its_penalty(lab, make):
 
 @pytest.mark.usefixtures("double_precision")
 def test_labels_are_smoothed_over_the_classes_that_there_are():
-    logits, labels = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1] * 2 + [1])
+    logits, labels = (
+        torch.randn(5, 4, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 1] * 2 + [1]),
+    )
     active = torch.tensor([True, True, False, False])
     masked = logits.masked_fill(~active, -1e4).requires_grad_()
     found = SmoothedLoss(0.3, lambda: active)(masked, labels)
