@@ -11,6 +11,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from cl_bench.config.compose import plain
 from cl_bench.config.handed import (
     SHAPES,
     check_own_settings,
@@ -28,7 +29,7 @@ from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.adoption import adopted
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import LATER_KEY, without_later
+from cl_bench.records.identity import without_later, without_neutral
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -199,8 +200,9 @@ def build_strategy(
         network = build_model(config, stream, seeds, model)
     else:
         network = StackedNetwork([build_model(config, stream, each, model) for each in seeds])
-    not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
-    learner = {key: value for key, value in config.training.items() if key not in not_its}
+    # what came later is off unless it is given; a strategy of before has no name for it
+    training = without_neutral(plain(config.training))
+    learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device or device_of(config.training.device)
     return (partial(build, config.strategy) if make is None else make)(
         model=network,

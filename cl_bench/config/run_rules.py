@@ -59,6 +59,15 @@ def check_training(
 NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)
 
 
+def check_patience(patience: object, validation_share: object) -> None:
+    """Check that there are validation images to stop early by. Raises ValueError."""
+    if patience is not None and validation_share == 0:
+        raise ValueError(
+            "training.patience needs validation images: set benchmark.validation_share, such as 0.1, got "
+            f"{patience=}, {validation_share=}"
+        )
+
+
 def check_resume(resume: object) -> None:
     """Check the setting that says what is done about runs that exist already. Raises ValueError."""
     if not isinstance(resume, bool) and resume not in RESUME:

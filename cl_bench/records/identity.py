@@ -82,6 +82,16 @@ def _of_item(item: Any, prefix: str) -> Any:
     return _identifying(item, neutral_values(item, prefix), prefix) if isinstance(item, Mapping) else item
 
 
+def without_neutral(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of one group's settings those that a run has which knows of no later ones: without the neutral."""
+    neutral = settings.get(LATER_KEY) or {}
+    return {
+        key: value
+        for key, value in settings.items()
+        if key != LATER_KEY and not (key in neutral and _equal(value, neutral[key]))
+    }
+
+
 def without_later(settings: Any) -> Any:
     """Settings, nested in mappings and lists, without what says which of them came later."""
     if isinstance(settings, Mapping):
