@@ -23,8 +23,9 @@ class Selection(NamedTuple):
         labels: method -> what it is called, in the order of the selection.
         in_order: whether the order was chosen; otherwise tables and legends keep theirs.
 
-    >>> select(["vcl", "ewc"]).labels
-    {'ewc': 'ewc', 'vcl': 'vcl'}
+    >>> shown = Selection({"vcl": "VCL", "ewc": "EWC"})
+    >>> shown.of(pd.DataFrame({"method": ["ewc", "si"]}))["method"].tolist()
+    ['EWC']
     """
 
     labels: dict[str, str]

@@ -49,7 +49,10 @@ def test_a_star_after_names_means_the_others():
         ("ewc=EWC,vcl=VCL", {"ewc strength=100": "EWC strength=100", "vcl": "VCL"}),
         ("vcl=VCL, Nguyen et al.", {"vcl": "VCL, Nguyen et al."}),
         ("ewc strength=50=EWC, λ=50", {"ewc strength=50": "EWC, λ=50"}),
-        ({"ewc strength=50": "weak", "ewc": "E"}, {"ewc strength=50": "weak", "ewc strength=100": "E strength=100"}),
+        (
+            {"ewc strength=50": "weak", "ewc": "E"},
+            {"ewc strength=50": "weak", "ewc strength=100": "E strength=100"},
+        ),
         ("vcl=$q_t$ & 5%", {"vcl": "$q_t$ & 5%"}),
     ],
 )  # fmt: skip
