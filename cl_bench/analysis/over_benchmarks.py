@@ -28,7 +28,7 @@ class Scores(NamedTuple):
         name: the metric, or `NORMALISED`.
         title: what the scores are, in words.
         higher_is_better: of the scores.
-        left_out: a clause for each method that lacks a benchmark.
+        left_out: which methods lack which benchmarks, in words.
 
     >>> scores = Scores({"ewc": [np.array([0.9])]}, ["digits"], "average_accuracy")
     >>> scores.higher_is_better, scores.factor, scores.unit
@@ -113,10 +113,13 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
             method: [(scores - low) / (high - low) for scores, (low, high) in zip(each, scale, strict=True)]
             for method, each in strata.items()
         }
+    lacking: dict[str, list[str]] = {}
+    for method, each in found.items():
+        if method not in strata:
+            lacked = ", ".join(name for name in benchmarks if name not in each)
+            lacking.setdefault(lacked, []).append(method)
     left_out = tuple(
-        f"{method} was not run on {' and '.join(name for name in benchmarks if name not in each)}"
-        for method, each in found.items()
-        if method not in strata
+        f"without {', '.join(methods)} (not run on {lacked})" for lacked, methods in lacking.items()
     )
     title = f"normalised accuracy ({BASELINE} 0, {REFERENCE} 1)" if is_normalised else title_of(metric)
     return Scores(strata, benchmarks, metric, title, higher_is_better(column), left_out)

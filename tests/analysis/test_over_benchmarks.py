@@ -255,13 +255,13 @@ def test_a_method_that_lacks_a_benchmark_is_left_out_and_said_to_be():
     found = scores_over_benchmarks(values(THREE))
     assert found.benchmarks == ["a", "b"]
     assert list(found.strata) == ["ewc", "joint", "finetune"]
-    assert found.left_out == ("vcl was not run on a",)
+    assert found.left_out == ("without vcl (not run on a)",)
 
 
 def test_a_nan_is_no_run():
     with_nan = THREE | {"ewc": {"a": [0.5, np.nan], "b": [np.nan]}}
     found = scores_over_benchmarks(values(with_nan))
-    assert found.left_out == ("ewc was not run on b", "vcl was not run on a")
+    assert found.left_out == ("without ewc (not run on b)", "without vcl (not run on a)")
 
 
 def test_normalised_scores_are_0_for_fine_tuning_and_1_for_joint_training():
