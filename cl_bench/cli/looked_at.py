@@ -10,7 +10,7 @@ from cl_bench.records.run_files import rows_of_run
 from cl_bench.records.runs import Run, read_run
 from cl_bench.runner.run_folder import CHECKPOINTS, CONFIG, LOG, SUMMARY
 
-TRACKED = ("tensorboard", "wandb", "wandb_id.txt")  # of trackers
+TRACKED = ("tensorboard", "wandb", "wandb_id.txt", "mlflow_id.txt")  # of trackers
 OF_A_RUN = {
     *(SUMMARY, CONFIG, LOG, CHECKPOINTS, *FILES.values()),
     *TRACKED,

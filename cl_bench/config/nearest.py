@@ -39,7 +39,7 @@ SYNONYMS = {
     "benchmark": "stream scenario_name",
     "benchmark/dataset": "dataset data_set",
     "model": "arch architecture net network backbone",
-    "tracking": "logger wandb tensorboard",
+    "tracking": "logger wandb tensorboard mlflow",
 }
 _OURS = {word: ours for ours, words in SYNONYMS.items() for word in words.split()}
 

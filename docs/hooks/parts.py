@@ -16,6 +16,7 @@ from cl_bench.analysis.registry import registered
 from cl_bench.cli.package import render
 from cl_bench.config.choices import choices, describe
 from docs.hooks import reference
+from docs.hooks.how_to import citation, how_to
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
@@ -336,5 +337,7 @@ PARTS: dict[str, Callable[..., str]] = {
         claims,
         rooms,
         include,
+        how_to,
+        citation,
     )
 }
