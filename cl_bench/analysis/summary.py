@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.afterwards import noted
-from cl_bench.analysis.intervals import student_t
+from cl_bench.analysis.intervals import interval_of
 from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
 from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.analysis.recorded_measures import Measured
@@ -26,6 +26,7 @@ def summary(
     *,
     foreign: pd.DataFrame | None = None,
     found: Sequence[RunMatrix] | None = None,
+    interval: str = "t",
 ) -> pd.DataFrame:
     """The metrics of every method, as means and intervals over seeds: one row a study, benchmark and method.
 
@@ -57,6 +58,7 @@ def summary(
         states: as `states` gives them.
         foreign: as `read_foreign` gives them.
         found: the `matrices` of the frame, where they are known already; so in the other functions here.
+        interval: another of `INTERVALS`: se, iqr (with medians for means), none.
 
     >>> R = [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]]
     >>> other = [[0.1, 0.1], [0.9, 0.2], [0.5, 0.8]]
@@ -74,14 +76,15 @@ def summary(
     extra = noted(frame.columns)
     recorded = _recorded(frame, states, foreign)
     recorded |= {metric.name: metric.compute(frame) for metric in extra}
+    bounds_of = interval_of(interval)
     rows = []
     for group in by_method(found).values():
         complete = [run for run in group if run.complete]
         row = _about(group[0]) | {"num_seeds": len(complete), "num_left_out": len(group) - len(complete)}
         row |= joined([tuned[run.study, run.run] for run in group])._asdict()
         for name, measured in _values(complete, references, recorded).items():
-            interval = student_t(np.array(measured, dtype=float))
-            row |= {f"{name}_{part}": float(value) for part, value in interval._asdict().items()}
+            bounds = bounds_of(np.array(measured, dtype=float))
+            row |= {f"{name}_{part}": float(value) for part, value in bounds._asdict().items()}
         rows.append(row)
     columns = [*_METHOD_COLUMNS, "num_seeds", "num_left_out", *Tuning._fields]
     columns += [
