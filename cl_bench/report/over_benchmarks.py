@@ -30,14 +30,19 @@ def performance_profile(
 
 
 def improvement(
-    results: Results, *, metric: str = average_accuracy.__name__, title: str | None = "", **look: Any
+    results: Results,
+    *,
+    metric: str = average_accuracy.__name__,
+    against: str | None = None,
+    title: str | None = "",
+    **look: Any,
 ) -> "Figure":
     """Probability that a run of the best method beats each other one's, over two benchmarks or more."""
     from cl_bench.figures.estimates import improvement_figure
 
     scores = _scores(results, metric)
-    improved = improvements(scores, against=contender(scores))
-    improved = _bounded(improved, results.interval)
+    first = contender(scores) if against is None else _meant(results, scores, against)
+    improved = _bounded(improvements(scores, against=first), results.interval)
     return improvement_figure(improved, title=_titled(title, scores, scores.title), **look)
 
 
@@ -81,6 +86,17 @@ def _scores(results: Results, metric: str) -> Scores:
     if not results.complete:
         raise AnalysisError("no run is complete: each must have tested all that was to be tested")
     return scores_over_benchmarks(results.metrics, metric)
+
+
+def _meant(results: Results, scores: Scores, name: str) -> str:
+    """The method of this label, or else the only one of this strategy."""
+    strategies = dict(zip(results.metrics["method"], results.metrics["strategy"], strict=True))
+    of_strategy = [method for method in scores.strata if strategies[method] == name]
+    found = [name] if name in scores.strata else of_strategy
+    if len(found) != 1:
+        why = f"is more than one of {', '.join(found)}" if found else "was not run on all benchmarks"
+        raise AnalysisError(f"{name!r} {why}: choose one of {', '.join(scores.strata)}")
+    return found[0]
 
 
 def _bounded(table: pd.DataFrame, interval: str) -> pd.DataFrame:
