@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.moved import keep_old_names
@@ -15,7 +16,30 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from cl_bench.python.strategies import strategy as strategy
+    from cl_bench.python.streams import stream as stream
+    from cl_bench.python.sweeps import sweep as sweep
+    from cl_bench.python.training import train as train
+
 keep_old_names()
+
+# functions that are read when they are asked for: with them torch is
+_LATER = {
+    "stream": "cl_bench.python.streams",
+    "strategy": "cl_bench.python.strategies",
+    "train": "cl_bench.python.training",
+    "sweep": "cl_bench.python.sweeps",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 def run(overrides: Sequence[str] = ()) -> pd.DataFrame:

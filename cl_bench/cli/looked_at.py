@@ -11,7 +11,7 @@ from cl_bench.records.runs import Run, read_run
 from cl_bench.records.saved import FOLDER, METRICS, PREVIOUS
 from cl_bench.runner.run_folder import CHECKPOINTS, CONFIG, LOG, SUMMARY
 
-TRACKED = ("tensorboard", "wandb", "wandb_id.txt")  # of trackers
+TRACKED = ("tensorboard", "wandb", "wandb_id.txt", "mlflow_id.txt")  # of trackers
 NEVER_PACKED = (FOLDER, METRICS)  # beside rows; a compact study has none of them
 OF_A_RUN = {
     *(PREVIOUS, *NEVER_PACKED),

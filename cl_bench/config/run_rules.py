@@ -25,6 +25,9 @@ def check_training(
     test_last: int | None,
     probe_every: int | None,
     probe_size: int,
+    also_test: Sequence[str],
+    ood: Sequence[str],
+    ood_size: int,
     save: Sequence[str],
 ) -> None:
     """Check the settings in `training` that no strategy takes. Raises ValueError."""
@@ -37,6 +40,16 @@ def check_training(
     if probe_every is not None:
         check_count(probe_every=probe_every)
     check_count(probe_size=probe_size)
+    if any(each != "task" for each in also_test):
+        raise ValueError(f"training.also_test must be [] or [task], got {also_test}")
+    if ood and test_on != "test":
+        raise ValueError(
+            f"training.ood reads test images, and training.test_on={test_on} says that none are read: set "
+            "training.ood=[]"
+        )
+    if len(set(ood)) < len(ood):
+        raise ValueError(f"training.ood must name each data set once, got {ood}")
+    check_count(ood_size=ood_size)
     if isinstance(save, str) or any(each not in CHOICES for each in save):
         raise ValueError(f"save must be a list of some of {', '.join(CHOICES)}, got {save=}")
     if len({each.partition("@")[0] for each in save}) < len(save):
@@ -44,6 +57,15 @@ def check_training(
 
 
 NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)
+
+
+def check_patience(patience: object, validation_share: object) -> None:
+    """Check that there are validation images to stop early by. Raises ValueError."""
+    if patience is not None and validation_share == 0:
+        raise ValueError(
+            "training.patience needs validation images: set benchmark.validation_share, such as 0.1, got "
+            f"{patience=}, {validation_share=}"
+        )
 
 
 def check_resume(resume: object) -> None:

@@ -147,7 +147,7 @@ def read_run(path: Path) -> Run:
     if not isinstance(about, dict):
         return _broken(run, "run.json must hold an object")
     try:
-        run = _described(path, _safe(about))
+        run = described(path, _safe(about))
     except ValueError as error:
         return _broken(run, f"run.json: {error}")
     try:
@@ -247,7 +247,8 @@ def _safe(about: dict[str, Any]) -> dict[str, Any]:
     return printable({key: value for key, value in about.items() if key not in kept}) | kept
 
 
-def _described(path: Path, about: dict[str, Any]) -> Run:
+def described(path: Path, about: dict[str, Any]) -> Run:
+    """The run that a run.json tells of, without its rows. Raises ValueError where it breaks a rule."""
     missing = [key for key in ("benchmark", "strategy", "seed", "status") if about.get(key) is None]
     if missing:
         raise ValueError(f"{', '.join(missing)} is missing")

@@ -27,6 +27,7 @@ from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
 from cl_bench.records.row_files import RecordsError
 from cl_bench.records.runs import Run
+from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --help and the report are quick
     from matplotlib.figure import Figure
@@ -191,9 +192,10 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         drift,
         variance,
         critical_difference,
+        *OF_SEVERAL_BENCHMARKS,
     )
 }
-OVER_BENCHMARKS = (critical_difference.__name__,)
+OVER_BENCHMARKS = tuple(kind.__name__ for kind in (critical_difference, *OF_SEVERAL_BENCHMARKS))
 LONGEST_NAME = 150  # bytes of a study and benchmark in a file's name; most disks take 255 in all
 
 

@@ -1,6 +1,7 @@
 """What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
 
 import json
+import logging
 import os
 import shutil
 import time
@@ -21,12 +22,15 @@ from cl_bench.records import saved
 from cl_bench.records.atomic import abandoned, unfinished, write_whole
 from cl_bench.records.compact_files import write_about
 from cl_bench.records.identity import flatten
-from cl_bench.records.lock import Hold, alone_in
+from cl_bench.records.lock import Hold, RunLostError, alone_in
 from cl_bench.records.row_files import Row
 from cl_bench.records.run_files import about_run, summary_of
 from cl_bench.runner import written_rows
+from cl_bench.runner.device_memory import DeviceMemoryError
 from cl_bench.runner.endings import described, is_interruption
 from cl_bench.runner.written_rows import CONFIG
+
+log = logging.getLogger(__name__)
 
 SUMMARY = "run.json"
 LOG = "run.log"  # Hydra's
@@ -34,7 +38,14 @@ CHECKPOINTS = "checkpoint"  # a folder; see runner/checkpoints.py
 EXPECTED = "expected.json"  # of the study, beside its runs
 OF_GOING_ON = ("resumed", "began_with_versions")  # in run.json
 CLOCKS_DIFFER = 60.0  # seconds at most, between the machines of a cluster
+# what a run may measure besides, and what belongs to that; the first of each says whether it is asked for
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
+MEASURED_BESIDES = (
+    PROBE_SETTINGS,
+    ("training.also_test",),
+    ("training.ood", "training.ood_size", "seed_for.probe"),
+)
+NOT_ASKED = (None, "[]")  # lists are texts in run.json
 
 
 class RunFolder:
@@ -63,7 +74,7 @@ class RunFolder:
             self.hold = None
 
     def finished(self) -> dict[str, Any] | None:
-        """Return run.json of a run that is finished, whole, probed and saved as is asked; else None."""
+        """Return run.json of a run that is finished, whole, and has all that is asked; else None."""
         try:
             about = about_run(self.path)  # of a folder, or of a run that was packed into a compact study
             whole = about["status"] == "finished" and self._has_what_is_asked(about)
@@ -72,13 +83,14 @@ class RunFolder:
             return None
 
     def _has_what_is_asked(self, about: dict[str, Any]) -> bool:
-        """Whether the finished run probed and saved as is asked now, which is no part of its name."""
+        """Whether the finished run measured besides, and saved, what is asked now; no part of its name."""
         wanted, settings = flatten(plain(self.config)), about["settings"]
-        probed = wanted[PROBE_SETTINGS[0]] is None or all(
-            settings.get(name) == wanted[name] for name in PROBE_SETTINGS
+        measured = all(
+            wanted.get(names[0]) in NOT_ASKED or all(settings.get(name) == wanted[name] for name in names)
+            for names in MEASURED_BESIDES
         )
         names = self.plan(about["num_tasks"]).names(about["num_tasks"])
-        return probed and not saved.lacking(self.path, names, about.get(saved.FACT))
+        return measured and not saved.lacking(self.path, names, about.get(saved.FACT))
 
     def plan(self, num_tasks: int) -> saved.Plan:
         """Return what training.save asks for, of a stream of so many tasks."""
@@ -134,24 +146,7 @@ class RunFolder:
         for left in (*chain(*left_by_the_killed), *abandoned(self.path.parent)):
             left.unlink(missing_ok=True)
         self._seconds_before = (0.0, 0.0)
-        self.about: dict[str, Any] = {
-            "study": str(self.config.study),
-            "benchmark": self.config.benchmark.name,
-            "strategy": self.config.strategy.name,
-            "seed": self.config.seed,
-            "hash": config_hash(self.config),
-            "status": "running",
-            "error": None,
-            "settings": settings(self.config),
-            **({"neutral": told} if (told := later(self.config)) else {}),
-            "arguments": arguments(self.config),
-            "tuning": provenance(self.config),
-            **({"tuned_by": told} if (told := tuned_by(self.config)) else {}),
-            "test_data": test_data(self.config),
-            "versions": versions(),
-            "started": _now(),
-            **self.facts,
-        }
+        self.about: dict[str, Any] = {**about_begun(self.config), **self.facts}
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
         self.write_expected()
         write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
@@ -254,6 +249,52 @@ class RunFolder:
             "cpu_seconds": round(cpu * share, 3),
             "finished": _now(),
         }
+
+
+@contextmanager
+def opened(folder: RunFolder, *, share: float) -> Iterator[None]:
+    """Let the folder say that its run is under way, and, where it ends early, how.
+
+    Args:
+        share: of the seconds since then, where several runs were trained at once.
+    """
+    folder.open()
+    try:
+        yield
+    except BaseException as error:
+        log.info("the run ended early", exc_info=error)
+        # a full disk, most likely: the first error is the one to show
+        with suppress(OSError, RunLostError):
+            folder.fail(error, share=share)
+            if not is_interruption(error) and not _may_pass(error):
+                folder.drop_checkpoints()  # from there it would only fail again
+        raise
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same run may do well another time: it had no memory, or no disk."""
+    return isinstance(error, OSError | DeviceMemoryError)
+
+
+def about_begun(config: DictConfig) -> dict[str, Any]:
+    """Return what run.json says of a run that begins now."""
+    return {
+        "study": str(config.study),
+        "benchmark": config.benchmark.name,
+        "strategy": config.strategy.name,
+        "seed": config.seed,
+        "hash": config_hash(config),
+        "status": "running",
+        "error": None,
+        "settings": settings(config),
+        **({"neutral": told} if (told := later(config)) else {}),
+        "arguments": arguments(config),
+        "tuning": provenance(config),
+        **({"tuned_by": told} if (told := tuned_by(config)) else {}),
+        "test_data": test_data(config),
+        "versions": versions(),
+        "started": _now(),
+    }
 
 
 def finished_since(about: Mapping[str, Any], since: float) -> bool:
