@@ -1,5 +1,6 @@
 """`cl-bench metric`: what it writes is in every table, and what cannot be is refused in a sentence."""
 
+import shutil
 import sys
 from importlib.metadata import EntryPoint
 
@@ -35,17 +36,23 @@ def Capitals(probabilities, labels):
 """
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Two methods with predictions, and a run without."""
+    folder = tmp_path_factory.mktemp("made") / "results"
     for settings in (
         ["strategy=finetune", "training.save=[predictions@each]", "seeds=[0,1]"],
         ["strategy=ewc", "training.save=[predictions]"],
         ["strategy=l2"],
     ):
-        config = compose([*SMALL, *settings, "benchmark.scenario=class", f"results_dir={tmp_path}/results"])
+        config = compose([*SMALL, *settings, "benchmark.scenario=class", f"results_dir={folder}"])
         execute(config, show_progress=False)
-    return tmp_path / "results"
+    return folder
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "results")
 
 
 def summary(folder):
@@ -74,7 +81,9 @@ def test_a_metric_is_in_the_frame_and_in_every_table_of_the_runs_that_have_it(fo
     assert main(["report", str(folder), "--no-figures"]) == 0
     assert "top 2" in capsys.readouterr().out
     assert "top_2_mean" in pd.read_csv(folder / "summary.csv")
-    assert "top 2 (%)" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert '<button type="button" class="sort">top 2</button>' in page
+    assert 'id="show-top_2" checked' in page or 'checked id="show-top_2"' in page
 
 
 def test_runs_without_it_have_no_column(folder, tmp_path):
