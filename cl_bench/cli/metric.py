@@ -15,6 +15,7 @@ from cl_bench.config.nearest import nearest_choices
 from cl_bench.records.errors import NotMeasuredError
 from cl_bench.records.lock import RunInUseError, alone_in
 from cl_bench.records.metric_rows import BETTER, UNITS, MetricRow, check_words, write_metrics
+from cl_bench.records.rows import Record
 from cl_bench.records.text import counted, one_line
 
 if TYPE_CHECKING:
@@ -94,13 +95,15 @@ def _package(entry_point: EntryPoint) -> str:
 
 def _numbers(options: Namespace) -> int:
     from cl_bench.analysis.afterwards import note
+    from cl_bench.analysis.frame import RUN_COLUMNS
     from cl_bench.analysis.labels import with_methods
     from cl_bench.analysis.predictions import values_of
     from cl_bench.records.runs import read_runs
 
     asked = _asked(options)
-    if not note(asked.name, unit=asked.unit, better=asked.better):
-        raise ValueError(f"{asked.name} is the name of a metric of every run: give the function another name")
+    taken = asked.name in (*RUN_COLUMNS, *Record._fields)
+    if taken or not note(asked.name, unit=asked.unit, better=asked.better):
+        raise ValueError(f"{asked.name} must have another name: each run has a measure of that name")
     found = with_methods(read_runs(*options.folders))[0]
     having = _having(found)
     failed = 0
