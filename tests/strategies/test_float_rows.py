@@ -44,9 +44,7 @@ def rows(folder):
 def test_on_rows_it_does_what_it_does_on_the_same_numbers_as_images(lab, name, stream, rows):
     choice, *settings = SUBJECTS[name]
     common = (f"strategy={choice}", *settings, *stream, "training.epochs=1")
-    images, features = (
-        lab.outcome(*common, *data) for data in (("benchmark/dataset=digits",), rows)
-    )
+    images, features = (lab.outcome(*common, *data) for data in (("benchmark/dataset=digits",), rows))
     assert features.losses == images.losses
     assert same(features.network, images.network)
     assert [each.accuracy for each in features.records] == [each.accuracy for each in images.records]
