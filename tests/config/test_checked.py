@@ -73,7 +73,7 @@ UNTYPED = ("benchmark.class_order",)
         (["training.epochs=0"], "epochs must be a whole number, at least 1, got epochs=0"),
         (["training.learning_rate=nan"], "learning_rate must be a positive number, got learning_rate=nan"),
         (["training.iterations=0"], "iterations must be a whole number, at least 1, got iterations=0"),
-        (["training.optimizer=adamw"], "optimizer must be one of adam, sgd, got optimizer='adamw'"),
+        (["training.optimizer=lbfgs"], "optimizer must be one of adam, adamw, sgd, or the path of a class"),
         (["training.compile=1"], "training.compile must be true or false, got training.compile=1"),
         (["strategy.strength=-1"], "strength must be a number and not negative, got strength=-1"),
         (["strategy.mode=onlin"], "mode must be one of separate, online, got mode='onlin'"),
