@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from cl_bench.learner.process import prepare_process
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models.frozen_features import frozen_features
 from cl_bench.records.atomic import write_whole
+from cl_bench.runner.load_saved import load_network
 from cl_bench.runner.trained_weights import load_weights, sha256
 from cl_bench.streams.scaling import scaling_of
 from cl_bench.streams.transforms import padded
@@ -123,8 +123,7 @@ def _check(config: DictConfig, output: Path) -> None:
 def _network(config: DictConfig, data: ImageData, checkpoint: Path | None) -> tuple[nn.Module, str]:
     """Return the network with its weights, and what it is in words."""
     if checkpoint is not None and checkpoint.is_dir():
-        saved: Any = import_module("cl_bench.runner.load_saved")
-        network = saved.load_network(checkpoint, after_task=None, trust=False, device="cpu")
+        network = load_network(checkpoint, after_task=None, trust=False, device="cpu")
         return network, f"the run {checkpoint.resolve().name} (weights {weights_hash(network)})"
     channels, height, width = data.train_images.shape[1:]
     shapes: Any = _Shapes((channels, height, width), len(data.class_names))

@@ -7,10 +7,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+import cl_bench
 from cl_bench.cli.main import main
 from cl_bench.config.build import build_data
 from cl_bench.config.compose import compose
-from cl_bench.data import digits, fashion_mnist, features, mnist
+from cl_bench.data import digits, features, mnist
 from cl_bench.models import cnn
 from cl_bench.records.runs import find_runs
 from cl_bench.runner.run import execute
@@ -182,7 +183,6 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(network, tmp_path, c
 
 
 def test_a_run_that_has_saved_its_weights_is_a_checkpoint(tmp_path):
-    load_saved = pytest.importorskip("cl_bench.runner.load_saved")
     run = [
         *("benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", *MODEL),
         *("training.save=[weights]", f"results_dir={tmp_path}"),
@@ -191,7 +191,7 @@ def test_a_run_that_has_saved_its_weights_is_a_checkpoint(tmp_path):
     path = tmp_path / "found.safetensors"
     words = ["benchmark/dataset=digits", f"checkpoint={folder}", "-o", str(path)]
     assert main(["features", *words]) == 0
-    network = load_saved.load_network(folder, after_task=None, trust=False, device="cpu")
+    network = cl_bench.load_network(folder)
     found, images = features(path=str(path), root=None), digits().test_images / 255
     with torch.no_grad():
         for head in range(2):
