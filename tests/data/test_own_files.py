@@ -239,14 +239,19 @@ def test_features_are_a_file_that_says_so(tmp_path):
     path = safetensors(tmp_path / "mine.safetensors", **PARTS)
     with pytest.raises(DataError, match="must be a file that cl-bench features wrote"):
         features(path=str(path), root=None)
-    about = {"features_of": "features of digits", "class_names": '["a", "b", "c"]'}
+    about = {"cl_bench": '{"features_of": "features of digits", "class_names": ["a", "b", "c"]}'}
     save_file({key: np.ascontiguousarray(value) for key, value in PARTS.items()}, path, about)
     data = features(path=str(path), root=None)
     assert (data.source, data.class_names) == ("features of digits", ("a", "b", "c"))
     assert digest(data) == EXPECTED
-    save_file({"x": PARTS["x"]}, path, {"class_names": "{"})
-    with pytest.raises(DataError, match=r"must have the arrays|must be a list of names"):
-        read(path, test_share=0.5)
+    for names in ("{", "3", "[" * 10_000):
+        save_file({"x": PARTS["x"], "y": PARTS["y"]}, path, {"class_names": names})
+        with pytest.raises(DataError, match="must be a list of names"):
+            read(path, test_share=0.5)
+    for about in ("{", "[]", '{"features_of": 3}', '{"features_of": "x"}'):
+        save_file(PARTS, path, {"cl_bench": about})
+        with pytest.raises(DataError, match=r"that cl-bench features wrote|must be a list of names"):
+            features(path=str(path), root=None)
 
 
 def test_what_torch_has_is_read_from_safetensors(tmp_path):
