@@ -17,7 +17,6 @@ from cl_bench.analysis.bootstrap import (
     percentiles,
 )
 from cl_bench.analysis.over_benchmarks import Scores, best_first
-from cl_bench.analysis.summary import REFERENCE
 
 
 def probability_of_improvement(
@@ -121,11 +120,12 @@ def contender(scores: Scores) -> str:
 
     >>> from cl_bench.analysis.over_benchmarks import Scores
     >>> strata = {"joint": [np.array([0.9])], "ewc": [np.array([0.8])]}
-    >>> contender(Scores(strata, ["digits"], "average_accuracy"))
+    >>> scores = Scores(strata, ["digits"], "average_accuracy", references=("joint",))
+    >>> contender(scores)
     'ewc'
     """
     ranked = best_first(scores)
-    return next((method for method in ranked if method.split(" ")[0] != REFERENCE), ranked[0])
+    return next((method for method in ranked if method not in scores.references), ranked[0])
 
 
 def _wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:

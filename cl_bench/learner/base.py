@@ -148,7 +148,7 @@ class Learner(Adapter):
         super().__init__(
             model=self.network,
             optimizer=self.new_optimizer(),
-            criterion=SmoothedLoss(settings.label_smoothing, self._active_outputs),
+            criterion=SmoothedLoss(settings.label_smoothing, self.active_outputs),
             train_mb_size=settings.batch_size,
             train_epochs=settings.epochs,
             eval_mb_size=settings.test_batch_size,
@@ -328,7 +328,8 @@ class Learner(Adapter):
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
         self.steps_taken = 0
-        self._trained = self._mask_of_trained() if self.training_settings.moves_by_itself else None
+        others = rows_of_others(self.heads, self.heads_trained())
+        self._trained = self.flat.mask(others) if others and self.training_settings.moves_by_itself else None
         if self.heads is None and head_of(self.experience) > 0 and not self.notes:
             self.notes = (WITHOUT_HEADS,)
             log.warning(WITHOUT_HEADS)
@@ -336,15 +337,3 @@ class Learner(Adapter):
             self.train_epochs = -(-self.iterations // len(self.dataloader))
         if self.only_seen_classes:
             self.activate_classes()
-
-    def heads_trained(self) -> set[int]:
-        """The heads that the current task trains: its own, and those of old tasks that it rehearses."""
-        return {head_of(self.experience)}
-
-    def _mask_of_trained(self) -> Tensor | None:
-        """1 for weights that the task trains, 0 for other heads, [P]; None for all."""
-        others = rows_of_others(self.heads, self.heads_trained())
-        return self.flat.mask(others) if others else None
-
-    def _active_outputs(self) -> Tensor | None:
-        return None if self.heads is None else self.heads.active

@@ -88,13 +88,16 @@ def strategy(
         parts["plugins"] = parts_of_plugins(plugins)
     make, own = None, {}
     if isinstance(name, type):
-        own = {key: value for key, value in settings.items() if key in _own_settings(name)}
+        names = _own_settings(name)
+        own = {key: value for key, value in settings.items() if key in names}
         settings = {key: value for key, value in settings.items() if key not in own}
-        make, parts["strategy"] = partial(name, **own), part_of_strategy(name, own, name=None)
+        make, parts["strategy"] = partial(name, **own), part_of_strategy(name, dict.fromkeys(names) | own)
     else:
         words.append(word("strategy", name_of_choice("strategy", name)))
     base = composed(words, folders=folders, parts=parts)
     words += placed(base, settings, HOMES)
+    if isinstance(name, type):
+        parts["strategy"] = part_of_strategy(name, own)
     words += _seeds(base, of_stream, seed=seed, seeds=seeds, seed_for=seed_for)
     config = checked(composed(words, folders=folders, parts=parts))
     _check_same_tasks(config, of_stream)

@@ -294,7 +294,7 @@ def test_normalised_scores_are_0_for_fine_tuning_and_1_for_joint_training():
             {name: THREE[name] for name in ("ewc", "joint")},
             NORMALISED,
             NotMeasuredError,
-            "run both on a, or compare average_accuracy",
+            "both be among the methods on a: run them, or compare average_accuracy",
         ),
         (
             THREE | {"finetune": {"a": [0.3], "b": [0.95]}},
