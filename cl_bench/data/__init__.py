@@ -1,7 +1,30 @@
-"""Data sets on disk -> uint8 images and int64 labels: MNIST, CIFAR-10, CIFAR-100, image folders, digits."""
+"""Data sets on disk -> uint8 images and int64 labels: MNIST and its like, CIFAR, image folders, digits."""
 
-from cl_bench.data.builders import cifar10, cifar10_100, cifar100, image_folder, mnist
+from cl_bench.data.builders import (
+    cifar10,
+    cifar10_100,
+    cifar100,
+    emnist_letters,
+    fashion_mnist,
+    image_folder,
+    kmnist,
+    mnist,
+    notmnist,
+)
 from cl_bench.data.digits import digits
 from cl_bench.data.image_data import DataError, ImageData
 
-__all__ = ["DataError", "ImageData", "cifar10", "cifar10_100", "cifar100", "digits", "image_folder", "mnist"]
+__all__ = [
+    "DataError",
+    "ImageData",
+    "cifar10",
+    "cifar100",
+    "cifar10_100",
+    "digits",
+    "emnist_letters",
+    "fashion_mnist",
+    "image_folder",
+    "kmnist",
+    "mnist",
+    "notmnist",
+]
