@@ -18,7 +18,7 @@ from cl_bench.learner.devices import device_named
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import LATER_KEY, without_later
+from cl_bench.records.identity import LATER_KEY, without_said
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -41,7 +41,7 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
     assert isinstance(resolved, dict)
     left_out = {"name", *without}
     own = {str(key): value for key, value in resolved.items() if key not in left_out}
-    settings = without_later(own)
+    settings = without_said(own)
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:

@@ -28,6 +28,7 @@ from omegaconf.errors import ConfigTypeError
 from cl_bench.config.checked import Checker, SettingError
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import CONFIG_NAME, known_settings, plain
+from cl_bench.config.data_sets import look_in
 from cl_bench.config.nearest import nearest_settings, no_such_setting
 from cl_bench.config.places import conf_folder
 from cl_bench.config.run_rules import check_one_way_of_seeds
@@ -73,6 +74,8 @@ _newest: list[_Remembered] = []  # of the command line that is at work: it is as
 def loader(config_dirs: Iterable[str] = ()) -> ConfigLoader:
     """Return a loader that finds configurations as `cl-bench run --config-dir DIR` does."""
     path = create_config_search_path(str(conf_folder()))
+    config_dirs = list(config_dirs)
+    look_in(config_dirs)
     for folder in config_dirs:
         path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
     return ConfigLoaderImpl(path)

@@ -13,13 +13,14 @@ from cl_bench.data.builders import (
 )
 from cl_bench.data.digits import digits
 from cl_bench.data.image_data import DataError, ImageData
+from cl_bench.data.several import several
 
 __all__ = [
     "DataError",
     "ImageData",
     "cifar10",
-    "cifar100",
     "cifar10_100",
+    "cifar100",
     "digits",
     "emnist_letters",
     "fashion_mnist",
@@ -27,4 +28,5 @@ __all__ = [
     "kmnist",
     "mnist",
     "notmnist",
+    "several",
 ]

@@ -1,4 +1,4 @@
-"""The idx format (LeCun, Cortes, Burges), a header, then bytes: MNIST's files and others', plain or gzipped."""
+"""The idx format (LeCun, Cortes, Burges), a header, then bytes: files of MNIST and others, .gz or plain."""
 
 import gzip
 import hashlib

@@ -43,6 +43,7 @@ class ImageData(NamedTuple):
     files: tuple[str, ...] | None = None  # all that were read, absolute paths; None: nobody knows
     notes: tuple[str, ...] = ()  # in sentences, what is odd about it: every run on it says them
     channels_last: bool | None = None  # of images that are not [N, C, H, W] yet; None: told by their shape
+    groups: tuple[int, ...] = ()  # of several data sets as one: how many classes each has, one after another
 
     def without_test(self) -> "ImageData":
         """Drop the test images without looking at one: tuning must not see them."""

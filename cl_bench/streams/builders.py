@@ -146,8 +146,27 @@ def split(
         class_order=class_order,
         generator=generator,
     )
+    parts = draw_parts(
+        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
+    )
+    stream = of_groups(data, groups, parts=parts, scenario=scenario, pixels=pixels, augmentation=augmentation)
+    check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
+    return stream
+
+
+def of_groups(
+    data: ImageData,
+    groups: Sequence[Tensor],
+    *,
+    parts: Parts,
+    scenario: str,
+    pixels: str,
+    augmentation: str,
+) -> TaskStream:
+    """Make a stream of which each task has one group of classes, int64; see `split`."""
+    num_classes = sum(map(len, groups))
     place = torch.empty(num_classes, dtype=torch.int64)
-    place[torch.cat(groups)] = torch.arange(num_classes)
+    place[torch.cat(list(groups))] = torch.arange(num_classes)
 
     def relabel(labels: Tensor, group: Tensor) -> Tensor:
         return place[labels] - (0 if scenario == "class" else place[group[0]])
@@ -176,9 +195,6 @@ def split(
     check_choice("scenario", scenario, SCENARIOS)
     scaling = _scaling(data, pixels)
     augment = augmentation_named(augmentation, height=data.train_images.shape[2])
-    parts = draw_parts(
-        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
-    )
     stream = _stream(
         data,
         tasks,
@@ -187,7 +203,6 @@ def split(
         scenario=scenario,
         num_classes=num_classes if scenario == "class" else max(len(group) for group in groups),
     )
-    check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
     return stream._replace(order=frozenset([name_of_class_order(group.tolist() for group in groups)]))
 
 

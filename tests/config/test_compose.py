@@ -22,9 +22,10 @@ def needed_by(name):
 def test_every_benchmark_composes(benchmark):
     config = compose([f"benchmark={benchmark}"])
     assert plain(config)["benchmark"]["_target_"].startswith("cl_bench.streams.")
-    expected = benchmark if "_" in benchmark else f"{benchmark}_mnist"
+    default = "mnist_fashion_mnist_kmnist" if benchmark == "sequence" else "mnist"
+    expected = benchmark if "_" in benchmark else f"{benchmark}_{default}"
     assert config.benchmark.name == expected
-    assert expected.endswith(config.benchmark.dataset.name)
+    assert benchmark == "sequence" or expected.endswith(config.benchmark.dataset.name)
 
 
 @pytest.mark.parametrize("strategy", choices("strategy"))
