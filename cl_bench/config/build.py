@@ -14,6 +14,7 @@ from cl_bench.config.tuned import reads_test
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.deferred import deferred
+from cl_bench.learner.batches import heads_of
 from cl_bench.learner.devices import device_named
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
@@ -143,7 +144,7 @@ def build_strategy(
     not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
     learner = {key: value for key, value in config.training.items() if key not in not_its}
     learner["device"] = device or device_of(config.training.device)
-    return build(
+    strategy = build(
         config.strategy,
         model=model,
         seeds=seeds,
@@ -151,6 +152,15 @@ def build_strategy(
         evaluator=_evaluator(config),
         **learner,
     )
+    if not getattr(strategy, "mixes_heads", True) and any(
+        len(heads_of(task).unique()) > 1 for task in stream.train
+    ):
+        raise ValueError(
+            f"strategy={config.strategy.get('name')} must have tasks of one head each, got "
+            f"blur={config.benchmark.get('blur')} with scenario=task; set benchmark.blur=0, or "
+            "benchmark.scenario=domain or class"
+        )
+    return strategy
 
 
 def _evaluator(config: DictConfig) -> EvaluationPlugin | None:

@@ -12,8 +12,10 @@ from cl_bench.data.builders import (
     notmnist,
 )
 from cl_bench.data.digits import digits
+from cl_bench.data.huggingface_sets import huggingface
 from cl_bench.data.image_data import DataError, ImageData
 from cl_bench.data.several import several
+from cl_bench.data.torchvision_sets import torchvision
 
 __all__ = [
     "DataError",
@@ -24,9 +26,11 @@ __all__ = [
     "digits",
     "emnist_letters",
     "fashion_mnist",
+    "huggingface",
     "image_folder",
     "kmnist",
     "mnist",
     "notmnist",
     "several",
+    "torchvision",
 ]

@@ -70,7 +70,7 @@ KMNIST_FILES = IdxFiles(
     name="kmnist",
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     folder="KMNIST",
-    packed_md5={  # those that torchvision 0.19 has; none of the decompressed files is published
+    packed_md5={  # as torchvision has them; none of the decompressed files is published
         "train-images-idx3-ubyte": "bdb82020997e1d708af4cf47b453dcf7",
         "train-labels-idx1-ubyte": "e144d726b3acfaa3e44228e80efcd344",
         "t10k-images-idx3-ubyte": "5c965bf0a639b31b8f53240b1b52f4d7",

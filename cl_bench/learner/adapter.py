@@ -1,6 +1,6 @@
 """Avalanche's template over tensors that lie on the device, for one seed or several, that can be stopped."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -73,8 +73,8 @@ class Adapter(SupervisedTemplate):
         network = template_of(self.network)
         return network.heads if isinstance(network, Network) else None
 
-    def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
-        """The rows of output parameters that belong to heads of other tasks."""
+    def other_heads(self, task: int | Collection[int]) -> list[tuple[nn.Parameter, slice]]:
+        """The rows of output parameters that belong to heads of other tasks than this one, or these."""
         return rows_of_others(self.heads, task)
 
     def activate_classes(self) -> None:

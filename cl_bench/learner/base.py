@@ -24,7 +24,7 @@ from cl_bench.learner.adam import adam_step
 from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
-from cl_bench.learner.experiences import head_of
+from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.forward import Forward
 from cl_bench.learner.links import TaskFree, check_links, check_outputs, check_size, check_stackable
@@ -83,6 +83,7 @@ class Learner(Adapter):
         claims: what `cl-bench check` holds it to; see learner/claims.py.
         stackable: whether several seeds can be trained at once; each class says so for itself.
         binary: whether the weights of the tested network are -1 and +1, so that one bit holds each.
+        mixes_heads: whether a task may have examples of other tasks' heads, as with `blur`.
         may_freeze_later: whether parameters may be frozen (`requires_grad_(False)`) after it was built; not
             where a class keeps numbers of every weight.
         notes: what a reader of the results must know of the run, in sentences.
@@ -95,6 +96,7 @@ class Learner(Adapter):
     claims = Claims()
     stackable = False
     binary = False
+    mixes_heads = True
     may_freeze_later = True
     notes: tuple[str, ...] = ()
 
@@ -328,7 +330,7 @@ class Learner(Adapter):
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
         self.steps_taken = 0
-        if self.heads is None and head_of(self.experience) > 0 and not self.notes:
+        if self.heads is None and max(heads_in(self.experience)) > 0 and not self.notes:
             self.notes = (WITHOUT_HEADS,)
             log.warning(WITHOUT_HEADS)
         if self.iterations is not None:

@@ -1,5 +1,7 @@
 """The output heads that the current task leaves alone, and the classes that a single head has."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
@@ -12,15 +14,18 @@ WITHOUT_HEADS = (
 )
 
 
-def rows_of_others(heads: Heads | None, task: int) -> list[tuple[nn.Parameter, slice]]:
-    """The rows of output parameters that belong to heads of other tasks; none of a network without heads."""
+def rows_of_others(heads: Heads | None, task: int | Collection[int]) -> list[tuple[nn.Parameter, slice]]:
+    """The rows of output parameters that belong to heads of other tasks than this one, or these.
+
+    There are none of a network without heads.
+    """
     if heads is None or heads.num_heads == 1:
         return []
     return [
         (parameter, heads.rows(other))
         for parameter in heads.linear.parameters()
         for other in range(heads.num_heads)
-        if other != task
+        if other not in ((task,) if isinstance(task, int) else task)
     ]
 
 

@@ -3,6 +3,7 @@
 import torch
 
 from cl_bench.data import ImageData
+from cl_bench.streams.blur import blurred
 from cl_bench.streams.builders import of_groups
 from cl_bench.streams.contents import check_split
 from cl_bench.streams.parts import Parts, draw_parts
@@ -19,6 +20,7 @@ def sequence(
     augmentation: str,
     validation_share: float,
     num_train: int | None,
+    blur: float,
     generator: torch.Generator,
 ) -> TaskStream:
     """Give each task one of several data sets, in the order in which they were joined.
@@ -30,6 +32,7 @@ def sequence(
         pixels: as in `permuted`. The moments of `standardised` are those of the images of all sets.
         validation_share: of the training images of each data set.
         num_train: images of each data set.
+        blur: as in `permuted`.
         Others as in `split`.
 
     Raises:
@@ -47,6 +50,7 @@ def sequence(
     )
     stream = of_groups(data, groups, parts=parts, scenario=scenario, pixels=pixels, augmentation=augmentation)
     check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
+    stream = blurred(stream, blur, generator)
     return stream._replace(order=frozenset())  # it is the same for every seed
 
 

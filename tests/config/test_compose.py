@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from own_choices import needed_by
 
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose, config_hash, explain, plain, run_folder, run_name
@@ -11,11 +12,6 @@ from cl_bench.records.compact import study_at
 from cl_bench.records.identity import LATER, flatten
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
-IMAGE_FOLDER = ("benchmark.dataset.path=somewhere",)  # what a choice cannot do without
-
-
-def needed_by(name):
-    return IMAGE_FOLDER if name == "image_folder" else ()
 
 
 @pytest.mark.parametrize("benchmark", choices("benchmark"))

@@ -19,6 +19,7 @@ def test_a_choice_has_a_description_a_name_and_the_builders_arguments(path: Path
     assert text.startswith("# ")
     assert next(iter(choice)) == "name"
     assert choice.pop("name") == path.stem
+    assert choice.pop("_called_by_", "name") in {*choice, "name"}
     module, name = choice.pop("_target_").rsplit(".", 1)
     assert module == "cl_bench.data"
     assert set(choice) == set(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
