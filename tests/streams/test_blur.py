@@ -1,4 +1,4 @@
-"""Streams without sharp boundaries: which examples are exchanged, where they stand, and who trains on them."""
+"""Streams without sharp boundaries: which examples are exchanged, where they stand, who trains on them."""
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ from cl_bench.config.compose import compose
 from cl_bench.evaluation.experiment import experiment
 from cl_bench.learner.batches import batches_of
 from cl_bench.learner.mixed_batches import RoomBatches
+from cl_bench.learner.second_pass import HeadByHead
 from cl_bench.learner.seeds import Seeds
 from cl_bench.runner.run import execute
 from cl_bench.streams.benchmark import to_avalanche
@@ -134,21 +135,29 @@ def test_positions_are_arranged_by_kind():
 @pytest.mark.parametrize("scenario", ["task", "class"])
 @pytest.mark.parametrize("strategy", [each for each in choices("strategy") if each != "avalanche"])
 def test_every_strategy_runs_on_one_pass_or_refuses_in_words(strategy, scenario):
-    settings = [f"strategy={strategy}", f"benchmark.scenario={scenario}", "tuned=none"]
-    config = compose(
-        [*SMALL, *settings, "benchmark.blur=1.0", "training.epochs=1", "benchmark.num_train=120"]
-    )
+    settings = [f"strategy={strategy}", f"benchmark.scenario={scenario}", "tuned=none", "training.epochs=1"]
+    config = compose([*SMALL, *settings, "benchmark.blur=1.0", "benchmark.num_train=120"])
     stream, _ = build_stream(config, Seeds(0))
-    try:
-        learner = build_strategy(config, stream, Seeds(0))
-    except ValueError as error:
-        assert scenario == "task"
-        assert strategy in ("lwf", "function_prior")
-        assert "set benchmark.blur=0, or benchmark.scenario=domain or class" in str(error)
+    if scenario == "task" and strategy in ("lwf", "function_prior"):
+        with pytest.raises(ValueError, match=r"set benchmark.blur=0, or benchmark.scenario=domain or class"):
+            build_strategy(config, stream, Seeds(0))
         return
-    assert not (scenario == "task" and strategy in ("lwf", "function_prior"))
+    learner = build_strategy(config, stream, Seeds(0))
     records = list(experiment(learner, to_avalanche(stream), seed=0, test_on="test", test_last=None))
     assert len(records) > 3
+
+
+def test_what_is_measured_of_a_task_is_measured_head_by_head():
+    (first, _, _) = stream_of("benchmark.blur=1.0").train
+    batches = HeadByHead(batches_of([first], batch_size=16, device=CPU))
+    found = list(batches)
+    assert {head for _, _, head in found} == {0, 1}
+    assert max(len(labels) for _, labels, _ in found) == 16
+    for head in (0, 1):
+        images = torch.cat([each for each, _, of in found if of == head])
+        labels = torch.cat([each for _, each, of in found if of == head])
+        assert torch.equal(images, first.images(CPU)[first.heads == head])
+        assert torch.equal(labels, first.labels[first.heads == head])
 
 
 def test_stacked_seeds_train_as_alone(tmp_path):
