@@ -5,8 +5,7 @@ import yaml
 from cl_bench.config.choices import choices
 
 
-def needed_by(name):
-    """Overrides for the settings of a choice of benchmark/dataset that have no default; none of others."""
-    path = choices("benchmark/dataset").get(name)
-    settings = {} if path is None else yaml.safe_load(path.read_text())
-    return tuple(f"benchmark.dataset.{key}=somewhere" for key, value in settings.items() if value == "???")
+def needed_by(group, name):
+    """Overrides for the settings of a choice that have no default."""
+    written = yaml.safe_load(choices(group)[name].read_text())
+    return [f"{group.replace('/', '.')}.{key}=somewhere" for key, value in written.items() if value == "???"]

@@ -36,4 +36,4 @@ MAY_IMPORT: dict[str, set[str]] = {
     "moved": set(),  # old names
     "version": set(),
 }
-CLIENTS = {"cli", "__main__", "__init__"}  # may import all
+CLIENTS = {"cli", "python", "__main__", "__init__"}  # may import all

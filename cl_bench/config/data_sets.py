@@ -24,6 +24,8 @@ CHOICE = "dataset"  # in an entry with settings: the choice that they change
 SHARED = {"root": "${data.root}", "download": "${data.download}", "with_test": "${reads_test:}"}
 MOST_LETTERS = 60  # of a data set's part of a benchmark's name, which is a part of the names of runs
 
+ENDING = re.compile(r"\.(tar(\.\w+)?|tgz|npz|safetensors|csv|tsv|parquet)$", re.IGNORECASE)
+
 _given: list[str] = []  # the folders of --config-dir, of the command that is at work
 
 
@@ -62,7 +64,7 @@ def _called_of(entry: Any) -> str:
 
 
 def _last_part(path: str) -> str:
-    last = re.sub(r"\.(tar(\.\w+)?|tgz|npz|parquet)$", "", path.rstrip("/").rpartition("/")[2], flags=re.I)
+    last = ENDING.sub("", path.rstrip("/").rpartition("/")[2])
     return re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", last)).strip("._-")[:MOST_LETTERS]
 
 

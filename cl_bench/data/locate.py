@@ -35,10 +35,13 @@ def cache_folder() -> Path:
     return absolute("~/.cache/cl_bench")
 
 
-def places(root: str | None) -> tuple[Path, ...]:
-    """List the folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder."""
+def places(root: str | None, *, here: bool = False) -> tuple[Path, ...]:
+    """List the folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder.
+
+    `here`: the current folder is the last of them, for files that have a path of their own.
+    """
     given = [absolute(text) for text in (root, os.environ.get("CL_BENCH_DATA")) if text]
-    return tuple(dict.fromkeys([*given, cache_folder()]))
+    return tuple(dict.fromkeys([*given, cache_folder(), *([Path.cwd()] if here else [])]))
 
 
 def find(
@@ -49,6 +52,7 @@ def find(
     wanted: str,
     fetch: str | None,
     settings: Mapping[str, Any] | None = None,
+    here: bool = False,
 ) -> Source:
     """Return the first whole source in the folders that `places` lists.
 
@@ -57,8 +61,9 @@ def find(
     that holds a part of the data set or a damaged one, or else with the list of folders.
     """
     in_part: DataError | None = None
-    looked = ", ".join(str(place) for place in places(root))
-    for place in places(root):
+    folders = places(root, here=here)
+    looked = ", ".join(map(str, folders))
+    for place in folders:
         try:
             with reading(place):
                 for source in look(place):

@@ -51,6 +51,7 @@ def joined(sets: Sequence[ImageData], *, size: int | None) -> ImageData:
     >>> both.groups, tuple(both.train_images.shape), both.class_names[10]
     ((10, 10), (2884, 1, 12, 12), 'again 0')
     """
+    _check_kinds(sets, size)
     shape = _shape(sets, size)
     total = sum(len(each.train_images) + len(each.test_images) for each in sets)
     check_fits(
@@ -78,8 +79,25 @@ def joined(sets: Sequence[ImageData], *, size: int | None) -> ImageData:
         files=None if unknown else tuple(file for each in sets for file in each.files or ()),
         notes=(*(note for each in sets for note in each.notes), *brought),
         channels_last=False,
+        features=sets[0].features,
         groups=tuple(len(each.class_names) for each in sets),
     )
+
+
+def _check_kinds(sets: Sequence[ImageData], size: int | None) -> None:
+    """Refuse features beside images, and features of several shapes: they have no black, and no size."""
+    if not any(each.features for each in sets):
+        return
+    shapes = {tuple(each.train_images.shape[1:]) for each in sets}
+    if size is not None or len(shapes) > 1 or not all(each.features for each in sets):
+        got = ", ".join(
+            f"{'features' if each.features else 'images'} {tuple(each.train_images.shape[1:])} in {each.name}"
+            for each in sets
+        )
+        raise DataError(
+            f"data sets of features that follow each other must have one shape, and size=null, got {got} "
+            f"with {size=}; take sets of one kind"
+        )
 
 
 def _built(part: Callable[..., ImageData], shared: dict[str, Any], what: str) -> ImageData:

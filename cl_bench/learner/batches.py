@@ -25,8 +25,7 @@ class ResidentBatches:
         to_float: pixels -> the network's input, float [B, C, H, W].
         generator: of the order of examples.
         augment: changes the pixels of each batch anew.
-        kinds: of a task without sharp boundaries: whose each example is, int64 [N] on the host. A pass keeps
-            the places of each kind, and shuffles within them.
+        kinds: whose each example is, int64 [N], of a task without sharp boundaries; see streams/blur.py.
     """
 
     newest: Tensor  # the positions of the newest batch of a shuffled pass

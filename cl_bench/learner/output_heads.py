@@ -14,18 +14,15 @@ WITHOUT_HEADS = (
 )
 
 
-def rows_of_others(heads: Heads | None, task: int | Collection[int]) -> list[tuple[nn.Parameter, slice]]:
-    """The rows of output parameters that belong to heads of other tasks than this one, or these.
-
-    There are none of a network without heads.
-    """
+def rows_of_others(heads: Heads | None, tasks: Collection[int]) -> list[tuple[nn.Parameter, slice]]:
+    """The rows of output parameters that belong to heads of other tasks; none of a network without heads."""
     if heads is None or heads.num_heads == 1:
         return []
     return [
         (parameter, heads.rows(other))
         for parameter in heads.linear.parameters()
         for other in range(heads.num_heads)
-        if other not in ((task,) if isinstance(task, int) else task)
+        if other not in tasks
     ]
 
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cl_bench.analysis.by_class import confusion_curves, confusion_frame
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
@@ -24,7 +25,9 @@ from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
+from cl_bench.records.row_files import RecordsError
 from cl_bench.records.runs import Run
+from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --help and the report are quick
     from matplotlib.figure import Figure
@@ -54,6 +57,18 @@ def heatmap(results: Results, **look: Any) -> "Figure":
 
     _some_run_complete(results)
     return heatmap_figure(results.curves, title=look["title"], width=look["width"])
+
+
+def confusion(results: Results, **look: Any) -> "Figure":
+    """Which task's classes the examples of each task are taken for (class-incremental, saved predictions)."""
+    from cl_bench.figures.confusion import confusion_figure
+
+    _some_run_complete(results)
+    try:
+        curves = confusion_curves(confusion_frame(results.complete))
+    except (RecordsError, OSError) as error:
+        raise AnalysisError(str(error)) from error
+    return confusion_figure(curves, title=look["title"], width=look["width"], height=look.get("height"))
 
 
 def pareto(results: Results, **look: Any) -> "Figure":
@@ -169,6 +184,7 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         forgetting,
         comparison,
         heatmap,
+        confusion,
         pareto,
         calibration,
         uncertainty,
@@ -176,9 +192,10 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         drift,
         variance,
         critical_difference,
+        *OF_SEVERAL_BENCHMARKS,
     )
 }
-OVER_BENCHMARKS = (critical_difference.__name__,)
+OVER_BENCHMARKS = tuple(kind.__name__ for kind in (critical_difference, *OF_SEVERAL_BENCHMARKS))
 LONGEST_NAME = 150  # bytes of a study and benchmark in a file's name; most disks take 255 in all
 
 

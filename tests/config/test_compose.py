@@ -34,7 +34,7 @@ def test_every_strategy_composes(strategy):
 @pytest.mark.parametrize("group", ["model", "training", "benchmark/dataset"])
 def test_every_other_choice_composes(group):
     for name in choices(group):
-        assert plain(compose([f"{group}={name}", *needed_by(name)]))
+        assert plain(compose([f"{group}={name}", *needed_by(group, name)]))
 
 
 @pytest.mark.parametrize("experiment", choices("experiment"))

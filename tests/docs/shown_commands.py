@@ -71,7 +71,7 @@ def _cl_bench(rest: list[str]) -> tuple[str, Callable[[], None]]:
         return "", lambda: _merge(arguments)
     if verb == "clean":  # there is nobody to say yes
         return "", lambda: _answers([*rest, "--yes"])
-    if verb in ("run", "list", "check", "report", "plot", "completion"):
+    if verb in ("run", "list", "check", "report", "plot", "table", "completion"):
         return "", lambda: _answers(rest)
     raise AssertionError(
         f"there is no verb {verb!r}" if verb not in VERBS else f"no test knows cl-bench {verb}"

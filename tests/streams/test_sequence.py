@@ -25,6 +25,7 @@ def built(**settings):
         "augmentation": "none",
         "validation_share": 0.0,
         "num_train": None,
+        "blur": 0.0,
         "generator": torch.Generator().manual_seed(0),
     }
     return sequence(**{**defaults, **settings})
