@@ -80,7 +80,8 @@ class Checker:
             settings = plain(config)
         except ValueError as error:  # a setting that must be given, or one that refers to none
             where = getattr(error, "full_key", None)
-            yield Problem((), (f"{where}: " if where else "") + str(error).splitlines()[0])
+            message = str(error).splitlines()[0].rpartition("raised while resolving interpolation: ")[2]
+            yield Problem((), (f"{where}: " if where else "") + message)
             return
         yield from self.problems_of(settings)
 
@@ -118,6 +119,10 @@ class Checker:
             (f"{group}[{index}]", each, ())
             for group in ("plugins", "loggers")
             for index, each in enumerate(settings[group] or [])
+        ]
+        parts += [  # of several data sets
+            (f"benchmark.dataset.parts[{index}]", each, ())
+            for index, each in enumerate((dataset or {}).get("parts") or [])
         ]
         for name, part, handed in parts:
             if isinstance(part, dict) and TARGET in part:
