@@ -174,8 +174,8 @@ class Learner(Adapter):
             self.loss = self._make_empty_loss()
             self.differentiate(**kwargs)
             self.project_gradients()
-            self.clip_gradients()
             self._before_update(**kwargs)
+            self.clip_gradients()
             self.set_step_size()
             frozen = self.flat.values_frozen_since()
             self.optimizer_step()
@@ -248,7 +248,8 @@ class Learner(Adapter):
 
     def new_optimizer(self) -> torch.optim.Optimizer:
         """An optimizer of `optimized()`, for the first task or for each one."""
-        return optimizer_of_vector(self.training_settings, self.optimized())
+        vector, rate = self.optimized(), self.learning_rate
+        return optimizer_of_vector(self.training_settings, vector, learning_rate=rate)
 
     @property
     def num_steps(self) -> int:
