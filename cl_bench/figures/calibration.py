@@ -51,6 +51,7 @@ def calibration_figure(
         names = [wrapped(method, side - 0.1, size=size) for method in methods]
         lines = max(name.count("\n") + 1 for name in names)
         tall = 0.85 * unit + (side + 0.15 * unit * (1 + lines)) * rows
+        tall = min(tall, 1.3 * width) if rows > 1 else tall  # flatter panels rather than a page of them
         broad = max(side * columns + 0.3, min(layout.COLUMN, width))
         figure = Figure(figsize=(broad, tall), layout="constrained")
         panels = layout.like_panels(figure, rows, columns, number=len(methods))
@@ -82,16 +83,16 @@ def draw_reliability(axes: Axes, bins: pd.DataFrame, *, style: MethodStyle) -> N
     """
     axes.plot([0, 100], [0, 100], color="#999999", linewidth=0.8, zorder=1)
     bands = []
-    for when, rows in bins.groupby("when", sort=False):
-        rows = rows.sort_values("confidence")
+    for when in (LEARNED, END):
+        rows = bins[bins["when"] == when].sort_values("confidence")
         x = 100 * rows["confidence"].to_numpy()
         mean, low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
-        look = _look(str(when))
+        look = _look(when)
         share = rows["share"].to_numpy(dtype=float)
         low, high = (np.where(share >= _FEWEST, end, np.nan) for end in (low, high))
         bands.append(Band(x, low, high, style.color))
         color, face = style.color, style.color if when == LEARNED else "white"
-        axes.plot(x, mean, color=color, linestyle=look["linestyle"], linewidth=0.8, label=NAMES[str(when)])
+        axes.plot(x, mean, color=color, linestyle=look["linestyle"], linewidth=0.8, label=NAMES[when])
         sizes = 1.5 + _AREA * layout.scale() ** 2 * share
         edge: dict[str, Any] = {"edgecolors": color, "linewidths": 0.8}
         axes.scatter(x, mean, s=sizes, marker=look["marker"], color=face, zorder=3, **edge)

@@ -79,7 +79,7 @@ def forgetting_figure(
                 last = min(int(task) + window - 1, num_tasks)
                 axes.set_xlim(*_stretch(last - window + 1, last))
             layout.task_ticks(axes.xaxis)
-        limits = ylim or _limits(pd.concat(list(table.values())), measure)
+        limits = ylim or limits_of(pd.concat(list(table.values())), measure)
         for axes in panels:
             axes.set_ylim(*limits)
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
@@ -142,7 +142,7 @@ def _mark_learning(axes: Axes, task: int) -> None:
     axes.axvline(task, color="#BBBBBB", linewidth=0.8, zorder=0.5)
 
 
-def _limits(curves: pd.DataFrame, measure: Measure) -> tuple[float, float]:
+def limits_of(curves: pd.DataFrame, measure: Measure = ACCURACY) -> tuple[float, float]:
     """Around all means; intervals may run off, see `limits_around`."""
     parts = (measure.scale * curves[name] for name in ("mean", "low", "high"))
     return limits_around(*parts, within=measure.within)

@@ -26,7 +26,7 @@ WIDTH = 7.2  # inches; the width of a page's text
 COLUMN = 3.3  # that of one column of two
 Error = list[list[float]] | None  # distances to the ends of an interval
 _FULL_SIZE = 9  # points of the font of a figure as wide as a page
-_LEAST_SIDE = 0.5  # inches of a square panel
+_LEAST_SIDE = 0.65  # inches of a square panel
 _LEAST_ROOM = 0.35  # inches of a panel's height
 _POINT = 1.2  # width of a legend's sample without a line, in sizes of its font
 
@@ -129,10 +129,10 @@ def finish(figure: Figure, *, height: float | None = None) -> Figure:
 def _set_height(figure: Figure, height: float) -> None:
     natural = figure.get_figheight()
     figure.set_figheight(height)
-    with warnings.catch_warnings():  # of a layout without room, which is said in words
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as collapsed:  # a layout without room
+        warnings.simplefilter("always")
         figure.draw_without_rendering()
-    if min(axes.get_position().height for axes in figure.axes) * height < _LEAST_ROOM:
+    if collapsed or min(axes.get_position().height for axes in figure.axes) * height < _LEAST_ROOM:
         raise AnalysisError(
             f"a figure of {height=:g} inches has no room for its panels beside titles and legend: "
             f"give more (it is {natural:.1f} by default), or show fewer methods or tasks"

@@ -11,7 +11,7 @@ from cl_bench.analysis.curves import off_step
 from cl_bench.analysis.looks import MethodStyle, chosen_tasks, ordered
 from cl_bench.figures import layout
 from cl_bench.figures.curves import draw_curves
-from cl_bench.figures.forgetting import MEAN, checked_tasks
+from cl_bench.figures.forgetting import MEAN, checked_tasks, limits_of
 from cl_bench.figures.limits import limits_around
 from cl_bench.figures.style import house_style
 
@@ -66,8 +66,7 @@ def stability_gap_figure(
                 axes.tick_params(labelleft=False)
             if place + columns >= number:
                 axes.set_xlabel("step")
-        on_tasks = curves[curves["on_task"].isin(shown)]
-        limits = limits_around(*(100 * on_tasks[part] for part in ("mean", "low", "high")), within=(0, 100))
+        limits = limits_of(curves[curves["on_task"].isin(shown)])
         for axes in of_tasks:
             axes.set_ylim(*(ylim or limits))
         if ylim is not None and not of_tasks:

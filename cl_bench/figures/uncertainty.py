@@ -47,14 +47,13 @@ def uncertainty_figure(
             left = figure.add_subplot(places[row, 0])
             bottom = [left, figure.add_subplot(places[row, 1], sharex=left, sharey=left)]
             for axes, seen in zip(bottom, (True, False), strict=True):
-                draw_curves(axes, curves[curves["seen"] == seen], x="after_task", styles=styles)
+                draw_uncertainty(axes, curves[curves["seen"] == seen], styles=styles)
                 if row == 0:
                     axes.set_title("tasks seen" if seen else "tasks to come")
             left.set_ylabel(LABELS[name])
             bottom[1].tick_params(labelleft=False)
             layout.task_ticks(left.xaxis)
-            parts = (curves[part] for part in ("mean", "low", "high"))
-            left.set_ylim(*(ylim or limits_around(*parts, within=(0, math.inf))))
+            left.set_ylim(*(ylim or _limits(curves)))
         if not auroc.empty:
             axes = figure.add_subplot(places[-1, :])
             draw_auroc(axes, auroc, styles=styles)
@@ -66,6 +65,16 @@ def uncertainty_figure(
         layout.headline(figure, title or "")
         layout.legend_below(figure, methods, styles)
         return layout.finish(figure, height=height)
+
+
+def draw_uncertainty(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """Nats after each task."""
+    draw_curves(axes, curves, x="after_task", styles=styles)
+    axes.set_ylim(*_limits(curves))
+
+
+def _limits(curves: pd.DataFrame) -> tuple[float, float]:
+    return limits_around(*(curves[part] for part in ("mean", "low", "high")), within=(0, math.inf))
 
 
 def draw_auroc(axes: Axes, auroc: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:

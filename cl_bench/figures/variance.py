@@ -37,8 +37,8 @@ def variance_figure(
     """One panel a metric, a bar a method. `shares` are one benchmark's rows of `analysis.variance`."""
     methods = list(dict.fromkeys(shares["method"])) if styles is None else ordered(shares["method"], styles)
     metrics = list(dict.fromkeys(shares["metric"]))
-    parts = list(dict.fromkeys(shares["part"]))
-    looks = {part: _LOOKS[place % len(_LOOKS)] for place, part in enumerate(parts)}
+    looks = _looks(shares)
+    parts = list(looks)
     with house_style(width):
         rows, columns = layout.grid(len(metrics), most=2, width=width)
         unit, size = layout.scale(), mpl.rcParams["ytick.labelsize"]
@@ -62,6 +62,18 @@ def variance_figure(
         ncols = layout.legend_shape(parts, width)[1]
         figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
         return layout.finish(figure, height=height)
+
+
+def draw_variance(axes: Axes, shares: pd.DataFrame) -> None:
+    """The bars of one metric, with the names of methods, and a label for each part of the seed."""
+    methods = list(dict.fromkeys(map(str, shares["method"])))
+    draw_shares(axes, shares, methods=methods, looks=_looks(shares))
+    axes.set_yticks(range(len(methods)), methods)
+
+
+def _looks(shares: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    parts = dict.fromkeys(map(str, shares["part"]))
+    return {part: _LOOKS[place % len(_LOOKS)] for place, part in enumerate(parts)}
 
 
 def draw_shares(

@@ -243,9 +243,7 @@ def _one_of(metric: str | None, names: Sequence[str], ylim: Limits | None) -> Se
     if metric is not None and metric not in names:
         raise AnalysisError(f"the metric of this kind is one of {', '.join(names)}, got {metric=}")
     if metric is None and ylim is not None:
-        raise AnalysisError(
-            f"its axes have units of their own: name one for {ylim=}: metric={' or '.join(names)}"
-        )
+        raise AnalysisError(f"each panel has a unit of its own: for ylim choose metric={' or '.join(names)}")
     return names if metric is None else (metric,)
 
 
