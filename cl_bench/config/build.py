@@ -1,7 +1,8 @@
 """Configuration -> data, stream, model, strategy."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from cl_bench.config.compose import plain
 from cl_bench.config.handed import (
     SHAPES,
     check_own_settings,
@@ -23,11 +25,12 @@ from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.deferred import deferred
 from cl_bench.learner.devices import device_named
+from cl_bench.learner.links import TaskFree
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.adoption import adopted
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import LATER_KEY, without_later
+from cl_bench.records.identity import without_later, without_neutral
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -129,18 +132,29 @@ def _has_heads(strategy: Any) -> bool:
     return isinstance(network, MultiTaskModule)
 
 
-def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
+def build_model(
+    config: DictConfig, stream: TaskStream, seeds: Seeds, make: Callable[..., nn.Module] | None = None
+) -> nn.Module:
     """Build the model at its seeded start, with heads and frozen parts as its settings say.
+
+    Args:
+        make: called in place of the configuration's target, with all shapes.
 
     Raises:
         ValueError: for a network that cannot be trained on the stream.
     """
+    all_shapes = {name: getattr(stream, name) for name in SHAPES}
+    if make is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seeds["init"])
+            network = make(**all_shapes)
+        return network if isinstance(network, MultiTaskModule) else adopted(network, **all_shapes)
     node = without_those_of_others(_resolved(config.model))
     target = str(node.get("_target_"))
     names, is_open = _parameters_of(target)
     own = settings_of_the_suite(node, names)
     check_own_settings(**own)
-    shapes = {name: getattr(stream, name) for name in shapes_handed(node, names, is_open=is_open)}
+    shapes = {name: all_shapes[name] for name in shapes_handed(node, names, is_open=is_open)}
     with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
         torch.default_generator.manual_seed(seeds["init"])
         network = build(OmegaConf.create(node), without=tuple(own), **shapes)
@@ -150,7 +164,7 @@ def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Modu
         if not any(own.values()) and target in OUR_NETWORKS:
             return network
         try:
-            return adopted(network, **{name: getattr(stream, name) for name in SHAPES}, **own)
+            return adopted(network, **all_shapes, **own)
         except ValueError as error:
             raise ValueError(f"model={node.get('name')}: {error}") from error
 
@@ -171,24 +185,31 @@ def build_strategy(
     seeds: Seeds | Sequence[Seeds],
     *,
     device: torch.device | None = None,
+    model: Callable[..., nn.Module] | None = None,
+    plugins: Sequence[Any] = (),
+    make: Callable[..., Any] | None = None,
 ) -> SupervisedTemplate:
     """Build the strategy around its model; for several seeds, around a stack of models and a stacked stream.
 
     Args:
         device: in place of training.device: one that no run has.
+        model: called in place of the configuration's model, as that is.
+        plugins: more of them, beside those of the configuration.
+        make: called in place of the configuration's strategy, as that is.
     """
     if isinstance(seeds, Seeds):
-        model = build_model(config, stream, seeds)
+        network = build_model(config, stream, seeds, model)
     else:
-        model = StackedNetwork([build_model(config, stream, each) for each in seeds])
-    not_its = {LATER_KEY, *NOT_THE_STRATEGYS}
-    learner = {key: value for key, value in config.training.items() if key not in not_its}
+        built = (build_model(config, stream, each, model) for each in seeds)
+        network = StackedNetwork([each if isinstance(each, Network) else TaskFree(each) for each in built])
+    # what came later is off unless it is given; a strategy of before has no name for it
+    training = without_neutral(plain(config.training))
+    learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device or device_of(config.training.device)
-    return build(
-        config.strategy,
-        model=model,
+    return (partial(build, config.strategy) if make is None else make)(
+        model=network,
         seeds=seeds,
-        plugins=[build(plugin) for plugin in config.plugins],
+        plugins=[*map(build, config.plugins), *plugins],
         evaluator=_evaluator(config),
         **learner,
     )

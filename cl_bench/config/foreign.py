@@ -47,7 +47,7 @@ def _built(name: str, config: DictConfig) -> ImageData:
 
 def _choice(name: str, config: DictConfig) -> Any:
     """Compose the settings of a data set as `benchmark/dataset=NAME` would, where the run was composed."""
-    from cl_bench.config.sweep import loader
+    from cl_bench.config.compose import loader
 
     register()
     given: Any = (config.get(TUNING) or {}).get("given") or {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cl_bench.records.protocol import check_test_last
+from cl_bench.records.saved import CHOICES
 from cl_bench.validation import check_choice, check_count, check_not_negative, check_threads
 
 STACKED = ("auto", True, False)
@@ -27,6 +28,7 @@ def check_training(
     also_test: Sequence[str],
     ood: Sequence[str],
     ood_size: int,
+    save: Sequence[str],
 ) -> None:
     """Check the settings in `training` that no strategy takes. Raises ValueError."""
     check_threads(threads)
@@ -48,9 +50,22 @@ def check_training(
     if len(set(ood)) < len(ood):
         raise ValueError(f"training.ood must name each data set once, got {ood}")
     check_count(ood_size=ood_size)
+    if isinstance(save, str) or any(each not in CHOICES for each in save):
+        raise ValueError(f"save must be a list of some of {', '.join(CHOICES)}, got {save=}")
+    if len({each.partition("@")[0] for each in save}) < len(save):
+        raise ValueError(f"save must name weights once and predictions once, got {save=}")
 
 
 NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)
+
+
+def check_patience(patience: object, validation_share: object) -> None:
+    """Check that there are validation images to stop early by. Raises ValueError."""
+    if patience is not None and validation_share == 0:
+        raise ValueError(
+            "training.patience needs validation images: set benchmark.validation_share, such as 0.1, got "
+            f"{patience=}, {validation_share=}"
+        )
 
 
 def check_resume(resume: object) -> None:

@@ -106,7 +106,8 @@ def measurements(
         _go_on(strategy, start, experiences, examination)
     spent = start.seconds
     for number, experience in enumerate(experiences[start.after_task :], start=start.after_task + 1):
-        seconds = spent + _train(strategy, experience)
+        watched = validation_for(strategy, benchmark, number - 1)
+        seconds = spent + _train(strategy, experience, watched)
         yield examination.after(number, seconds=seconds)
         spent = 0.0
 
@@ -137,10 +138,21 @@ def _go_on(strategy: Any, start: Start, experiences: Sequence[Any], examination:
         strategy.go_on_in_task(start.in_task)
 
 
-def _train(strategy: Any, experience: Any) -> float:
+def validation_for(strategy: Any, benchmark: CLScenario, task: int) -> list[Any]:
+    """What `train` is handed besides a task: its validation images for a strategy that stops early.
+
+    Args:
+        task: from 0.
+    """
+    if getattr(strategy, "early_stopping", None) is None:
+        return []
+    return list(benchmark.streams.get("validation", ()))[task : task + 1]
+
+
+def _train(strategy: Any, experience: Any, watched: list[Any]) -> float:
     """Train on a task; returns the seconds that this took."""
     started = time.perf_counter()
-    strategy.train(experience, eval_streams=[])
+    strategy.train(experience, eval_streams=watched)
     _synchronise(strategy)
     return time.perf_counter() - started
 

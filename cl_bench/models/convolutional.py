@@ -6,7 +6,7 @@ from torch import nn
 
 from cl_bench.models.activation import make_activation
 from cl_bench.models.dropout import check_dropout, dropout_layers
-from cl_bench.models.layers import make_layers
+from cl_bench.models.layers import check_images, make_layers
 from cl_bench.models.network import Network
 
 
@@ -35,6 +35,7 @@ def cnn(
         channels=channels,
         hidden=hidden,
     )
+    check_images("cnn", input_shape)
     check_dropout(dropout)
     fan_in, height, width = input_shape
     body = nn.Sequential()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cl_bench.records.row_files import only_if_measured
 from cl_bench.records.rows import FILES, CalibrationBin, Foreign, Probe, Record, State
 from cl_bench.records.run_files import about_run, left_out, rows_of_run
+from cl_bench.records.saved import told_hashes
 
 WEIGHTS = "final weights"
 FACTS = ("hash", "scenario", "num_tasks")  # of run.json
@@ -31,7 +32,7 @@ class Compared(NamedTuple):
 
 
 def compare(one: Path, other: Path) -> list[Compared]:
-    """Compare facts, final weights and every file of rows of two runs. Columns of times are exempt.
+    """Compare facts, final weights, every file of rows and what both have saved. Columns of times are exempt.
 
     A file that neither has is not in the list, nor one that a compact study has left out.
 
@@ -46,7 +47,13 @@ def compare(one: Path, other: Path) -> list[Compared]:
         rows = [_rows(folder, kind) for folder in (one, other)]
         if any(each is not None for each in rows):
             compared.append(_of_rows(name, *rows))
-    return compared
+    return [*compared, *_of_saved(*map(told_hashes, about))]
+
+
+def _of_saved(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Compared]:
+    """Compare the files of training.save that both runs tell of."""
+    for name in (each for each in one if each in other):
+        yield _of_fact(name, one, other)
 
 
 def contradictions(one: Path, other: Path) -> list[Compared]:

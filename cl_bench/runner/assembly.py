@@ -25,6 +25,7 @@ class Parts(NamedTuple):
     facts: dict[str, Any]  # for run.json
     foreign: list[Any]  # an `ImageData` of each of training.ood
     notes: list[str]  # what is to be known of data, network and settings
+    benchmark: Any = None  # an Avalanche benchmark in place of the stream's; None: the stream's
 
 
 @with_advice

@@ -45,6 +45,9 @@ class Joint(Learner):
             begin_anew(self.flat, self.network, self.initial)
         super()._before_training_exp(**kwargs)
 
+    def heads_trained(self) -> set[int]:
+        return {part.head for parts in self.seen for part in parts}
+
     def recall(self, experiences: Sequence[Any]) -> None:
         self.seen = [resident_tasks(experience) for experience in experiences]
 
