@@ -27,7 +27,7 @@ from cl_bench.learner.adam import adam_step
 from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
-from cl_bench.learner.drawn_like import draw_masks_from
+from cl_bench.learner.drawn_like import masks_of
 from cl_bench.learner.early_stopping import EarlyStopping
 from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.flat_parameters import FlatParameters
@@ -135,7 +135,7 @@ class Learner(Adapter):
         self.augmentation = self.draws("augmentation", device)
         self.noise = self.draws("noise", device)
         self.test_noise = self.draws("test", device)
-        draw_masks_from(self.noise, self.network)
+        self.masks = masks_of(self.network, lambda: self.draws("dropout", device))
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
