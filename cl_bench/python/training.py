@@ -18,6 +18,7 @@ from cl_bench.config.checked import checked
 from cl_bench.config.compose import one_seed_each, run_name
 from cl_bench.config.environment import hardware
 from cl_bench.config.tuned import check_not_tuned_on, warning
+from cl_bench.evaluation.known_task import check_also_test
 from cl_bench.evaluation.progress import Progress
 from cl_bench.learner.seeds import Seeds, global_generators_restored
 from cl_bench.python.anybodys import as_tasks, num_tasks_of
@@ -36,6 +37,7 @@ from cl_bench.python.strategies import OWN
 from cl_bench.records.rows import Record, State
 from cl_bench.records.runs import described
 from cl_bench.runner.assembly import Parts
+from cl_bench.runner.attempt import measured
 from cl_bench.runner.fingerprints import of_run
 from cl_bench.runner.given import run_given
 from cl_bench.runner.run_folder import RunFolder, about_begun
@@ -90,6 +92,10 @@ def train(
             whole = Path(folder).expanduser().resolve()
             config.results_dir, config.study = str(whole.parent), whole.name
     checked(config)
+    if folder is None and config.training.save:
+        raise ValueError(
+            f"training.save writes into the folder of a run, got {config.training.save}: give folder=..."
+        )
     parts = _parts(strategy, stream, config)
     for note in parts.notes:
         warnings.warn(note, stacklevel=2)
@@ -170,16 +176,21 @@ def _words_of_seeds(strategy: Any, of_stream: OfStream | None, seed: int | Seque
 def _parts(strategy: Any, stream: Any, config: DictConfig) -> Parts:
     """Return what the run is made of; the stream is stacked where the strategy's seeds are."""
     from cl_bench.config.build import notes_of  # with Avalanche
+    from cl_bench.config.foreign import build_foreign
 
     of_stream = stream.composed if isinstance(stream, Stream) else None
     seeds = seeds_of(config)
     if not isinstance(stream, TaskStream):
         about: Any = SimpleNamespace(num_tasks=num_tasks_of(stream), scenario="")
+        asked = [name for name in ("also_test", "ood") if config.training[name]]
+        if asked:
+            raise ValueError(f"training.{asked[0]} needs a stream of cl_bench, got a {type(stream).__name__}")
         own = Seeds(seeds[0], config.seed_for)
-        return Parts([own], about, strategy, _facts(about, config, of_stream), [], benchmark=stream)
+        return Parts([own], about, strategy, _facts(about, config, of_stream), [], [], benchmark=stream)
     for each in of_stream.streams if of_stream else ():
         check_not_tuned_on(each.order, config)
     whole: TaskStream = stream
+    check_also_test(list(config.training.also_test), whole.scenario)
     if config.seeds is not None and not hasattr(stream.train[0], "parts"):
         whole = stack_streams([stream] * len(seeds))
     elif config.seeds is None and hasattr(stream.train[0], "parts"):
@@ -195,6 +206,7 @@ def _parts(strategy: Any, stream: Any, config: DictConfig) -> Parts:
         whole,
         strategy,
         _facts(whole, config, of_stream) | {"notes": notes},
+        build_foreign(config),
         list(filter(None, [*notes, warning(config).replace("tuned=none", "tuned=False")])),
     )
 
@@ -224,24 +236,15 @@ def _plugins_restored(strategy: Any) -> Iterator[None]:
 
 def _in_memory(parts: Parts, config: DictConfig, *, show_progress: bool) -> pd.DataFrame:
     """Train and test; the frame is all that is left."""
-    from cl_bench.evaluation.experiment import measurements  # with Avalanche
-    from cl_bench.streams.benchmark import to_avalanche
-
     label = run_name(config).rpartition("-")[0]
     bar = Progress(num_tasks=parts.stream.num_tasks, label=label, hidden=None if show_progress else True)
     parts.strategy.plugins.insert(0, bar)
     rows: list[Any] = []
     try:
         with global_generators_restored(parts.seeds[0]["noise"]):
-            for measured in measurements(
-                parts.strategy,
-                parts.benchmark or to_avalanche(parts.stream),
-                seed=seeds_of(config),
-                test_on=config.training.test_on,
-                test_last=config.training.test_last,
-            ):
-                rows += measured
-                bar.measured(measured)
+            for measured_now in measured(parts, config.training, seeds=seeds_of(config)):
+                rows += measured_now
+                bar.measured(measured_now)
     finally:
         bar.close()
     runs = []

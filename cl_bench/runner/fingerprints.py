@@ -24,6 +24,7 @@ def targets(config: DictConfig) -> list[str]:
     """The paths of all classes and functions that decide the run's numbers."""
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
+    plain["benchmark"] = OmegaConf.to_container(config.benchmark, resolve=True)  # what data sets are made of
     return sorted({name for key, name in _named(plain) if not is_incidental(key)})
 
 
@@ -98,7 +99,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
     """Keep the hashes of data that were read from these files; a convenience, which may fail. What somebody
     else's function reads besides, nobody knows.
     """
-    if files is None or not str(config.benchmark.dataset["_target_"]).startswith("cl_bench.data."):
+    node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
+    if files is None or not all(name.startswith("cl_bench.data.") for _, name in _named(node)):
         return
     path = _memory_of(config)
     with suppress(OSError):
@@ -112,7 +114,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
 def _memory_of(config: DictConfig) -> Path:
     """The file for this data set, read from these places by this code."""
     node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
-    about = [node, reads_test(config), os.environ.get("CL_BENCH_DATA"), code_hashes.tree_of("data")]
+    places = [os.environ.get("CL_BENCH_DATA"), str(Path.cwd())]  # where a relative path may lead
+    about = [node, reads_test(config), places, code_hashes.tree_of("data")]
     name = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return Path(config.results_dir) / REMEMBERED / f"{name}.json"
 
