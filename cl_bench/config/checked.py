@@ -80,7 +80,8 @@ class Checker:
             settings = plain(config)
         except ValueError as error:  # a setting that must be given, or one that refers to none
             where = getattr(error, "full_key", None)
-            yield Problem((), (f"{where}: " if where else "") + str(error).splitlines()[0])
+            message = str(error).splitlines()[0].rpartition("raised while resolving interpolation: ")[2]
+            yield Problem((), (f"{where}: " if where else "") + message)
             return
         yield from self.problems_of(settings)
 
@@ -101,7 +102,6 @@ class Checker:
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"
         yield from self._of_target("training", {TARGET: target, **run}, what="a run")
-        yield from self._of_the_optimizer(training)
         for group in ("strategy", "benchmark"):
             own = dict(settings[group])
             own.pop("dataset", None)
@@ -112,12 +112,17 @@ class Checker:
                 yield Problem((f"training.{name}",), rule)
             yield from self._of_target(group, own, what=what, handed=HANDED[group], also=also)
         yield from self._of_network(settings["model"])
+        yield from self._of_the_optimizer(training)
         dataset = settings["benchmark"].get("dataset")
         parts = [("benchmark.dataset", dataset, ()), ("tracking", settings["tracking"], HANDED["tracking"])]
         parts += [
             (f"{group}[{index}]", each, ())
             for group in ("plugins", "loggers")
             for index, each in enumerate(settings[group] or [])
+        ]
+        parts += [  # of several data sets
+            (f"benchmark.dataset.parts[{index}]", each, ())
+            for index, each in enumerate((dataset or {}).get("parts") or [])
         ]
         for name, part, handed in parts:
             if isinstance(part, dict) and TARGET in part:
@@ -167,14 +172,17 @@ class Checker:
             return
         target = {TARGET: OPTIMIZERS.get(name, name), **(more if isinstance(more, dict) else {})}
         also = {key: training[key] for key in ("momentum", "weight_decay") if training.get(key)}
-        yield from self._of_target(
+        what = f"training.optimizer={name}"
+        for problem in self._of_target(
             "training.optimizer_settings",
             target,
-            what=f"training.optimizer={name}",
+            what=what,
             handed=("params", "lr"),
             also=also,
             named="training.optimizer",
-        )
+        ):
+            torchs = "training." not in problem.message  # whose words name no setting
+            yield problem._replace(message=f"{what}: {problem.message}") if torchs else problem
 
     def _of_target(
         self,

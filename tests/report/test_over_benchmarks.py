@@ -74,6 +74,51 @@ def test_the_best_method_is_compared_with_each_other_one_but_joint_is_not_the_be
     assert [label.get_text() for label in axes.get_yticklabels()] == ["joint", "vcl", "finetune"]
 
 
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ({"against": "vcl"}, "vcl"),
+        ({"against": "vcl", "labels": ["vcl=VCL (ours)"]}, "VCL (ours)"),
+        ({"against": "VCL (ours)", "labels": ["vcl=VCL (ours)"]}, "VCL (ours)"),
+        ({"methods": "finetune,joint", "labels": ["joint=All data"]}, "finetune"),
+    ],
+)
+def test_another_method_may_be_compared_and_have_its_label(two_benchmarks, tmp_path, options, first):
+    plot("improvement", two_benchmarks, output=tmp_path / "x.svg", **options)
+    assert f"chance that a run of {first} is" in (tmp_path / "x.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("improvement", {"against": "si"}, "'si' was not run on all benchmarks: choose one of"),
+        ("aggregate", {"against": "ewc"}, "aggregate has no use for against; kinds that have: improvement"),
+        ("aggregate", {"metric": "ece"}, "there is no metric 'ece' to compare over benchmarks"),
+        ("aggregate", {"interval": "se"}, "bootstrapped, at 95 %: leave interval='se' out, or give none"),
+        ("performance_profile", {"methods": "ewc"}, "needs 2 methods or more"),
+        ("performance_profile", {"metric": "normalised_accuracy", "methods": "ewc,vcl"}, "among the methods"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(two_benchmarks, tmp_path, kind, options, said):
+    with pytest.raises(AnalysisError, match=said):
+        plot(kind, two_benchmarks, output=tmp_path / "x.svg", **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_intervals_are_left_out_where_none_are_wanted(two_benchmarks, kind):
+    results = Results.read(two_benchmarks, interval="none")
+    styles = method_styles(run.method for run in results.found)
+    (make,) = [each for each in OF_SEVERAL_BENCHMARKS if each.__name__ == kind]
+    with_them = drawn(two_benchmarks, kind)
+    without = make(results, styles=styles, title=None, width=7.2)
+    number = [
+        sum(len(axes.patches) + len(axes.collections) for axes in figure.axes)
+        for figure in (with_them, without)
+    ]
+    assert number[0] > number[1] == 0
+
+
 def test_no_marker_of_an_aggregate_is_cut_at_the_edge(two_benchmarks):
     for axes in drawn(two_benchmarks, "aggregate").axes:
         low, high = axes.get_xlim()
