@@ -27,6 +27,9 @@ _READINGS = {
         ("worst_task_accuracy",),
         "forgetting_curves.csv",
     ),
+    "confusion": Reading(
+        "Off the diagonal an example is taken for a class of another task.", numbers="the saved predictions"
+    ),
     "pareto": Reading(
         "No method off the grey line is better in both respects than those on it.",
         ("average_accuracy", "stored_bits", "training_seconds"),

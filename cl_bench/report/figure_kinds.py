@@ -10,6 +10,7 @@ numbers. The first line of its docstring is what `cl-bench plot --help` says.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cl_bench.analysis.by_class import confusion_curves, confusion_frame
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
@@ -20,6 +21,7 @@ from cl_bench.analysis.reliability import calibration_errors, reliability
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
+from cl_bench.records.row_files import RecordsError
 from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --help and the report are quick
@@ -84,6 +86,18 @@ def heatmap(
     if curves.empty:
         raise NotMeasuredError(f"no run has measured {metric} in each test; run again")
     return heatmap_figure(curves, measure=measure, limits=ylim, **look)
+
+
+def confusion(results: Results, **look: Any) -> "Figure":
+    """Which task's classes the examples of each task are taken for (class-incremental, saved predictions)."""
+    from cl_bench.figures.confusion import confusion_figure
+
+    _some_run_complete(results)
+    try:
+        curves = confusion_curves(confusion_frame(results.complete))
+    except (RecordsError, OSError) as error:
+        raise AnalysisError(str(error)) from error
+    return confusion_figure(curves, title=look["title"], width=look["width"], height=look.get("height"))
 
 
 def pareto(
@@ -224,6 +238,7 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         forgetting,
         comparison,
         heatmap,
+        confusion,
         pareto,
         calibration,
         uncertainty,

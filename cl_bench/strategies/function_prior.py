@@ -54,6 +54,7 @@ class FunctionPrior(Learner):
 
     may_freeze_later = False
     stackable = True
+    mixes_heads = False
     claims = Claims(
         first_task_is_finetuning=True,
         off={"strength": 0.0},
@@ -122,6 +123,9 @@ class FunctionPrior(Learner):
             yield
         finally:
             self.network.train()
+
+    def heads_trained(self) -> set[int]:
+        return super().heads_trained().union(points.head for points in self.points if self.strength)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)

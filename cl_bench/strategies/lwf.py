@@ -42,6 +42,7 @@ class LwF(Learner):
     """
 
     stackable = True
+    mixes_heads = False
     claims = Claims(
         first_task_is_finetuning=True,
         off={"strength": 0.0, "weighting": "fixed"},
@@ -116,6 +117,9 @@ class LwF(Learner):
         heads = (self._own_head, *(head for head in self.known if head != self._own_head))
         outputs = network(self.mb_x, heads).unflatten(1, (len(heads), -1))
         return dict(zip(heads, outputs.unbind(1), strict=True))
+
+    def heads_trained(self) -> set[int]:
+        return super().heads_trained() | self.known.keys()
 
     @property
     def _own_head(self) -> int:

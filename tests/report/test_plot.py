@@ -19,7 +19,7 @@ from cl_bench.report.plot import plot
 HERE = Path(__file__).parents[1]  # tests
 write_run = runpy.run_path(str(HERE / "analysis" / "synthetic.py"))["write_run"]
 measure = runpy.run_path(str(HERE / "figures" / "full_runs.py"))["measure"]
-OF_ONE_BENCHMARK = [kind for kind in KINDS if kind not in ("variance", *OVER_BENCHMARKS)]
+OF_ONE_BENCHMARK = [kind for kind in KINDS if kind not in ("variance", "confusion", *OVER_BENCHMARKS)]
 
 
 def full_run(folder, *, seed=0, num_tasks=3, diverged=False, posterior=True, **settings):
