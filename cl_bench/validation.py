@@ -2,11 +2,15 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 MOST_THREADS = 1024  # torch is killed by the system for some number above it
 MOST_TASKS = 5_000  # of a stream; the analysis reads no more: its matrix has their square
 LARGEST_SEED = 2**63 - 1  # records hold seeds as 64-bit integers
+OPTIMIZERS = {"adam": "torch.optim.Adam", "adamw": "torch.optim.AdamW", "sgd": "torch.optim.SGD"}
+ANYBODYS_OPTIMIZER = ("adam", "sgd")  # what a strategy without an optimizer is given, too, beside others
+DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 DEVICE = re.compile(r"auto|cpu|(cuda|gpu)(:(0|[1-9]\d{0,2}))?")
 
 
@@ -49,6 +53,35 @@ def check_num_tasks(num_tasks: int) -> int:
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {name}={value!r}")
+
+
+def check_optimizer(optimizer: str) -> None:
+    """Check the name of an optimizer, or the path of its class. Whether that exists is seen elsewhere."""
+    if optimizer not in OPTIMIZERS and not (isinstance(optimizer, str) and DOTTED.fullmatch(optimizer)):
+        raise ValueError(
+            f"optimizer must be one of {', '.join(OPTIMIZERS)}, or the path of a class such as "
+            f"torch.optim.RMSprop, got optimizer={optimizer!r}"
+        )
+
+
+def check_warm_up(warm_up: float) -> None:
+    """Check a number of steps: a whole number, or a share of a task's steps below 1."""
+    if not is_number(warm_up) or warm_up < 0 or (warm_up >= 1 and warm_up % 1):
+        raise ValueError(
+            "warm_up must be a whole number of steps, or below 1 a share of each task's steps, got "
+            f"warm_up={warm_up!r}"
+        )
+
+
+def check_unused(settings: Mapping[str, Any], unused: Mapping[str, str]) -> None:
+    """Check that settings which a strategy does not use are as if they were not there: 0, null or empty.
+
+    `unused` has the reason for each.
+    """
+    for name, reason in unused.items():
+        value = settings.get(name)
+        if value and not (name == "optimizer" and value in ANYBODYS_OPTIMIZER):
+            raise ValueError(f"training.{name} is not used by this strategy: {reason}, got {name}={value!r}")
 
 
 def check_threads(threads: int) -> None:

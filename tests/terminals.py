@@ -114,7 +114,7 @@ def command(
 
 def forked(arguments: Sequence[str], *, columns: int = 100) -> Terminal:
     """The same in a fork of this process, which has imported all that this one has."""
-    _import_all()
+    import_all()
     number, descriptor = pty.fork()
     if number == 0:
         _be_the_command(arguments, columns)
@@ -144,8 +144,8 @@ def _shows(line: Mapping[int, pyte.screens.Char]) -> bool:
 
 
 @cache
-def _import_all() -> None:
-    """So that no fork does it again, nor copies it in a collection of garbage."""
+def import_all() -> None:
+    """Import what takes seconds, so that no fork does it again, nor copies it in a collection of garbage."""
     for name in TAKES_SECONDS:
         import_module(name)
     gc.collect()

@@ -18,7 +18,8 @@ WITH_REFERENCE = (
 )
 RECORDS = "records"  # rows of `load` -> {(study, run): float}
 STATES = "states"  # rows of `states` -> {(study, run): float}
-SOURCES = (MATRIX, WITH_REFERENCE, RECORDS, STATES)
+FOREIGN = "foreign"  # rows of `read_foreign` -> {(study, run): float}
+SOURCES = (MATRIX, WITH_REFERENCE, RECORDS, STATES, FOREIGN)
 
 # Where a metric stands, beside the CSV files, which have all.
 TEXT, PAGE, LATEX = "text", "page", "latex"  # tables of the terminal, of report.html and of table.tex

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cl_bench.analysis import frame as frames
 from cl_bench.analysis.curves import average_curves, forgetting_curves
+from cl_bench.analysis.foreign import read_foreign
 from cl_bench.analysis.labels import distinct, with_methods
 from cl_bench.analysis.matched_seeds import seed_parts
 from cl_bench.analysis.matrix import RunMatrix, matrices
@@ -50,9 +51,8 @@ class Results:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        return summary(
-            self.frame, frames.states_frame(self.found), found=self.matrices, interval=self.interval
-        )
+        states, foreign = frames.states_frame(self.found), read_foreign(self.found, damaged=self.damaged)
+        return summary(self.frame, states, foreign=foreign, found=self.matrices, interval=self.interval)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -105,6 +105,11 @@ class Results:
     def probes(self) -> pd.DataFrame:
         """The rows of `read_probes` for complete runs; a damaged file goes into `damaged`."""
         return read_probes(self.complete, damaged=self.damaged)
+
+    @cached_property
+    def foreign(self) -> pd.DataFrame:
+        """The rows of `read_foreign` for complete runs; a damaged file goes into `damaged`."""
+        return read_foreign(self.complete, damaged=self.damaged)
 
     def left_out(self) -> list[str]:
         """A sentence for each file that was left out, as far as they were read."""

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,23 @@ def show(group: str, name: str) -> None:
         print(f"\n{target}\n{source}")
     meanings |= {key: what for file in reversed(files) for key, what in _comments(file, group).items()}
     _print_settings(settings, meanings, _prefix(group))
-    for line in _tuned(group, name):
+    for line in (*_unused(str(target)), *_tuned(group, name)):
         print(line)
+
+
+def _unused(target: str) -> Iterator[str]:
+    """Yield lines on the settings of training that a strategy does not use."""
+    from cl_bench.config.rules import unused_settings
+    from cl_bench.config.sources import NotThereError
+
+    with suppress(NotThereError):
+        reasons: dict[str, list[str]] = {}
+        for setting, reason in unused_settings(target).items():
+            reasons.setdefault(reason, []).append(f"training.{setting}")
+        if reasons:
+            yield "\nWhat it does not use"
+        for reason, settings in reasons.items():
+            yield f"  {', '.join(settings)}: {reason}"
 
 
 def _prefix(group: str) -> str:

@@ -28,9 +28,11 @@ _CHOICES: dict[str, dict[str, Any]] = {
     "metric": {
         "metavar": "NAME",
         "help": "what is drawn: a metric of summary.csv; for forgetting and heatmap a column of records.csv, "
-        "such as nll; for a comparison two, as in learning_accuracy,forgetting",
+        "such as nll; for a comparison two, as in learning_accuracy,forgetting; over benchmarks also "
+        "normalised_accuracy (finetune 0, joint 1)",
     },
     "tasks": {"type": tasks_of, "metavar": "1,5,mean", "help": "the panels (default: all, or some of many)"},
+    "against": {"metavar": "NAME", "help": "of improvement: the method that is compared with each other one"},
     "interval": {
         "choices": [*INTERVALS],
         "help": "over seeds: Student's t (95 %%, the default), standard error, quartiles around the median",

@@ -14,6 +14,7 @@ from cl_bench.cli.exit_status import status_of
 from cl_bench.config.places import conf_folder, expanded
 from cl_bench.config.words import override, quoted
 from cl_bench.runner.assembly import NOISE
+from cl_bench.tuning.samplers import check_sampler
 from cl_bench.tuning.space import dimension_of
 from cl_bench.tuning.tune import OURS, PAIRS, Request, check, tune_one
 from cl_bench.validation import check_count, check_seed, check_share
@@ -100,6 +101,7 @@ def read(arguments: Sequence[str]) -> Request:
     if not pairs["strategy"]:
         raise ValueError("a search needs a strategy, got none; give strategy=..., see cl-bench tune --help")
     check_count(trials=tune.trials, num_seeds=tune.num_seeds, num_reported=tune.num_reported)
+    check_sampler(tune)
     check_share(validation_share=tune.validation_share)
     check_seed("tune.first_seed", tune.first_seed)
     check_seed("tune.sampler_seed", tune.sampler_seed)

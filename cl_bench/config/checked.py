@@ -4,6 +4,7 @@ The rules are those of the constructors that the settings go to, found in their 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,18 +13,18 @@ from omegaconf import DictConfig
 
 from cl_bench.config import run_rules
 from cl_bench.config.compose import plain
+from cl_bench.config.handed import check_own_settings, settings_of_the_suite, shapes_handed
 from cl_bench.config.rules import Rule, Setting, rules_of
 from cl_bench.config.signatures import Signature, fits, signature_of, type_in_words
 from cl_bench.config.sources import NotThereError
-from cl_bench.records.identity import LATER_KEY
+from cl_bench.records.identity import LATER_KEY, without_neutral
 from cl_bench.records.text import shortened
-from cl_bench.validation import check_device, check_seed, check_seeds
+from cl_bench.validation import OPTIMIZERS, check_device, check_seed, check_seeds
 
 TARGET = "_target_"
 # what the run hands over besides the settings
 HANDED = {
     "benchmark": ("data", "generator"),
-    "model": ("input_shape", "num_classes", "num_heads"),
     "strategy": ("model", "seeds", "plugins", "evaluator", "device"),
     "tracking": ("run", "about"),
 }
@@ -95,16 +96,22 @@ class Checker:
 
     def _of_targets(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
         training = {key: value for key, value in settings["training"].items() if key != LATER_KEY}
+        given = without_neutral(settings["training"])
         run = {name: training.pop(name) for name in run_rules.NOT_THE_STRATEGYS if name in training}
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"
         yield from self._of_target("training", {TARGET: target, **run}, what="a run")
-        for group in ("strategy", "benchmark", "model"):
+        for group in ("strategy", "benchmark"):
             own = dict(settings[group])
-            also = training if group == "strategy" else {}
             own.pop("dataset", None)
             what = f"{group}={own.get('name')}"
+            also = self._for_the_strategy(own, training, given) if group == "strategy" else {}
+            for name in also.keys() & own.keys():
+                rule = f"{what} has a setting of its own, strategy.{name}: leave training.{name} out"
+                yield Problem((f"training.{name}",), rule)
             yield from self._of_target(group, own, what=what, handed=HANDED[group], also=also)
+        yield from self._of_network(settings["model"])
+        yield from self._of_the_optimizer(training)
         dataset = settings["benchmark"].get("dataset")
         parts = [("benchmark.dataset", dataset, ()), ("tracking", settings["tracking"], HANDED["tracking"])]
         parts += [
@@ -119,6 +126,59 @@ class Checker:
                 rule = f"{name} must have a {TARGET} that says what it is, got {shortened(part, 80)}"
                 yield Problem((name.partition("[")[0],), rule)
 
+    def _of_network(self, node: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what is wrong with the settings of the network: the suite's, and those of its target."""
+        try:
+            signature, _ = self._read(str(node.get(TARGET)))
+        except NotThereError:  # said below
+            signature = None
+        names = signature.parameters if signature else {}
+        of_the_suite = settings_of_the_suite(node, names)
+        try:
+            check_own_settings(**of_the_suite)
+            handed = shapes_handed(node, names, is_open=signature is None or signature.open)
+        except ValueError as error:
+            yield Problem(tuple(f"model.{name}" for name in of_the_suite), str(error))
+            return
+        own = {name: value for name, value in node.items() if name not in of_the_suite}
+        yield from self._of_target("model", own, what=f"model={node.get('name')}", handed=handed)
+
+    def _for_the_strategy(
+        self, own: Mapping[str, Any], training: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what the strategy gets of `training`.
+
+        What came later and is neutral is looked at where the strategy has a name for it.
+        """
+        with suppress(NotThereError):
+            signature, _ = self._read(str(own.get(TARGET)))
+            named = signature.parameters if signature is not None else {}
+            return {
+                name: value
+                for name, value in training.items()
+                if name in given or (name in named and name not in own)
+            }
+        return dict(training)
+
+    def _of_the_optimizer(self, training: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what is wrong with the optimizer's class and settings, by its own source."""
+        name, more = training.get("optimizer"), training.get("optimizer_settings")
+        if name not in OPTIMIZERS and not (isinstance(name, str) and "." in name):
+            return
+        target = {TARGET: OPTIMIZERS.get(name, name), **(more if isinstance(more, dict) else {})}
+        also = {key: training[key] for key in ("momentum", "weight_decay") if training.get(key)}
+        what = f"training.optimizer={name}"
+        for problem in self._of_target(
+            "training.optimizer_settings",
+            target,
+            what=what,
+            handed=("params", "lr"),
+            also=also,
+            named="training.optimizer",
+        ):
+            torchs = "training." not in problem.message  # whose words name no setting
+            yield problem._replace(message=f"{what}: {problem.message}") if torchs else problem
+
     def _of_target(
         self,
         prefix: str,
@@ -127,6 +187,7 @@ class Checker:
         what: str,
         handed: Iterable[str] = (),
         also: Mapping[str, Any] | None = None,
+        named: str = "",
     ) -> Iterator[Problem]:
         """Yield what is wrong with the settings of one class or function.
 
@@ -134,6 +195,7 @@ class Checker:
             prefix: of their full names.
             handed: names of what the run gives it besides.
             also: settings from `training`.
+            named: the setting that has the target; `prefix` and `_target_` unless given.
         """
         own = {name: value for name, value in node.items() if name != "name" and not name.startswith("_")}
         also = also or {}
@@ -143,9 +205,8 @@ class Checker:
         except NotThereError as error:
             near = _near(error.wrong, error.near)
             hint = f"; did you mean {str(target).rpartition('.')[0]}.{near}?" if near else ""
-            yield Problem(
-                (f"{prefix}.{TARGET}",), f"{prefix}.{TARGET}={target} does not exist: {error}{hint}"
-            )
+            where = named or f"{prefix}.{TARGET}"
+            yield Problem((where,), f"{where}={target} does not exist: {error}{hint}")
             return
         if signature is None:
             return
@@ -229,6 +290,8 @@ def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:
         *((f"seed_for.{purpose}", check_seed, (f"seed_for.{purpose}", seed))
           for purpose, seed in settings["seed_for"].items() if seed is not None),
         ("training.device", check_device, (settings["training"]["device"],)),
+        ("training.patience", run_rules.check_patience,
+         (settings["training"].get("patience"), settings["benchmark"].get("validation_share"))),
         ("study", run_rules.check_study, (settings["study"],)),
         ("benchmark.name", run_rules.check_name, ("benchmark.name", benchmark)),
         ("strategy.name", run_rules.check_name, ("strategy.name", strategy)),

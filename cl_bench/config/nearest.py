@@ -15,6 +15,11 @@ SYNONYMS = {
     "epochs": "n_epochs num_epochs nepochs train_epochs max_epochs epochs_per_task",
     "iterations": "iters steps n_steps num_steps max_steps n_iters num_iterations",
     "optimizer": "opt optim optimiser",
+    "weight_decay": "wd l2_regularization",
+    "clip_norm": "clip grad_clip clip_grad gradient_clip clip_grad_norm max_norm max_grad_norm grad_norm",
+    "label_smoothing": "smoothing label_smooth",
+    "warm_up": "warmup warmup_steps warmup_epochs warm_up_steps num_warmup_steps",
+    "patience": "early_stopping early_stop stop_early",
     "schedule": "scheduler lr_schedule lr_scheduler",
     "device": "gpu cuda accelerator",
     "threads": "n_threads num_threads nthreads",
@@ -39,7 +44,7 @@ SYNONYMS = {
     "benchmark": "stream scenario_name",
     "benchmark/dataset": "dataset data_set",
     "model": "arch architecture net network backbone",
-    "tracking": "logger wandb tensorboard",
+    "tracking": "logger wandb tensorboard mlflow",
 }
 _OURS = {word: ours for ours, words in SYNONYMS.items() for word in words.split()}
 

@@ -7,14 +7,15 @@ to the base class, is followed there. What cannot be decided so is left to the c
 """
 
 import ast
-import importlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import CodeType
 from typing import Any, NamedTuple
 
 from cl_bench import validation
-from cl_bench.config.signatures import Function, Signature, is_super_init, resolved
-from cl_bench.config.sources import Found, NotThereError, Source, look_up
+from cl_bench.config.constants import ClassAttributes, UnknownError, constant, package_of
+from cl_bench.config.signatures import Function, Signature, constructor, is_super_init, resolved, signature_of
+from cl_bench.config.sources import Found, Source
 
 MOST_CALLS = 5  # from function to function
 # what a rule may call besides the checks: none of them does anything
@@ -37,17 +38,12 @@ FUNCTIONS: list[Any] = [
     zip,
 ]
 SAFE: dict[str, Any] = {each.__name__: each for each in [*TYPES, *FUNCTIONS, ValueError, TypeError]}
-LIBRARY = ("math", "numbers", "collections.abc", "typing")  # whose names rules may use
 
 
 class Setting(NamedTuple):
     """A stand-in for the value of the setting of this name."""
 
     name: str
-
-
-class UnknownError(LookupError):
-    """A value that the source alone does not tell."""
 
 
 # what a name in a function stands for: a setting, a mapping of `**names`, or a plain value
@@ -82,7 +78,23 @@ def rules_of(signature: Signature) -> list[Rule]:
     """List the rules of a target in the order in which it would apply them."""
     (first, *others) = signature.constructors
     names: dict[str, Meaning] = {name: Setting(name) for name in signature.parameters}
+    if signature.classes:
+        assert isinstance(first.node, Function)
+        names[first.node.args.args[0].arg] = ClassAttributes(signature.classes)
     return list(_Reader(others).of(first, names))
+
+
+def unused_settings(target: str) -> dict[str, str]:
+    """Return the settings of `training` that a strategy says it does not use, with the reason for each.
+
+    Raises:
+        NotThereError: where there is no such class or function.
+    """
+    signature = signature_of(target)
+    with suppress(AttributeError, UnknownError):
+        found = ClassAttributes(signature.classes if signature is not None else ()).unused
+        return dict(found) if isinstance(found, dict) else {}
+    return {}
 
 
 def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
@@ -90,9 +102,14 @@ def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
         if meaning.name not in settings:
             raise UnknownError(meaning.name)
         return settings[meaning.name]
-    if isinstance(meaning, dict):
-        return {name: _value(each, settings) for name, each in meaning.items()}
+    if isinstance(meaning, dict):  # of `**names` what is known
+        known = {name: each for name, each in meaning.items() if _is_known(each, settings)}
+        return {name: _value(each, settings) for name, each in known.items()}
     return meaning
+
+
+def _is_known(meaning: Meaning, settings: Mapping[str, Any]) -> bool:
+    return not isinstance(meaning, Setting) or meaning.name in settings
 
 
 class _Reader:
@@ -105,6 +122,10 @@ class _Reader:
         """Yield the rules of a function whose names mean this."""
         assert isinstance(found.node, Function)
         names = dict(names)
+        if found.node.args.kwarg is not None:
+            own = parameters_of(found.node)
+            rest = {name: each for name, each in names.items() if name not in own}
+            names.setdefault(found.node.args.kwarg.arg, rest)
         for statement in found.node.body:
             yield from self._of_statement(statement, found.source, names)
             for name in _bound_in(statement):
@@ -134,7 +155,9 @@ class _Reader:
                 handed = _handed_over(call, base.node, source, names, method=True)
                 yield from _Reader(others, self.calls).of(base, handed)
             return
-        target = resolved(source, call.func)
+        target, method = resolved(source, call.func), False
+        if target is not None and isinstance(target.node, ast.ClassDef):
+            target, method = constructor(target), True
         if target is None or not isinstance(target.node, Function):
             return
         if target.source.name == validation.__name__:
@@ -142,14 +165,10 @@ class _Reader:
             known = _meanings(statement, source, names)
             if known:
                 yield rule(statement, known)
-        elif self.calls < MOST_CALLS and _package(target.source) == _package(source):
-            handed = _handed_over(call, target.node, source, names, method=False)
+        elif self.calls < MOST_CALLS and package_of(target.source) == package_of(source):
+            handed = _handed_over(call, target.node, source, names, method=method)
             if any(isinstance(meaning, Setting | dict) for meaning in handed.values()):
                 yield from _Reader([], self.calls + 1).of(target, handed)
-
-
-def _package(source: Source) -> str:
-    return source.name.partition(".")[0]
 
 
 def _only_raises(statement: ast.stmt) -> bool:
@@ -179,7 +198,7 @@ def _meanings(statement: ast.stmt, source: Source, names: Mapping[str, Meaning])
             meanings[node.id] = names[node.id]
             continue
         try:
-            meanings[node.id] = _constant(node, source)
+            meanings[node.id] = constant(node, source)
         except UnknownError:
             return {}
     return meanings if any(isinstance(each, Setting | dict) for each in meanings.values()) else {}
@@ -189,62 +208,6 @@ def _bound_in(statement: ast.stmt) -> Iterator[str]:
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-
-
-class _Constants:
-    """The constants of a module, as attributes of what stands for it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __getattr__(self, name: str) -> Any:
-        return _constant(ast.Name(name, ast.Load()), self._source)
-
-
-def _constant(node: ast.AST, source: Source) -> Any:
-    """Evaluate an expression of literals and of names that are bound to such; a check function, too.
-
-    Raises:
-        UnknownError: where it is something else.
-    """
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Tuple | ast.List | ast.Set):
-        values: list[Any] = []
-        for each in node.elts:
-            starred = isinstance(each, ast.Starred)
-            value = _constant(each.value if isinstance(each, ast.Starred) else each, source)
-            values += value if starred else [value]
-        return tuple(values)
-    if isinstance(node, ast.Dict):
-        return {_constant(each, source): None for each in node.keys if each is not None}
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_constant(node.operand, source)
-    if isinstance(node, ast.Attribute):
-        return getattr(_constant(node.value, source), node.attr)
-    if isinstance(node, ast.Name):
-        return _named(node.id, source)
-    raise UnknownError(ast.dump(node))
-
-
-def _named(name: str, source: Source) -> Any:
-    bound = source.bound.get(name)
-    if isinstance(bound, tuple) and bound.module in LIBRARY:
-        library = importlib.import_module(bound.module)
-        return getattr(library, bound.name) if bound.name else library
-    try:
-        definition = look_up(source, name)
-    except NotThereError as error:
-        raise UnknownError(name) from error
-    if definition is None or _package(definition.source) not in (_package(source), "cl_bench"):
-        raise UnknownError(name)
-    if definition.source.name == validation.__name__ and isinstance(definition.node, Function):
-        return getattr(validation, definition.node.name)
-    if isinstance(definition.node, ast.Module):
-        return _Constants(definition.source)
-    if isinstance(definition.node, ast.expr):
-        return _constant(definition.node, definition.source)
-    raise UnknownError(name)
 
 
 def _always_called(statement: ast.stmt) -> Iterator[ast.Call]:
@@ -266,6 +229,12 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
         yield from _calls(child)
 
 
+def parameters_of(function: Function) -> set[str]:
+    """Return the names of a function's parameters."""
+    arguments = function.args
+    return {each.arg for each in (*arguments.args, *arguments.posonlyargs, *arguments.kwonlyargs)}
+
+
 def _handed_over(
     call: ast.Call, function: Function, source: Source, names: Mapping[str, Meaning], *, method: bool
 ) -> dict[str, Meaning]:
@@ -279,11 +248,11 @@ def _handed_over(
             if isinstance(expression, ast.Name) and expression.id in names:
                 handed[name] = names[expression.id]
             else:
-                handed[name] = _constant(expression, source)
+                handed[name] = constant(expression, source)
         except UnknownError:
             continue
     taken = {name for name, _ in given}
-    own = {each.arg for each in (*function.args.args, *function.args.posonlyargs, *function.args.kwonlyargs)}
+    own = parameters_of(function)
     if any(each.arg is None for each in call.keywords):  # the other settings, by **
         handed |= {name: each for name, each in names.items() if name not in taken}
     elif function.args.kwarg is not None:

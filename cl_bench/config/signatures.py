@@ -28,6 +28,7 @@ class Signature(NamedTuple):
     parameters: dict[str, Parameter]
     open: bool  # whether it takes settings of any other name
     constructors: list[Found]  # the function itself, or the constructors that are called, the class's first
+    classes: tuple[Found, ...] = ()  # the class and its bases, in Python's order
 
 
 def signature_of(target: str) -> Signature | None:
@@ -40,31 +41,59 @@ def signature_of(target: str) -> Signature | None:
     if definition is None:
         return None
     if isinstance(definition.node, Function):
-        own = _parameters(definition.node)
-        return Signature(own, definition.node.args.kwarg is not None, [definition])
+        return _of_constructors([definition], unknown=False, method=False)
     if isinstance(definition.node, ast.ClassDef):
         constructors = [
-            init for base in bases(definition) if base is not None for init in [_constructor(base)] if init
+            init for base in bases(definition) if base is not None for init in [constructor(base)] if init
         ]
         unknown = None in bases(definition)
-        return _of_constructors(constructors, unknown=unknown) if constructors else None
+        if not constructors:
+            return None
+        found = _of_constructors(constructors, unknown=unknown)
+        return found._replace(classes=tuple(filter(None, bases(definition))))
     return None
 
 
-def _of_constructors(constructors: list[Found], *, unknown: bool) -> Signature:
+def _of_constructors(constructors: list[Found], *, unknown: bool, method: bool = True) -> Signature:
     """Return what a class takes: its own constructor's parameters, and what it hands on by `**`."""
     first, *others = constructors
     node = first.node
     assert isinstance(node, Function)
-    parameters = {name: each for name, each in _parameters(node).items() if name != node.args.args[0].arg}
+    parameters = _parameters(node)
+    if method:
+        parameters.pop(node.args.args[0].arg, None)
     if node.args.kwarg is None:
         return Signature(parameters, False, [first])
     handed = handed_on(node)
     if handed is None or not others:
-        return Signature(parameters, True, [first])
+        settings = _settings_object(first)
+        if settings is None:
+            return Signature(parameters, True, [first])
+        inner, given = settings
+        inherited = {name: each for name, each in inner.parameters.items() if name not in given}
+        return Signature({**inherited, **parameters}, inner.open, [first])
     base = _of_constructors(others, unknown=unknown)
     inherited = {name: each for name, each in base.parameters.items() if name not in handed}
     return Signature({**inherited, **parameters}, base.open, [first, *base.constructors])
+
+
+def _settings_object(function: Found) -> tuple[Signature, set[str]] | None:
+    """Return what `Settings(name=..., **rest)` of a function takes, a class of its package, and the names
+    that are set there.
+    """
+    node = function.node
+    assert isinstance(node, Function)
+    rest = node.args.kwarg.arg if node.args.kwarg else None
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and any(
+            each.arg is None and _is_name(each.value, rest) for each in call.keywords
+        ):
+            found = resolved(function.source, call.func)
+            init = constructor(found) if found is not None and isinstance(found.node, ast.ClassDef) else None
+            if init is not None:
+                given = {each.arg for each in call.keywords if each.arg is not None}
+                return _of_constructors([init], unknown=False), given
+    return None
 
 
 def handed_on(node: Function) -> dict[str, ast.expr] | None:
@@ -114,7 +143,8 @@ def resolved(source: Source, expression: ast.expr) -> Found | None:
     return None
 
 
-def _constructor(definition: Found) -> Found | None:
+def constructor(definition: Found) -> Found | None:
+    """Return the constructor that a class itself has."""
     assert isinstance(definition.node, ast.ClassDef)
     for node in definition.node.body:
         if isinstance(node, Function) and node.name == "__init__":

@@ -78,7 +78,7 @@ class Source:
             elif isinstance(node, ast.Assign | ast.AnnAssign):
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     for each in ast.walk(target):
-                        if isinstance(each, ast.Name):
+                        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
                             yield each.id, (node.value if each is target and node.value else node)
             elif isinstance(node, ast.If | ast.Try | ast.With):
                 handlers = [part for each in getattr(node, "handlers", []) for part in each.body]

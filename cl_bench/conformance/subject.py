@@ -17,7 +17,7 @@ from cl_bench.config.compose import compose
 from cl_bench.conformance.configured import configured, where
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
-from cl_bench.evaluation.experiment import Row, measurements, weights_sha256
+from cl_bench.evaluation.experiment import Row, measurements, validation_for, weights_sha256
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.seeds import Seeds, global_generators_restored
 from cl_bench.records.rows import Record
@@ -58,7 +58,8 @@ class Run(NamedTuple):
         """Train on these tasks, from 0; on all of them where none is given."""
         experiences = list(self.benchmark.train_stream)
         for task in tasks or range(len(experiences)):
-            self.strategy.train(experiences[task], eval_streams=[])
+            watched = validation_for(self.strategy, self.benchmark, task)
+            self.strategy.train(experiences[task], eval_streams=watched)
 
     def test(self, *tasks: int) -> None:
         """Test these tasks, or all."""

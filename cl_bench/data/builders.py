@@ -94,11 +94,11 @@ def image_folder(
 ) -> ImageData:
     """Read any tree of `train/<class>/<image>` and `test/<class>/<image>`: a folder, or an archive of one.
 
-    `path` is absolute, or relative to `root`, $CL_BENCH_DATA or the cache folder; an archive is a .tar,
-    .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are greyscale. `size`
-    resizes them all to size x size pixels. They are turned upright by their EXIF orientation, transparency is
-    shown on white, and 16 bits a channel become 8. Notes tell how many these were, what was left out, and
-    why. Raises DataError.
+    `path` is absolute, or relative to `root`, $CL_BENCH_DATA, the cache folder or the current folder; an
+    archive is a .tar, .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are
+    greyscale. `size` resizes them all to size x size pixels. They are turned upright by their EXIF
+    orientation, transparency is shown on white, and 16 bits a channel become 8. Notes tell how many these
+    were, what was left out, and why. Raises DataError.
     """
     if size is not None and size < 1:
         raise ValueError(f"size must be positive, got {size=}")
@@ -122,13 +122,21 @@ def image_folder(
         wanted=f"put {path} into one of them, or correct path",
         fetch=None,
         with_test=with_test,
+        here=True,
     )
 
 
 def _build(
-    name: str, *, root: str | None, look: Look, wanted: str, fetch: str | None, with_test: bool
+    name: str,
+    *,
+    root: str | None,
+    look: Look,
+    wanted: str,
+    fetch: str | None,
+    with_test: bool,
+    here: bool = False,
 ) -> ImageData:
-    source = find(name=name, root=root, look=look, wanted=wanted, fetch=fetch)
+    source = find(name=name, root=root, look=look, wanted=wanted, fetch=fetch, here=here)
     return stored(source, with_test=with_test)
 
 

@@ -35,13 +35,18 @@ def cache_folder() -> Path:
     return absolute("~/.cache/cl_bench")
 
 
-def places(root: str | None) -> tuple[Path, ...]:
-    """List the folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder."""
+def places(root: str | None, *, here: bool = False) -> tuple[Path, ...]:
+    """List the folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder.
+
+    `here`: the current folder is the last of them, for files that have a path of their own.
+    """
     given = [absolute(text) for text in (root, os.environ.get("CL_BENCH_DATA")) if text]
-    return tuple(dict.fromkeys([*given, cache_folder()]))
+    return tuple(dict.fromkeys([*given, cache_folder(), *([Path.cwd()] if here else [])]))
 
 
-def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | None) -> Source:
+def find(
+    *, name: str, root: str | None, look: Look, wanted: str, fetch: str | None, here: bool = False
+) -> Source:
     """Return the first whole source in the folders that `places` lists.
 
     `wanted` says what to put there, for the error. `fetch` is the torchvision data set to download into the
@@ -49,8 +54,9 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
     that holds a part of the data set or a damaged one, or else with the list of folders.
     """
     in_part: DataError | None = None
-    looked = ", ".join(str(place) for place in places(root))
-    for place in places(root):
+    folders = places(root, here=here)
+    looked = ", ".join(map(str, folders))
+    for place in folders:
         try:
             with reading(place):
                 for source in look(place):

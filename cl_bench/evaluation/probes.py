@@ -5,16 +5,15 @@ generator, the weights and whatever a test writes on the strategy. Its rows go t
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from cl_bench.deferred import deferred
 from cl_bench.evaluation.scores import Scores
-from cl_bench.learner.noise import Noise
-from cl_bench.learner.seeds import Seeds, global_generators_restored
+from cl_bench.learner.isolated import as_before
+from cl_bench.learner.seeds import Seeds
 from cl_bench.records.protocol import tasks_tested
 from cl_bench.records.rows import Probe
 from cl_bench.streams.benchmark import to_avalanche
@@ -40,7 +39,7 @@ def probe_experiences(stream: TaskStream, *, test_on: str, size: int, seeds: Seq
 
     def sample(task: Any) -> Any:
         parts = [
-            _some(part, size, generator)
+            some_of(part, size, generator)
             for part, generator in zip(getattr(task, "parts", (task,)), generators, strict=True)
         ]
         return StackedTask(parts) if isinstance(task, StackedTask) else parts[0]
@@ -51,7 +50,8 @@ def probe_experiences(stream: TaskStream, *, test_on: str, size: int, seeds: Seq
     return list(to_avalanche(stream._replace(validation=(), test=samples)).streams["test"])
 
 
-def _some(task: TaskData, size: int, generator: torch.Generator) -> TaskData:
+def some_of(task: TaskData, size: int, generator: torch.Generator) -> TaskData:
+    """A random sample of `size` examples of a task, in their order; all of them where there are fewer."""
     chosen = torch.randperm(len(task), generator=generator)[:size].sort().values
     return TaskData(
         task.shared,
@@ -146,23 +146,3 @@ class Probes(SupervisedPlugin):
             ]
         )
         self.seconds += time.perf_counter() - started
-
-
-@contextmanager
-def as_before(strategy: Any) -> Iterator[None]:
-    """Afterwards the strategy's attributes, weights and generators, and the global ones, are as before."""
-    attributes = dict(vars(strategy))
-    noises = [value for value in attributes.values() if isinstance(value, Noise)]
-    states = [noise.state() for noise in noises]
-    flat = attributes.get("flat")
-    weights = None if flat is None else flat.values.data.clone()
-    try:
-        with global_generators_restored():
-            yield
-    finally:
-        vars(strategy).clear()
-        vars(strategy).update(attributes)
-        for noise, state in zip(noises, states, strict=True):
-            noise.restore(state)
-        if flat is not None and weights is not None:
-            flat.set(weights)

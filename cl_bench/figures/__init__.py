@@ -14,8 +14,10 @@ from cl_bench.analysis.looks import MethodStyle, method_styles
 
 # The modules of the kinds first: their names are those of the functions below.
 from cl_bench.figures.comparison import comparison_figure, draw_comparison
+from cl_bench.figures.estimates import aggregate_figure, draw_estimates, improvement_figure
 from cl_bench.figures.forgetting import draw_forgetting, forgetting_figure
 from cl_bench.figures.heatmap import draw_heatmap, heatmap_figure
+from cl_bench.figures.performance_profile import draw_performance_profile, performance_profile_figure
 from cl_bench.figures.style import house_style, save
 
 from cl_bench.figures.accuracy_panels import (  # isort: skip
@@ -35,21 +37,26 @@ from cl_bench.figures.belief_panels import (  # isort: skip
 
 __all__ = [
     "MethodStyle",
+    "aggregate_figure",
     "calibration",
     "comparison",
     "comparison_figure",
     "critical_difference",
     "draw_comparison",
+    "draw_estimates",
     "draw_forgetting",
     "draw_heatmap",
+    "draw_performance_profile",
     "drift",
     "forgetting",
     "forgetting_figure",
     "heatmap",
     "heatmap_figure",
     "house_style",
+    "improvement_figure",
     "method_styles",
     "pareto",
+    "performance_profile_figure",
     "save",
     "stability_gap",
     "uncertainty",

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from cl_bench.deferred import deferred
 from cl_bench.learner import second_pass
 from cl_bench.learner.batches import ResidentBatches, batches_of, stacked
-from cl_bench.learner.experiences import check_examples, resident_tasks, unpacked
+from cl_bench.learner.early_stopping import EarlyStopping, validation_of
+from cl_bench.learner.experiences import check_examples, head_of, resident_tasks, unpacked
 from cl_bench.learner.links import TaskFree, take_weights
 from cl_bench.learner.noise import Noise
 from cl_bench.learner.output_heads import activate, rows_of_others
@@ -53,6 +54,7 @@ class Adapter(SupervisedTemplate):
     kept: ClassVar[tuple[str, ...]] = ()
     in_task: ClassVar[tuple[str, ...]] = ()
     after_step: Callable[[], None] | None = None
+    early_stopping: EarlyStopping | None
     _goes_on_from: dict[str, Any] | None = None  # a state in the midst of the next task
 
     # The network and its heads
@@ -75,7 +77,15 @@ class Adapter(SupervisedTemplate):
 
     def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
         """The rows of output parameters that belong to heads of other tasks."""
-        return rows_of_others(self.heads, task)
+        return rows_of_others(self.heads, (task,))
+
+    def heads_trained(self) -> set[int]:
+        """The heads that the current task trains: its own, and those of old tasks that it rehearses."""
+        return {head_of(self.experience)}
+
+    def active_outputs(self) -> Tensor | None:
+        """The classes that outputs have now, bool [K]; None for all."""
+        return None if self.heads is None else self.heads.active
 
     def activate_classes(self) -> None:
         """Let the single head have the classes of the current task and those it has already."""
@@ -233,7 +243,9 @@ class Adapter(SupervisedTemplate):
         self._goes_on_from = state
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
-        """Avalanche's loop over epochs, which can begin in the midst of one."""
+        """Avalanche's loop over epochs, which can begin in the midst of one, and stop early."""
+        stopping = self.early_stopping
+        validation = None if stopping is None else validation_of(experience, eval_streams)
         state, self._goes_on_from = self._goes_on_from, None
         first = first_epoch(state, self.train_epochs)
         for epoch in range(first, self.train_epochs):
@@ -246,3 +258,7 @@ class Adapter(SupervisedTemplate):
                 self.dataloader.restore(state["batches"])
             self.training_epoch(**kwargs)
             self._after_training_epoch(**kwargs)
+            if stopping is not None and stopping.after_epoch(self, validation):
+                break
+        if stopping is not None:
+            stopping.end(self)

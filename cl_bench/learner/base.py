@@ -3,8 +3,11 @@
 `Learner.training_epoch` is the loop. Its parts have files of their own:
 
     flat_parameters.py    all weights, and their gradients, as one vector
+    training_settings.py  the settings of conf/training, and their rules
     forward.py, adam.py   how the network is called, and how the optimizer steps
+    optimizers.py         which optimizers work on one vector, and clipping
     schedule.py           the learning rate of each step
+    early_stopping.py     when a task ends, and with which weights
     step_events.py        Avalanche's plugins, told what happens in a step
     adapter.py            what Avalanche asks for around the steps: seeds, batches, epochs
     state.py              where a learner stands, so that it is stopped and resumes
@@ -12,8 +15,8 @@
 """
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,23 +27,28 @@ from cl_bench.learner.adam import adam_step
 from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
+from cl_bench.learner.drawn_like import draw_masks_from
+from cl_bench.learner.early_stopping import EarlyStopping
 from cl_bench.learner.experiences import head_of
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.forward import Forward
 from cl_bench.learner.links import TaskFree, check_links, check_outputs, check_size, check_stackable
 from cl_bench.learner.no_metrics import NoMetrics
-from cl_bench.learner.output_heads import WITHOUT_HEADS
+from cl_bench.learner.optimizers import check_elementwise, clip_norm, optimizer_of_vector
+from cl_bench.learner.output_heads import WITHOUT_HEADS, rows_of_others
 from cl_bench.learner.schedule import factor, set_rate
 from cl_bench.learner.seed_stack import SeedStack
 from cl_bench.learner.seeds import Seeds
+from cl_bench.learner.smoothed_loss import SmoothedLoss
 from cl_bench.learner.step_events import Listeners
-from cl_bench.learner.training_settings import check_training, optimizer_of
+from cl_bench.learner.training_settings import TrainingSettings, takes_training_settings
 from cl_bench.learner.weight_samples import TestSamples
 from cl_bench.models import Network
 from cl_bench.models.parameters import check_parameters, trainable
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.beliefs import Belief, frozen_share
 from cl_bench.posteriors.prediction import log_probabilities
+from cl_bench.validation import check_unused
 
 with deferred():
     from avalanche.core import BasePlugin
@@ -64,23 +72,16 @@ class Learner(Adapter):
 
     Args:
         model: `cl_bench.models.Network`, a `StackedNetwork`, or any network whose parameters do not grow.
-        epochs: passes over each task's training data.
-        iterations: steps a task, the last pass cut short; they take the place of `epochs`. None: `epochs`.
-        batch_size, test_batch_size: in examples; the second changes nothing in training.
-        optimizer: `adam` or `sgd`.
-        optimizer_state: `new` for each task, or `kept`: Adam's averages continue from task to task.
-        active_classes: `all` outputs are trained and tested, or with one head only those of classes `seen` in
-            this task and earlier ones (tests before the first task are of all).
-        learning_rate: step size at the start of each task.
-        schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
         device: where weights and data live; a name as in training.device, or torch's.
         compile: run the network through `torch.compile`; the last digits of results may differ.
-        precision: of the network's arithmetic: `float32`, `tf32` or `bfloat16`; see learner/forward.py.
+        training: the settings of `TrainingSettings`, see learner/training_settings.py.
         seeds: of the generators for batches, augmentation, noise and testing; one for each stacked network.
         plugins, evaluator: Avalanche's own, for whoever wants them.
 
     Attributes:
         claims: what `cl-bench check` holds it to; see learner/claims.py.
+        unused: settings of training that came later and that it does not use, each with the reason. They are
+            refused where they are given.
         stackable: whether several seeds can be trained at once; each class says so for itself.
         binary: whether the weights of the tested network are -1 and +1, so that one bit holds each.
         may_freeze_later: whether parameters may be frozen (`requires_grad_(False)`) after it was built; not
@@ -93,6 +94,7 @@ class Learner(Adapter):
     """
 
     claims = Claims()
+    unused: ClassVar[Mapping[str, str]] = {}
     stackable = False
     binary = False
     may_freeze_later = True
@@ -101,40 +103,24 @@ class Learner(Adapter):
     loss: Tensor
     steps_taken = 0  # of the current task
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
+    _trained: Tensor | None = None  # mask of what the optimizer may move; None: all
     _fits: Any = None  # the experience whose classes the network's outputs were compared with
 
+    @takes_training_settings
     def __init__(
         self,
         *,
         model: nn.Module,
-        epochs: int,
-        iterations: int | None,
-        batch_size: int,
-        test_batch_size: int,
-        optimizer: str,
-        optimizer_state: str,
-        active_classes: str,
-        learning_rate: float,
-        schedule: str,
         device: torch.device | str,
         compile: bool,
-        precision: str,
         seeds: Seeds | Sequence[Seeds],
         plugins: Sequence[BasePlugin] = (),
         evaluator: EvaluationPlugin | None = None,
+        **training: Any,
     ) -> None:
-        check_training(
-            epochs=epochs,
-            iterations=iterations,
-            batch_size=batch_size,
-            test_batch_size=test_batch_size,
-            optimizer=optimizer,
-            optimizer_state=optimizer_state,
-            active_classes=active_classes,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            precision=precision,
-        )
+        self.training_settings = settings = TrainingSettings(**training)
+        check_unused(training, self.unused)
+        check_elementwise(settings)
         check_size(model)
         check_parameters(model)
         device = as_device(device)
@@ -142,28 +128,30 @@ class Learner(Adapter):
         self.network: nn.Module = (model if ours else TaskFree(model)).to(device)
         self.stack = SeedStack(self.network, seeds)
         if self.stack.shape:
-            check_stackable(type(self), plugins)
+            check_stackable(type(self), plugins, patience=settings.patience)
         self.batch_order = self.draws("batches", "cpu")
         self.augmentation = self.draws("augmentation", device)
         self.noise = self.draws("noise", device)
         self.test_noise = self.draws("test", device)
+        draw_masks_from(self.noise, self.network)
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
-            self.network, compile=compile, precision=precision, device=device
+            self.network, compile=compile, precision=settings.precision, device=device
         )
-        self.schedule, self.learning_rate, self.optimizer_name = schedule, learning_rate, optimizer
-        self.keeps_optimizer, self.only_seen_classes = optimizer_state == "kept", active_classes == "seen"
-        self.iterations = iterations
+        self.schedule, self.learning_rate = settings.schedule, settings.learning_rate
+        self.keeps_optimizer = settings.optimizer_state == "kept"
+        self.only_seen_classes, self.iterations = settings.active_classes == "seen", settings.iterations
+        self.early_stopping = EarlyStopping(settings.patience) if settings.patience else None
         self.listeners = Listeners()
         super().__init__(
             model=self.network,
             optimizer=self.new_optimizer(),
-            criterion=nn.CrossEntropyLoss(),
-            train_mb_size=batch_size,
-            train_epochs=epochs,
-            eval_mb_size=test_batch_size,
+            criterion=SmoothedLoss(settings.label_smoothing, self.active_outputs),
+            train_mb_size=settings.batch_size,
+            train_epochs=settings.epochs,
+            eval_mb_size=settings.test_batch_size,
             device=device,
             plugins=list(plugins),
             evaluator=evaluator or NoMetrics(),
@@ -184,6 +172,7 @@ class Learner(Adapter):
             self.loss = self._make_empty_loss()
             self.differentiate(**kwargs)
             self.project_gradients()
+            self.clip_gradients()
             self._before_update(**kwargs)
             self.set_step_size()
             frozen = self.flat.values_frozen_since()
@@ -231,10 +220,19 @@ class Learner(Adapter):
         of a loss.
         """
 
+    def clip_gradients(self) -> None:
+        """Limit the norm of each seed's `flat.gradients`, as training.clip_norm says."""
+        if self.training_settings.clip_norm is not None:
+            clip_norm(self.stack.split(self.flat.gradients), self.training_settings.clip_norm)
+
     def optimizer_step(self) -> None:
-        """Move the weights by `flat.gradients`."""
+        """Move the weights by `flat.gradients`; heads that the task does not train stand still."""
         self.flat.relink()
-        adam_step(self.optimizer, self.optimized())
+        vector = self.optimized()
+        before = None if self._trained is None else vector.data.clone()
+        adam_step(self.optimizer, vector)
+        if before is not None and self._trained is not None:
+            vector.data.copy_(torch.where(self._trained > 0, vector.data, before))
 
     # The weights and their optimizer
 
@@ -248,7 +246,7 @@ class Learner(Adapter):
 
     def new_optimizer(self) -> torch.optim.Optimizer:
         """An optimizer of `optimized()`, for the first task or for each one."""
-        return optimizer_of(self.optimizer_name, self.optimized(), learning_rate=self.learning_rate)
+        return optimizer_of_vector(self.training_settings, self.optimized())
 
     @property
     def num_steps(self) -> int:
@@ -257,13 +255,15 @@ class Learner(Adapter):
 
     def step_size(self) -> float:
         """The learning rate of the current step, by the schedule."""
-        if self.schedule == "constant":
+        warm_up = self.training_settings.warm_up
+        if self.schedule == "constant" and not warm_up:
             return self.learning_rate
         return self.learning_rate * factor(
             self.schedule,
             step=self.steps_taken,
             num_steps=self.num_steps,
             steps_per_epoch=len(self.dataloader),
+            warm_up=warm_up,
         )
 
     def set_step_size(self) -> None:
@@ -328,6 +328,8 @@ class Learner(Adapter):
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
         self.steps_taken = 0
+        others = rows_of_others(self.heads, self.heads_trained())
+        self._trained = self.flat.mask(others) if others and self.training_settings.moves_by_itself else None
         if self.heads is None and head_of(self.experience) > 0 and not self.notes:
             self.notes = (WITHOUT_HEADS,)
             log.warning(WITHOUT_HEADS)

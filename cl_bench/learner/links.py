@@ -151,11 +151,11 @@ def check_plugin(plugin: BasePlugin, *, on_cpu: bool) -> None:
         raise ValueError(f"a cl_bench strategy cannot have the plugin {name}: {reasons[name]}")
 
 
-def check_stackable(kind: type, plugins: Any) -> None:
+def check_stackable(kind: type, plugins: Any, *, patience: int | None) -> None:
     """See that a class says for itself that it can train several seeds at once, and that no plugin is there.
 
     Raises:
-        ValueError: for another class, and for plugins.
+        ValueError: for another class, for plugins, and for early stopping.
     """
     if not vars(kind).get("stackable", False):
         raise ValueError(
@@ -166,4 +166,9 @@ def check_stackable(kind: type, plugins: Any) -> None:
         raise ValueError(
             "Avalanche's plugins know nothing of several seeds at once: set training.stacked=false, got "
             f"plugins={[type(plugin).__name__ for plugin in plugins]}"
+        )
+    if patience is not None:
+        raise ValueError(
+            "each seed stops early at a time of its own, which several at once cannot: set "
+            f"training.stacked=false, got {patience=}"
         )

@@ -1,5 +1,7 @@
 """The output heads that the current task leaves alone, and the classes that a single head has."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ WITHOUT_HEADS = (
 )
 
 
-def rows_of_others(heads: Heads | None, task: int) -> list[tuple[nn.Parameter, slice]]:
+def rows_of_others(heads: Heads | None, tasks: Collection[int]) -> list[tuple[nn.Parameter, slice]]:
     """The rows of output parameters that belong to heads of other tasks; none of a network without heads."""
     if heads is None or heads.num_heads == 1:
         return []
@@ -20,7 +22,7 @@ def rows_of_others(heads: Heads | None, task: int) -> list[tuple[nn.Parameter, s
         (parameter, heads.rows(other))
         for parameter in heads.linear.parameters()
         for other in range(heads.num_heads)
-        if other != task
+        if other not in tasks
     ]
 
 

@@ -50,6 +50,10 @@ class Rehearsal(Learner):
                 labels_on_host=task.labels,
             )
 
+    def heads_trained(self) -> set[int]:
+        held = (memory.heads.tolist() for memory in self.memories if len(memory))
+        return super().heads_trained().union(*held)
+
     def state_tensors(self) -> dict[str, Tensor]:
         found = super().state_tensors()
         others = {name: part for name, part in found.items() if not name.startswith("memories.")}

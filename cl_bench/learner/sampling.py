@@ -1,7 +1,7 @@
 """Learners with an update rule of their own, and with gradients and predictions from weight samples."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,9 +13,19 @@ from cl_bench.validation import check_count, check_not_negative
 
 
 class OwnRule(Learner):
-    """A learner whose rule replaces the optimizer's; it is told which weights the task may move."""
+    """A learner whose rule replaces the optimizer's; it is told which weights the task may move.
+
+    It uses the learning rate with its schedule and warm-up, and no other setting of an optimizer.
+    """
 
     may_freeze_later = False
+    unused: ClassVar = {
+        "optimizer": "its rule takes the optimizer's place",
+        "momentum": "its rule takes the optimizer's place",
+        "weight_decay": "its rule takes the optimizer's place",
+        "optimizer_settings": "its rule takes the optimizer's place",
+        "clip_norm": "its rule bounds its own steps, and follows no single gradient",
+    }
     active: Tensor | None = None  # 1 for the weights that the task may move, 0 for other heads; None: all
 
     def _before_training_exp(self, **kwargs: Any) -> None:

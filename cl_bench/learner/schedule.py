@@ -7,13 +7,23 @@ from torch.optim import Optimizer
 SCHEDULES = ("constant", "cosine", "cosine_by_epoch")
 
 
-def factor(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int) -> float:
+def factor(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int, warm_up: float = 0) -> float:
     """What the learning rate is multiplied with at `step`, from 0.
 
     A `constant` schedule has 1. The others have (1 + cos(pi x)) / 2, where x grows from 0 to 1 over the task
     of `num_steps`. It grows step by step (`cosine`), or epoch by epoch, to 1 in the last epoch, which may be
     cut short (`cosine_by_epoch`).
+
+    With a warm-up of W steps that is multiplied with min(1, (step + 1) / W). A `warm_up` below 1 is a share
+    of the steps: W = warm_up * num_steps, rounded up.
     """
+    share = math.ceil(warm_up * num_steps - 1e-9)  # 0.7 * 10 is a bit more than 7
+    width = warm_up if warm_up >= 1 else share
+    rising = min(1.0, (step + 1) / width) if width else 1.0
+    return rising * _falling(schedule, step=step, num_steps=num_steps, steps_per_epoch=steps_per_epoch)
+
+
+def _falling(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int) -> float:
     if schedule == "constant":
         return 1.0
     if schedule == "cosine":
@@ -43,8 +53,9 @@ def set_rate(optimizer: Optimizer, rate: float, *, first: float, schedule: str) 
             continue
         if group["lr"] != _of_group(start, before, first):
             raise ValueError(
-                f"training.schedule={schedule} sets the learning rate of every step, and something "
-                f"else has set it to {group['lr']}: set training.schedule=constant, or let it be"
+                f"training.schedule={schedule} sets the learning rate of every step, as training.warm_up "
+                f"does, and something else has set it to {group['lr']}: set training.schedule=constant and "
+                "training.warm_up=0, or let it be"
             )
         group["size"], group["lr"] = rate, _of_group(start, rate, first)
 

@@ -32,21 +32,42 @@ def state_of(learner: Any) -> dict[str, Any]:
     Raises:
         TypeError: for an attribute or a plugin whose state nobody can tell, by name.
     """
-    network, heads = template_of(learner.network), learner.heads
-    names = declared(learner, "kept") + declared(learner, "in_task")
-    batches = learner.dataloader
-    return {
-        "network": pack(network, "network"),
+    heads, batches = learner.heads, learner.dataloader
+    stopping = learner.early_stopping
+    return what_is_known(learner) | {
         "active_classes": None if heads is None else pack(heads.active, "active"),
-        "optimizer": pack(learner.optimizer.state_dict(), "optimizer"),
+        "early_stopping": None if stopping is None else pack(stopping, "early_stopping"),
         "steps_taken": learner.steps_taken,
         "clock": {name: value for name, value in vars(learner.clock).items() if isinstance(value, int)},
         "generators": {name: noise.state() for name, noise in _generators(learner)},
         "global_generators": global_state(),
-        "kept": {name: pack(getattr(learner, name), name) for name in names},
         "plugins": {name: pack(plugin.state(), name) for name, plugin in _plugins_with_state(learner)},
         "batches": batches.state() if isinstance(batches, Stateful) else None,
     }
+
+
+def what_is_known(learner: Any) -> dict[str, Any]:
+    """All that steps change but random streams and counts: weights, buffers, optimizer, what is declared.
+
+    Raises:
+        TypeError: for an attribute whose state nobody can tell, by name.
+    """
+    names = declared(learner, "kept") + declared(learner, "in_task")
+    return {
+        "network": pack(template_of(learner.network), "network"),
+        "optimizer": pack(learner.optimizer.state_dict(), "optimizer"),
+        "kept": {name: pack(getattr(learner, name), name) for name in names},
+    }
+
+
+def put_knowledge_back(learner: Any, known: dict[str, Any]) -> None:
+    """Let a learner know what it did when `what_is_known` was asked."""
+    places = {"device": learner.device, "modules": {kind.__module__ for kind in type(learner).__mro__}}
+    unpack(known["network"], present=template_of(learner.network), **places)
+    learner.optimizer.load_state_dict(known["optimizer"])
+    for name in declared(learner, "kept") + declared(learner, "in_task"):
+        present = getattr(learner, name)
+        setattr(learner, name, unpack(known["kept"][name], present=present, **places))
 
 
 def restore_state(learner: Any, state: dict[str, Any]) -> None:
@@ -65,18 +86,15 @@ def restore_state(learner: Any, state: dict[str, Any]) -> None:
 
 def _restore(learner: Any, state: dict[str, Any]) -> None:
     heads = learner.heads
-    places = {"device": learner.device, "modules": {kind.__module__ for kind in type(learner).__mro__}}
-    unpack(state["network"], present=template_of(learner.network), **places)
+    put_knowledge_back(learner, state)
     if heads is not None and state["active_classes"] is not None:
         heads.active = state["active_classes"].to(learner.device)
-    learner.optimizer.load_state_dict(state["optimizer"])
+    if learner.early_stopping is not None:
+        learner.early_stopping.restore(state["early_stopping"])
     learner.steps_taken = state["steps_taken"]
     learner.clock.__dict__.update(state["clock"])
     for name, noise in _generators(learner):
         noise.restore(state["generators"][name])
-    for name in declared(learner, "kept") + declared(learner, "in_task"):
-        present = getattr(learner, name)
-        setattr(learner, name, unpack(state["kept"][name], present=present, **places))
     for name, plugin in _plugins_with_state(learner):
         if name in state["plugins"]:
             plugin.restore(state["plugins"][name])

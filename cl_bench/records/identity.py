@@ -22,7 +22,11 @@ INCIDENTAL = (
     "training.checkpoint_minutes",
     "training.probe_every",  # writes a file more; training and records are the same, bit for bit
     "training.probe_size",
+    "training.save",
     "seed_for.probe",
+    "training.also_test",  # a column more, of the same tests
+    "training.ood",  # a file more
+    "training.ood_size",
     "benchmark.dataset.root",
     "benchmark.dataset.download",
     "benchmark.dataset.with_test",  # it follows from training.test_on
@@ -76,6 +80,16 @@ def _identifying(settings: Mapping[str, Any], neutral: Mapping[str, Any], prefix
 
 def _of_item(item: Any, prefix: str) -> Any:
     return _identifying(item, neutral_values(item, prefix), prefix) if isinstance(item, Mapping) else item
+
+
+def without_neutral(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of one group's settings those that a run has which knows of no later ones: without the neutral."""
+    neutral = settings.get(LATER_KEY) or {}
+    return {
+        key: value
+        for key, value in settings.items()
+        if key != LATER_KEY and not (key in neutral and _equal(value, neutral[key]))
+    }
 
 
 def without_later(settings: Any) -> Any:

@@ -27,6 +27,9 @@ _READINGS = {
         ("worst_task_accuracy",),
         "forgetting_curves.csv",
     ),
+    "confusion": Reading(
+        "Off the diagonal an example is taken for a class of another task.", numbers="the saved predictions"
+    ),
     "pareto": Reading(
         "No method off the grey line is better in both respects than those on it.",
         ("average_accuracy", "stored_bits", "training_seconds"),
@@ -43,6 +46,18 @@ _READINGS = {
     ),
     "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
     "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
+    "performance_profile": Reading(
+        "Where one line is above another everywhere, its method is better at all levels.",
+        numbers="performance_profiles.csv",
+    ),
+    "improvement": Reading(
+        "Where a bar crosses the dashed line, either method may be the better one.",
+        numbers="improvements.csv",
+    ),
+    "aggregate": Reading(
+        "Bars that overlap tell of no difference; with few seeds they are too short.",
+        numbers="aggregates.csv",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ numbers. The first line of its docstring is what `cl-bench plot --help` says.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cl_bench.analysis.by_class import confusion_curves, confusion_frame
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
@@ -20,6 +21,8 @@ from cl_bench.analysis.reliability import calibration_errors, reliability
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
+from cl_bench.records.row_files import RecordsError
+from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --help and the report are quick
     from matplotlib.figure import Figure
@@ -83,6 +86,18 @@ def heatmap(
     if curves.empty:
         raise NotMeasuredError(f"no run has measured {metric} in each test; run again")
     return heatmap_figure(curves, measure=measure, limits=ylim, **look)
+
+
+def confusion(results: Results, **look: Any) -> "Figure":
+    """Which task's classes the examples of each task are taken for (class-incremental, saved predictions)."""
+    from cl_bench.figures.confusion import confusion_figure
+
+    _some_run_complete(results)
+    try:
+        curves = confusion_curves(confusion_frame(results.complete))
+    except (RecordsError, OSError) as error:
+        raise AnalysisError(str(error)) from error
+    return confusion_figure(curves, **look)
 
 
 def pareto(
@@ -223,6 +238,7 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         forgetting,
         comparison,
         heatmap,
+        confusion,
         pareto,
         calibration,
         uncertainty,
@@ -230,10 +246,12 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         drift,
         variance,
         critical_difference,
+        *OF_SEVERAL_BENCHMARKS,
     )
 }
-OVER_BENCHMARKS = (critical_difference.__name__,)
-WITHOUT_INTERVALS = (heatmap.__name__, variance.__name__, critical_difference.__name__)  # over seeds
+OVER_BENCHMARKS = tuple(kind.__name__ for kind in (critical_difference, *OF_SEVERAL_BENCHMARKS))
+# of one over seeds
+WITHOUT_INTERVALS = (heatmap.__name__, confusion.__name__, variance.__name__, *OVER_BENCHMARKS)
 
 
 def _one_of(metric: str | None, names: Sequence[str], ylim: Limits | None) -> Sequence[str]:

@@ -23,6 +23,7 @@ class Options:
             the summary for others; for a comparison two, of which the second is the horizontal axis
             ("learning_accuracy,forgetting").
         tasks: the panels, numbers or "mean".
+        against: the method or strategy that an improvement is of; by default the best.
         interval: over seeds: t, se, iqr (around the median) or none.
         ylim: ends of the vertical axis, or of the colours of a heatmap, as drawn (percent).
         title: empty: none.
@@ -33,6 +34,7 @@ class Options:
     labels: str | Sequence[str] | Mapping[str, str] | None = None
     metric: str | None = None
     tasks: Tasks | None = None
+    against: str | None = None
     interval: str | None = None
     ylim: Limits | None = None
     title: str | None = None
@@ -76,7 +78,7 @@ class Options:
         } | {name: value for name, value in given.items() if value is not None and kind in users(name)}
 
 
-_OF_KINDS = ("metric", "tasks", "interval", "ylim")  # that only some kinds have a use for
+_OF_KINDS = ("metric", "tasks", "against", "interval", "ylim")  # that only some kinds have a use for
 
 
 def users(option: str) -> list[str]:

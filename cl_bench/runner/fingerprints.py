@@ -40,10 +40,13 @@ def _named(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _named(value, key)
 
 
-def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
+def of_run(config: DictConfig, data: Any, *, remembered: bool = True) -> dict[str, Any]:
     """`commit`, `dirty`, `code` and `data` for run.json, of a run that is about to train on this `ImageData`.
 
     Outside a checkout nobody knows the commit, nor whether files differ from it: both are None.
+
+    Args:
+        remembered: whether the hashes of the data are kept in a file, for later runs.
 
     Raises:
         ValueError: where a module of one's own was edited after this process imported it: what runs is not
@@ -58,7 +61,8 @@ def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
             "restart Python, or reload it"
         )
     found = digest(data)
-    remember(config, data.files, found)
+    if remembered:
+        remember(config, data.files, found)
     code = code_hashes.code_of(targets(config))
     commit, dirty = commit_of({"code": code})
     return {"commit": commit, "dirty": dirty, "code": code, "data": found}
@@ -108,7 +112,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
 def _memory_of(config: DictConfig) -> Path:
     """The file for this data set, read from these places by this code."""
     node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
-    about = [node, reads_test(config), os.environ.get("CL_BENCH_DATA"), code_hashes.tree_of("data")]
+    places = [os.environ.get("CL_BENCH_DATA"), str(Path.cwd())]  # where a relative path may lead
+    about = [node, reads_test(config), places, code_hashes.tree_of("data")]
     name = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return Path(config.results_dir) / REMEMBERED / f"{name}.json"
 

@@ -115,7 +115,7 @@ class TensorBoard:
     """
 
     def __init__(self, *, run: Path, about: dict[str, Any]) -> None:
-        self._writer_class = _module("torch.utils.tensorboard", package="tensorboard").SummaryWriter
+        self._writer_class = optional_module("torch.utils.tensorboard", package="tensorboard").SummaryWriter
         self._folder, self._about = run / "tensorboard", about
 
     @cached_property
@@ -146,7 +146,7 @@ class WeightsAndBiases:
     def __init__(
         self, *, run: Path, about: dict[str, Any], project: str, entity: str | None, mode: str
     ) -> None:
-        self._wandb = _module("wandb", package="wandb")
+        self._wandb = optional_module("wandb", package="wandb")
         self._folder, self._about, self._mode = run, about, mode
         self._settings = {"project": project, "entity": entity, "mode": mode}
         self._num_rows = self._num_there = 0
@@ -184,7 +184,12 @@ class WeightsAndBiases:
             self.run.finish(exit_code=int(failed))
 
 
-def _module(name: str, *, package: str) -> ModuleType:
+def optional_module(name: str, *, package: str) -> ModuleType:
+    """Import a module of a package that users install who want it.
+
+    Raises:
+        ValueError: where it is not there; it names the extra.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -12,10 +12,12 @@ from avalanche.training.templates import BaseSGDTemplate, SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.learner.devices import as_device
+from cl_bench.learner.optimizers import optimizer_of
 from cl_bench.learner.seeds import Seeds
-from cl_bench.learner.training_settings import check_training
+from cl_bench.learner.training_settings import TrainingSettings, takes_training_settings
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
+from cl_bench.validation import check_unused
 
 
 class WithTaskLabels(MultiTaskModule):
@@ -36,19 +38,22 @@ class WithTaskLabels(MultiTaskModule):
         return self.network(x, task_label)
 
 
+UNUSED = {
+    "clip_norm": "Avalanche's loop does not clip gradients",
+    "warm_up": "Avalanche has plugins for schedules",
+    "patience": "Avalanche has a plugin for it, EarlyStoppingPlugin",
+}
+
+
+@takes_training_settings
 def stock(
     *,
     path: str,
     settings: Mapping[str, Any],
     model: nn.Module,
-    epochs: int,
     iterations: int | None,
-    batch_size: int,
-    test_batch_size: int,
-    optimizer: str,
     optimizer_state: str,
     active_classes: str,
-    learning_rate: float,
     schedule: str,
     device: torch.device | str,
     compile: bool,
@@ -56,17 +61,20 @@ def stock(
     seeds: Seeds,
     plugins: Sequence[BasePlugin] = (),
     evaluator: EvaluationPlugin | None = None,
+    **training: Any,
 ) -> SupervisedTemplate:
     """The Avalanche strategy at `path` (say avalanche.training.EWC) with its own loop, loaders and
     `settings`.
 
     It draws from the global generator, which the run seeds; its evaluation is isolated from its training by
-    the experiment loop. The learning rate must be constant: Avalanche has plugins for schedules.
+    the experiment loop. The learning rate must be constant: Avalanche has plugins for schedules. Its
+    optimizer is torch's, of the network's parameters, and label smoothing is that of torch's loss.
 
     Raises:
         ValueError: for a path that names no class, settings the class does not take, or what it cannot
             do: a schedule, another precision, compilation, `iterations`, optimizer_state=kept,
-            active_classes=seen.
+            active_classes=seen, clipping, a warm-up, early stopping, and with several heads momentum and
+            weight decay.
     """
     if schedule != "constant":
         raise ValueError(f"schedule must be constant for a stock Avalanche strategy, got {schedule=}")
@@ -80,17 +88,14 @@ def stock(
             "for a stock Avalanche strategy iterations must be null, optimizer_state new, active_classes "
             f"all, got {iterations=}, {optimizer_state=}, {active_classes=}"
         )
-    check_training(
-        epochs=epochs,
+    check_unused(training, UNUSED)
+    trained = TrainingSettings(
         iterations=iterations,
-        batch_size=batch_size,
-        test_batch_size=test_batch_size,
-        optimizer=optimizer,
         optimizer_state=optimizer_state,
         active_classes=active_classes,
-        learning_rate=learning_rate,
         schedule=schedule,
         precision=precision,
+        **training,
     )
     if isinstance(model, StackedNetwork):
         raise ValueError(
@@ -99,16 +104,24 @@ def stock(
         )
     cls = _load(path)
     if isinstance(model, Network) and model.heads.num_heads > 1:
+        if trained.moves_by_itself:
+            raise ValueError(
+                "with several heads, which are one layer, the optimizer of a stock Avalanche strategy would "
+                "move those of other tasks by momentum or weight decay: set training.optimizer to adam or "
+                "sgd with neither, or benchmark.scenario to domain or class, got "
+                f"optimizer={trained.optimizer!r}, momentum={trained.momentum}, "
+                f"weight_decay={trained.weight_decay}"
+            )
         model = WithTaskLabels(model)
-    make = torch.optim.SGD if optimizer == "sgd" else torch.optim.Adam
+    optimizer = optimizer_of(trained, list(model.parameters()))
     try:
         return cls(
             model=model,
-            optimizer=make(model.parameters(), lr=learning_rate),
-            criterion=nn.CrossEntropyLoss(),
-            train_mb_size=batch_size,
-            train_epochs=epochs,
-            eval_mb_size=test_batch_size,
+            optimizer=optimizer,
+            criterion=nn.CrossEntropyLoss(label_smoothing=trained.label_smoothing),
+            train_mb_size=trained.batch_size,
+            train_epochs=trained.epochs,
+            eval_mb_size=trained.test_batch_size,
             device=as_device(device),
             plugins=list(plugins),
             evaluator=evaluator or EvaluationPlugin(),

@@ -123,6 +123,9 @@ class FunctionPrior(Learner):
         finally:
             self.network.train()
 
+    def heads_trained(self) -> set[int]:
+        return super().heads_trained().union(points.head for points in self.points if self.strength)
+
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
         if self.strength and self.points:

@@ -117,6 +117,9 @@ class LwF(Learner):
         outputs = network(self.mb_x, heads).unflatten(1, (len(heads), -1))
         return dict(zip(heads, outputs.unbind(1), strict=True))
 
+    def heads_trained(self) -> set[int]:
+        return super().heads_trained() | self.known.keys()
+
     @property
     def _own_head(self) -> int:
         return 0 if self.heads is None or self.heads.num_heads == 1 else head_of(self.experience)

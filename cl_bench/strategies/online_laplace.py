@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +38,7 @@ class OnlineLaplace(QuadraticPenalty):
     claims = QuadraticPenalty.claims._replace(  # its prior is there from the start
         first_task_is_finetuning=False, pulls_nowhere_at_start=""
     )
+    unused: ClassVar = {"weight_decay": "strategy.prior_precision is its own, and in its posterior"}
     kept = ("terms",)
 
     def __init__(

@@ -1,6 +1,6 @@
 """Synaptic metaplasticity: latent weights of binary ones that resist a change of sign, by their size."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ class SynapticMetaplasticity(LatentLearner):
     stackable = True
     claims = Claims(off={"meta": 0.0}, off_is_finetuning=False)
     method = "synaptic_metaplasticity"
+    unused: ClassVar = {"weight_decay": "its optimizer sees a change of weights that begins at 0"}
 
     def __init__(self, *, meta: float, **learner: Any) -> None:
         check_not_negative(meta=meta)

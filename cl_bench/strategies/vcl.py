@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,7 @@ class VCL(Learner):
             "training.epochs": 150,
         },
     )
+    unused: ClassVar = {"weight_decay": "its prior decays the means, and log-variances do not decay to 0"}
     kept = ("prior", "initial", "coreset_positions")
     _known_prior: tuple[Tensor, int] | None = None  # its log-variances, and how often they were written
     _prior_precision: Tensor
@@ -264,9 +265,10 @@ class VCL(Learner):
                 for images, labels, task in batches:
                     self.flat.zero_gradients()
                     for _ in range(self.num_samples):
-                        nn.functional.cross_entropy(self.network(images, task), labels).backward()
+                        self._criterion(self.network(images, task), labels).backward()
                     self.flat.gradients.div_(self.num_samples)
                     self.add_kl_gradient(start, batches.num_examples, active)
+                    self.clip_gradients()
                     optimizer.step()
         self.network.eval()
         for layer in self.layers:

@@ -11,11 +11,10 @@ from cl_bench.streams.classes import class_groups
 from cl_bench.streams.contents import check_split, notes_on_heads, notes_on_parts
 from cl_bench.streams.order import name_of_class_order, name_of_permutation, repeated
 from cl_bench.streams.parts import Parts, draw_parts
+from cl_bench.streams.scaling import scaled_first, scaling_of
 from cl_bench.streams.tasks import SCENARIOS, Augment, Scaling, SharedImages, TaskData, TaskStream, View
-from cl_bench.streams.transforms import Permutation, Rotation, identity, padded
+from cl_bench.streams.transforms import Permutation, Rotation, check_images, identity, padded
 from cl_bench.validation import check_choice, check_num_tasks, check_number
-
-PIXELS = ("unit", "standardised")
 
 # (images, their labels, positions or None for all, augmentation) -> the examples of each task
 TasksOf = Callable[[SharedImages, Tensor, Tensor | None, Augment | None], tuple[TaskData, ...]]
@@ -45,7 +44,8 @@ def permuted(
         permute_first: whether the first task is permuted too, or shows the images as they are.
         pixels: `unit` for [0, 1]; `standardised` for mean 0 and variance 1 of the training images, whether or
             not they are trained on. The moments are those of all values together; in `rotated` and `split`,
-            of each channel.
+            of each channel. Of features they are those of each column, before it is permuted, or of each
+            channel of a map. `raw` keeps features as they are; `unit` asks that they lie in [0, 1] already.
         validation_share: of the training images, kept out of training, in [0, 1).
         num_train: how many of the images that validation leaves are trained on, a random choice, the same in
             every task; None for all of them.
@@ -60,7 +60,7 @@ def permuted(
     views: list[View] = [Permutation(order) for order in orders]
     if not permute_first:
         views[0] = identity
-    scaling = _scaling(data, pixels, by_channel=False)  # a value's channel is not its own any more
+    views, scaling = scaled_first(data, views, pixels)
     parts = draw_parts(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
@@ -92,11 +92,12 @@ def rotated(
         Others as in `permuted`.
     """
     data = padded(data, padding)
+    check_images(data, what="rotated", remedy="take benchmark=split or permuted")
     check_number("max_degrees", max_degrees)
     step = max_degrees / max(check_num_tasks(num_tasks) - 1, 1)
     views: list[View] = [Rotation(step * task) for task in range(num_tasks)]
     augment = augmentation_named(augmentation, height=data.train_images.shape[2])
-    scaling = _scaling(data, pixels)
+    scaling = scaling_of(data, pixels)
     parts = draw_parts(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
@@ -174,8 +175,10 @@ def split(
         return tuple(tasks_of_part)
 
     check_choice("scenario", scenario, SCENARIOS)
-    scaling = _scaling(data, pixels)
+    scaling = scaling_of(data, pixels)
     augment = augmentation_named(augmentation, height=data.train_images.shape[2])
+    if augment is not None:
+        check_images(data, what="cropped or mirrored", remedy="set augmentation=none")
     parts = draw_parts(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
@@ -260,22 +263,3 @@ def _stream(
 def _image_shape(data: ImageData) -> tuple[int, int, int]:
     channels, height, width = data.train_images.shape[1:]
     return channels, height, width
-
-
-def _scaling(data: ImageData, pixels: str, *, by_channel: bool = True) -> Scaling:
-    """Scale uint8 pixels; `standardised` by the moments of each channel, or of all together."""
-    check_choice("pixels", pixels, PIXELS)
-    images = data.train_images if by_channel else data.train_images.flatten(1).unsqueeze(1)
-    num_channels = images.shape[1]
-    if pixels == "unit":
-        return Scaling(torch.full((num_channels, 1, 1), 1 / 255), torch.zeros(num_channels, 1, 1))
-    means, deviations = [], []
-    for channel in range(num_channels):
-        counts = torch.bincount(images[:, channel].flatten(), minlength=256).double()
-        values = torch.arange(256, dtype=torch.float64)
-        mean = (counts * values).sum() / counts.sum()
-        means.append(mean)
-        deviations.append(((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt())
-    factor = 1 / torch.stack(deviations).clamp_min(1)
-    offset = -torch.stack(means) * factor
-    return Scaling(factor.float().view(-1, 1, 1), offset.float().view(-1, 1, 1))

@@ -14,12 +14,13 @@ from hydra.types import HydraContext, RunMode
 from cl_bench.analysis import load
 from cl_bench.analysis.matrix import accuracy_matrix
 from cl_bench.analysis.metrics import average_accuracy
-from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, one_seed_each, register, run_folder
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, hydra_apart, one_seed_each, run_folder
 from cl_bench.config.places import conf_folder
 from cl_bench.records.errors import NonFiniteLossError
 from cl_bench.records.runs import read_run
 from cl_bench.runner.job import job
 from cl_bench.runner.sweep_progress import SweepProgress
+from cl_bench.tuning.samplers import Next
 from cl_bench.tuning.space import Trial
 
 LOST = NonFiniteLossError.__name__  # the one error that says something about the settings
@@ -45,20 +46,26 @@ def best(scores: Sequence[Score]) -> int | None:
     return accuracies.index(max(known)) if known else None
 
 
-def search(trials: Sequence[Trial], *, overrides: Sequence[str], num_seeds: int, label: str) -> list[Score]:
-    """Score each trial; runs that are finished already are read, not repeated.
+def search(
+    following: Next, *, num_trials: int, overrides: Sequence[str], num_seeds: int, label: str
+) -> tuple[list[Trial], list[Score]]:
+    """Return all trials with their scores; runs that are finished already are read, not repeated.
 
     Args:
+        following: what gives the next trials, see `samplers.sampler_of`.
+        num_trials: how many it gives at most.
         overrides: of the runs, all but the trial's settings; their `seeds` are the tuning seeds.
 
     Raises:
         RuntimeError: where a run failed for another reason than its settings; the same command continues.
     """
-    jobs = [[*overrides, *(setting.override for setting in trial)] for trial in trials]
+    trials: list[Trial] = []
+    scores: list[Score] = []
     progress = SweepProgress()
-    register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_folder()), job_name="cl_bench", version_base=VERSION_BASE):
+    with (
+        hydra_apart(),
+        initialize_config_dir(str(conf_folder()), job_name="cl_bench", version_base=VERSION_BASE),
+    ):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         config = hydra.compose_config(
@@ -70,12 +77,15 @@ def search(trials: Sequence[Trial], *, overrides: Sequence[str], num_seeds: int,
             config=config,
         )
         folder = run_folder(config).parent
-        progress.start(folder=folder, num_runs=len(jobs) * num_seeds, label=label)
+        progress.start(folder=folder, num_runs=num_trials * num_seeds, label=label)
         try:
-            done = launcher.launch(jobs, initial_job_idx=0)
+            while asked := following(trials, [score.accuracy for score in scores]):
+                jobs = [[*overrides, *(setting.override for setting in trial)] for trial in asked]
+                scores += map(_score, launcher.launch(jobs, initial_job_idx=len(trials)))
+                trials += asked
         finally:
             progress.finish()
-    return [_score(each) for each in done]
+    return trials, scores
 
 
 def _score(done: JobReturn) -> Score:

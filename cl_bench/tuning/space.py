@@ -50,8 +50,16 @@ class Interval(NamedTuple):
             value = math.exp(random.uniform(math.log(self.start), math.log(self.end)))
         else:
             value = float(random.uniform(self.start, self.end))
-        whole = isinstance(self.start, int) and isinstance(self.end, int)
-        value = math.floor(value) if whole else float(f"{value:.{DIGITS}g}")
+        return self.setting(value)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds whole numbers only."""
+        return isinstance(self.start, int) and isinstance(self.end, int)
+
+    def setting(self, value: float) -> "Setting":
+        """Return the setting of a number of the interval: a whole one, or one of a few digits."""
+        value = math.floor(value) if self.whole else float(f"{value:.{DIGITS}g}")
         return Setting(self.key, value, repr(value))
 
 

@@ -15,6 +15,7 @@ from cl_bench.config.sweep import has, no_setting, with_overrides
 from cl_bench.config.tuned import provenance
 from cl_bench.records.identity import flatten, is_incidental
 from cl_bench.tuning.document import settings_of, write_tuned
+from cl_bench.tuning.samplers import TPE, sampler_of
 from cl_bench.tuning.search import Score, best, search
 from cl_bench.tuning.search_files import space_of
 from cl_bench.tuning.space import Dimension, Trial, draw_trials
@@ -57,7 +58,8 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     tune = request.tune
     reported = compose(overrides)
     space = space_of(strategy, overrides, request.dimensions)
-    how, trials = draw_trials(space, num_trials=tune.trials, seed=tune.sampler_seed)
+    how, following = sampler_of(space, tune)
+    first = following([], [])
     unseeded = [
         *overrides,
         f"study=tuning/{hidden(reported.tuning.pair)}",
@@ -65,7 +67,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         f"benchmark.validation_share={tune.validation_share}",
         *(["benchmark.class_order=seeded"] if "class_order" in reported.benchmark else []),
     ]
-    tuning = compose([*unseeded, *(setting.override for setting in trials[0])])
+    tuning = compose([*unseeded, *(setting.override for setting in first[0])])
     settings = flatten(plain(tuning))  # a setting that is missing is an error before anything is done
     tuning_streams = tuning_seeds(
         tuning=tuning,
@@ -77,8 +79,9 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     for seed, shared in tuning_streams.passed_over.items():
         print(f"tuning seed {seed} is passed over: a reported stream has its {shared}", file=sys.stderr)
     seeds = ",".join(map(str, tuning_streams.streams))
-    scores = search(
-        trials,
+    trials, scores = search(
+        following,
+        num_trials=len(first) if how == "grid" else tune.trials,
         overrides=[*unseeded, f"seeds=[{seeds}]"],
         num_seeds=len(tuning_streams.streams),
         label=f"tuning {reported.tuning.pair}",
@@ -95,6 +98,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         "search": how,
         "budget": tune.trials,
         "sampler_seed": tune.sampler_seed,
+        **({"at_once": tune.at_once} if how == TPE else {}),
         "space": {each.key: each.text for each in space},
         "data_source": tuning_streams.data_source,
         "streams": tuning_streams.streams,

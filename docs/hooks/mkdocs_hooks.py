@@ -10,12 +10,17 @@ from mkdocs.structure.files import File
 sys.path.insert(
     0, str(Path(__file__).resolve().parents[2])
 )  # the checkout's own code, and hooks as a package
-from docs.hooks import reference
+from docs.hooks import how_to, reference
 from docs.hooks.parts import expand
+
+HOW_TO = "How do I ...?"  # the part of the menu that is filled with the pages of docs/how_to
 
 
 def on_config(config: Any) -> Any:
-    """Read formulas: a fence named math, and `#!math ...` in a line. Browsers draw MathML without script."""
+    """Fill the menu, and read formulas: a fence named math, and `#!math ...` in a line.
+
+    Browsers draw MathML without a script.
+    """
     extensions = config["mdx_configs"]
     extensions["pymdownx.superfences"] = {
         "custom_fences": [{"name": "math", "class": "math", "format": fence}]
@@ -23,6 +28,9 @@ def on_config(config: Any) -> Any:
     extensions["pymdownx.inlinehilite"] = {
         "custom_inline": [{"name": "math", "class": "math", "format": inline}]
     }
+    for part in config["nav"]:
+        if HOW_TO in part:
+            part[HOW_TO] = how_to.menu()
     return config
 
 

@@ -15,7 +15,9 @@ import yaml
 from cl_bench.analysis.registry import registered
 from cl_bench.cli.package import render
 from cl_bench.config.choices import choices, describe
+from cl_bench.config.rules import unused_settings
 from docs.hooks import reference
+from docs.hooks.how_to import citation, how_to
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
@@ -47,9 +49,15 @@ def strategies() -> str:
         else:
             shown[target] = name
             text += f"::: {target}\n    options:\n      members: false\n      show_bases: false\n\n"
-            text += _mathematics(target)
+            text += _mathematics(target) + _unused(target)
         sections.append(text + block(path.read_text(), "yaml", title=f"conf/strategy/{path.name}"))
     return "\n\n".join(sections)
+
+
+def _unused(target: str) -> str:
+    """Say which settings of training the strategy does not use."""
+    names = ", ".join(f"`{name}`" for name in unused_settings(target))
+    return f"Of `training` it does not use {names}.\n\n" if names else ""
 
 
 def target_of(strategy: str) -> str:
@@ -336,5 +344,7 @@ PARTS: dict[str, Callable[..., str]] = {
         claims,
         rooms,
         include,
+        how_to,
+        citation,
     )
 }

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from omegaconf import open_dict
 
 from cl_bench.config import run_rules
@@ -16,7 +17,6 @@ from cl_bench.config.signatures import signature_of
 from cl_bench.config.sources import NotThereError, locate
 from cl_bench.config.sweep import with_overrides
 
-PATH = "benchmark.dataset.path=somewhere"  # what image_folder cannot do without
 CHECKER = Checker()  # reads each source once
 EWC = compose(["strategy=ewc"])
 
@@ -31,7 +31,9 @@ def composed():
     found = {}
     for group in ("strategy", "benchmark", "model", "training", "tracking", "benchmark/dataset"):
         for name in choices(group):
-            needed = [PATH] if name == "image_folder" else []
+            written = yaml.safe_load(choices(group)[name].read_text())
+            missing = [key for key, value in written.items() if value == "???"]
+            needed = [f"{group.replace('/', '.')}.{key}=somewhere" for key in missing]
             found[group, name] = compose([f"{group}={name}", "tuned=none", *needed])
     return found
 
@@ -71,7 +73,7 @@ UNTYPED = ("benchmark.class_order",)
         (["training.epochs=0"], "epochs must be a whole number, at least 1, got epochs=0"),
         (["training.learning_rate=nan"], "learning_rate must be a positive number, got learning_rate=nan"),
         (["training.iterations=0"], "iterations must be a whole number, at least 1, got iterations=0"),
-        (["training.optimizer=adamw"], "optimizer must be one of adam, sgd, got optimizer='adamw'"),
+        (["training.optimizer=lbfgs"], "optimizer must be one of adam, adamw, sgd, or the path of a class"),
         (["training.compile=1"], "training.compile must be true or false, got training.compile=1"),
         (["strategy.strength=-1"], "strength must be a number and not negative, got strength=-1"),
         (["strategy.mode=onlin"], "mode must be one of separate, online, got mode='onlin'"),
@@ -84,7 +86,7 @@ UNTYPED = ("benchmark.class_order",)
         (["model.weights=x"], "weights must be one of real, binary, got weights='x'"),
         (["benchmark.num_tasks=0"], "num_tasks must be a whole number, at least 1, got num_tasks=0"),
         (["benchmark.scenario=x"], "scenario must be one of task, domain, class, got scenario='x'"),
-        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, got pixels='x'"),
+        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, raw, got pixels='x'"),
         (["benchmark.padding=-1"], "padding must be a whole number and not negative, got padding=-1"),
         (["benchmark.validation_share=1"], "validation_share must be at least 0 and below 1"),
         (["training.threads=100000"], "threads must be at most 1024, got threads=100000"),

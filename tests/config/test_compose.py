@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
 from cl_bench.config.choices import choices
@@ -11,11 +12,14 @@ from cl_bench.records.compact import study_at
 from cl_bench.records.identity import LATER, flatten
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
-IMAGE_FOLDER = ("benchmark.dataset.path=somewhere",)  # what a choice cannot do without
 
 
-def needed_by(name):
-    return IMAGE_FOLDER if name == "image_folder" else ()
+def needed_by(group, name):
+    """What a choice cannot do without."""
+    missing = [
+        key for key, value in yaml.safe_load(choices(group)[name].read_text()).items() if value == "???"
+    ]
+    return [f"{group.replace('/', '.')}.{key}=somewhere" for key in missing]
 
 
 @pytest.mark.parametrize("benchmark", choices("benchmark"))
@@ -37,7 +41,7 @@ def test_every_strategy_composes(strategy):
 @pytest.mark.parametrize("group", ["model", "training", "benchmark/dataset"])
 def test_every_other_choice_composes(group):
     for name in choices(group):
-        assert plain(compose([f"{group}={name}", *needed_by(name)]))
+        assert plain(compose([f"{group}={name}", *needed_by(group, name)]))
 
 
 @pytest.mark.parametrize("experiment", choices("experiment"))

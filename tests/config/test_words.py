@@ -186,9 +186,9 @@ def command(tmp_path, capsys, monkeypatch, process_as_before):
     ("arguments", "expected"),
     [
         (["training.lr=0.1"], "there is no setting training.lr. Did you mean training.learning_rate=0.1?"),
-        (["optimizer=adamw"], "There is training.optimizer: optimizer must be one of adam, sgd, got"),
-        (["training.optimizer=adamw"], "optimizer must be one of adam, sgd"),
-        (["training.weight_decay=1e-4"], "there is no setting training.weight_decay, nor one like it"),
+        (["optimizer=lbfgs"], "There is training.optimizer: optimizer must be one of adam, adamw, sgd, or"),
+        (["training.optimizer=lbfgs"], "optimizer must be one of adam, adamw, sgd"),
+        (["training.ema=1e-4"], "there is no setting training.ema, nor one like it"),
         (
             ["seed=0,1"],
             "seed=0,1 gives one run several values: `cl-bench run -m seed=0,1` makes a run of each",

@@ -24,5 +24,6 @@ def test_a_choice_has_a_description_a_name_and_the_builders_arguments(path: Path
 
 def test_there_is_a_choice_for_every_builder():
     assert [path.stem for path in FILES] == [
-        *("cifar10", "cifar100", "cifar10_100", "digits", "image_folder", "mnist"),
+        *("arrays", "cifar10", "cifar100", "cifar10_100", "digits", "features", "image_folder", "mnist"),
+        "table",
     ]

@@ -12,7 +12,9 @@ sys.path.append(str(ROOT))  # for docs.hooks
 
 from docs.hooks.parts import expand  # noqa: E402
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+HOW_TO = sorted((ROOT / "docs" / "how_to").glob("*.md"))  # each is followed as a whole, see how_to.py
+OTHERS = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page not in HOW_TO]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *OTHERS]
 BLOCK = re.compile(r"^```(\w*)(?: title=\"([^\"]*)\")?\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`((?:cl-bench|make|pip|tensorboard) [^`]+)`")
 # whatever is shown is run with these at its end
@@ -58,7 +60,7 @@ def joined(text: str) -> str:
 
 def mentioned() -> list[str]:
     """Commands within a sentence; dots stand for what is left out."""
-    found = [each for page in PAGES for each in INLINE.findall(BLOCK.sub("", text_of(page)))]
+    found = [each for page in [*PAGES, *HOW_TO] for each in INLINE.findall(BLOCK.sub("", text_of(page)))]
     return list(dict.fromkeys(" ".join(each.split()) for each in found))
 
 

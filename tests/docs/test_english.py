@@ -15,8 +15,8 @@ STYLE = (ROOT / "docs" / "stylesheets" / "wide.css").read_text()
 REM, MENU, MARGINS, CODE, PADDING, CHARACTER = 20, 12.1, 1.2 + 0.8, 0.8 * 0.85, 2 * 1.1765, 0.602
 # what people look for, and a section that has a how-to, or says that it is not here
 SOUGHT = {
-    "wandb": "results_format/#tensorboard-and-weights-biases",
-    "tensorboard": "results_format/#tensorboard-and-weights-biases",
+    "wandb": "results_format/#trackers",
+    "tensorboard": "results_format/#trackers",
     "torchvision": "add_your_own/#data",
     "numpy": "add_your_own/#data",
     "own dataset": "getting_started/#data",

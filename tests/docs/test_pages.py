@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from shown_blocks import ROOT, text_of
+from shown_blocks import HOW_TO, ROOT, text_of
 
 from cl_bench import records
 from cl_bench.config.choices import choices
@@ -21,9 +21,12 @@ def page(site, name):
 
 
 def test_every_page_of_the_folder_is_in_the_menu(site):
-    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if path not in HOW_TO}
     menu = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.MULTILINE)
     assert set(menu) == pages
+    first = page(site, "how_to")
+    for path in HOW_TO:
+        assert path.stem == "index" or f'href="{path.stem}/"' in first
 
 
 def test_every_strategy_has_a_section_with_equation_or_source(site):

@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from killed_rows import killed_and_gone_on, steps_of_a_task
 
 from cl_bench import records
 from cl_bench.config.compose import config_hash
@@ -29,7 +30,7 @@ def test_a_row_is_its_measures_by_name_without_those_it_does_not_have():
     assert scalars(CalibrationBin(0, 1, 1, 1, 1, 0.1, 0.1)) == {}
 
 
-@pytest.mark.parametrize("tracking", ["tensorboard", "wandb"])
+@pytest.mark.parametrize("tracking", ["tensorboard", "wandb", "mlflow"])
 def test_tracking_is_no_part_of_a_runs_name(configured, tracking):
     assert config_hash(configured(f"tracking={tracking}")) == config_hash(configured())
 
@@ -66,41 +67,6 @@ def test_weights_and_biases_is_told_the_same_offline(configured, tmp_path, monke
     assert (run / "records.csv").read_bytes() == (without / "records.csv").read_bytes()
     (log,) = run.glob("wandb/offline-run-*/*.wandb")
     assert b"accuracy/task_02" in log.read_bytes()
-
-
-def steps_of_a_task(task):
-    """What a run writes of it, with two probes in its midst."""
-    probes = [Probe(0, task, 10 * task + step, 1, 0.1 * task, 0.5, 50) for step in (1, 2)] if task else []
-    tests = [Record(0, task, on, 0.1 * task, 0.5, 100) for on in (1, 2)]
-    return [*probes, *tests, State(0, task, math.nan, 0.25, 64, 32, 1.5, 10, math.nan)]
-
-
-def killed_and_gone_on(config, *, goes_on=True):
-    """Tasks 0 to 2 in a process that is killed, with a checkpoint after task 1; then from there to task 3.
-    Returns the run's folder after the first try, and a function that does the second.
-    """
-    first, second = RunFolder(config), RunFolder(config)
-    first.open()
-    sizes = {}
-    with tracked(first):
-        for task in range(3):
-            for row in steps_of_a_task(task):
-                first.append(row)
-            if task == 1:
-                sizes = {path.name: path.stat().st_size for path in first.path.glob("*.csv")}
-
-    def go_on():
-        second.open()
-        with tracked(second):
-            if goes_on:
-                second.go_on(sizes, (0.0, 0.0), resumed="after task 1")
-            else:
-                second.begin()
-            for task in range(2 if goes_on else 0, 4):
-                for row in steps_of_a_task(task):
-                    second.append(row)
-
-    return first.path, go_on
 
 
 def test_rows_are_read_in_the_order_in_which_they_were_written(configured, tmp_path):
