@@ -32,6 +32,7 @@ from cl_bench.analysis.metrics import (
     worst_task_accuracy,
 )
 from cl_bench.analysis.published import against_published
+from cl_bench.analysis.stability_gap import probes
 from cl_bench.analysis.summary import summary
 from cl_bench.moved import moved_name
 from cl_bench.records.errors import AnalysisError
@@ -57,6 +58,7 @@ __all__ = [
     "load",
     "matrices",
     "matrix_frame",
+    "probes",
     "read_foreign",
     "runs",
     "states",

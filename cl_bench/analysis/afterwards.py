@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.recorded_measures import mean_in_the_end
-from cl_bench.analysis.registry import GROUPS, PAGE, RECORDS, TEXT, Metric, placed, registered
+from cl_bench.analysis.registry import FIRST, GROUPS, PAGE, RECORDS, TEXT, Metric, placed, registered
 from cl_bench.records.metric_rows import words_of
 from cl_bench.records.runs import Run
 
@@ -31,7 +31,7 @@ def note(name: str, *, unit: str, better: str) -> bool:
         meaning="computed from saved predictions; mean over the tasks tested after the last one",
         compute=partial(mean_in_the_end, column=name),
         of=RECORDS,
-        places=(TEXT, PAGE),
+        places=(TEXT, PAGE, FIRST),
         group=GROUPS[0],
         short="",
         is_change=False,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.over_seeds import over_seeds
-from cl_bench.analysis.predictions import Answered, tests_of
+from cl_bench.analysis.predictions import Answered, answers_of
 from cl_bench.records.errors import NotMeasuredError
 from cl_bench.records.runs import Run, read_runs
 
@@ -26,7 +26,7 @@ def per_class_accuracy(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     rows = [
         [*_about(run), test.after_task, test.on_task, label, number, accuracy]
         for run in _runs(*paths)
-        for test in tests_of(run)
+        for test in answers_of(run)
         for label, number, accuracy in by_class(test)
     ]
     return pd.DataFrame(rows, columns=[*ABOUT, "after_task", "on_task", "label", "num_examples", "accuracy"])
@@ -52,9 +52,11 @@ def task_confusion(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     This is of class-incremental runs, in which each class belongs to one task.
 
-    Columns: study, benchmark, strategy, method, seed, run, after_task, on_task (the example's task),
-    predicted_task (that of the predicted class; 0: of no task that was tested), share (of the examples of
-    on_task).
+    Columns:
+        study, benchmark, strategy, method, seed, run, after_task: the run and when it was tested.
+        on_task: the task of the examples.
+        predicted_task: that of the predicted class. 0: of no task that was tested.
+        share: of the examples of on_task.
 
     Raises:
         NotMeasuredError: where no run is class-incremental and has saved predictions.
@@ -79,7 +81,7 @@ def confusion_frame(found: list[Run]) -> pd.DataFrame:
     """
     rows = []
     for run in found:
-        tests = list(tests_of(run)) if run.scenario == "class" else []
+        tests = list(answers_of(run)) if run.scenario == "class" else []
         for after_task in sorted({test.after_task for test in tests}):
             own = [test for test in tests if test.after_task == after_task]
             for (on_task, predicted_task), share in confusion(own).items():

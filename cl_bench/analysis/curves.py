@@ -1,7 +1,8 @@
 """The curves of figures: a measure at each place of a stream, as a mean and interval over seeds."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -178,6 +179,41 @@ def gap_curves(probes: pd.DataFrame, *, interval: str = "t") -> pd.DataFrame:
     by_step = by_step.merge(pairs.reset_index(), on=_RUN)
     everywhere = by_step[by_step["size"] == by_step["pairs"]].rename(columns={"mean": "change"})
     return _where_all(everywhere, "change", ["steps_since"], interval)
+
+
+class OffStep(NamedTuple):
+    """Which methods take other numbers of steps than most.
+
+    Attributes:
+        steps: at which the tasks end for the others, [T].
+        methods: those that differ.
+
+    >>> OffStep(steps=[10, 20], methods={"joint"}).steps[-1]
+    20
+    """
+
+    steps: list[int]
+    methods: set[str]
+
+
+def off_step(curves: pd.DataFrame) -> OffStep:
+    """Find the steps at which tasks end for most methods, and the methods for which they end elsewhere.
+
+    Joint training takes more steps with each task, and training on a memory alone has a number of its own: on
+    an axis of steps their tasks do not stand above those of the others.
+
+    Args:
+        curves: one benchmark's rows of `probe_curves`.
+
+    >>> ends = {"ewc": [10, 20], "si": [10, 20], "joint": [10, 30]}
+    >>> rows = [(method, t + 1, step) for method in ends for t, step in enumerate(ends[method])]
+    >>> off_step(pd.DataFrame(rows, columns=["method", "training_on", "step"]))
+    OffStep(steps=[10, 20], methods={'joint'})
+    """
+    ends = curves.groupby(["method", "training_on"])["step"].max().groupby("method").agg(tuple)
+    counted = Counter(ends)
+    most = max(counted, key=lambda steps: (counted[steps], [-step for step in steps]))
+    return OffStep([int(step) for step in most], set(ends.index[ends != most]))
 
 
 def _complete_groups(found: Sequence[RunMatrix]) -> list[list[RunMatrix]]:

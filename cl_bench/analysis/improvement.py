@@ -17,7 +17,6 @@ from cl_bench.analysis.bootstrap import (
     percentiles,
 )
 from cl_bench.analysis.over_benchmarks import Scores, best_first
-from cl_bench.analysis.summary import REFERENCE
 
 
 def probability_of_improvement(
@@ -114,18 +113,6 @@ def improvements(
                 | {"num_benchmarks": len(scores.benchmarks)}
             )
     return pd.DataFrame(rows)
-
-
-def contender(scores: Scores) -> str:
-    """The method of the best interquartile mean, joint training aside: the usual `against`.
-
-    >>> from cl_bench.analysis.over_benchmarks import Scores
-    >>> strata = {"joint": [np.array([0.9])], "ewc": [np.array([0.8])]}
-    >>> contender(Scores(strata, ["digits"], "average_accuracy"))
-    'ewc'
-    """
-    ranked = best_first(scores)
-    return next((method for method in ranked if method.split(" ")[0] != REFERENCE), ranked[0])
 
 
 def _wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:

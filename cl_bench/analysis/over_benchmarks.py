@@ -1,16 +1,16 @@
 """The scores of methods on several benchmarks, so that they can be compared over all of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.bootstrap import of_all_runs
-from cl_bench.analysis.losses import higher_is_better
 from cl_bench.analysis.metrics import average_accuracy
-from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, registered, title_of
+from cl_bench.analysis.registry import FACTORS, MATRIX, WITH_REFERENCE, Metric, registered
 from cl_bench.analysis.summary import REFERENCE
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
 
@@ -27,7 +27,9 @@ class Scores(NamedTuple):
         benchmarks: their names, in the order of the strata.
         name: the metric, or `NORMALISED`.
         title: what the scores are, in words.
+        unit: as it is shown; empty for normalised scores.
         higher_is_better: of the scores.
+        strategies: method -> its strategy, where that is not its name.
         left_out: which methods lack which benchmarks, in words.
 
     >>> scores = Scores({"ewc": [np.array([0.9])]}, ["digits"], "average_accuracy")
@@ -39,18 +41,24 @@ class Scores(NamedTuple):
     benchmarks: list[str]
     name: str
     title: str = "average accuracy"
+    unit: str = "%"
     higher_is_better: bool = True
+    strategies: Mapping[str, str] = MappingProxyType({})
     left_out: tuple[str, ...] = ()
 
     @property
     def factor(self) -> float:
-        """What a score is multiplied by where it is shown: percent, but for normalised scores."""
-        return 1.0 if self.name == NORMALISED else 100.0
+        """What a score is multiplied by where it is shown."""
+        return FACTORS[self.unit]
 
     @property
-    def unit(self) -> str:
-        """What stands behind a score that is shown."""
-        return "" if self.name == NORMALISED else "%"
+    def heading(self) -> str:
+        """The title with its unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def strategy(self, method: str) -> str:
+        """The strategy of a method."""
+        return self.strategies.get(method, method)
 
     @property
     def target(self) -> float:
@@ -85,9 +93,9 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
     >>> [stratum.round(4).tolist() for stratum in scores.strata["ewc"]]
     [[0.5], [1.0]]
     """
-    _check_metric(metric)
     is_normalised = metric == NORMALISED
-    column = average_accuracy.__name__ if is_normalised else metric
+    about = _metric(average_accuracy.__name__ if is_normalised else metric)
+    column = about.name
     known = values.dropna(subset=[column])
     found: dict[str, dict[str, np.ndarray]] = {}
     for (method, benchmark), scores in known.groupby(["method", "benchmark"], sort=False)[column]:
@@ -121,8 +129,17 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
     left_out = tuple(
         f"without {', '.join(methods)} (not run on {lacked})" for lacked, methods in lacking.items()
     )
-    title = f"normalised accuracy ({BASELINE} 0, {REFERENCE} 1)" if is_normalised else title_of(metric)
-    return Scores(strata, benchmarks, metric, title, higher_is_better(column), left_out)
+    named = (known[name] for name in ("method", "strategy"))
+    return Scores(
+        strata,
+        benchmarks,
+        metric,
+        title=f"normalised accuracy ({BASELINE} 0, {REFERENCE} 1)" if is_normalised else about.title,
+        unit="" if is_normalised else about.unit,
+        higher_is_better=about.better != "lower",
+        strategies={str(name): str(strategy) for name, strategy in zip(*named, strict=True)},
+        left_out=left_out,
+    )
 
 
 def best_first(scores: Scores) -> list[str]:
@@ -137,13 +154,58 @@ def best_first(scores: Scores) -> list[str]:
     return sorted(means, key=lambda method: (means[method], method))
 
 
-def _check_metric(metric: str) -> None:
-    names = [each.name for each in registered(MATRIX, WITH_REFERENCE)]
-    if metric not in (*names, NORMALISED):
+def compared_method(scores: Scores, against: str | None = None) -> str:
+    """The method that improvements are of: the one that is named, or the best, joint training aside.
+
+    Args:
+        against: a method, or a strategy of which there is one method.
+
+    Raises:
+        AnalysisError: for a name that is of no method, or of several.
+
+    >>> strata = {"joint": [np.array([0.9])], "ewc": [np.array([0.8])]}
+    >>> scores = Scores(strata, ["digits"], "average_accuracy")
+    >>> compared_method(scores), compared_method(scores, "joint")
+    ('ewc', 'joint')
+    """
+    ranked = best_first(scores)
+    if against is None:
+        return next((method for method in ranked if scores.strategy(method) != REFERENCE), ranked[0])
+    variants = [method for method in ranked if scores.strategy(method) == against]
+    found = [against] if against in ranked else variants
+    if len(found) != 1:
+        why = f"is more than one of {', '.join(found)}" if found else "was not run on all benchmarks"
+        raise AnalysisError(f"{against!r} {why}: choose one of {', '.join(ranked)}")
+    return found[0]
+
+
+def with_bounds(table: pd.DataFrame, interval: str) -> pd.DataFrame:
+    """The table with its bootstrap intervals (`t`, the default elsewhere), or with `none`.
+
+    Raises:
+        AnalysisError: for another interval.
+
+    >>> table = pd.DataFrame({"value": [0.5], "low": [0.4], "high": [0.6]})
+    >>> with_bounds(table, "none")["low"].tolist()
+    [nan]
+    """
+    if interval == "none":
+        return table.assign(low=math.nan, high=math.nan)
+    if interval != "t":
         raise AnalysisError(
-            f"there is no metric {metric!r} to compare over benchmarks; "
-            f"choose one of {', '.join((*names, NORMALISED))}"
+            f"intervals over benchmarks are bootstrapped, at 95 %: leave {interval=} out, or give none"
         )
+    return table
+
+
+def _metric(name: str) -> Metric:
+    known = {each.name: each for each in registered(MATRIX, WITH_REFERENCE)}
+    if name not in known:
+        raise AnalysisError(
+            f"there is no metric {name!r} to compare over benchmarks; "
+            f"choose one of {', '.join((*known, NORMALISED))}"
+        )
+    return known[name]
 
 
 def _scale(known: pd.DataFrame, benchmarks: Sequence[str]) -> list[tuple[float, float]]:
@@ -153,8 +215,8 @@ def _scale(known: pd.DataFrame, benchmarks: Sequence[str]) -> list[tuple[float, 
         low, high = (_level(known, benchmark, strategy) for strategy in (BASELINE, REFERENCE))
         if math.isnan(low) or math.isnan(high):
             raise NotMeasuredError(
-                f"{NORMALISED} is between {BASELINE} and {REFERENCE}: run both on {benchmark}, "
-                f"or compare {average_accuracy.__name__}"
+                f"{NORMALISED} is between {BASELINE} and {REFERENCE}, which must both be among the methods "
+                f"on {benchmark}: run them, or compare {average_accuracy.__name__}"
             )
         if not low < high:
             raise AnalysisError(

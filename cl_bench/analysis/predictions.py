@@ -41,7 +41,7 @@ class Answered(NamedTuple):
         return np.exp(self.log_probabilities)
 
 
-def tests_of(run: Run) -> Iterator[Answered]:
+def answers_of(run: Run) -> Iterator[Answered]:
     """The tests of a run whose predictions were saved, in order; none where there are none.
 
     Raises:
@@ -50,7 +50,7 @@ def tests_of(run: Run) -> Iterator[Answered]:
 
     >>> from pathlib import Path
     >>> from cl_bench.records.runs import Run
-    >>> list(tests_of(Run(Path("few/ewc-s0"), "few", "digits", "ewc", 0)))
+    >>> list(answers_of(Run(Path("few/ewc-s0"), "few", "digits", "ewc", 0)))
     []
     """
     for after_task in () if is_packed(run.path) else saved.tasks_saved(run.path, saved.PREDICTIONS):
@@ -75,8 +75,11 @@ def log_softmax(outputs: np.ndarray) -> np.ndarray:
 def predicted(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     """The saved predictions of all runs in or below the folders, one row a test example.
 
-    Columns: those of `load` that describe a run; after_task and on_task, the test; label; prediction, the
-    most probable class; p0, p1, ..., the probability of each class (nan for a class that a run has not).
+    Columns: those of `load` that describe a run, and these.
+        after_task, on_task: the test.
+        label: the example's class, from 0.
+        prediction: the most probable class.
+        p0, p1, ...: the probability of each class; nan for a class that a run has not.
 
     Raises:
         RecordsError: for a damaged file.
@@ -86,7 +89,7 @@ def predicted(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     """
     parts = []
     for run in with_methods(read_runs(*paths))[0]:
-        for test in () if run.status == "broken" else tests_of(run):
+        for test in () if run.status == "broken" else answers_of(run):
             number = len(test.labels)
             columns: dict[str, Any] = {
                 name: repeated([run.name if name == "run" else getattr(run, name)], [number])
@@ -131,7 +134,7 @@ def values_of(run: Run, function: Callable[[Any, Any], float]) -> Iterator[tuple
     >>> list(values_of(Run(Path("few/ewc-s0"), "few", "digits", "ewc", 0), np.mean))
     []
     """
-    for test in tests_of(run):
+    for test in answers_of(run):
         try:
             value = float(function(test.probabilities, test.labels))
         except Exception as error:

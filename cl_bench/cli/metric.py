@@ -15,6 +15,7 @@ from cl_bench.config.nearest import nearest_choices
 from cl_bench.records.errors import NotMeasuredError
 from cl_bench.records.lock import RunInUseError, alone_in
 from cl_bench.records.metric_rows import BETTER, UNITS, MetricRow, check_words, write_metrics
+from cl_bench.records.rows import Record
 from cl_bench.records.text import counted, one_line
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="of a metric; without it all are listed")
     parser.add_argument("folders", metavar="DIR", nargs="*", help="a results folder, a study or a run")
-    parser.add_argument("--unit", choices=UNITS, help="of a function of your own: % of a fraction, or none")
+    parser.add_argument(
+        "--unit", metavar="UNIT", choices=UNITS, help="of a function of your own: %% of a fraction, or ''"
+    )
     parser.add_argument("--better", choices=BETTER[:2], help="of a function of your own: which way")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help=f"of {' and '.join(TABLES)} (default: DIR/NAME.csv)"
@@ -94,13 +97,15 @@ def _package(entry_point: EntryPoint) -> str:
 
 def _numbers(options: Namespace) -> int:
     from cl_bench.analysis.afterwards import note
+    from cl_bench.analysis.frame import RUN_COLUMNS
     from cl_bench.analysis.labels import with_methods
     from cl_bench.analysis.predictions import values_of
     from cl_bench.records.runs import read_runs
 
     asked = _asked(options)
-    if not note(asked.name, unit=asked.unit, better=asked.better):
-        raise ValueError(f"{asked.name} is the name of a metric of every run: give the function another name")
+    taken = asked.name in (*RUN_COLUMNS, *Record._fields)
+    if taken or not note(asked.name, unit=asked.unit, better=asked.better):
+        raise ValueError(f"{asked.name} must have another name: each run has a measure of that name")
     found = with_methods(read_runs(*options.folders))[0]
     having = _having(found)
     failed = 0

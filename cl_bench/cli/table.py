@@ -50,13 +50,14 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--methods",
-        metavar="A,B",
-        help="which, in this order; a strategy means all its variants (default: all)",
+        action="append",
+        metavar="A,B*",
+        help="names, strategies (all their variants) or patterns, in this order (default: all)",
     )
     parser.add_argument(
         "--labels",
         action="append",
-        metavar="NAME=LABEL,...",
+        metavar="NAME=LABEL",
         help="what methods, benchmarks and metrics are called; may be given again",
     )
     parser.add_argument(

@@ -26,6 +26,7 @@ from cl_bench.data.accepted import accepted
 from cl_bench.deferred import deferred
 from cl_bench.learner.batches import heads_of
 from cl_bench.learner.devices import device_named
+from cl_bench.learner.links import TaskFree
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.adoption import adopted
@@ -200,7 +201,8 @@ def build_strategy(
     if isinstance(seeds, Seeds):
         network = build_model(config, stream, seeds, model)
     else:
-        network = StackedNetwork([build_model(config, stream, each, model) for each in seeds])
+        built = (build_model(config, stream, each, model) for each in seeds)
+        network = StackedNetwork([each if isinstance(each, Network) else TaskFree(each) for each in built])
     # what came later is off unless it is given; a strategy of before has no name for it
     training = without_neutral(plain(config.training))
     learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}

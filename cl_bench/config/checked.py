@@ -102,7 +102,6 @@ class Checker:
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"
         yield from self._of_target("training", {TARGET: target, **run}, what="a run")
-        yield from self._of_the_optimizer(training)
         for group in ("strategy", "benchmark"):
             own = dict(settings[group])
             own.pop("dataset", None)
@@ -113,6 +112,7 @@ class Checker:
                 yield Problem((f"training.{name}",), rule)
             yield from self._of_target(group, own, what=what, handed=HANDED[group], also=also)
         yield from self._of_network(settings["model"])
+        yield from self._of_the_optimizer(training)
         dataset = settings["benchmark"].get("dataset")
         parts = [("benchmark.dataset", dataset, ()), ("tracking", settings["tracking"], HANDED["tracking"])]
         parts += [
@@ -168,18 +168,21 @@ class Checker:
     def _of_the_optimizer(self, training: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield what is wrong with the optimizer's class and settings, by its own source."""
         name, more = training.get("optimizer"), training.get("optimizer_settings")
-        if name not in OPTIMIZERS and not (isinstance(name, str) and "." in name):
+        if not isinstance(name, str) or (name not in OPTIMIZERS and "." not in name):
             return
         target = {TARGET: OPTIMIZERS.get(name, name), **(more if isinstance(more, dict) else {})}
         also = {key: training[key] for key in ("momentum", "weight_decay") if training.get(key)}
-        yield from self._of_target(
+        what = f"training.optimizer={name}"
+        for problem in self._of_target(
             "training.optimizer_settings",
             target,
-            what=f"training.optimizer={name}",
+            what=what,
             handed=("params", "lr"),
             also=also,
             named="training.optimizer",
-        )
+        ):
+            torchs = "training." not in problem.message  # whose words name no setting
+            yield problem._replace(message=f"{what}: {problem.message}") if torchs else problem
 
     def _of_target(
         self,

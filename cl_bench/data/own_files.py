@@ -21,6 +21,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }
 CLASS_NAMES = "class_names"
 AS_THEY_ARE = {"features": True, "channels_last": False, "test_share": None}
+ABOUT = "cl_bench"  # the text of a .safetensors file of ours: an object
 FEATURES_OF = "features_of"  # in a file of `cl-bench features`: what it was made of, in words
 
 
@@ -49,13 +50,15 @@ def arrays(
 def features(*, path: str, root: str | None, with_test: bool = True) -> ImageData:
     """Read the features of a network that `cl-bench features` wrote; `path` as in `arrays`. DataError."""
     file = array_file(find_own(path, root=root))
-    if FEATURES_OF not in file.about:
+    about = _object(file.about.get(ABOUT, "{}"))
+    if not isinstance(about.get(FEATURES_OF), str):
         raise DataError(
             f"path must be a file that cl-bench features wrote, got {file.path}; use "
             "benchmark/dataset=arrays for other arrays"
         )
-    data = _data_set(file, class_names=None, with_test=with_test, settings=AS_THEY_ARE)
-    return data._replace(source=file.about[FEATURES_OF])
+    names = _names_in(about.get(CLASS_NAMES), file)
+    data = _data_set(file, class_names=names, with_test=with_test, settings=AS_THEY_ARE)
+    return data._replace(source=about[FEATURES_OF])
 
 
 def find_own(path: str, *, root: str | None) -> Path:
@@ -119,10 +122,22 @@ def _names(file: ArrayFile) -> dict[str, str]:
 
 def _class_names(file: ArrayFile) -> Sequence[str] | None:
     if CLASS_NAMES in file.about:
-        try:
-            return [str(each) for each in json.loads(file.about[CLASS_NAMES])]
-        except (ValueError, TypeError) as error:
-            raise DataError(f"class_names of {file.path} must be a list of names; correct it") from error
+        return _names_in(_object(f'{{"found": {file.about[CLASS_NAMES]}}}').get("found"), file)
     if CLASS_NAMES in file.names:
         return file.read(CLASS_NAMES).tolist()
     return None
+
+
+def _names_in(found: object, file: ArrayFile) -> list[str]:
+    if not isinstance(found, list):
+        raise DataError(f"class_names of {file.path} must be a list of names; correct it")
+    return list(map(str, found))
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Read a JSON object; an empty one where it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

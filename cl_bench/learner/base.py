@@ -27,7 +27,7 @@ from cl_bench.learner.adam import adam_step
 from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
-from cl_bench.learner.drawn_like import draw_masks_from
+from cl_bench.learner.drawn_like import masks_of
 from cl_bench.learner.early_stopping import EarlyStopping
 from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.flat_parameters import FlatParameters
@@ -135,7 +135,7 @@ class Learner(Adapter):
         self.augmentation = self.draws("augmentation", device)
         self.noise = self.draws("noise", device)
         self.test_noise = self.draws("test", device)
-        draw_masks_from(self.noise, self.network)
+        self.masks = masks_of(self.network, lambda: self.draws("dropout", device))
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
@@ -150,7 +150,7 @@ class Learner(Adapter):
         super().__init__(
             model=self.network,
             optimizer=self.new_optimizer(),
-            criterion=SmoothedLoss(settings.label_smoothing, self._active_outputs),
+            criterion=SmoothedLoss(settings.label_smoothing, self.active_outputs),
             train_mb_size=settings.batch_size,
             train_epochs=settings.epochs,
             eval_mb_size=settings.test_batch_size,
@@ -174,8 +174,8 @@ class Learner(Adapter):
             self.loss = self._make_empty_loss()
             self.differentiate(**kwargs)
             self.project_gradients()
-            self.clip_gradients()
             self._before_update(**kwargs)
+            self.clip_gradients()
             self.set_step_size()
             frozen = self.flat.values_frozen_since()
             self.optimizer_step()
@@ -248,7 +248,8 @@ class Learner(Adapter):
 
     def new_optimizer(self) -> torch.optim.Optimizer:
         """An optimizer of `optimized()`, for the first task or for each one."""
-        return optimizer_of_vector(self.training_settings, self.optimized())
+        vector, rate = self.optimized(), self.learning_rate
+        return optimizer_of_vector(self.training_settings, vector, learning_rate=rate)
 
     @property
     def num_steps(self) -> int:
@@ -330,7 +331,8 @@ class Learner(Adapter):
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
         self.steps_taken = 0
-        self._trained = self._mask_of_trained() if self.training_settings.moves_by_itself else None
+        others = rows_of_others(self.heads, self.heads_trained())
+        self._trained = self.flat.mask(others) if others and self.training_settings.moves_by_itself else None
         if self.heads is None and max(heads_in(self.experience)) > 0 and not self.notes:
             self.notes = (WITHOUT_HEADS,)
             log.warning(WITHOUT_HEADS)
@@ -338,15 +340,3 @@ class Learner(Adapter):
             self.train_epochs = -(-self.iterations // len(self.dataloader))
         if self.only_seen_classes:
             self.activate_classes()
-
-    def heads_trained(self) -> set[int]:
-        """The heads that the current task trains: its own, and those of old tasks that it rehearses."""
-        return set(heads_in(self.experience))
-
-    def _mask_of_trained(self) -> Tensor | None:
-        """1 for weights that the task trains, 0 for other heads, [P]; None for all."""
-        others = rows_of_others(self.heads, self.heads_trained())
-        return self.flat.mask(others) if others else None
-
-    def _active_outputs(self) -> Tensor | None:
-        return None if self.heads is None else self.heads.active

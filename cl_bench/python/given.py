@@ -69,7 +69,7 @@ def part_of_network(given: Any) -> Part:
     }
 
 
-def part_of_strategy(given: Any, settings: Mapping[str, Any], *, name: str | None) -> Part:
+def part_of_strategy(given: Any, settings: Mapping[str, Any], *, name: str | None = None) -> Part:
     """Return what stands for a strategy, or the class of one, with its own settings."""
     shown = {key: value for key, value in settings.items() if _is_plain(value)}
     return {"name": name or what_is(given).rpartition(".")[2], "_target_": _path(strategy), **shown}

@@ -13,7 +13,7 @@ from cl_bench.config.checked import SettingError, checked
 from cl_bench.learner.base import Learner
 from cl_bench.learner.seeds import Seeds
 from cl_bench.python.anybodys import as_tasks
-from cl_bench.python.composed import OfStrategy, Stream, as_in_a_run, seeds_of, shapes_of
+from cl_bench.python.composed import OfStrategy, Stream, as_in_a_run, benchmark_of, seeds_of, shapes_of
 from cl_bench.python.given import part_of_network, part_of_strategy, part_of_tasks, parts_of_plugins
 from cl_bench.python.settings import (
     Folders,
@@ -88,13 +88,16 @@ def strategy(
         parts["plugins"] = parts_of_plugins(plugins)
     make, own = None, {}
     if isinstance(name, type):
-        own = {key: value for key, value in settings.items() if key in _own_settings(name)}
+        names = _own_settings(name)
+        own = {key: value for key, value in settings.items() if key in names}
         settings = {key: value for key, value in settings.items() if key not in own}
-        make, parts["strategy"] = partial(name, **own), part_of_strategy(name, own, name=None)
+        make, parts["strategy"] = partial(name, **own), part_of_strategy(name, dict.fromkeys(names) | own)
     else:
         words.append(word("strategy", name_of_choice("strategy", name)))
     base = composed(words, folders=folders, parts=parts)
     words += placed(base, settings, HOMES)
+    if isinstance(name, type):
+        parts["strategy"] = part_of_strategy(name, own)
     words += _seeds(base, of_stream, seed=seed, seeds=seeds, seed_for=seed_for)
     config = checked(composed(words, folders=folders, parts=parts))
     _check_same_tasks(config, of_stream)
@@ -191,7 +194,7 @@ def _check_same_tasks(config: DictConfig, of_stream: Any) -> None:
     """Check that a strategy's choices leave the stream as it is."""
     if of_stream is None:
         return
-    here, there = config.benchmark, of_stream.config.benchmark
+    here, there = benchmark_of(config), benchmark_of(of_stream.config)
     changed = [key for key in there if here.get(key) != there.get(key)]
     if changed:
         written = ", ".join(f"{key}={here.get(key)!r}" for key in changed)

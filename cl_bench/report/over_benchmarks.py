@@ -6,9 +6,9 @@ import pandas as pd
 
 from cl_bench.analysis.aggregates import aggregate_scores
 from cl_bench.analysis.comparison import of_the_best
-from cl_bench.analysis.improvement import contender, improvements
+from cl_bench.analysis.improvement import improvements
 from cl_bench.analysis.metrics import average_accuracy
-from cl_bench.analysis.over_benchmarks import Scores, scores_over_benchmarks
+from cl_bench.analysis.over_benchmarks import Scores, compared_method, scores_over_benchmarks, with_bounds
 from cl_bench.analysis.profiles import performance_profiles
 from cl_bench.analysis.results import Results
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
@@ -18,36 +18,42 @@ if TYPE_CHECKING:  # matplotlib is imported when something is drawn
 
 
 def performance_profile(
-    results: Results, *, metric: str = average_accuracy.__name__, title: str = "", **look: Any
+    results: Results, *, metric: str = average_accuracy.__name__, title: str | None = "", **look: Any
 ) -> "Figure":
     """Share of runs over two benchmarks or more that reach a score, for every score."""
     from cl_bench.figures.performance_profile import performance_profile_figure
 
     scores = _scores(results, metric)
-    return performance_profile_figure(
-        performance_profiles(scores), **_axis(scores), title=_titled(title, scores), **look
-    )
+    profiles = with_bounds(performance_profiles(scores), results.interval)
+    return performance_profile_figure(profiles, **_axis(scores), title=_titled(title, scores), **look)
 
 
 def improvement(
-    results: Results, *, metric: str = average_accuracy.__name__, title: str = "", **look: Any
+    results: Results,
+    *,
+    metric: str = average_accuracy.__name__,
+    against: str | None = None,
+    title: str | None = "",
+    **look: Any,
 ) -> "Figure":
     """Probability that a run of the best method beats each other one's, over two benchmarks or more."""
     from cl_bench.figures.estimates import improvement_figure
 
     scores = _scores(results, metric)
-    improved = improvements(scores, against=contender(scores))
-    return improvement_figure(improved, title=_titled(title, scores, scores.title), **look)
+    improved = improvements(scores, against=compared_method(scores, against))
+    improved = with_bounds(improved, results.interval)
+    return improvement_figure(improved, score=scores.title, title=_titled(title, scores), **look)
 
 
 def aggregate(
-    results: Results, *, metric: str = average_accuracy.__name__, title: str = "", **look: Any
+    results: Results, *, metric: str = average_accuracy.__name__, title: str | None = "", **look: Any
 ) -> "Figure":
     """Median, interquartile mean (IQM), mean and optimality gap over two benchmarks or more."""
     from cl_bench.figures.estimates import aggregate_figure
 
     scores = _scores(results, metric)
-    return aggregate_figure(aggregate_scores(scores), **_axis(scores), title=_titled(title, scores), **look)
+    aggregated = with_bounds(aggregate_scores(scores), results.interval)
+    return aggregate_figure(aggregated, **_axis(scores), title=_titled(title, scores), **look)
 
 
 def tables_over_benchmarks(values: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -64,7 +70,7 @@ def tables_over_benchmarks(values: pd.DataFrame) -> dict[str, pd.DataFrame]:
             continue
         for name, table in (
             ("aggregates.csv", aggregate_scores(scores)),
-            ("improvements.csv", improvements(scores, against=contender(scores))),
+            ("improvements.csv", improvements(scores, against=compared_method(scores))),
             ("performance_profiles.csv", performance_profiles(scores)),
         ):
             table.insert(0, "study", study)
@@ -82,17 +88,13 @@ def _scores(results: Results, metric: str) -> Scores:
 
 
 def _axis(scores: Scores) -> dict[str, Any]:
-    unit = f" ({scores.unit})" if scores.unit else ""
     return {
-        "score": scores.title + unit,
+        "score": f"{scores.heading} on {len(scores.benchmarks)} benchmarks",
         "higher_is_better": scores.higher_is_better,
         "factor": scores.factor,
     }
 
 
-def _titled(title: str, scores: Scores, *said: str) -> str:
-    """The title, with what the figure is of and who is not in it; no title stays none."""
-    if not title:
-        return ""
-    number = f"{len(scores.benchmarks)} benchmarks"
-    return "; ".join([f"{title}: {', '.join([*said, number])}", *scores.left_out])
+def _titled(title: str | None, scores: Scores) -> str | None:
+    """The title, and who is not in the figure; no title stays none."""
+    return "; ".join([title, *scores.left_out]) if title else title

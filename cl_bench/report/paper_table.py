@@ -4,7 +4,6 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 
 from cl_bench.analysis.comparison import ALPHA, comparison
 from cl_bench.analysis.intervals import standard_error, student_t
-from cl_bench.analysis.registry import MATRIX, RECORDS, STATES, WITH_REFERENCE, Metric, registered
+from cl_bench.analysis.registry import MATRIX, RECORDS, STATES, WITH_REFERENCE, Metric, metric_of
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.selection import select
 from cl_bench.analysis.summary import REFERENCE
@@ -121,17 +120,11 @@ def paper_table(
 
 
 def _metrics(names: Names) -> list[Metric]:
-    known = {metric.name: metric for metric in registered()}
     wanted = names.split(",") if isinstance(names, str) else names
     wanted = list(dict.fromkeys(name.strip() for name in wanted if name.strip()))
     if not wanted:
         raise AnalysisError(f"metrics must name one or more, got metrics={names!r}")
-    for name in wanted:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise AnalysisError(f"there is no metric {name!r}; {hint}There are {', '.join(known)}")
-    return [known[name] for name in wanted]
+    return [metric_of(name) for name in wanted]
 
 
 def _values(results: Results, metrics: Iterable[Metric]) -> pd.DataFrame:

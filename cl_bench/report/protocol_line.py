@@ -100,7 +100,9 @@ def _steps(run: Run) -> str:
     iterations, epochs = _setting(run, "training.iterations"), _setting(run, "training.epochs")
     if iterations:
         return f"{iterations} iterations"
-    return f"{epochs} epoch{'s' * (epochs != '1')}" if epochs else ""
+    most = f"{epochs} epoch{'s' * (epochs != '1')}" if epochs else ""
+    patience = _setting(run, "training.patience")
+    return f"at most {most} (patience {patience})" if patience else most
 
 
 def _batches(run: Run) -> str:
@@ -109,14 +111,27 @@ def _batches(run: Run) -> str:
 
 
 def _optimizer(run: Run) -> str:
-    rate = _setting(run, "training.learning_rate")
-    return " ".join([_setting(run, "training.optimizer"), *([f"lr {rate}"] if rate else [])]).strip()
+    told = [_setting(run, "training.optimizer")]
+    for key, word in _OF_THE_OPTIMIZER.items():
+        value = _setting(run, f"training.{key}")
+        told += [f"{word} {value}"] if value not in _OFF else []
+    return " ".join(told).strip()
 
 
 def _scored_on(run: Run) -> str:
     told = _setting(run, "training.test_on")
     return f"scored on {told} images" if told else ""
 
+
+_OF_THE_OPTIMIZER = {
+    "learning_rate": "lr",
+    "momentum": "momentum",
+    "weight_decay": "weight decay",
+    "clip_norm": "clip",
+    "warm_up": "warm-up",
+    "label_smoothing": "label smoothing",
+}
+_OFF = ("", "0")  # as a report writes that a setting is not used
 
 _TOLD: dict[str, Callable[[Run], str]] = {
     "data set": lambda run: _setting(run, "benchmark.dataset.name"),

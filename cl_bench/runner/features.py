@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +12,12 @@ from torch import Tensor, nn
 from cl_bench.config.build import build_data, build_model, device_of
 from cl_bench.data import ImageData
 from cl_bench.data.fingerprint import digest
-from cl_bench.data.own_files import CLASS_NAMES, FEATURES_OF
+from cl_bench.data.own_files import ABOUT, CLASS_NAMES, FEATURES_OF
 from cl_bench.learner.process import prepare_process
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models.frozen_features import frozen_features
 from cl_bench.records.atomic import write_whole
+from cl_bench.runner.load_saved import load_network
 from cl_bench.runner.trained_weights import load_weights, sha256
 from cl_bench.streams.scaling import scaling_of
 from cl_bench.streams.transforms import padded
@@ -83,19 +83,15 @@ def write_features(
     source = f"features of {data.name} ({data.source}) by {part} of {weights}"
     about = {
         FEATURES_OF: source,
-        CLASS_NAMES: json.dumps(data.class_names),
-        "made_by": json.dumps(
-            {
-                "cl_bench": __version__,
-                "data": digest(data),
-                "pixels": config.benchmark.pixels,
-                "padding": config.benchmark.padding,
-                "model": OmegaConf.to_container(config.model, resolve=True),
-                "layer": layer,
-            },
-            sort_keys=True,
-            default=str,
-        ),
+        CLASS_NAMES: data.class_names,
+        "made_by": {
+            "cl_bench": __version__,
+            "data": digest(data),
+            "pixels": config.benchmark.pixels,
+            "padding": config.benchmark.padding,
+            "model": OmegaConf.to_container(config.model, resolve=True),
+            "layer": layer,
+        },
     }
     tensors = {"x": x, "y": data.train_labels, "x_test": x_test, "y_test": data.test_labels}
     content = _bytes(tensors, about)
@@ -123,8 +119,7 @@ def _check(config: DictConfig, output: Path) -> None:
 def _network(config: DictConfig, data: ImageData, checkpoint: Path | None) -> tuple[nn.Module, str]:
     """Return the network with its weights, and what it is in words."""
     if checkpoint is not None and checkpoint.is_dir():
-        saved: Any = import_module("cl_bench.runner.load_saved")
-        network = saved.load_network(checkpoint, after_task=None, trust=False, device="cpu")
+        network = load_network(checkpoint, after_task=None, trust=False, device="cpu")
         return network, f"the run {checkpoint.resolve().name} (weights {weights_hash(network)})"
     channels, height, width = data.train_images.shape[1:]
     shapes: Any = _Shapes((channels, height, width), len(data.class_names))
@@ -147,7 +142,9 @@ def weights_hash(network: nn.Module) -> str:
     return found.hexdigest()[:16]
 
 
-def _bytes(tensors: dict[str, Tensor], about: dict[str, str]) -> bytes:
+def _bytes(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
     from safetensors.torch import save
 
-    return save({name: each.contiguous() for name, each in tensors.items()}, about)
+    # one text: several would be written in any order
+    text = json.dumps(about, sort_keys=True, default=str)
+    return save({name: each.contiguous() for name, each in tensors.items()}, {ABOUT: text})

@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from cl_bench.learner.optimizers import check_elementwise, optimizer_of_vector
+from cl_bench import records
+from cl_bench.config.compose import compose
+from cl_bench.learner.optimizers import check_elementwise, clip_norm, optimizer_of_vector
 from cl_bench.learner.smoothed_loss import SmoothedLoss
 from cl_bench.learner.training_settings import TrainingSettings
 from cl_bench.models import mlp
+from cl_bench.runner.run import execute
 from cl_bench.strategies import EWC, SI, Finetune, Joint, LwF, Replay
 
 CPU = torch.device("cpu")
@@ -247,7 +250,53 @@ def test_the_rate_grows_in_equal_parts_to_the_schedules(lab, make, warm_up, num_
 def test_a_known_optimizer_is_fused_unless_another_way_is_chosen(lab):
     vector = nn.Parameter(torch.zeros(3))
     fused = [
-        optimizer_of_vector(settings_of(lab, **settings), vector).param_groups[0].get("fused")
+        optimizer_of_vector(settings_of(lab, **settings), vector, learning_rate=1.0)
+        .param_groups[0]
+        .get("fused")
         for settings in ({}, {"optimizer": "adamw"}, {"optimizer_settings": {"foreach": True}})
     ]
     assert fused == [True, True, None]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("strategy=finetune", "training.optimizer=sgd", "training.momentum=0.9", "training.weight_decay=0.1"),
+        ("strategy=ewc", "training.optimizer=torch.optim.NAdam"),
+        ("strategy=vcl", "training.optimizer=adamw"),
+        ("strategy=replay", "training.optimizer=adamw", "training.weight_decay=0.1"),
+        ("strategy=straight_through", "training.weight_decay=0.1"),
+    ],
+    ids=lambda settings: settings[0],
+)
+def test_seeds_trained_at_once_are_clipped_smoothed_and_warmed_up_as_alone(tmp_path, settings):
+    common = (
+        *("benchmark=split_digits", "benchmark.num_tasks=2", "seeds=[0,1]", "training.device=cpu"),
+        *("training.epochs=2", "training.batch_size=200", "model.hidden=[12]", "training.clip_norm=0.5"),
+        *("training.label_smoothing=0.1", "training.warm_up=3", "training.learning_rate=0.01"),
+    )
+    found = []
+    for stacked in ("true", "false"):
+        where = (f"results_dir={tmp_path / stacked}", f"training.stacked={stacked}")
+        paths = execute(compose([*common, *settings, *where]), show_progress=False)
+        found.append([record for path in paths for record in records.read(path / "records.csv")])
+    assert len(found[0]) == 2 * 3 * 2
+    for together, alone in zip(*found, strict=True):
+        assert together[:3] == alone[:3]
+        assert together.nll == pytest.approx(alone.nll, rel=1e-4)
+
+
+def test_a_learning_rate_that_is_set_later_holds_from_the_next_task_on(lab, make):
+    strategy = make(optimizer="sgd", momentum=0.9)
+    first, second = lab.benchmark(lab.tasks(2)).train_stream
+    strategy.train(first, eval_streams=[])
+    before = strategy.flat.values.data.clone()
+    strategy.learning_rate = 1e-30
+    strategy.train(second, eval_streams=[])
+    assert torch.equal(strategy.flat.values.data, before)
+
+
+def test_each_row_is_clipped_by_its_own_norm():
+    rows = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
+    clip_norm(rows, 1.0)
+    torch.testing.assert_close(rows, torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))

@@ -56,7 +56,7 @@ def test_a_figure_fits_its_width_and_says_who_is_left_out(two_benchmarks, kind, 
     figure = drawn(two_benchmarks, kind, width=width)
     assert figure.get_figwidth() <= width
     said = " ".join(figure.get_suptitle().split())
-    assert said.endswith("2 benchmarks; without si (not run on b)")
+    assert said == "study; without si (not run on b)"
     for text in [*figure.legends, *(label for axes in figure.axes for label in axes.get_yticklabels())]:
         box = text.get_window_extent()
         assert box.x0 >= 0
@@ -70,8 +70,53 @@ def test_without_a_title_there_is_none(two_benchmarks, kind):
 
 def test_the_best_method_is_compared_with_each_other_one_but_joint_is_not_the_best(two_benchmarks):
     (axes,) = drawn(two_benchmarks, "improvement").axes
-    assert axes.get_xlabel() == "chance that a run of ewc is better (%)"
+    assert axes.get_xlabel() == "chance that a run of ewc has the better\naverage accuracy (%)"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["joint", "vcl", "finetune"]
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ({"against": "vcl"}, "vcl"),
+        ({"against": "vcl", "labels": ["vcl=VCL (ours)"]}, "VCL (ours)"),
+        ({"against": "VCL (ours)", "labels": ["vcl=VCL (ours)"]}, "VCL (ours)"),
+        ({"methods": "finetune,joint", "labels": ["joint=All data"]}, "finetune"),
+    ],
+)
+def test_another_method_may_be_compared_and_have_its_label(two_benchmarks, tmp_path, options, first):
+    plot("improvement", two_benchmarks, output=tmp_path / "x.svg", **options)
+    assert f"chance that a run of {first} has" in (tmp_path / "x.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("improvement", {"against": "si"}, "'si' was not run on all benchmarks: choose one of"),
+        ("aggregate", {"against": "ewc"}, "aggregate has no use for against; kinds that have: improvement"),
+        ("aggregate", {"metric": "ece"}, "there is no metric 'ece' to compare over benchmarks"),
+        ("aggregate", {"interval": "se"}, "bootstrapped, at 95 %: leave interval='se' out, or give none"),
+        ("performance_profile", {"methods": "ewc"}, "needs 2 methods or more"),
+        ("performance_profile", {"metric": "normalised_accuracy", "methods": "ewc,vcl"}, "among the methods"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(two_benchmarks, tmp_path, kind, options, said):
+    with pytest.raises(AnalysisError, match=said):
+        plot(kind, two_benchmarks, output=tmp_path / "x.svg", **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_intervals_are_left_out_where_none_are_wanted(two_benchmarks, kind):
+    results = Results.read(two_benchmarks, interval="none")
+    styles = method_styles(run.method for run in results.found)
+    (make,) = [each for each in OF_SEVERAL_BENCHMARKS if each.__name__ == kind]
+    with_them = drawn(two_benchmarks, kind)
+    without = make(results, styles=styles, title=None, width=7.2)
+    number = [
+        sum(len(axes.patches) + len(axes.collections) for axes in figure.axes)
+        for figure in (with_them, without)
+    ]
+    assert number[0] > number[1] == 0
 
 
 def test_no_marker_of_an_aggregate_is_cut_at_the_edge(two_benchmarks):
@@ -85,7 +130,7 @@ def test_no_marker_of_an_aggregate_is_cut_at_the_edge(two_benchmarks):
 
 def test_a_score_normalised_between_fine_tuning_and_joint_training_is_drawn(two_benchmarks):
     figure = drawn(two_benchmarks, "aggregate", metric="normalised_accuracy")
-    assert "normalised accuracy (finetune 0, joint 1)" in figure.get_supxlabel()
+    assert "normalised accuracy (finetune 0, joint 1) on 2 benchmarks" in figure.get_supxlabel()
     means = next(axes for axes in figure.axes if axes.get_title().startswith("mean"))
     markers = {round(float(line.get_xdata()[0]), 6) for line in means.lines if len(line.get_xdata()) == 1}
     assert {0.0, 1.0} <= markers

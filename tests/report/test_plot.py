@@ -12,14 +12,8 @@ from cl_bench.analysis.results import Results
 from cl_bench.cli.main import main
 from cl_bench.figures import method_styles
 from cl_bench.report.build import report
-from cl_bench.report.figure_kinds import (
-    KINDS,
-    LONGEST_NAME,
-    OVER_BENCHMARKS,
-    _file_name,
-    _unique,
-    parts_of_kinds,
-)
+from cl_bench.report.figure_kinds import KINDS, OVER_BENCHMARKS
+from cl_bench.report.figure_parts import LONGEST_NAME, _file_name, _unique, parts_of_kinds
 from cl_bench.report.plot import plot
 
 HERE = Path(__file__).parents[1]  # tests

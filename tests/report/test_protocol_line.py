@@ -43,6 +43,15 @@ def test_it_names_data_stream_network_training_seeds_and_tuning(tmp_path, write_
     )
 
 
+def test_what_else_the_optimizer_does_is_told(tmp_path, write_run, protocol_of):
+    more = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.0, "clip_norm": 1.0, "warm_up": 0.1}
+    changed = {f"training.{name}": value for name, value in more.items()} | {"training.patience": 3}
+    write_run(tmp_path, settings=SETTINGS | changed, **told())
+    line = protocol_of().line
+    assert "· at most 10 epochs (patience 3) ·" in line
+    assert "· sgd lr 0.001 momentum 0.9 clip 1 warm-up 0.1 ·" in line
+
+
 def test_what_differs_is_a_range_in_the_line_and_by_method_below_it(tmp_path, write_run, protocol_of):
     for name, epochs, schedule in (
         ("ewc", 1, "constant"),

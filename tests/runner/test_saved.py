@@ -145,12 +145,12 @@ def test_saving_changes_nothing_that_is_computed(configured):
 def test_a_user_s_own_network_is_loaded_when_it_is_trusted(configured, monkeypatch, tmp_path):
     (tmp_path / "own_saved_network.py").write_text(
         "from torch import nn\n"
-        "def make(*, input_shape, num_classes, num_heads):\n"
+        "def make(*, num_classes, **others):\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    own = ("model._target_=own_saved_network.make", "~model.hidden", "~model.normalisation", "~model.weights")
-    config = compose([*SETTINGS, *own, BOTH, f"results_dir={tmp_path}"])
+    own = "model._target_=own_saved_network.make"
+    config = compose([*SETTINGS, own, BOTH, f"results_dir={tmp_path}"])
     (folder,) = execute(config)
     with pytest.raises(ValueError, match="if you trust it call with trust=True"):
         cl_bench.load_network(folder)

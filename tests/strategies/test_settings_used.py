@@ -24,16 +24,17 @@ SETTINGS = {
 }
 PLAIN = {"momentum": ("training.optimizer=sgd",)}  # what a setting is compared with
 # of settings of their own; Avalanche's plugins are for what its loop has not
+OWN_RULE = {"optimizer", "momentum", "weight_decay", "optimizer_settings", "clip_norm"}
 REFUSED = {
+    name: OWN_RULE for name in choices("strategy") if name.startswith(("bayesbinn", "bimu", "bop", "mesu"))
+}
+REFUSED |= {
     "vcl": {"weight_decay"},
     "gvcl": {"weight_decay"},
     "online_laplace": {"weight_decay"},
     "synaptic_metaplasticity": {"weight_decay"},
     "avalanche": {"clip_norm", "warm_up", "patience"},
-} | dict.fromkeys(
-    ("bimu", "bop", "mesu", *(name for name in choices("strategy") if name.startswith("bayesbinn"))),
-    {"optimizer", "momentum", "weight_decay", "optimizer_settings", "clip_norm"},
-)
+}
 
 
 @pytest.fixture

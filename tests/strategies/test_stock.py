@@ -53,6 +53,25 @@ def test_its_settings_reach_the_strategy(lab):
     assert run.strategy.optimizer.param_groups[0]["lr"] == 0.01
 
 
+def test_momentum_weight_decay_and_smoothing_are_torchs(lab):
+    one = ("benchmark=permuted_digits", "benchmark.num_tasks=1", "training.epochs=1")
+    settings = {"momentum": 0.9, "weight_decay": 0.1, "label_smoothing": 0.2}
+    given = [f"training.{name}={value}" for name, value in settings.items()]
+    run = lab.from_conf("strategy=avalanche", *one, *given, "training.optimizer=sgd")
+    (group,) = run.strategy.optimizer.param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.01, 0.9, 0.1)
+    assert run.strategy._criterion.label_smoothing == 0.2
+    other = lab.from_conf("strategy=avalanche", *one, "training.optimizer=torch.optim.Adafactor")
+    assert isinstance(other.strategy.optimizer, torch.optim.Adafactor), "its parameters are layers"
+    with pytest.raises(ValueError, match=r"it needs a closure"):
+        lab.from_conf("strategy=avalanche", *one, "training.optimizer=torch.optim.LBFGS")
+
+
+def test_heads_of_other_tasks_would_move_and_are_told(lab):
+    with pytest.raises(ValueError, match=r"move those of other tasks .*benchmark\.scenario to domain"):
+        lab.from_conf(*SPLIT, "training.weight_decay=0.1")
+
+
 def test_a_mixed_batch_of_replay_goes_through_each_example_s_own_head(lab):
     network = lab.seeded_model(
         mlp,
