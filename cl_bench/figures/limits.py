@@ -39,8 +39,9 @@ def limits_around(
     if span > 0:
         lowest, highest = max(lowest, first - span / 2), min(highest, last + span / 2)
     margin = 0.06 * (highest - lowest) or 0.05 * abs(first) or 0.5
-    room = 0.02 * (min(within[1], highest) - max(within[0], lowest))
-    return max(lowest - margin, within[0] - room), min(highest + margin, within[1] + room)
+    lowest, highest = lowest - margin, highest + margin
+    room = 0.03 * (min(within[1], highest) - max(within[0], lowest))  # for markers at the end
+    return max(lowest, within[0] - room), min(highest, within[1] + room)
 
 
 def within(metric: Metric) -> tuple[float, float]:
