@@ -34,8 +34,8 @@ def forgetting_figure(
 ) -> Figure:
     """One panel a task, and one with the average over the tasks seen.
 
-    All panels have one vertical axis. The last one has its own where its methods take little of that: it shows
-    them closer, or the better half of them alone.
+    All panels have one vertical axis. The last one has its own where its methods take little of that: it
+    shows them closer, or the better half of them alone.
     `curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
     `analysis.average_curves`. A stream of many tasks shows some of them, and says so. Where only the newest
     tasks of a long stream were tested, the panel of a task shows the part of the stream where it was.
