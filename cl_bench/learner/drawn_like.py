@@ -46,8 +46,12 @@ class Masks:
         return self
 
 
-def draw_masks_from(noise: Noise, network: nn.Module) -> None:
-    """Let every dropout of ours in a network draw its masks from `noise`."""
-    for module in network.modules():
-        if isinstance(module, Dropout):
-            module.draw = Masks(noise)
+def masks_of(network: nn.Module, make: Callable[[], Noise]) -> Noise | None:
+    """Let every dropout of ours in a network draw its masks from a new `Noise`; None where there is none."""
+    layers = [each for each in network.modules() if isinstance(each, Dropout)]
+    if not layers:
+        return None
+    noise = make()
+    for layer in layers:
+        layer.draw = Masks(noise)
+    return noise

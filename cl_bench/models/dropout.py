@@ -14,9 +14,9 @@ class Dropout(nn.Module):
         y = x m / (1 - p)
         m ~ Bernoulli(1 - p), independent for each element
 
-    A learner sets `draw`, so that masks come from its generator `noise`: a run that was stopped resumes with
-    the same ones, and a seed that is trained with others has those it has alone. Until then masks come from
-    torch's global generator, as those of `torch.nn.Dropout`. Source: Srivastava et al. 2014.
+    A learner sets `draw`, so that masks come from a generator of its seed `noise`. A run that was stopped
+    resumes with the same ones, and a seed that is trained with others has those it has alone. Before that
+    masks come from torch's global generator, as those of `torch.nn.Dropout`. Source: Srivastava et al. 2014.
 
     Args:
         p: in [0, 1).

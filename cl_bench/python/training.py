@@ -22,7 +22,15 @@ from cl_bench.evaluation.known_task import check_also_test
 from cl_bench.evaluation.progress import Progress
 from cl_bench.learner.seeds import Seeds, global_generators_restored
 from cl_bench.python.anybodys import as_tasks, num_tasks_of
-from cl_bench.python.composed import OfStrategy, OfStream, Stream, as_in_a_run, seeds_of, shapes_of
+from cl_bench.python.composed import (
+    OfStrategy,
+    OfStream,
+    Stream,
+    as_in_a_run,
+    benchmark_of,
+    seeds_of,
+    shapes_of,
+)
 from cl_bench.python.given import part_of_strategy, part_of_tasks
 from cl_bench.python.settings import composed, untuned
 from cl_bench.python.strategies import OWN
@@ -136,7 +144,7 @@ def _config(strategy: Any, stream: Any, *, name: str | None, seed: int | Sequenc
     if of_strategy is not None:
         config = of_strategy.config.copy()
         with open_dict(config):
-            if of_stream is None or config.benchmark != of_stream.config.benchmark:
+            if of_stream is None or benchmark_of(config) != benchmark_of(of_stream.config):
                 config.benchmark = parts.get("benchmark") or of_stream.config.benchmark  # type: ignore[union-attr]
                 config.tuning.given = None
             config.strategy.name = name or config.strategy.name

@@ -1,10 +1,12 @@
 """Dropout: how many zeros, which mean, none in tests, and masks of each seed's own."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
-from cl_bench.learner.drawn_like import draw_masks_from
+from cl_bench.learner.drawn_like import masks_of
 from cl_bench.learner.noise import Noise
 from cl_bench.models import Dropout, cnn, mlp
 from cl_bench.models.stacked import StackedNetwork
@@ -19,7 +21,7 @@ def noise(*seeds, stacked=False):
 
 def test_the_share_of_zeros_is_p_and_the_mean_is_kept():
     layer = Dropout(0.3).train()
-    draw_masks_from(noise(0), layer)
+    masks_of(layer, lambda: noise(0))
     outputs = layer(torch.ones(200_000))
     assert float((outputs == 0).double().mean()) == pytest.approx(0.3, abs=0.01)
     assert float(outputs.double().mean()) == pytest.approx(1.0, abs=0.01)
@@ -28,7 +30,7 @@ def test_the_share_of_zeros_is_p_and_the_mean_is_kept():
 
 def test_masks_are_those_of_the_generator_and_never_of_the_global_one():
     layer = Dropout(0.5).train()
-    draw_masks_from(noise(3), layer)
+    masks_of(layer, lambda: noise(3))
     before = torch.get_rng_state()
     outputs = layer(torch.ones(64))
     assert torch.equal(torch.get_rng_state(), before)
@@ -40,7 +42,7 @@ def test_tests_have_none_and_p_of_0_draws_nothing():
     mine = noise(0)
     before = mine.state()
     for layer in (Dropout(0.5).eval(), Dropout(0.0).train()):
-        draw_masks_from(mine, layer)
+        masks_of(layer, lambda: mine)
         assert torch.equal(layer(torch.ones(9)), torch.ones(9))
     assert torch.equal(mine.state()[0], before[0])
 
@@ -67,11 +69,11 @@ def test_stacked_seeds_have_the_masks_that_they_have_alone(make):
         torch.manual_seed(seed)
         networks.append(make(dropout=0.4).train())
     stack = StackedNetwork(networks).train()
-    draw_masks_from(noise(5, 6, stacked=True), stack)
+    masks_of(stack, lambda: noise(5, 6, stacked=True))
     images = torch.rand(6, 1, 4, 4)
     together = stack(images, 1)
     for index, network in enumerate(networks):
-        draw_masks_from(noise(5 + index), network)
+        masks_of(network, partial(noise, 5 + index))
         alone = network(images[3 * index : 3 * index + 3], 1)
         torch.testing.assert_close(together[3 * index : 3 * index + 3], alone)
         gradients = torch.autograd.grad(alone.sum(), list(network.parameters()))

@@ -9,10 +9,12 @@ from cl_bench.testing import CHECKS, Subject
 
 DROPOUT = "model.dropout=0.3"
 OURS = [name for name in SUBJECTS if not name.startswith("avalanche") and name not in VARIANTS]
+QUICK = ("finetune", "der", "bayesbinn", "vcl", "lwf")  # one of each way to use the network
+BOTH = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in OURS]
 BY_NAME = {check.name: check for check in CHECKS}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", BOTH)
 def test_stacked_seeds_learn_as_alone(name):
     strategy, *settings = SUBJECTS[name]
     check = BY_NAME["stacked_seeds_are_those_alone_or_refused"]
@@ -20,7 +22,7 @@ def test_stacked_seeds_learn_as_alone(name):
     assert result.outcome == PASS, result
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", BOTH)
 def test_a_run_goes_on_bit_for_bit(name):
     strategy, *settings = SUBJECTS[name]
     check = BY_NAME["it_goes_on_bit_for_bit"]
