@@ -64,6 +64,7 @@ def improvement_figure(
     improved: pd.DataFrame,
     *,
     styles: Mapping[str, MethodStyle],
+    score: str = "average accuracy",
     title: str | None = "",
     width: float = layout.WIDTH,
     height: float | None = None,
@@ -72,6 +73,7 @@ def improvement_figure(
 
     Args:
         improved: as `analysis.improvement.improvements` gives them, with a single first method.
+        score: what is compared, without its unit.
 
     Raises:
         ValueError: for more than one first method.
@@ -89,9 +91,14 @@ def improvement_figure(
         draw_improvement(axes, improved, styles=styles)
         axes.set_yticks(range(len(methods)), names)
         size = mpl.rcParams["axes.labelsize"]
-        axes.set_xlabel(wrapped(f"chance that a run of {first} is better (%)", 0.7 * width, size=size))
+        axes.set_xlabel(wrapped(chance_of(first, score), 0.7 * width, size=size))
         layout.headline(figure, title or "")
         return layout.finish(figure, height=height)
+
+
+def chance_of(first: str, score: str) -> str:
+    """What the axis of improvements is."""
+    return f"chance that a run of {first} has the better {score.partition(' (')[0]} (%)"
 
 
 def arrow_of(statistic: str, *, higher_is_better: bool) -> str:

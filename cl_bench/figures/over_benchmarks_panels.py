@@ -13,7 +13,7 @@ from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.analysis.over_benchmarks import Scores, compared_method, scores_over_benchmarks, with_bounds
 from cl_bench.analysis.profiles import performance_profiles
 from cl_bench.analysis.run_metrics import run_metrics
-from cl_bench.figures.estimates import arrow_of, draw_estimates, draw_improvement
+from cl_bench.figures.estimates import arrow_of, chance_of, draw_estimates, draw_improvement
 from cl_bench.figures.panel_choices import Labels, Names, Styles, chosen_of
 from cl_bench.figures.performance_profile import draw_performance_profile
 from cl_bench.records.errors import AnalysisError
@@ -81,12 +81,12 @@ def improvement(
     >>> axes = Figure().subplots()
     >>> improvement(load("results/reference/digits"), axes=axes, against="vcl")
     >>> axes.get_xlabel()
-    'chance that a run of vcl is better (%)'
+    'chance that a run of vcl has the better average accuracy (%)'
     """
     scores, looks = _scores(frame, metric, methods, labels, styles, axes)
     first = compared_method(scores, against)
     draw_improvement(axes, with_bounds(improvements(scores, against=first), interval), styles=looks)
-    axes.set_xlabel(f"chance that a run of {first} is better (%)")
+    axes.set_xlabel(chance_of(first, scores.title))
 
 
 def aggregate(

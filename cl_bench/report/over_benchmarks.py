@@ -42,7 +42,7 @@ def improvement(
     scores = _scores(results, metric)
     improved = improvements(scores, against=compared_method(scores, against))
     improved = with_bounds(improved, results.interval)
-    return improvement_figure(improved, title=_titled(title, scores, scores.title), **look)
+    return improvement_figure(improved, score=scores.title, title=_titled(title, scores), **look)
 
 
 def aggregate(
@@ -89,15 +89,12 @@ def _scores(results: Results, metric: str) -> Scores:
 
 def _axis(scores: Scores) -> dict[str, Any]:
     return {
-        "score": scores.heading,
+        "score": f"{scores.heading} on {len(scores.benchmarks)} benchmarks",
         "higher_is_better": scores.higher_is_better,
         "factor": scores.factor,
     }
 
 
-def _titled(title: str | None, scores: Scores, *said: str) -> str | None:
-    """The title, with what the figure is of and who is not in it; no title stays none."""
-    if not title:
-        return title
-    number = f"{len(scores.benchmarks)} benchmarks"
-    return "; ".join([f"{title}: {', '.join([*said, number])}", *scores.left_out])
+def _titled(title: str | None, scores: Scores) -> str | None:
+    """The title, and who is not in the figure; no title stays none."""
+    return "; ".join([title, *scores.left_out]) if title else title
