@@ -52,9 +52,11 @@ def task_confusion(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     This is of class-incremental runs, in which each class belongs to one task.
 
-    Columns: study, benchmark, strategy, method, seed, run, after_task, on_task (the example's task),
-    predicted_task (that of the predicted class; 0: of no task that was tested), share (of the examples of
-    on_task).
+    Columns:
+        study, benchmark, strategy, method, seed, run, after_task: the run and when it was tested.
+        on_task: the task of the examples.
+        predicted_task: that of the predicted class. 0: of no task that was tested.
+        share: of the examples of on_task.
 
     Raises:
         NotMeasuredError: where no run is class-incremental and has saved predictions.

@@ -44,8 +44,8 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
         nll: in nats.
         num_examples: how many were tested.
         ece, brier, entropy, mutual_information: see `Record`; nan in runs from before they were measured.
-        a column for each metric that `cl-bench metric` has computed; nan in runs for which it has not.
 
+    Each metric that `cl-bench metric` has computed has a column, which is nan for other runs.
     Each swept setting has a column too, under its dotted name. Where a column has that name, the setting's is
     `settings.<name>`. Where another setting has that too, it is `settings.settings.<name>`.
 

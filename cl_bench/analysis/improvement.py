@@ -115,19 +115,6 @@ def improvements(
     return pd.DataFrame(rows)
 
 
-def contender(scores: Scores) -> str:
-    """The method of the best interquartile mean, joint training aside: the usual `against`.
-
-    >>> from cl_bench.analysis.over_benchmarks import Scores
-    >>> strata = {"joint": [np.array([0.9])], "ewc": [np.array([0.8])]}
-    >>> scores = Scores(strata, ["digits"], "average_accuracy", references=("joint",))
-    >>> contender(scores)
-    'ewc'
-    """
-    ranked = best_first(scores)
-    return next((method for method in ranked if method not in scores.references), ranked[0])
-
-
 def _wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """1 where x_i > y_j, 1/2 where they are equal, else 0: [n, m]."""
     return (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])

@@ -1,7 +1,8 @@
 """The scores of methods on several benchmarks, so that they can be compared over all of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ class Scores(NamedTuple):
         title: what the scores are, in words.
         unit: as it is shown; empty for normalised scores.
         higher_is_better: of the scores.
-        references: the methods that are joint training, which may not be the best.
+        strategies: method -> its strategy, where that is not its name.
         left_out: which methods lack which benchmarks, in words.
 
     >>> scores = Scores({"ewc": [np.array([0.9])]}, ["digits"], "average_accuracy")
@@ -42,13 +43,22 @@ class Scores(NamedTuple):
     title: str = "average accuracy"
     unit: str = "%"
     higher_is_better: bool = True
-    references: tuple[str, ...] = ()
+    strategies: Mapping[str, str] = MappingProxyType({})
     left_out: tuple[str, ...] = ()
 
     @property
     def factor(self) -> float:
         """What a score is multiplied by where it is shown."""
         return FACTORS[self.unit]
+
+    @property
+    def heading(self) -> str:
+        """The title with its unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def strategy(self, method: str) -> str:
+        """The strategy of a method."""
+        return self.strategies.get(method, method)
 
     @property
     def target(self) -> float:
@@ -119,7 +129,7 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
     left_out = tuple(
         f"without {', '.join(methods)} (not run on {lacked})" for lacked, methods in lacking.items()
     )
-    joint = set(known[known["strategy"] == REFERENCE]["method"])
+    named = (known[name] for name in ("method", "strategy"))
     return Scores(
         strata,
         benchmarks,
@@ -127,7 +137,7 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
         title=f"normalised accuracy ({BASELINE} 0, {REFERENCE} 1)" if is_normalised else about.title,
         unit="" if is_normalised else about.unit,
         higher_is_better=about.better != "lower",
-        references=tuple(method for method in strata if method in joint),
+        strategies={str(name): str(strategy) for name, strategy in zip(*named, strict=True)},
         left_out=left_out,
     )
 
@@ -142,6 +152,50 @@ def best_first(scores: Scores) -> list[str]:
     sign = -1 if scores.higher_is_better else 1
     means = {method: sign * float(of_all_runs(strata)) for method, strata in scores.strata.items()}
     return sorted(means, key=lambda method: (means[method], method))
+
+
+def compared_method(scores: Scores, against: str | None = None) -> str:
+    """The method that improvements are of: the one that is named, or the best, joint training aside.
+
+    Args:
+        against: a method, or a strategy of which there is one method.
+
+    Raises:
+        AnalysisError: for a name that is of no method, or of several.
+
+    >>> strata = {"joint": [np.array([0.9])], "ewc": [np.array([0.8])]}
+    >>> scores = Scores(strata, ["digits"], "average_accuracy")
+    >>> compared_method(scores), compared_method(scores, "joint")
+    ('ewc', 'joint')
+    """
+    ranked = best_first(scores)
+    if against is None:
+        return next((method for method in ranked if scores.strategy(method) != REFERENCE), ranked[0])
+    variants = [method for method in ranked if scores.strategy(method) == against]
+    found = [against] if against in ranked else variants
+    if len(found) != 1:
+        why = f"is more than one of {', '.join(found)}" if found else "was not run on all benchmarks"
+        raise AnalysisError(f"{against!r} {why}: choose one of {', '.join(ranked)}")
+    return found[0]
+
+
+def with_bounds(table: pd.DataFrame, interval: str) -> pd.DataFrame:
+    """The table with its bootstrap intervals (`t`, the default elsewhere), or with `none`.
+
+    Raises:
+        AnalysisError: for another interval.
+
+    >>> table = pd.DataFrame({"value": [0.5], "low": [0.4], "high": [0.6]})
+    >>> with_bounds(table, "none")["low"].tolist()
+    [nan]
+    """
+    if interval == "none":
+        return table.assign(low=math.nan, high=math.nan)
+    if interval != "t":
+        raise AnalysisError(
+            f"intervals over benchmarks are bootstrapped, at 95 %: leave {interval=} out, or give none"
+        )
+    return table
 
 
 def _metric(name: str) -> Metric:

@@ -75,8 +75,11 @@ def log_softmax(outputs: np.ndarray) -> np.ndarray:
 def predicted(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     """The saved predictions of all runs in or below the folders, one row a test example.
 
-    Columns: those of `load` that describe a run; after_task and on_task, the test; label; prediction, the
-    most probable class; p0, p1, ..., the probability of each class (nan for a class that a run has not).
+    Columns: those of `load` that describe a run, and these.
+        after_task, on_task: the test.
+        label: the example's class, from 0.
+        prediction: the most probable class.
+        p0, p1, ...: the probability of each class; nan for a class that a run has not.
 
     Raises:
         RecordsError: for a damaged file.

@@ -51,7 +51,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="of a metric; without it all are listed")
     parser.add_argument("folders", metavar="DIR", nargs="*", help="a results folder, a study or a run")
-    parser.add_argument("--unit", choices=UNITS, help="of a function of your own: % of a fraction, or none")
+    parser.add_argument(
+        "--unit", metavar="UNIT", choices=UNITS, help="of a function of your own: %% of a fraction, or ''"
+    )
     parser.add_argument("--better", choices=BETTER[:2], help="of a function of your own: which way")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help=f"of {' and '.join(TABLES)} (default: DIR/NAME.csv)"

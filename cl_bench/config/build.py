@@ -24,13 +24,14 @@ from cl_bench.config.tuned import reads_test
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.deferred import deferred
+from cl_bench.learner.batches import heads_of
 from cl_bench.learner.devices import device_named
 from cl_bench.learner.links import TaskFree
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.adoption import adopted
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import without_later, without_neutral
+from cl_bench.records.identity import without_neutral, without_said
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -55,7 +56,7 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
     """
     left_out = {"name", *without}
     own = {key: value for key, value in _resolved(node).items() if key not in left_out}
-    settings = without_later(own)
+    settings = without_said(own)
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:
@@ -206,13 +207,22 @@ def build_strategy(
     training = without_neutral(plain(config.training))
     learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device or device_of(config.training.device)
-    return (partial(build, config.strategy) if make is None else make)(
+    strategy = (partial(build, config.strategy) if make is None else make)(
         model=network,
         seeds=seeds,
         plugins=[*map(build, config.plugins), *plugins],
         evaluator=_evaluator(config),
         **learner,
     )
+    if not getattr(strategy, "mixes_heads", True) and any(
+        len(heads_of(task).unique()) > 1 for task in stream.train
+    ):
+        raise ValueError(
+            f"strategy={config.strategy.get('name')} must have tasks of one head each, got "
+            f"blur={config.benchmark.get('blur')} with scenario=task; set benchmark.blur=0, or "
+            "benchmark.scenario=domain or class"
+        )
+    return strategy
 
 
 def _evaluator(config: DictConfig) -> EvaluationPlugin | None:

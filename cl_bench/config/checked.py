@@ -80,7 +80,8 @@ class Checker:
             settings = plain(config)
         except ValueError as error:  # a setting that must be given, or one that refers to none
             where = getattr(error, "full_key", None)
-            yield Problem((), (f"{where}: " if where else "") + str(error).splitlines()[0])
+            message = str(error).splitlines()[0].rpartition("raised while resolving interpolation: ")[2]
+            yield Problem((), (f"{where}: " if where else "") + message)
             return
         yield from self.problems_of(settings)
 
@@ -118,6 +119,10 @@ class Checker:
             (f"{group}[{index}]", each, ())
             for group in ("plugins", "loggers")
             for index, each in enumerate(settings[group] or [])
+        ]
+        parts += [  # of several data sets
+            (f"benchmark.dataset.parts[{index}]", each, ())
+            for index, each in enumerate((dataset or {}).get("parts") or [])
         ]
         for name, part, handed in parts:
             if isinstance(part, dict) and TARGET in part:
@@ -163,7 +168,7 @@ class Checker:
     def _of_the_optimizer(self, training: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield what is wrong with the optimizer's class and settings, by its own source."""
         name, more = training.get("optimizer"), training.get("optimizer_settings")
-        if name not in OPTIMIZERS and not (isinstance(name, str) and "." in name):
+        if not isinstance(name, str) or (name not in OPTIMIZERS and "." not in name):
             return
         target = {TARGET: OPTIMIZERS.get(name, name), **(more if isinstance(more, dict) else {})}
         also = {key: training[key] for key in ("momentum", "weight_decay") if training.get(key)}

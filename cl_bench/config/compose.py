@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -30,6 +28,7 @@ from omegaconf.errors import (
 )
 
 from cl_bench.config.choices import GROUPS, choices, plugged_in
+from cl_bench.config.data_sets import called, look_in, parts
 from cl_bench.config.environment import num_cores
 from cl_bench.config.handed import without_those_of_others
 from cl_bench.config.nearest import no_such_choice, no_such_setting
@@ -37,14 +36,11 @@ from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import one_run, override
-from cl_bench.records.identity import LATER, LATER_KEY, flatten, identifying, neutral_values
+from cl_bench.records.identity import LATER, SAID, flatten, identifying, neutral_values
 from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
-BY_PATH = ("image_folder", "arrays", "table", "features")  # data sets that are called by their files
-ENDING = re.compile(r"\.(tar(\.\w+)?|tgz|npz|safetensors|csv|tsv|parquet)$", re.IGNORECASE)
-MOST_LETTERS = 60  # of the name of a file: it is a part of the names of runs
 
 
 class EntryPointConfigs(SearchPathPlugin):
@@ -63,6 +59,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("relabelled_classes", _relabelled_classes, replace=True)
     OmegaConf.register_new_resolver("num_tasks", _num_tasks, replace=True)
     OmegaConf.register_new_resolver("data_name", _data_name, replace=True)
+    OmegaConf.register_new_resolver("data_sets", _data_sets, replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
     OmegaConf.register_new_resolver("reads_test", lambda *, _root_: reads_test(_root_), replace=True)
 
@@ -80,19 +77,18 @@ def _num_tasks(usual: int, *, _parent_: Any) -> int:
 
 
 def _data_name(*, _parent_: Any) -> str:
-    """Return the name of the benchmark's data set.
+    """Return the name of the benchmark's data set."""
+    return called(_parent_.get("dataset") or {})
 
-    One's own files are called by the last part of their path, so that two of them are two benchmarks.
-    """
-    dataset: Any = _parent_.get("dataset") or {}
-    name = dataset.get("name")
-    if name is None:
-        raise ValueError("benchmark.dataset must have a name, got none; add +benchmark.dataset.name=...")
-    if name not in BY_PATH or OmegaConf.is_missing(dataset, "path"):
-        return str(name)
-    last = ENDING.sub("", str(dataset.path).rstrip("/").rpartition("/")[2])
-    as_file = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", last)).strip("._-")
-    return as_file[:MOST_LETTERS] or str(name)
+
+def _data_sets(*, _parent_: Any, _root_: Any) -> list[dict[str, Any]]:
+    """Return how each of the data sets that `datasets` beside it lists is built."""
+    listed: Any = _parent_.get("datasets")
+    if not isinstance(listed, ListConfig):
+        raise ValueError(f"datasets must be a list of data sets, got {listed!r}; write [mnist,fashion_mnist]")
+    entries = OmegaConf.to_container(listed, resolve=True)
+    assert isinstance(entries, list)
+    return parts(entries, _root_)
 
 
 @contextmanager
@@ -114,7 +110,9 @@ def hydra_apart() -> Iterator[None]:
 def loader(config_dirs: Iterable[str | Path] = ()) -> ConfigLoader:
     """Return a loader that finds configurations as `cl-bench run --config-dir DIR` does."""
     path = create_config_search_path(str(conf_folder()))
-    for folder in config_dirs:
+    folders = list(map(str, config_dirs))
+    look_in(folders)
+    for folder in folders:
         path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
     return ConfigLoaderImpl(path)
 
@@ -186,7 +184,7 @@ def settings(config: DictConfig) -> dict[str, Any]:
     written = flatten(_container(config, resolve=False))
     by_seed = {key: value for key, value in written.items() if isinstance(value, str) and "${seed}" in value}
     found = flatten(plain(config)) | by_seed
-    return {key: value for key, value in found.items() if f".{LATER_KEY}." not in f".{key}"}
+    return {key: value for key, value in found.items() if not set(key.split(".")) & set(SAID)}
 
 
 def later(config: DictConfig) -> dict[str, Any]:

@@ -156,6 +156,11 @@ class Subject:
 
     def check_settings(self) -> None:
         """Check the settings as `cl-bench run` does, in the same words. Raises ValueError."""
+        if any(each.lstrip("+").startswith("training.patience=") for each in self.settings):
+            raise ValueError(
+                "the kit asks what becomes of a number of steps, which early stopping would choose by images "
+                "that training must not depend on: leave training.patience out"
+            )
         if ":" in self.strategy:
             scenario = f"{SCENARIO}={SCENARIOS[0]}"  # whichever: nothing is built
             checked(self.config(scenario, model="mlp", seed=0))

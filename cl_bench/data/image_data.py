@@ -45,6 +45,7 @@ class ImageData(NamedTuple):
     notes: tuple[str, ...] = ()  # in sentences, what is odd about it: every run on it says them
     channels_last: bool | None = None  # of images that are not [N, C, H, W] yet; None: told by their shape
     features: bool | None = None  # numbers kept as they are, and no images; None: [N, D] are features alone
+    groups: tuple[int, ...] = ()  # of several data sets as one: how many classes each has, one after another
 
     @property
     def dtype(self) -> torch.dtype:

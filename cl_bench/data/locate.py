@@ -4,9 +4,9 @@ import http.client
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cl_bench.data.image_data import UNREADABLE, DataError, ImageData, one_line, reading
 
@@ -45,7 +45,14 @@ def places(root: str | None, *, here: bool = False) -> tuple[Path, ...]:
 
 
 def find(
-    *, name: str, root: str | None, look: Look, wanted: str, fetch: str | None, here: bool = False
+    *,
+    name: str,
+    root: str | None,
+    look: Look,
+    wanted: str,
+    fetch: str | None,
+    settings: Mapping[str, Any] | None = None,
+    here: bool = False,
 ) -> Source:
     """Return the first whole source in the folders that `places` lists.
 
@@ -68,7 +75,9 @@ def find(
     if fetch is not None:
         if in_part is not None:
             log.warning("%s; it is downloaded instead", in_part)
-        return _download(name=name, fetch=fetch, look=look, wanted=f"{wanted}: {looked}")
+        return _download(
+            name=name, fetch=fetch, settings=settings or {}, look=look, wanted=f"{wanted}: {looked}"
+        )
     if in_part is not None:
         raise in_part
     raise DataError(f"cannot find {name}: nothing of it is in {looked}; {wanted}")
@@ -103,7 +112,7 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
+def _download(*, name: str, fetch: str, settings: Mapping[str, Any], look: Look, wanted: str) -> Source:
     """Let torchvision download into a temporary folder and move in only the whole files that we read."""
     cache = cache_folder()
     log.info("downloading %s into %s", name, cache)
@@ -112,7 +121,7 @@ def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as temporary:
             import torchvision.datasets
 
-            getattr(torchvision.datasets, fetch)(root=temporary, download=True)
+            getattr(torchvision.datasets, fetch)(root=temporary, download=True, **settings)
             for path in map(Path, _first(look, Path(temporary), name).files):
                 target = cache / path.relative_to(temporary)
                 target.parent.mkdir(parents=True, exist_ok=True)

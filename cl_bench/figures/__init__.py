@@ -34,9 +34,15 @@ from cl_bench.figures.belief_panels import (  # isort: skip
     uncertainty,
     variance,
 )
+from cl_bench.figures.over_benchmarks_panels import (  # isort: skip
+    aggregate,
+    improvement,
+    performance_profile,
+)
 
 __all__ = [
     "MethodStyle",
+    "aggregate",
     "aggregate_figure",
     "calibration",
     "comparison",
@@ -53,9 +59,11 @@ __all__ = [
     "heatmap",
     "heatmap_figure",
     "house_style",
+    "improvement",
     "improvement_figure",
     "method_styles",
     "pareto",
+    "performance_profile",
     "performance_profile_figure",
     "save",
     "stability_gap",

@@ -62,7 +62,7 @@ def forgetting(
     ['ewc', 'VCL (ours)']
     """
     measure = measure_of(metric)
-    chosen, looks = chosen_of(frame, methods, labels, styles)
+    chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes)
     found = matrices(frame, column=metric)
     curves = chosen.of(forgetting_curves(frame, found=found, interval=interval))
     shown = chosen.of(average_curves(frame, found=found, interval=interval))
@@ -105,7 +105,7 @@ def heatmap(
     (6, 5)
     """
     scale = measure_of(metric).scale / 100
-    chosen, _ = chosen_of(frame, [method], None, None)
+    chosen, _ = chosen_of(frame, [method], None, None, axes=axes)
     curves = forgetting_curves(frame, found=matrices(frame, column=metric))
     check_some(chosen.of(curves), f"no complete run has measured {metric}")
     curves = curves.assign(mean=scale * curves["mean"])
@@ -145,7 +145,7 @@ def comparison(
     """
     for name in metrics:
         metric_of(name)
-    chosen, looks = chosen_of(frame, methods, labels, styles)
+    chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes)
     rows = drawable(chosen.of(summary(frame, states, interval=interval)), metrics)
     check_some(rows, f"no method has both {metrics[0]} and {metrics[1]}")
     draw_comparison(axes, rows, styles=looks, metrics=metrics)
@@ -184,7 +184,7 @@ def pareto(
     if cost not in COSTS:
         raise AnalysisError(f"a cost is one of {', '.join(COSTS)}, got {cost=}")
     gain = metric_of(metric)
-    chosen, looks = chosen_of(frame, methods, labels, styles)
+    chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes)
     front = pareto_front(chosen.of(summary(frame, states, interval=interval)), cost, gain=metric)
     check_some(front, f"no method has both {cost} and {metric}")
     draw_pareto(axes, front, styles=looks, metric=metric, prefixes=cost.endswith("bits"))
@@ -223,7 +223,7 @@ def critical_difference(
     ['ewc', 'vcl', 'si']
     """
     metric_of(metric)
-    chosen, looks = chosen_of(frame, methods, labels, styles, several=True)
+    chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes, several=True)
     values = chosen.of(run_metrics(frame)).assign(study="all")
     ranked = aggregate(values, metrics=[metric]).dropna(subset=["average_rank"])
     check_some(ranked, "ranks need two methods or more that were all run on three benchmarks or more")

@@ -43,7 +43,7 @@ def calibration(
     >>> axes.get_legend_handles_labels()[1]
     ['just learned', 'after the last task']
     """
-    chosen, looks = chosen_of(bins, [method], None, styles)
+    chosen, looks = chosen_of(bins, [method], None, styles, axes=axes)
     (name,) = chosen.labels
     rows = chosen.of(reliability(bins, interval=interval))
     check_some(rows, "no task was tested after a later one")
@@ -83,7 +83,7 @@ def uncertainty(
     """
     if measure not in (*LABELS, "ood_auroc"):
         raise AnalysisError(f"a measure is one of {', '.join(LABELS)}, ood_auroc, got {measure=}")
-    chosen, looks = chosen_of(frame, methods, labels, styles)
+    chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes)
     if measure == "ood_auroc":
         curves = chosen.of(state_curves(frame, measure, interval=interval))
     else:
@@ -130,7 +130,7 @@ def stability_gap(
     >>> axes.lines[-1].get_ydata().round(4).tolist()
     [-40.0, -10.0]
     """
-    chosen, looks = chosen_of(probes, methods, labels, styles)
+    chosen, looks = chosen_of(probes, methods, labels, styles, axes=axes)
     curves = chosen.of(probe_curves(probes, interval=interval))
     check_some(curves, "no run was probed")
     if task is not None:
@@ -176,7 +176,7 @@ def drift(
     drawn = {"drift": draw_drift, "frozen": draw_frozen}
     if measure not in drawn:
         raise AnalysisError(f"a measure is one of {', '.join(drawn)}, got {measure=}")
-    chosen, looks = chosen_of(states, methods, labels, styles)
+    chosen, looks = chosen_of(states, methods, labels, styles, axes=axes)
     curves = chosen.of(state_curves(states, measure, interval=interval))
     check_some(curves, "none of these methods has a posterior")
     drawn[measure](axes, curves, styles=looks)

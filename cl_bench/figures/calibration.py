@@ -19,7 +19,7 @@ from cl_bench.figures.curves import Band, draw_bands
 from cl_bench.figures.letters import wrapped
 from cl_bench.figures.style import house_style
 
-_AREA = 150.0  # of a bin with all examples, in square points
+_AREA = 220.0  # of a bin with all examples, in square points
 _AREA_IS = "area: share of examples"
 _FEWEST = 0.01  # the share of the examples that an interval is drawn of
 NAMES = {LEARNED: "just learned", END: "after the last task"}
@@ -67,7 +67,7 @@ def calibration_figure(
         handles = [
             Line2D([], [], color="#444444", label=NAMES[when], **_look(when)) for when in (LEARNED, END)
         ]
-        hints = [_AREA_IS, *(["above: calibration error (ECE)"] if side < 1 else [])]
+        hints = [_AREA_IS, *(["above: ECE"] if side < 1 else [])]
         handles += [Line2D([], [], linestyle="none", label=each) for each in hints]
         ncols = layout.legend_shape([*NAMES.values(), *hints], broad)[1]
         figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
@@ -91,7 +91,7 @@ def draw_reliability(axes: Axes, bins: pd.DataFrame, *, style: MethodStyle) -> N
         share = rows["share"].to_numpy(dtype=float)
         low, high = (np.where(share >= _FEWEST, end, np.nan) for end in (low, high))
         bands.append(Band(x, low, high, style.color))
-        color, face = style.color, style.color if when == LEARNED else "white"
+        color, face = style.color, style.color if when == LEARNED else "none"
         axes.plot(x, mean, color=color, linestyle=look["linestyle"], linewidth=0.8, label=NAMES[when])
         sizes = 1.5 + _AREA * layout.scale() ** 2 * share
         edge: dict[str, Any] = {"edgecolors": color, "linewidths": 0.8}
@@ -113,4 +113,4 @@ def _said(errors: pd.DataFrame, *, short: bool = False) -> str:
 def _look(when: str) -> dict:
     if when == LEARNED:
         return {"marker": "o", "linestyle": "-"}
-    return {"marker": "s", "linestyle": (0, (3, 1.5)), "markerfacecolor": "white"}
+    return {"marker": "s", "linestyle": (0, (3, 1.5)), "markerfacecolor": "none"}

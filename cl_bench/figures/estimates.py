@@ -51,8 +51,7 @@ def aggregate_figure(
                 styles=styles,
                 factor=factor,
             )
-            up = higher_is_better and statistic not in LOWER_IS_BETTER
-            panel.set_title(f"{statistic} {'→' if up else '←'}")
+            panel.set_title(f"{statistic} {arrow_of(statistic, higher_is_better=higher_is_better)}")
             panel.set_yticks(range(len(methods)), names)
         figure.supxlabel(
             f"{score}; an arrow points to what is better", fontsize=mpl.rcParams["axes.labelsize"]
@@ -65,6 +64,7 @@ def improvement_figure(
     improved: pd.DataFrame,
     *,
     styles: Mapping[str, MethodStyle],
+    score: str = "average accuracy",
     title: str | None = "",
     width: float = layout.WIDTH,
     height: float | None = None,
@@ -73,6 +73,7 @@ def improvement_figure(
 
     Args:
         improved: as `analysis.improvement.improvements` gives them, with a single first method.
+        score: what is compared, without its unit.
 
     Raises:
         ValueError: for more than one first method.
@@ -87,16 +88,32 @@ def improvement_figure(
         tall = 0.9 * layout.scale() + line * len(methods)
         figure = Figure(figsize=(width, tall), layout="constrained")
         axes = figure.subplots()
-        axes.axvline(50, color="#444444", linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
-        rows = improved.assign(method=improved["second"])
-        draw_estimates(axes, rows, methods=methods, styles=styles, factor=100.0)
-        axes.set_xlim(-4, 104)
-        axes.set_xticks(range(0, 101, 25))
+        draw_improvement(axes, improved, styles=styles)
         axes.set_yticks(range(len(methods)), names)
         size = mpl.rcParams["axes.labelsize"]
-        axes.set_xlabel(wrapped(f"chance that a run of {first} is better (%)", 0.7 * width, size=size))
+        axes.set_xlabel(wrapped(chance_of(first, score), 0.7 * width, size=size))
         layout.headline(figure, title or "")
         return layout.finish(figure, height=height)
+
+
+def chance_of(first: str, score: str) -> str:
+    """What the axis of improvements is."""
+    return f"chance that a run of {first} has the better {score.partition(' (')[0]} (%)"
+
+
+def arrow_of(statistic: str, *, higher_is_better: bool) -> str:
+    """Where a better method lies: the gap to what is perfect is lower, whatever the score is."""
+    return "→" if higher_is_better and statistic not in LOWER_IS_BETTER else "←"
+
+
+def draw_improvement(axes: Axes, improved: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
+    """Draw the chances of one method against each other one, percent, a line each; half is a dashed line."""
+    methods = list(dict.fromkeys(improved["second"]))
+    rows = improved.assign(method=improved["second"])
+    axes.axvline(50, color="#777777", linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+    draw_estimates(axes, rows, methods=methods, styles=styles, factor=100.0)
+    axes.set_xlim(-4, 104)
+    axes.set_xticks(range(0, 101, 25))
 
 
 def draw_estimates(
@@ -129,6 +146,7 @@ def draw_estimates(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
+    axes.set_yticks(range(len(methods)), methods)
 
 
 def _names(methods: Sequence[str], width: float) -> tuple[list[str], float]:

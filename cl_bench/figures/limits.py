@@ -1,4 +1,4 @@
-"""Where axes end, and logarithmic ones."""
+"""The ends of axes, and logarithmic axes."""
 
 import math
 
@@ -39,12 +39,13 @@ def limits_around(
     if span > 0:
         lowest, highest = max(lowest, first - span / 2), min(highest, last + span / 2)
     margin = 0.06 * (highest - lowest) or 0.05 * abs(first) or 0.5
-    room = 0.02 * (min(within[1], highest) - max(within[0], lowest))
-    return max(lowest - margin, within[0] - room), min(highest + margin, within[1] + room)
+    lowest, highest = lowest - margin, highest + margin
+    room = 0.03 * (min(within[1], highest) - max(within[0], lowest))  # for markers at the end
+    return max(lowest, within[0] - room), min(highest, within[1] + room)
 
 
 def within(metric: Metric) -> tuple[float, float]:
-    """Where the numbers of a metric can be, as drawn."""
+    """The lowest and the highest number that a metric can have, as drawn."""
     if metric.unit != "%":
         return (-math.inf if metric.is_change else 0.0), math.inf
     return (-100.0 if metric.is_change else 0.0), 100.0

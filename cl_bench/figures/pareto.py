@@ -76,8 +76,10 @@ def draw_pareto(
     """
     gain = metric_of(metric)
     steps = front[front["front"]]
-    costs, gains = steps["cost_mean"], gain.factor * steps["gain_mean"]
-    axes.step(costs, gains, where="post", color="#DDDDDD", linewidth=4 * layout.scale(), zorder=1)
+    gains = gain.factor * steps["gain_mean"]
+    axes.step(
+        steps["cost_mean"], gains, where="post", color="#DDDDDD", linewidth=4 * layout.scale(), zorder=1
+    )
     for row in front.to_dict("records"):
         style = styles[str(row["method"])]
         x, x_error = layout.bar(row, "cost")
@@ -85,12 +87,12 @@ def draw_pareto(
         if row["front"]:
             axes.plot(x, y, **_RING | {"markersize": 12 * layout.scale()}, zorder=1)
         layout.draw_point(axes, x, y, style=style, label=str(row["method"]), x_error=x_error, y_error=y_error)
-    means = front["cost_mean"].to_numpy(dtype=float)
-    if (means > 0).all():
-        low, high = limits_around(*(np.log(front[f"cost_{part}"].clip(lower=1e-300)) for part in _PARTS))
-        log_axis(axes, "x", front[["cost_mean"]], prefixes=prefixes)
-        left, right = axes.get_xlim()
-        axes.set_xlim(min(left, np.exp(low)), max(right, np.exp(high)))
+    costs = front["cost_mean"]
+    if (costs > 0).all():
+        log_axis(axes, "x", front[["cost_mean", "cost_high"]], prefixes=prefixes)
+        if costs.nunique() > 1:
+            logarithms = (np.log(front[f"cost_{part}"].clip(lower=1e-300)) for part in _PARTS)
+            axes.set_xlim(*np.exp(limits_around(*logarithms)))
     axes.set_ylim(
         *limits_around(*(gain.factor * front[f"gain_{part}"] for part in _PARTS), within=within(gain))
     )

@@ -36,19 +36,27 @@ def performance_profile_figure(
         below = layout.legend_height(methods, width)
         figure = Figure(figsize=(width, max(0.55 * width, 1.7) + below), layout="constrained")
         axes = figure.subplots()
-        draw_performance_profile(axes, profiles, styles=styles, factor=factor)
-        axes.set_xlabel(f"{score}: τ")
-        axes.set_ylabel(f"runs of τ or {'more' if higher_is_better else 'less'} (%)")
+        draw_performance_profile(
+            axes, profiles, styles=styles, score=score, higher_is_better=higher_is_better, factor=factor
+        )
         layout.headline(figure, title or "")
         layout.legend_below(figure, methods, styles)
         return layout.finish(figure, height=height)
 
 
 def draw_performance_profile(
-    axes: Axes, profiles: pd.DataFrame, *, styles: Mapping[str, MethodStyle], factor: float = 100.0
+    axes: Axes,
+    profiles: pd.DataFrame,
+    *,
+    styles: Mapping[str, MethodStyle],
+    score: str = "average accuracy (%)",
+    higher_is_better: bool = True,
+    factor: float = 100.0,
 ) -> None:
     """Draw the share of runs (percent) that are as good as each threshold, a line a method."""
     shown = profiles.assign(threshold=factor * profiles["threshold"])
     draw_curves(axes, shown, x="threshold", styles=styles, scale=100)
     axes.set_ylim(-2, 102)
     axes.margins(x=0)
+    axes.set_xlabel(f"{score}: τ")
+    axes.set_ylabel(f"runs of τ or {'more' if higher_is_better else 'less'} (%)")

@@ -55,6 +55,11 @@ def stability_gap_figure(
             if task == MEAN:
                 draw_gaps(axes, gaps[~gaps["method"].isin(off_step(curves).methods)], styles=styles)
                 axes.set_title("mean over new tasks", fontweight="bold" if number > 1 else "normal")
+                if place % columns:  # its words would push the panels above apart
+                    axes.yaxis.tick_right()
+                    axes.yaxis.set_label_position("right")
+                    axes.spines["left"].set_visible(False)
+                    axes.spines["right"].set_visible(True)
                 continue
             draw_probes(axes, curves, task=int(task), styles=styles)
             axes.set_title(f"task {task}")

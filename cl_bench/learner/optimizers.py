@@ -24,7 +24,7 @@ def optimizer_of(settings: TrainingSettings, parameters: Parameters, **more: Any
     A momentum or weight decay of 0 is handed over, too: a class may have another default (AdamW has 0.01).
 
     Args:
-        more: what else its class takes, unless the settings have it.
+        more: what else its class takes, such as another lr, unless the settings have it.
 
     Raises:
         ValueError: for a class that does not exist, or does not take the settings.
@@ -38,9 +38,9 @@ def optimizer_of(settings: TrainingSettings, parameters: Parameters, **more: Any
     for name, value in own.items():
         if value and name not in takes:
             raise ValueError(f"training.optimizer={settings.optimizer} has no {name}, got {name}={value}")
-    given = {name: value for name, value in own.items() if name in takes}
+    given = {name: value for name, value in own.items() if name in takes} | {"lr": settings.learning_rate}
     try:
-        return kind(parameters, lr=settings.learning_rate, **given, **(more | settings.optimizer_settings))
+        return kind(parameters, **(given | more | settings.optimizer_settings))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"training.optimizer={settings.optimizer} cannot be built with "
@@ -48,7 +48,9 @@ def optimizer_of(settings: TrainingSettings, parameters: Parameters, **more: Any
         ) from error
 
 
-def optimizer_of_vector(settings: TrainingSettings, vector: nn.Parameter) -> torch.optim.Optimizer:
+def optimizer_of_vector(
+    settings: TrainingSettings, vector: nn.Parameter, *, learning_rate: float
+) -> torch.optim.Optimizer:
     """A new optimizer of one vector of parameters; fused where torch has a kernel for it.
 
     Raises:
@@ -57,7 +59,8 @@ def optimizer_of_vector(settings: TrainingSettings, vector: nn.Parameter) -> tor
     fused = settings.optimizer in OPTIMIZERS and vector.device.type in FUSED
     ways = {"fused", "foreach", "differentiable", "capturable"}
     chosen = ways & settings.optimizer_settings.keys()
-    return optimizer_of(settings, [vector], **({"fused": True} if fused and not chosen else {}))
+    kernel = {"fused": True} if fused and not chosen else {}
+    return optimizer_of(settings, [vector], lr=learning_rate, **kernel)
 
 
 def check_elementwise(settings: TrainingSettings) -> None:

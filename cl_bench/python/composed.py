@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from cl_bench.config.compose import plain
 from cl_bench.data import ImageData
 from cl_bench.learner.process import prepare_process, process_restored
+from cl_bench.records.identity import identifying
 from cl_bench.runner.assembly import NOISE
 from cl_bench.streams import TaskStream
 
@@ -58,14 +60,17 @@ class OfStrategy(NamedTuple):
     """The configuration of a strategy."""
 
     config: DictConfig
-    of_tasks: bool  # whether it was composed for a stream of conf/benchmark
-    by_name: bool  # whether all of it can be built again from its configuration
     shapes: tuple[Any, ...]  # of its network: input shape, classes, heads
 
 
 def seeds_of(config: DictConfig) -> list[int]:
     """Return the seeds of a run: `seeds`, or the one `seed`."""
     return [config.seed] if config.seeds is None else list(config.seeds)
+
+
+def benchmark_of(config: DictConfig) -> Any:
+    """Return what decides a benchmark: not where its data lie, nor what of them is tested."""
+    return identifying(plain(config))["benchmark"]
 
 
 def shapes_of(stream: TaskStream) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from cl_bench.config.checked import SettingError, checked
 from cl_bench.learner.base import Learner
 from cl_bench.learner.seeds import Seeds
 from cl_bench.python.anybodys import as_tasks
-from cl_bench.python.composed import OfStrategy, Stream, as_in_a_run, seeds_of, shapes_of
+from cl_bench.python.composed import OfStrategy, Stream, as_in_a_run, benchmark_of, seeds_of, shapes_of
 from cl_bench.python.given import part_of_network, part_of_strategy, part_of_tasks, parts_of_plugins
 from cl_bench.python.settings import (
     Folders,
@@ -103,9 +103,7 @@ def strategy(
     _check_same_tasks(config, of_stream)
     with as_in_a_run(config.training):
         built = _built(config, tasks, model=make_model, plugins=plugins, make=make)
-    built.composed = OfStrategy(
-        config, of_tasks=of_stream is not None, by_name=not parts, shapes=shapes_of(tasks)
-    )
+    built.composed = OfStrategy(config, shapes_of(tasks))
     return built
 
 
@@ -194,7 +192,7 @@ def _check_same_tasks(config: DictConfig, of_stream: Any) -> None:
     """Check that a strategy's choices leave the stream as it is."""
     if of_stream is None:
         return
-    here, there = config.benchmark, of_stream.config.benchmark
+    here, there = benchmark_of(config), benchmark_of(of_stream.config)
     changed = [key for key in there if here.get(key) != there.get(key)]
     if changed:
         written = ", ".join(f"{key}={here.get(key)!r}" for key in changed)

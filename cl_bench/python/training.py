@@ -22,7 +22,16 @@ from cl_bench.evaluation.known_task import check_also_test
 from cl_bench.evaluation.progress import Progress
 from cl_bench.learner.seeds import Seeds, global_generators_restored
 from cl_bench.python.anybodys import as_tasks, num_tasks_of
-from cl_bench.python.composed import OfStrategy, OfStream, Stream, as_in_a_run, seeds_of, shapes_of
+from cl_bench.python.composed import (
+    OfStrategy,
+    OfStream,
+    Stream,
+    as_in_a_run,
+    benchmark_of,
+    process_apart,
+    seeds_of,
+    shapes_of,
+)
 from cl_bench.python.given import part_of_strategy, part_of_tasks
 from cl_bench.python.settings import composed, untuned
 from cl_bench.python.strategies import OWN
@@ -84,11 +93,14 @@ def train(
             whole = Path(folder).expanduser().resolve()
             config.results_dir, config.study = str(whole.parent), whole.name
     checked(config)
-    if folder is None and config.training.save:
-        raise ValueError(
-            f"training.save writes into the folder of a run, got {config.training.save}: give folder=..."
-        )
-    parts = _parts(strategy, stream, config)
+    for setting in ("save", "probe_every") if folder is None else ():
+        if config.training[setting]:
+            raise ValueError(
+                f"training.{setting} writes into the folder of a run, got {config.training[setting]}: give "
+                "folder=..."
+            )
+    with process_apart():
+        parts = _parts(strategy, stream, config)
     for note in parts.notes:
         warnings.warn(note, stacklevel=2)
     with as_in_a_run(config.training), _plugins_restored(strategy):
@@ -136,7 +148,7 @@ def _config(strategy: Any, stream: Any, *, name: str | None, seed: int | Sequenc
     if of_strategy is not None:
         config = of_strategy.config.copy()
         with open_dict(config):
-            if of_stream is None or config.benchmark != of_stream.config.benchmark:
+            if of_stream is None or benchmark_of(config) != benchmark_of(of_stream.config):
                 config.benchmark = parts.get("benchmark") or of_stream.config.benchmark  # type: ignore[union-attr]
                 config.tuning.given = None
             config.strategy.name = name or config.strategy.name
@@ -174,7 +186,7 @@ def _parts(strategy: Any, stream: Any, config: DictConfig) -> Parts:
     seeds = seeds_of(config)
     if not isinstance(stream, TaskStream):
         about: Any = SimpleNamespace(num_tasks=num_tasks_of(stream), scenario="")
-        asked = [name for name in ("also_test", "ood") if config.training[name]]
+        asked = [name for name in ("also_test", "ood", "probe_every") if config.training[name]]
         if asked:
             raise ValueError(f"training.{asked[0]} needs a stream of cl_bench, got a {type(stream).__name__}")
         own = Seeds(seeds[0], config.seed_for)

@@ -1,4 +1,4 @@
-"""metrics.csv in a run's folder: what `cl-bench metric` computed from the run's saved predictions.
+"""The file metrics.csv in a run's folder: what `cl-bench metric` computed from the run's saved predictions.
 
 A line is the number that a metric has for one test. The file says of itself what a table needs to show it.
 """

@@ -1,15 +1,14 @@
 """Kinds of figures over several benchmarks: profiles, probability of improvement, aggregates."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cl_bench.analysis.aggregates import aggregate_scores
 from cl_bench.analysis.comparison import of_the_best
-from cl_bench.analysis.improvement import contender, improvements
+from cl_bench.analysis.improvement import improvements
 from cl_bench.analysis.metrics import average_accuracy
-from cl_bench.analysis.over_benchmarks import Scores, scores_over_benchmarks
+from cl_bench.analysis.over_benchmarks import Scores, compared_method, scores_over_benchmarks, with_bounds
 from cl_bench.analysis.profiles import performance_profiles
 from cl_bench.analysis.results import Results
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
@@ -25,7 +24,7 @@ def performance_profile(
     from cl_bench.figures.performance_profile import performance_profile_figure
 
     scores = _scores(results, metric)
-    profiles = _bounded(performance_profiles(scores), results.interval)
+    profiles = with_bounds(performance_profiles(scores), results.interval)
     return performance_profile_figure(profiles, **_axis(scores), title=_titled(title, scores), **look)
 
 
@@ -41,9 +40,9 @@ def improvement(
     from cl_bench.figures.estimates import improvement_figure
 
     scores = _scores(results, metric)
-    first = contender(scores) if against is None else _meant(results, scores, against)
-    improved = _bounded(improvements(scores, against=first), results.interval)
-    return improvement_figure(improved, title=_titled(title, scores, scores.title), **look)
+    improved = improvements(scores, against=compared_method(scores, against))
+    improved = with_bounds(improved, results.interval)
+    return improvement_figure(improved, score=scores.title, title=_titled(title, scores), **look)
 
 
 def aggregate(
@@ -53,7 +52,7 @@ def aggregate(
     from cl_bench.figures.estimates import aggregate_figure
 
     scores = _scores(results, metric)
-    aggregated = _bounded(aggregate_scores(scores), results.interval)
+    aggregated = with_bounds(aggregate_scores(scores), results.interval)
     return aggregate_figure(aggregated, **_axis(scores), title=_titled(title, scores), **look)
 
 
@@ -71,7 +70,7 @@ def tables_over_benchmarks(values: pd.DataFrame) -> dict[str, pd.DataFrame]:
             continue
         for name, table in (
             ("aggregates.csv", aggregate_scores(scores)),
-            ("improvements.csv", improvements(scores, against=contender(scores))),
+            ("improvements.csv", improvements(scores, against=compared_method(scores))),
             ("performance_profiles.csv", performance_profiles(scores)),
         ):
             table.insert(0, "study", study)
@@ -88,40 +87,14 @@ def _scores(results: Results, metric: str) -> Scores:
     return scores_over_benchmarks(results.metrics, metric)
 
 
-def _meant(results: Results, scores: Scores, name: str) -> str:
-    """The method of this label, or else the only one of this strategy."""
-    strategies = dict(zip(results.metrics["method"], results.metrics["strategy"], strict=True))
-    of_strategy = [method for method in scores.strata if strategies[method] == name]
-    found = [name] if name in scores.strata else of_strategy
-    if len(found) != 1:
-        why = f"is more than one of {', '.join(found)}" if found else "was not run on all benchmarks"
-        raise AnalysisError(f"{name!r} {why}: choose one of {', '.join(scores.strata)}")
-    return found[0]
-
-
-def _bounded(table: pd.DataFrame, interval: str) -> pd.DataFrame:
-    """The table with its intervals, or without any."""
-    if interval == "none":
-        return table.assign(low=math.nan, high=math.nan)
-    if interval != "t":  # by default
-        raise AnalysisError(
-            f"intervals over benchmarks are bootstrapped, at 95 %: leave {interval=} out, or give none"
-        )
-    return table
-
-
 def _axis(scores: Scores) -> dict[str, Any]:
-    unit = f" ({scores.unit})" if scores.unit else ""
     return {
-        "score": scores.title + unit,
+        "score": f"{scores.heading} on {len(scores.benchmarks)} benchmarks",
         "higher_is_better": scores.higher_is_better,
         "factor": scores.factor,
     }
 
 
-def _titled(title: str | None, scores: Scores, *said: str) -> str | None:
-    """The title, with what the figure is of and who is not in it; no title stays none."""
-    if not title:
-        return title
-    number = f"{len(scores.benchmarks)} benchmarks"
-    return "; ".join([f"{title}: {', '.join([*said, number])}", *scores.left_out])
+def _titled(title: str | None, scores: Scores) -> str | None:
+    """The title, and who is not in the figure; no title stays none."""
+    return "; ".join([title, *scores.left_out]) if title else title

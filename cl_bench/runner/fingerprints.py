@@ -24,6 +24,7 @@ def targets(config: DictConfig) -> list[str]:
     """The paths of all classes and functions that decide the run's numbers."""
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
+    plain["benchmark"] = OmegaConf.to_container(config.benchmark, resolve=True)  # what data sets are made of
     return sorted({name for key, name in _named(plain) if not is_incidental(key)})
 
 
@@ -98,7 +99,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
     """Keep the hashes of data that were read from these files; a convenience, which may fail. What somebody
     else's function reads besides, nobody knows.
     """
-    if files is None or not str(config.benchmark.dataset["_target_"]).startswith("cl_bench.data."):
+    node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
+    if files is None or not all(name.startswith("cl_bench.data.") for _, name in _named(node)):
         return
     path = _memory_of(config)
     with suppress(OSError):

@@ -64,7 +64,7 @@ class _Saved(NamedTuple):
 def load_network(
     run: str | os.PathLike[str], *, after_task: int | None, trust: bool, device: str
 ) -> nn.Module:
-    """See `cl_bench.load_network`. No data are read."""
+    """Return the network of a run, as `cl_bench.load_network` says; no data are read."""
     found = _found(run, after_task=after_task, trust=trust, device=device)
     now = {"code": code_of(targets(found.config))}
     _warn(found.run, differences({"code": found.about.get("code")}, now))
@@ -78,7 +78,7 @@ def load_network(
 
 
 def load_strategy(run: str | os.PathLike[str], *, after_task: int | None, trust: bool, device: str) -> Any:
-    """See `cl_bench.load_strategy`. The run's data are read."""
+    """Return the strategy of a run, as `cl_bench.load_strategy` says; the run's data are read."""
     found = _found(run, after_task=after_task, trust=trust, device=device)
     about = found.weights.about
     if ALONE in about:
@@ -170,7 +170,7 @@ def _shapes(found: _Saved) -> _Shapes:
 
 @contextmanager
 def _fitting(found: _Saved) -> Iterator[None]:
-    """Within the memory that is free; what does not fit is an error in a sentence."""
+    """Make an error in a sentence of what does not fit, and of what needs more memory than is free."""
     try:
         with within_memory(), torch.random.fork_rng(devices=[]):
             yield

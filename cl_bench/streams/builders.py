@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cl_bench.data import ImageData
 from cl_bench.streams.augmentation import augmentation_named
+from cl_bench.streams.blur import blurred
 from cl_bench.streams.classes import class_groups
 from cl_bench.streams.contents import check_split, notes_on_heads, notes_on_parts
 from cl_bench.streams.order import name_of_class_order, name_of_permutation, repeated
@@ -31,6 +32,7 @@ def permuted(
     validation_share: float,
     num_train: int | None,
     generator: torch.Generator,
+    blur: float = 0.0,  # runs of before there was it are verified too
 ) -> TaskStream:
     """Rearrange the pixels of all images in another way in each task (Goodfellow et al. 2013).
 
@@ -49,7 +51,10 @@ def permuted(
         validation_share: of the training images, kept out of training, in [0, 1).
         num_train: how many of the images that validation leaves are trained on, a random choice, the same in
             every task; None for all of them.
-        generator: draws the permutations, then the validation images, then those that are trained on.
+        generator: draws the permutations, then the validation images, then those that are trained on, then
+            those that are exchanged.
+        blur: the share of each task's training examples that lie in windows around its boundaries. There the
+            next task comes little by little; see streams/blur.py.
 
     Raises:
         ValueError: that names the setting, its value and the rule.
@@ -65,6 +70,7 @@ def permuted(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
     stream = _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=None)
+    stream = blurred(stream, blur, generator)
     drawn = orders if permute_first else orders[1:]
     shown = drawn if permute_first else [torch.arange(num_values), *drawn]
     return stream._replace(
@@ -84,6 +90,7 @@ def rotated(
     validation_share: float,
     num_train: int | None,
     generator: torch.Generator,
+    blur: float = 0.0,  # runs of before there was it are verified too
 ) -> TaskStream:
     """Rotate all images by (t - 1) / (num_tasks - 1) * max_degrees in task t.
 
@@ -102,6 +109,7 @@ def rotated(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
     stream = _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=augment)
+    stream = blurred(stream, blur, generator)
     return stream._replace(order=frozenset())  # every stream turns by the same angles
 
 
@@ -118,6 +126,7 @@ def split(
     num_train: int | None,
     generator: torch.Generator,
     classes_per_task: Sequence[int] | None = None,  # runs of before there was it are verified too
+    blur: float = 0.0,  # the same
 ) -> TaskStream:
     """Give each task some of the classes; in an uneven split the first tasks have one class more.
 
@@ -147,8 +156,27 @@ def split(
         class_order=class_order,
         generator=generator,
     )
+    parts = draw_parts(
+        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
+    )
+    stream = of_groups(data, groups, parts=parts, scenario=scenario, pixels=pixels, augmentation=augmentation)
+    check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
+    return blurred(stream, blur, generator)
+
+
+def of_groups(
+    data: ImageData,
+    groups: Sequence[Tensor],
+    *,
+    parts: Parts,
+    scenario: str,
+    pixels: str,
+    augmentation: str,
+) -> TaskStream:
+    """Make a stream of which each task has one group of classes, int64; see `split`."""
+    num_classes = sum(map(len, groups))
     place = torch.empty(num_classes, dtype=torch.int64)
-    place[torch.cat(groups)] = torch.arange(num_classes)
+    place[torch.cat(list(groups))] = torch.arange(num_classes)
 
     def relabel(labels: Tensor, group: Tensor) -> Tensor:
         return place[labels] - (0 if scenario == "class" else place[group[0]])
@@ -179,9 +207,6 @@ def split(
     augment = augmentation_named(augmentation, height=data.train_images.shape[2])
     if augment is not None:
         check_images(data, what="cropped or mirrored", remedy="set augmentation=none")
-    parts = draw_parts(
-        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
-    )
     stream = _stream(
         data,
         tasks,
@@ -190,7 +215,6 @@ def split(
         scenario=scenario,
         num_classes=num_classes if scenario == "class" else max(len(group) for group in groups),
     )
-    check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
     return stream._replace(order=frozenset([name_of_class_order(group.tolist() for group in groups)]))
 
 

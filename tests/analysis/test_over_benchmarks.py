@@ -10,8 +10,8 @@ from scipy.stats import mannwhitneyu, trim_mean
 from cl_bench.analysis import AnalysisError
 from cl_bench.analysis.aggregates import STATISTICS, aggregate_scores, optimality_gap
 from cl_bench.analysis.bootstrap import bootstrapped, draws, iqm, of_all_runs
-from cl_bench.analysis.improvement import contender, improvements, probability_of_improvement
-from cl_bench.analysis.over_benchmarks import NORMALISED, best_first, scores_over_benchmarks
+from cl_bench.analysis.improvement import improvements, probability_of_improvement
+from cl_bench.analysis.over_benchmarks import NORMALISED, best_first, compared_method, scores_over_benchmarks
 from cl_bench.analysis.profiles import performance_profile, performance_profiles, spread
 from cl_bench.records.errors import NotMeasuredError
 
@@ -184,7 +184,7 @@ def test_joint_training_is_no_contender_unless_it_is_alone():
     scores = {"joint": {"a": [0.9], "b": [0.9]}, "ewc": {"a": [0.5], "b": [0.5]}}
     found = scores_over_benchmarks(values(scores))
     assert best_first(found) == ["joint", "ewc"]
-    assert contender(found) == "ewc"
+    assert compared_method(found) == "ewc"
 
 
 # Profiles

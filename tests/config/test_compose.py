@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from omegaconf import OmegaConf
+from own_choices import needed_by
 
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose, config_hash, explain, plain, run_folder, run_name
@@ -14,21 +14,14 @@ from cl_bench.records.identity import LATER, flatten
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 
 
-def needed_by(group, name):
-    """What a choice cannot do without."""
-    missing = [
-        key for key, value in yaml.safe_load(choices(group)[name].read_text()).items() if value == "???"
-    ]
-    return [f"{group.replace('/', '.')}.{key}=somewhere" for key in missing]
-
-
 @pytest.mark.parametrize("benchmark", choices("benchmark"))
 def test_every_benchmark_composes(benchmark):
     config = compose([f"benchmark={benchmark}"])
     assert plain(config)["benchmark"]["_target_"].startswith("cl_bench.streams.")
-    expected = benchmark if "_" in benchmark else f"{benchmark}_mnist"
+    default = "mnist_fashion_mnist_kmnist" if benchmark == "sequence" else "mnist"
+    expected = benchmark if "_" in benchmark else f"{benchmark}_{default}"
     assert config.benchmark.name == expected
-    assert expected.endswith(config.benchmark.dataset.name)
+    assert benchmark == "sequence" or expected.endswith(config.benchmark.dataset.name)
 
 
 @pytest.mark.parametrize("strategy", choices("strategy"))

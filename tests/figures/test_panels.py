@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from cl_bench import analysis, figures
 from cl_bench.analysis import AnalysisError, average_curves, forgetting_curves, load, matrix_frame, summary
-from cl_bench.figures import accuracy_panels, belief_panels
+from cl_bench.figures import accuracy_panels, belief_panels, over_benchmarks_panels
 from cl_bench.report.figure_kinds import KINDS
 
 PANELS = {
     name: function
-    for module in (accuracy_panels, belief_panels)
+    for module in (accuracy_panels, belief_panels, over_benchmarks_panels)
     for name, function in inspect.getmembers(module, inspect.isfunction)
-    if function.__module__ == module.__name__
+    if function.__module__ == module.__name__ and not name.startswith("_")
 }
 READ = {name: getattr(analysis, name) for name in analysis.__all__} | {"np": np, "pd": pd, "Figure": Figure}
 
@@ -45,8 +45,7 @@ def test_the_examples_of_a_panel_are_what_it_draws(name):
 
 
 def test_every_kind_of_figure_has_a_panel_that_the_package_offers():
-    own = [name for name in KINDS if name in vars(figures)]
-    assert set(PANELS) <= set(own)
+    assert set(PANELS) == set(KINDS)
     assert all(getattr(figures, name) is function for name, function in PANELS.items())
 
 

@@ -250,7 +250,9 @@ def test_the_rate_grows_in_equal_parts_to_the_schedules(lab, make, warm_up, num_
 def test_a_known_optimizer_is_fused_unless_another_way_is_chosen(lab):
     vector = nn.Parameter(torch.zeros(3))
     fused = [
-        optimizer_of_vector(settings_of(lab, **settings), vector).param_groups[0].get("fused")
+        optimizer_of_vector(settings_of(lab, **settings), vector, learning_rate=1.0)
+        .param_groups[0]
+        .get("fused")
         for settings in ({}, {"optimizer": "adamw"}, {"optimizer_settings": {"foreach": True}})
     ]
     assert fused == [True, True, None]
@@ -282,6 +284,16 @@ def test_seeds_trained_at_once_are_clipped_smoothed_and_warmed_up_as_alone(tmp_p
     for together, alone in zip(*found, strict=True):
         assert together[:3] == alone[:3]
         assert together.nll == pytest.approx(alone.nll, rel=1e-4)
+
+
+def test_a_learning_rate_that_is_set_later_holds_from_the_next_task_on(lab, make):
+    strategy = make(optimizer="sgd", momentum=0.9)
+    first, second = lab.benchmark(lab.tasks(2)).train_stream
+    strategy.train(first, eval_streams=[])
+    before = strategy.flat.values.data.clone()
+    strategy.learning_rate = 1e-30
+    strategy.train(second, eval_streams=[])
+    assert torch.equal(strategy.flat.values.data, before)
 
 
 def test_each_row_is_clipped_by_its_own_norm():

@@ -110,6 +110,7 @@ def test_a_strategy_trains_once(stream):
         ({"test_last": 0}, "test_last"),
         ({"seed": 3}, "the strategy has its seed already"),
         ({"folder": "mine/.hidden"}, "study must not begin with a dot"),
+        ({"seed": [1, 2]}, "the strategy has its seed already"),
         ({"name": "a/b"}, "strategy.name must be a name without /"),
     ],
 )
@@ -162,6 +163,7 @@ def test_validation_images_are_tested_where_that_is_asked():
         (["seed=0,-1"], "seed must be a whole number"),
         (["strategy=ewc", "strategy.strength=-1"], "strength must be a number"),
         (["strategy=ewc", "strategy.strenth=1,2"], "Did you mean strategy.strength"),
+        (["hydra/launcher=local", "seed=0,1"], "jobs takes the place of hydra/launcher"),
         (["--no-such-flag", "seed=0"], "settings are written name=value"),
     ],
 )
@@ -193,6 +195,18 @@ def test_a_sweep_is_one_frame_and_goes_on(tmp_path):
     assert (tmp_path / "default" / "sweep.json").is_file()
 
 
+def test_a_sweep_takes_choices_of_a_folder(tmp_path):
+    (tmp_path / "mine" / "strategy").mkdir(parents=True)
+    (tmp_path / "mine" / "strategy" / "strong_ewc.yaml").write_text(
+        "defaults: [ewc, _self_]\nname: strong_ewc\nstrength: 7.0\n"
+    )
+    words = ["strategy=strong_ewc,finetune", *SMALL, f"results_dir={tmp_path / 'results'}"]
+    frame = cl_bench.sweep(words, config_dir=tmp_path / "mine")
+    assert set(frame["strategy"]) == {"strong_ewc", "finetune"}
+    again = cl_bench.run([*words[1:], "strategy=strong_ewc"], config_dir=tmp_path / "mine")
+    assert len(again) * 2 == len(frame)
+
+
 def test_a_run_of_a_sweep_that_failed_is_told(tmp_path):
     words = ["training.optimizer=sgd", *SMALL, f"results_dir={tmp_path}"]
     with pytest.warns(UserWarning, match=r"1 of 2 runs did not come to their end: .*NonFiniteLossError"):
@@ -208,3 +222,10 @@ def test_a_sweep_in_several_processes_gives_the_same_frame(tmp_path):
     here = cl_bench.sweep([*words, f"results_dir={tmp_path / 'a'}"])
     there = cl_bench.sweep([*words, f"results_dir={tmp_path / 'b'}"], jobs=2)
     assert there.equals(here)
+
+
+@pytest.mark.parametrize("setting", [{"save": ["weights"]}, {"probe_every": 3}])
+def test_what_writes_into_a_folder_needs_one(stream, setting):
+    strategy = cl_bench.strategy("finetune", stream, epochs=1, **setting)
+    with pytest.raises(ValueError, match=r"writes into the folder of a run, .* give folder"):
+        cl_bench.train(strategy, stream)
