@@ -53,9 +53,9 @@ def aggregate_figure(
             )
             panel.set_title(f"{statistic} {arrow_of(statistic, higher_is_better=higher_is_better)}")
             panel.set_yticks(range(len(methods)), names)
-        figure.supxlabel(
-            f"{score}; an arrow points to what is better", fontsize=mpl.rcParams["axes.labelsize"]
-        )
+        size = mpl.rcParams["axes.labelsize"]
+        said = wrapped(f"{score}; an arrow points to what is better", 0.9 * width, size=size)
+        figure.supxlabel(said, fontsize=size)
         layout.headline(figure, title or "")
         return layout.finish(figure, height=height)
 
