@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from cl_bench.python.settings import Folders
     from cl_bench.python.strategies import strategy as strategy
     from cl_bench.python.streams import stream as stream
     from cl_bench.python.sweeps import sweep as sweep
@@ -42,12 +43,15 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})
 
 
-def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
+def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.DataFrame:
     """Run one configuration and return its records, as `cl-bench run` would.
 
     Write run(["strategy=ewc", "seed=3"]), or run(["strategy=ewc", "seeds=[0,1,2]"]). A run that is finished
     already is read, not repeated; where it is of other code or data than now, a warning says so (see
-    `resume`). Sweeps, a study's own too, belong to `cl-bench run`.
+    `resume`). Sweeps, a study's own too, belong to `cl_bench.sweep`.
+
+    Args:
+        config_dir: a folder of more YAML files, or several, as `--config-dir` is.
 
     Returns:
         One row a record; see `cl_bench.analysis.load`.
@@ -59,10 +63,12 @@ def run(overrides: Sequence[str] = ()) -> pd.DataFrame:
     from cl_bench.analysis.results import Results
     from cl_bench.config.checked import checked
     from cl_bench.config.compose import compose
+    from cl_bench.python.settings import folders_of
     from cl_bench.report.outcomes import provenance_notes
     from cl_bench.runner.run import execute
 
-    results = Results.read(*execute(checked(compose(overrides))))
+    config = compose(overrides, config_dirs=folders_of(config_dir))
+    results = Results.read(*execute(checked(config)))
     for note in provenance_notes(results.found):
         warnings.warn(note, stacklevel=2)
     return results.frame

@@ -57,7 +57,7 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 def check_optimizer(optimizer: str) -> None:
     """Check the name of an optimizer, or the path of its class. Whether that exists is seen elsewhere."""
-    if optimizer not in OPTIMIZERS and not (isinstance(optimizer, str) and DOTTED.fullmatch(optimizer)):
+    if not isinstance(optimizer, str) or not (optimizer in OPTIMIZERS or DOTTED.fullmatch(optimizer)):
         raise ValueError(
             f"optimizer must be one of {', '.join(OPTIMIZERS)}, or the path of a class such as "
             f"torch.optim.RMSprop, got optimizer={optimizer!r}"

@@ -168,7 +168,7 @@ class Checker:
     def _of_the_optimizer(self, training: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield what is wrong with the optimizer's class and settings, by its own source."""
         name, more = training.get("optimizer"), training.get("optimizer_settings")
-        if name not in OPTIMIZERS and not (isinstance(name, str) and "." in name):
+        if not isinstance(name, str) or (name not in OPTIMIZERS and "." not in name):
             return
         target = {TARGET: OPTIMIZERS.get(name, name), **(more if isinstance(more, dict) else {})}
         also = {key: training[key] for key in ("momentum", "weight_decay") if training.get(key)}

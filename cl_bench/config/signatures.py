@@ -11,6 +11,7 @@ from cl_bench.config.sources import Found, NotThereError, Source, locate, look_u
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 LISTS = ("Sequence", "list", "List", "tuple", "Tuple", "Iterable", "Collection")
+MAPPINGS = ("Mapping", "dict", "Dict")
 WORDS = {"float": "a number", "int": "a whole number", "bool": "true or false", "str": "a text"}
 
 
@@ -194,6 +195,8 @@ def _fits(value: Any, annotation: ast.expr | None) -> bool:
             return value is None or _fits(value, inner)
         if name == "Union" and isinstance(inner, ast.Tuple):
             return any(_fits(value, each) for each in inner.elts)
+        if name in MAPPINGS:
+            return isinstance(value, dict)
         if name in LISTS:
             items = inner.elts[0] if isinstance(inner, ast.Tuple) else inner
             return isinstance(value, list | tuple) and all(_fits(each, items) for each in value)
@@ -215,6 +218,8 @@ def type_in_words(annotation: ast.expr | None) -> str:
         return "null"
     if isinstance(annotation, ast.BinOp):
         return f"{type_in_words(annotation.left)} or {type_in_words(annotation.right)}"
+    if isinstance(annotation, ast.Subscript) and _last_name(annotation.value) in MAPPINGS:
+        return "a mapping of settings to values"
     if isinstance(annotation, ast.Subscript) and _last_name(annotation.value) in LISTS:
         inner = annotation.slice.elts[0] if isinstance(annotation.slice, ast.Tuple) else annotation.slice
         of = {"int": "whole numbers", "float": "numbers", "str": "texts"}.get(_last_name(inner))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.patches import Rectangle
 from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.analysis.registry import Metric, metric_of
 from cl_bench.figures import layout
+from cl_bench.figures.letters import wrapped
 from cl_bench.figures.limits import limits_around, within
 from cl_bench.figures.style import house_style
 
@@ -53,6 +55,9 @@ def comparison_figure(
         if crowd is not None:
             _show_part(panels[0], panels[1], crowd)
             panels[1].set_ylabel("")
+            for axes in panels:
+                size = mpl.rcParams["axes.labelsize"]
+                axes.set_xlabel(wrapped(axes.get_xlabel(), 0.42 * width, size=size))
         layout.headline(figure, title or "")
         layout.legend_below(figure, methods, styles, points=True)
         return layout.finish(figure, height=height)

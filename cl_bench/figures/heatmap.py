@@ -23,7 +23,7 @@ from cl_bench.figures.style import FONT, house_style
 
 _COLORS = "cividis"  # even steps of lightness, for every kind of colour vision and in grey
 _MOST_WRITTEN = 10  # tasks up to which a cell has room for its number
-_SMALLEST = 3.6  # points of a number that can be read
+SMALLEST = 3.6  # points of a number that can be read
 
 
 def heatmap_figure(
@@ -77,7 +77,7 @@ def heatmap_figure(
             if by_age:
                 image = draw_ages(axes, matrix, limits=limits)
             else:
-                image = draw_heatmap(axes, matrix, limits=limits, size=_number_size(side, num_tasks))
+                image = draw_heatmap(axes, matrix, limits=limits, size=number_size(side, num_tasks))
             axes.set_title(titles[place])
             if place % columns == 0:
                 axes.set_ylabel("tasks since" if by_age else "after task")
@@ -89,7 +89,7 @@ def heatmap_figure(
         return layout.finish(figure, height=height)
 
 
-def _number_size(side: float, num_tasks: int) -> float:
+def number_size(side: float, num_tasks: int) -> float:
     """Points of the numbers in the cells of a panel: two letters fill half of one."""
     return min(8.0, 72 * side / num_tasks / 2.4)
 
@@ -133,7 +133,7 @@ def draw_heatmap(
         axes.set_xlim(0.5, num_tasks + 0.5)
         axes.set_ylim(num_tasks + 0.5, -0.5)
     size = size or (8 if num_tasks <= 5 else 6)
-    if num_tasks <= _MOST_WRITTEN and size >= _SMALLEST:
+    if num_tasks <= _MOST_WRITTEN and size >= SMALLEST:
         _write(axes, percent, middle=(low + high) / 2, size=size)
     return image
 

@@ -54,7 +54,7 @@ class _Asked(NamedTuple):
 
     def configs(self) -> Iterator[DictConfig]:
         """Compose each run when it is asked for: it takes a while."""
-        return (compose(each, config_dirs=self.folders) for each in self.sweep.run)
+        return (compose([*self.hydra, *each], config_dirs=self.folders) for each in self.sweep.run)
 
 
 Ended = dict[Path, str]  # each run's folder, and what was raised, if anything
@@ -87,6 +87,10 @@ def sweep(
         raise ValueError(f"jobs must be a whole number, at least 1, got {jobs=}")
     if isinstance(overrides, str):
         raise WordError(f"a sweep needs a list of words, as in [{overrides!r}], got a text")
+    if any(each.startswith("hydra/launcher") for each in overrides):
+        raise WordError(
+            "jobs takes the place of hydra/launcher, got both: give jobs=2 for two runs at a time"
+        )
     asked = _asked(overrides, folders_of(config_dir))
     for note in asked.sweep.notes:
         warnings.warn(note, stacklevel=2)

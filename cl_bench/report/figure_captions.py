@@ -39,7 +39,11 @@ _READINGS = {
     "drift": Reading(
         "A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)
     ),
-    "stability_gap": Reading("A dip after a new task begins is the stability gap.", ("forgetting",)),
+    "stability_gap": Reading(
+        "A dip after a new task begins is the stability gap. Points without a line are methods with steps of "
+        "their own, such as joint training.",
+        ("forgetting",),
+    ),
     "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
     "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
     "performance_profile": Reading(

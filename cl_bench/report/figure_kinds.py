@@ -97,7 +97,7 @@ def confusion(results: Results, **look: Any) -> "Figure":
         curves = confusion_curves(confusion_frame(results.complete))
     except (RecordsError, OSError) as error:
         raise AnalysisError(str(error)) from error
-    return confusion_figure(curves, title=look["title"], width=look["width"], height=look.get("height"))
+    return confusion_figure(curves, **look)
 
 
 def pareto(
@@ -250,7 +250,8 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
     )
 }
 OVER_BENCHMARKS = tuple(kind.__name__ for kind in (critical_difference, *OF_SEVERAL_BENCHMARKS))
-WITHOUT_INTERVALS = (heatmap.__name__, variance.__name__, critical_difference.__name__)  # over seeds
+# of one over seeds
+WITHOUT_INTERVALS = (heatmap.__name__, confusion.__name__, variance.__name__, *OVER_BENCHMARKS)
 
 
 def _one_of(metric: str | None, names: Sequence[str], ylim: Limits | None) -> Sequence[str]:

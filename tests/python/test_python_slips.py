@@ -162,6 +162,7 @@ def test_validation_images_are_tested_where_that_is_asked():
         (["seed=0,-1"], "seed must be a whole number"),
         (["strategy=ewc", "strategy.strength=-1"], "strength must be a number"),
         (["strategy=ewc", "strategy.strenth=1,2"], "Did you mean strategy.strength"),
+        (["hydra/launcher=local", "seed=0,1"], "jobs takes the place of hydra/launcher"),
         (["--no-such-flag", "seed=0"], "settings are written name=value"),
     ],
 )
@@ -191,6 +192,18 @@ def test_a_sweep_is_one_frame_and_goes_on(tmp_path):
     assert again.equals(frame)
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert (tmp_path / "default" / "sweep.json").is_file()
+
+
+def test_a_sweep_takes_choices_of_a_folder(tmp_path):
+    (tmp_path / "mine" / "strategy").mkdir(parents=True)
+    (tmp_path / "mine" / "strategy" / "strong_ewc.yaml").write_text(
+        "defaults: [ewc, _self_]\nname: strong_ewc\nstrength: 7.0\n"
+    )
+    words = ["strategy=strong_ewc,finetune", *SMALL, f"results_dir={tmp_path / 'results'}"]
+    frame = cl_bench.sweep(words, config_dir=tmp_path / "mine")
+    assert set(frame["strategy"]) == {"strong_ewc", "finetune"}
+    again = cl_bench.run([*words[1:], "strategy=strong_ewc"], config_dir=tmp_path / "mine")
+    assert len(again) * 2 == len(frame)
 
 
 def test_a_run_of_a_sweep_that_failed_is_told(tmp_path):

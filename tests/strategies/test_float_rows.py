@@ -16,6 +16,7 @@ from cl_bench.testing import examine
 SUBJECTS = strategy_variants.SUBJECTS
 SPLIT = ("benchmark=split", "benchmark.num_tasks=2")
 PERMUTED = ("benchmark=permuted", "benchmark.num_tasks=2")
+QUICK = ("bayesbinn", "ewc", "function_prior", "replay", "vcl_coreset")  # the others take a minute
 REHEARSING = ("der", "der_plus_plus", "gdumb", "replay", "vcl_coreset")
 
 
@@ -66,7 +67,9 @@ def test_what_is_kept_of_rows_has_32_bits_a_number(lab, name, rows):
     assert all(features[key] == 4 * images[key] for key in larger)
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SUBJECTS]
+)
 def test_on_any_floats_it_resumes_and_is_stacked_as_on_images(name, folder):
     choice, *settings = SUBJECTS[name]
     data = [
