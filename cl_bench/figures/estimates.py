@@ -102,7 +102,7 @@ def chance_of(first: str, score: str) -> str:
 
 
 def arrow_of(statistic: str, *, higher_is_better: bool) -> str:
-    """Where a better method lies: the gap to what is perfect is lower, whatever the score is."""
+    """The direction of better methods: the gap to what is perfect is lower, whatever the score is."""
     return "→" if higher_is_better and statistic not in LOWER_IS_BETTER else "←"
 
 
