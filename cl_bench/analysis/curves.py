@@ -199,8 +199,8 @@ class OffStep(NamedTuple):
 def off_step(curves: pd.DataFrame) -> OffStep:
     """Find the steps at which tasks end for most methods, and the methods for which they end elsewhere.
 
-    Joint training takes more steps with each task, and training on a memory alone has a number of its own: on
-    an axis of steps their tasks do not stand above those of the others.
+    Joint training takes more steps with each task. Training on a memory alone has a number of its own. On an
+    axis of steps their tasks do not stand above those of the others.
 
     Args:
         curves: one benchmark's rows of `probe_curves`.

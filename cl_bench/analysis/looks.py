@@ -38,6 +38,9 @@ class MethodStyle(NamedTuple):
 
     def line(self) -> dict[str, Any]:
         """Keywords for `Axes.plot` and `Axes.errorbar`."""
+        if self.marker in _OWN_MARKERS:  # thin stars
+            edge: dict[str, Any] = {"markeredgecolor": self.color, "markeredgewidth": 1.2}
+            return {"color": self.color, "marker": self.marker, "linestyle": self.dashes, **edge}
         # Crosses are thin: the white edge would eat them.
         edge = {"markeredgecolor": "white", "markeredgewidth": 0.3 if self.marker in ("X", "P") else 0.5}
         return {"color": self.color, "marker": self.marker, "linestyle": self.dashes, **edge}

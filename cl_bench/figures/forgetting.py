@@ -34,8 +34,8 @@ def forgetting_figure(
 ) -> Figure:
     """One panel a task, and one with the average over the tasks seen.
 
-    All panels have one vertical axis, except the last one where its methods take little of it: there it shows
-    them closer, or the better half of them alone where these would still lie on each other.
+    All panels have one vertical axis. The last one has its own where its methods take little of that: it
+    shows them closer, or the better half of them alone.
     `curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
     `analysis.average_curves`. A stream of many tasks shows some of them, and says so. Where only the newest
     tasks of a long stream were tested, the panel of a task shows the part of the stream where it was.
@@ -167,8 +167,9 @@ def _title(text: str, inches: float) -> str:
 def _closer_limits(
     averages: pd.DataFrame, limits: tuple[float, float], *, scale: float = 100
 ) -> tuple[float, float] | None:
-    """Around the means of the better half of the methods where these take less than a quarter of the axis,
-    else around all where these take less than half; None where they take more, and for few methods.
+    """Around the better half of the methods where these take less than a quarter of the axis.
+
+    Otherwise around all where these take less than half. None where they take more, and for few methods.
     """
     end = averages[averages["after_task"] == averages["after_task"].max()].set_index("method")["mean"]
     if len(end) < 4:

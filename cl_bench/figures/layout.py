@@ -214,7 +214,7 @@ def _handle(*, points: bool) -> float:
 
 
 def point_size() -> float:
-    """Of a marker that stands for a method, in points."""
+    """The size of a marker that stands for a method, in points."""
     return 7 * scale()
 
 

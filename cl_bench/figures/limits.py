@@ -1,4 +1,4 @@
-"""Where axes end, and logarithmic ones."""
+"""The ends of axes, and logarithmic axes."""
 
 import math
 
@@ -45,7 +45,7 @@ def limits_around(
 
 
 def within(metric: Metric) -> tuple[float, float]:
-    """Where the numbers of a metric can be, as drawn."""
+    """The lowest and the highest number that a metric can have, as drawn."""
     if metric.unit != "%":
         return (-math.inf if metric.is_change else 0.0), math.inf
     return (-100.0 if metric.is_change else 0.0), 100.0

@@ -19,9 +19,9 @@ class Options:
 
     Attributes:
         methods, labels: as `analysis.selection.select` takes them.
-        metric: of the vertical axis: a column of the records for forgetting and heatmap (nll), a metric of
-            the summary for others; for a comparison two, of which the second is the horizontal axis
-            ("learning_accuracy,forgetting").
+        metric: of the vertical axis. For forgetting and heatmap it is a column of the records, such as nll.
+            For others it is a metric of the summary; for a comparison it may be two, and the second is the
+            horizontal axis: "learning_accuracy,forgetting".
         tasks: the panels, numbers or "mean".
         against: the method or strategy that an improvement is of; by default the best.
         interval: over seeds: t, se, iqr (around the median) or none.
@@ -89,6 +89,6 @@ def users(option: str) -> list[str]:
 
 
 def tasks_of(text: str) -> list[int | str]:
-    """Read `1,3,mean`."""
+    """Read the panels that a text such as `1,3,mean` names."""
     pieces = [piece.strip() for piece in text.split(",")]
     return [int(piece) if piece.isdecimal() else piece for piece in pieces if piece]
