@@ -11,6 +11,7 @@ from torch import nn
 
 from cl_bench.config.compose import plain
 from cl_bench.config.run_rules import NOT_THE_STRATEGYS
+from cl_bench.config.signatures import for_the_strategy
 from cl_bench.config.tuned import reads_test
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
@@ -19,7 +20,7 @@ from cl_bench.learner.devices import device_named
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import without_later, without_neutral
+from cl_bench.records.identity import without_later
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -141,9 +142,11 @@ def build_strategy(
         model = build_model(config, stream, seeds)
     else:
         model = StackedNetwork([build_model(config, stream, each) for each in seeds])
-    # what came later is off unless it is given; a strategy of before has no name for it
-    training = without_neutral(plain(config.training))
-    learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
+    learner = {
+        key: value
+        for key, value in for_the_strategy(plain(config.strategy), plain(config.training)).items()
+        if key not in NOT_THE_STRATEGYS
+    }
     learner["device"] = device or device_of(config.training.device)
     return build(
         config.strategy,
