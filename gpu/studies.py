@@ -9,8 +9,8 @@ from typing import NamedTuple
 from hydra.types import RunMode
 
 from cl_bench.config.choices import choices, describe
-from cl_bench.config.compose import CONFIG_NAME, register
-from cl_bench.config.sweep import loader, values_of
+from cl_bench.config.compose import CONFIG_NAME, loader, register
+from cl_bench.config.sweep import values_of
 from gpu.items import MEASURED, Answer, Asked, LeftOutError
 from gpu.runs import SMALL, mean_accuracy, run, seconds_of
 

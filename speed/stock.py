@@ -13,7 +13,8 @@ from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
 from cl_bench.config.build import build
-from cl_bench.data.idx import MNIST_FILES, UNSIGNED_BYTE
+from cl_bench.data.idx import UNSIGNED_BYTE
+from cl_bench.data.idx_sets import MNIST_FILES
 from speed.ours import Subject
 
 

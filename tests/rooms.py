@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "deferred",
         "records",
         "data",
+        "models",
         "streams",
         "learner",
         "evaluation",
@@ -27,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"records", "moved"},
     "figures": {"records", "analysis"},
     "report": {"records", "analysis", "figures"},
-    "tuning": {"records", "data", "learner", "config", "runner", "analysis"},
+    "tuning": {"validation", "records", "data", "learner", "config", "runner", "analysis"},
     "conformance": {
         *("deferred", "records", "data", "streams", "learner", "strategies", "evaluation", *NETS),
         *("config", "runner", "tuning"),
@@ -36,4 +37,4 @@ MAY_IMPORT: dict[str, set[str]] = {
     "moved": set(),  # old names
     "version": set(),
 }
-CLIENTS = {"cli", "__main__", "__init__"}  # may import all
+CLIENTS = {"cli", "python", "__main__", "__init__"}  # may import all

@@ -14,6 +14,7 @@ Examples begin after `import numpy as np`, `import pandas as pd` and the import 
 from typing import Any
 
 from cl_bench.analysis.curves import average_curves, forgetting_curves
+from cl_bench.analysis.foreign import read_foreign
 from cl_bench.analysis.frame import calibration, load, matrix_frame, runs, states
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
@@ -31,6 +32,7 @@ from cl_bench.analysis.metrics import (
     worst_task_accuracy,
 )
 from cl_bench.analysis.published import against_published
+from cl_bench.analysis.stability_gap import probes
 from cl_bench.analysis.summary import summary
 from cl_bench.moved import moved_name
 from cl_bench.records.errors import AnalysisError
@@ -56,6 +58,8 @@ __all__ = [
     "load",
     "matrices",
     "matrix_frame",
+    "probes",
+    "read_foreign",
     "runs",
     "states",
     "student_t",

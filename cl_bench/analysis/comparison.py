@@ -67,7 +67,7 @@ def comparison(
     """
     rows: list[dict[str, Any]] = []
     for (study, benchmark), everything in values.groupby(["study", "benchmark"], sort=False):
-        group = _of_the_best(everything)
+        group = of_the_best(everything)
         for metric in compared_metrics() if metrics is None else metrics:
             scores = _by_method(group, metric)
             pairs: list[dict[str, Any]] = []
@@ -117,7 +117,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> 
     """
     rows: list[dict[str, Any]] = []
     for study, everything in values.groupby("study", sort=False):
-        group = _of_the_best(everything)
+        group = of_the_best(everything)
         methods = list(dict.fromkeys(group["method"]))
         for metric in compared_metrics() if metrics is None else metrics:
             known = group.dropna(subset=[metric])
@@ -142,8 +142,14 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> 
     return pd.DataFrame(rows, columns=list(AGGREGATE))
 
 
-def _of_the_best(values: pd.DataFrame) -> pd.DataFrame:
-    """The runs of `MOST_METHODS` methods at most: the number of pairs is the square of theirs."""
+def of_the_best(values: pd.DataFrame) -> pd.DataFrame:
+    """The runs of `MOST_METHODS` methods at most: the number of pairs is the square of theirs.
+
+    >>> runs = {"method": [f"m{number}" for number in range(41)]}
+    >>> values = pd.DataFrame(runs | {"average_accuracy": np.linspace(0, 1, 41)})
+    >>> len(of_the_best(values)), "m0" in set(of_the_best(values)["method"])
+    (40, False)
+    """
     if values["method"].nunique() <= MOST_METHODS:
         return values
     means = values.groupby("method", sort=False)[average_accuracy.__name__].mean()

@@ -1,19 +1,22 @@
 """The curves of figures: a measure at each place of a stream, as a mean and interval over seeds."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.intervals import student_t
+from cl_bench.analysis.intervals import interval_of
 from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
 from cl_bench.analysis.over_seeds import METHOD, over_seeds
 
 _RUN = [*METHOD, "run"]
 
 
-def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None) -> pd.DataFrame:
+def forgetting_curves(
+    frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None, interval: str = "t"
+) -> pd.DataFrame:
     """The accuracy on each task as the stream goes on: a row a method, on_task and after_task (from 0).
 
     There is no row for what was not to be tested (`training.test_last`).
@@ -23,6 +26,8 @@ def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None 
 
     Args:
         frame: records, as `load` gives them.
+        found: the `matrices` of the frame, where they are known already; or those of another column.
+        interval: another of `INTERVALS`; so in the other functions here.
 
     >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
     >>> curves = forgetting_curves(frame)
@@ -37,12 +42,14 @@ def forgetting_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None 
     for runs in groups:
         tests = [run.by_task() for run in runs]
         on_task, after_task, _ = tests[0]
-        interval = student_t(np.stack([accuracy for _, _, accuracy in tests]))
-        parts.append({"on_task": on_task, "after_task": after_task} | interval._asdict())
+        bounds = interval_of(interval)(np.stack([accuracy for _, _, accuracy in tests]))
+        parts.append({"on_task": on_task, "after_task": after_task} | bounds._asdict())
     return _joined(groups, parts, ["on_task", "after_task"])
 
 
-def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None) -> pd.DataFrame:
+def average_curves(
+    frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None, interval: str = "t"
+) -> pd.DataFrame:
     """The mean accuracy over the tasks seen so far (and tested): a row a method and after_task (from 1).
 
     Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
@@ -59,12 +66,12 @@ def average_curves(frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = N
     groups = _complete_groups(matrices(frame) if found is None else found)
     parts = []
     for runs in groups:
-        interval = student_t(np.stack([run.measures.seen for run in runs]))
-        parts.append({"after_task": np.arange(1, runs[0].num_tasks + 1)} | interval._asdict())
+        bounds = interval_of(interval)(np.stack([run.measures.seen for run in runs]))
+        parts.append({"after_task": np.arange(1, runs[0].num_tasks + 1)} | bounds._asdict())
     return _joined(groups, parts, ["after_task"])
 
 
-def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
+def state_curves(states: pd.DataFrame, column: str, *, interval: str = "t") -> pd.DataFrame:
     """A measure of the strategy's state (drift, frozen, ...) after each task, with its interval over seeds.
 
     Columns: those of `over_seeds`, by after_task.
@@ -81,10 +88,10 @@ def state_curves(states: pd.DataFrame, column: str) -> pd.DataFrame:
     0           0   0.0          2
     1           1   0.3          2
     """
-    return over_seeds(states, column, by=["after_task"])
+    return over_seeds(states, column, by=["after_task"], interval=interval)
 
 
-def seen_and_unseen(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+def seen_and_unseen(frame: pd.DataFrame, column: str, *, interval: str = "t") -> pd.DataFrame:
     """A column of the records (entropy, ...) on tasks learned already, and on those still to come.
 
         seen:   1/t sum_{j<=t} U[t, j]
@@ -108,10 +115,10 @@ def seen_and_unseen(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     values = frame.assign(seen=frame["on_task"] <= frame["after_task"])
     places = [*METHOD, "run", "seen", "after_task"]
     means = values.groupby(places, sort=False)[column].mean().reset_index()
-    return over_seeds(means, column, by=["seen", "after_task"])
+    return over_seeds(means, column, by=["seen", "after_task"], interval=interval)
 
 
-def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
+def probe_curves(probes: pd.DataFrame, *, interval: str = "t") -> pd.DataFrame:
     """The accuracy on each task over the steps of the run, since the task was begun.
 
     Of two tests at one step the later counts. Only steps at which all runs of a method were tested are in it.
@@ -134,10 +141,10 @@ def probe_curves(probes: pd.DataFrame) -> pd.DataFrame:
     """
     places = ["on_task", "training_on", "step"]
     tests = probes.drop_duplicates([*_RUN, *places], keep="last")
-    return _where_all(tests, "accuracy", places)
+    return _where_all(tests, "accuracy", places, interval)
 
 
-def gap_curves(probes: pd.DataFrame) -> pd.DataFrame:
+def gap_curves(probes: pd.DataFrame, *, interval: str = "t") -> pd.DataFrame:
     """What the training of a task does to the tasks before it, step by step: the stability gap on average.
 
         mean over t > 1 and j < t of A(j, e_{t-1} + n) - A(j, e_{t-1})
@@ -171,7 +178,42 @@ def gap_curves(probes: pd.DataFrame) -> pd.DataFrame:
     pairs = since.drop_duplicates([*_RUN, "training_on", "on_task"]).groupby(_RUN).size().rename("pairs")
     by_step = by_step.merge(pairs.reset_index(), on=_RUN)
     everywhere = by_step[by_step["size"] == by_step["pairs"]].rename(columns={"mean": "change"})
-    return _where_all(everywhere, "change", ["steps_since"])
+    return _where_all(everywhere, "change", ["steps_since"], interval)
+
+
+class OffStep(NamedTuple):
+    """Which methods take other numbers of steps than most.
+
+    Attributes:
+        steps: at which the tasks end for the others, [T].
+        methods: those that differ.
+
+    >>> OffStep(steps=[10, 20], methods={"joint"}).steps[-1]
+    20
+    """
+
+    steps: list[int]
+    methods: set[str]
+
+
+def off_step(curves: pd.DataFrame) -> OffStep:
+    """Find the steps at which tasks end for most methods, and the methods for which they end elsewhere.
+
+    Joint training takes more steps with each task. Training on a memory alone has a number of its own. On an
+    axis of steps their tasks do not stand above those of the others.
+
+    Args:
+        curves: one benchmark's rows of `probe_curves`.
+
+    >>> ends = {"ewc": [10, 20], "si": [10, 20], "joint": [10, 30]}
+    >>> rows = [(method, t + 1, step) for method in ends for t, step in enumerate(ends[method])]
+    >>> off_step(pd.DataFrame(rows, columns=["method", "training_on", "step"]))
+    OffStep(steps=[10, 20], methods={'joint'})
+    """
+    ends = curves.groupby(["method", "training_on"])["step"].max().groupby("method").agg(tuple)
+    counted = Counter(ends)
+    most = max(counted, key=lambda steps: (counted[steps], [-step for step in steps]))
+    return OffStep([int(step) for step in most], set(ends.index[ends != most]))
 
 
 def _complete_groups(found: Sequence[RunMatrix]) -> list[list[RunMatrix]]:
@@ -196,8 +238,8 @@ def _joined(
     return pd.DataFrame(table | {"num_seeds": np.repeat([len(runs) for runs in groups], lengths)})
 
 
-def _where_all(values: pd.DataFrame, column: str, places: list[str]) -> pd.DataFrame:
+def _where_all(values: pd.DataFrame, column: str, places: list[str], interval: str) -> pd.DataFrame:
     """`over_seeds` at the places where all runs of a method have a number."""
     number = values.drop_duplicates(_RUN).groupby(list(METHOD)).size().rename("num_runs").reset_index()
-    curves = over_seeds(values, column, by=places).merge(number, on=list(METHOD))
+    curves = over_seeds(values, column, by=places, interval=interval).merge(number, on=list(METHOD))
     return curves[curves["num_seeds"] == curves["num_runs"]].drop(columns="num_runs").reset_index(drop=True)

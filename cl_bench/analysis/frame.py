@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from cl_bench.analysis.afterwards import metric_columns
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning, tuning_of
 from cl_bench.records.protocol import TEST_LAST
@@ -44,6 +45,7 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
         num_examples: how many were tested.
         ece, brier, entropy, mutual_information: see `Record`; nan in runs from before they were measured.
 
+    Each metric that `cl-bench metric` has computed has a column, which is nan for other runs.
     Each swept setting has a column too, under its dotted name. Where a column has that name, the setting's is
     `settings.<name>`. Where another setting has that too, it is `settings.settings.<name>`.
 
@@ -162,7 +164,8 @@ def records_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFra
       strategy  seed  after_task  accuracy
     0      ewc     0           1       0.9
     """
-    return _rows_frame(found, swept, Record, [run.records for run in found])
+    extra = metric_columns(found, taken=(*RUN_COLUMNS, *Record._fields))
+    return _rows_frame(found, swept, Record, [run.records for run in found], extra)
 
 
 def states_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFrame:
@@ -243,9 +246,13 @@ def _newest(rows: Sequence[CalibrationBin]) -> list[CalibrationBin]:
 
 
 def _rows_frame(
-    found: Sequence[Run], swept: Sequence[str], kind: Any, rows_by_run: Sequence[Sequence[Any]]
+    found: Sequence[Run],
+    swept: Sequence[str],
+    kind: Any,
+    rows_by_run: Sequence[Sequence[Any]],
+    extra: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
-    """The runs' rows of one kind, each beside what describes its run."""
+    """The runs' rows of one kind, each beside what describes its run, with extra columns."""
     lengths = [len(rows) for rows in rows_by_run]
     columns: dict[str, Any] = {}
     for name in RUN_COLUMNS:
@@ -257,6 +264,7 @@ def _rows_frame(
     for name, field in zip(kind._fields, fields, strict=True):
         if name != "seed":
             columns[name] = np.array(field, dtype=kind.__annotations__[name])
+    columns |= extra or {}
     names = _setting_columns(swept, taken=columns)
     for name in swept:
         values = [run.settings.get(name) for run, length in zip(found, lengths, strict=True) if length]

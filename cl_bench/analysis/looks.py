@@ -7,7 +7,7 @@ than most reports to write.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ import numpy as np
 from cl_bench.records.runs import Run
 
 Dashes = str | tuple[int, tuple[float, ...]]
+Marker = str | tuple[int, int, int]
 MOST_TASKS = 12  # that have a panel each
+_SUITE = "cl_bench."
 
 
 class MethodStyle(NamedTuple):
@@ -31,16 +33,22 @@ class MethodStyle(NamedTuple):
     """
 
     color: str
-    marker: str
+    marker: Marker
     dashes: Dashes
 
     def line(self) -> dict[str, Any]:
         """Keywords for `Axes.plot` and `Axes.errorbar`."""
+        if self.marker in _OWN_MARKERS:  # thin stars
+            edge: dict[str, Any] = {"markeredgecolor": self.color, "markeredgewidth": 1.2}
+            return {"color": self.color, "marker": self.marker, "linestyle": self.dashes, **edge}
         # Crosses are thin: the white edge would eat them.
-        edge = {"markeredgecolor": "white", "markeredgewidth": 0.3 if self.marker in "XP" else 0.5}
+        edge = {"markeredgecolor": "white", "markeredgewidth": 0.3 if self.marker in ("X", "P") else 0.5}
         return {"color": self.color, "marker": self.marker, "linestyle": self.dashes, **edge}
 
 
+# Of strategies from elsewhere, such as the reader's own: full lines, and markers that no other has.
+_OWN_COLORS = ("#E3000F", "#5B00E3", "#008F7A", "#B5007E", "#7A4B00", "#0040FF")
+_OWN_MARKERS = ("*", "H", "8", (4, 1, 0), (6, 1, 0), (3, 1, 0))
 _LONG: Dashes = (0, (6, 1.5))
 _SHORT: Dashes = (0, (3, 1.5))
 _DOTS: Dashes = (0, (1, 1.2))
@@ -86,8 +94,21 @@ def families(runs: Iterable[Run]) -> dict[str, str]:
     }
 
 
+def from_elsewhere(runs: Iterable[Run]) -> set[str]:
+    """The strategies whose class is not the suite's.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> target = {"strategy._target_": "my_module.Modest"}
+    >>> from_elsewhere([Run(Path("a"), "few", strategy="modest", settings=target)])
+    {'modest'}
+    """
+    targets = {run.strategy: str(run.settings.get("strategy._target_") or _SUITE) for run in runs}
+    return {strategy for strategy, target in targets.items() if not target.startswith(_SUITE)}
+
+
 def method_styles(
-    methods: Iterable[str], families: Mapping[str, str] | None = None
+    methods: Iterable[str], families: Mapping[str, str] | None = None, *, own: Collection[str] = ()
 ) -> dict[str, MethodStyle]:
     """The look of each method in figures and on the page, which follows from its name and its family.
 
@@ -96,17 +117,24 @@ def method_styles(
     in lightness, marker and dashes; variants get lighter in the order of their settings. Where two families
     would have the same colour, the later one in the alphabet has another.
 
+    The order of the styles is that of legends, the natural one.
+
     Args:
         families: strategy -> family, as `families` gives them; one that is not in it is its own.
+        own: strategies of the reader's own, as `from_elsewhere` finds them. Their lines are full, and no
+            other has their markers and colours. They change the look of no other.
 
     >>> styles = method_styles(["ewc", "vcl"])
     >>> styles["ewc"].color, styles["vcl"].color
     ('#0072B2', '#009E73')
     """
+    names_in_order = sorted(set(methods), key=natural_order)
     variants: dict[str, list[str]] = {}
-    for method in sorted(set(methods), key=natural_order):
-        variants.setdefault(method.split(" ")[0], []).append(method)
-    colors = _colors({name: _plain((families or {}).get(name, name)) for name in variants})
+    for method in names_in_order:
+        variants.setdefault(_strategy(method), []).append(method)
+    colors = _colors({name: _plain((families or {}).get(name, name)) for name in variants if name not in own})
+    added = [name for name in variants if name in own]
+    colors |= {name: _OWN_COLORS[place % len(_OWN_COLORS)] for place, name in enumerate(added)}
     looks = {}  # method -> its colour, and the name that its line follows from
     for strategy, names in variants.items():
         for number, method in enumerate(names):
@@ -115,13 +143,29 @@ def method_styles(
     wanted = {
         method: _place(name, len(_LINES), _LINE_SALT)
         for method, (_, name) in looks.items()
-        if name not in _ENDS
+        if name not in _ENDS and _strategy(name) not in own
     }
-    lines = _without_twins(wanted, len(_LINES))
-    return {
-        method: MethodStyle(color, *_LINES[lines[method]]) if method in lines else _ENDS[name]
+    lines: dict[str, tuple[Marker, Dashes]] = {
+        method: _LINES[place] for method, place in _without_twins(wanted, len(_LINES)).items()
+    }
+    own_methods = [method for method in names_in_order if _strategy(method) in own]
+    lines |= {method: _own_line(place) for place, method in enumerate(own_methods)}
+    styles = {
+        method: MethodStyle(color, *lines[method]) if method in lines else _ENDS[name]
         for method, (color, name) in looks.items()
     }
+    return {method: styles[method] for method in names_in_order}
+
+
+def _strategy(method: str) -> str:
+    """The first word of a label."""
+    return method.split(" ")[0]
+
+
+def _own_line(place: int) -> tuple[Marker, Dashes]:
+    """Full lines first, each with its own marker; then the same markers with dashes."""
+    round_, marker = divmod(place, len(_OWN_MARKERS))
+    return _OWN_MARKERS[marker], _DASHES[round_ % len(_DASHES)]
 
 
 def _colors(family_of: Mapping[str, str]) -> dict[str, str]:
@@ -182,7 +226,7 @@ def natural_order(label: str) -> list[tuple[int, float, str]]:
 
 
 def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[str]:
-    """Methods in the order of legends.
+    """Methods in the order of legends, which is that of the styles.
 
     Raises:
         ValueError: for a method without a style, which is an error of the caller's.
@@ -191,11 +235,11 @@ def ordered(methods: Iterable[str], styles: Mapping[str, MethodStyle]) -> list[s
     >>> ordered(methods, method_styles(methods))
     ['ewc strength=50', 'ewc strength=1000']
     """
-    names = sorted(set(methods), key=natural_order)
-    missing = [name for name in names if name not in styles]
+    wanted = set(methods)
+    missing = sorted(wanted - styles.keys(), key=natural_order)
     if missing:
         raise ValueError(f"every method needs a style, there is none for {', '.join(missing)}")
-    return names
+    return [name for name in styles if name in wanted]
 
 
 def chosen_tasks(num_tasks: int) -> list[int]:

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.intervals import student_half_width
+from cl_bench.analysis.intervals import interval_of, student_half_width
 from cl_bench.moved import moved_name
 
 METHOD = ("study", "benchmark", "method")
 
 
-def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+def over_seeds(
+    values: pd.DataFrame, column: str, *, by: Sequence[str], level: float = 0.95, interval: str = "t"
+) -> pd.DataFrame:
     """The mean over the runs of a method, with its Student t interval, for each place.
 
         mean +- t_{n-1} s / sqrt(n), as in `student_t`
@@ -25,6 +27,8 @@ def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: f
         values: a row a run and place: study, benchmark, method, the columns of `by`, and `column`.
         column: the number.
         by: the columns that name the place.
+        level: of Student's interval.
+        interval: t, or another of `INTERVALS`: se, iqr (around the median), none.
 
     >>> drifts = {"after_task": [1, 1, 2, 2], "drift": [1.0, 3.0, 5.0, np.inf]}
     >>> about = {"study": "few", "benchmark": "digits", "method": "vcl"}
@@ -38,8 +42,13 @@ def over_seeds(values: pd.DataFrame, column: str, *, by: Sequence[str], level: f
     known = values[np.isfinite(values[column].to_numpy(dtype=float))]
     groups = known.groupby([*METHOD, *by], sort=True)[column]
     found = groups.agg(["mean", "std", "count"]).reset_index()
-    half_width = student_half_width(found["std"], found["count"], level=level)
-    bounds = {"low": found["mean"] - half_width, "high": found["mean"] + half_width}
+    if interval == "t":  # for all groups at once
+        half_width = student_half_width(found["std"], found["count"], level=level)
+        bounds = {"low": found["mean"] - half_width, "high": found["mean"] + half_width}
+    else:
+        of_group = interval_of(interval)
+        each = np.array([of_group(group.to_numpy()) for _, group in groups], dtype=float).reshape(-1, 3)
+        bounds = dict(zip(("mean", "low", "high"), each.T, strict=True))
     table = found.assign(**bounds, num_seeds=found["count"].astype(int))
     return table[[*METHOD, *by, "mean", "low", "high", "num_seeds"]]
 

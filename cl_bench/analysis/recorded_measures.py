@@ -29,7 +29,7 @@ def ece(records: pd.DataFrame) -> Measured:
     >>> ece(frame)
     {('study', 'benchmark-ewc-s0'): 0.2}
     """
-    return _mean_in_the_end(records, "ece")
+    return mean_in_the_end(records, "ece")
 
 
 @metric(
@@ -48,7 +48,7 @@ def brier(records: pd.DataFrame) -> Measured:
     >>> brier(frame)
     {('study', 'benchmark-ewc-s0'): 0.2}
     """
-    return _mean_in_the_end(records, "brier")
+    return mean_in_the_end(records, "brier")
 
 
 @metric(
@@ -66,7 +66,7 @@ def entropy(records: pd.DataFrame) -> Measured:
     >>> entropy(frame)
     {('study', 'benchmark-ewc-s0'): 0.2}
     """
-    return _mean_in_the_end(records, "entropy")
+    return mean_in_the_end(records, "entropy")
 
 
 @metric(
@@ -84,7 +84,24 @@ def mutual_information(records: pd.DataFrame) -> Measured:
     >>> mutual_information(frame)
     {('study', 'benchmark-ewc-s0'): 0.2}
     """
-    return _mean_in_the_end(records, "mutual_information")
+    return mean_in_the_end(records, "mutual_information")
+
+
+@metric(
+    "accuracy, task known",
+    of=RECORDS,
+    better="higher",
+    meaning="mean over tasks after the last one, outputs restricted to the classes of the task tested",
+    places=(TEXT, PAGE),
+)
+def accuracy_task_known(records: pd.DataFrame) -> Measured:
+    """The accuracy after the last task of a network that is told the task, as a mean over the tasks tested.
+
+    >>> frame = matrix_frame([[0.1], [0.4]], method="ewc")
+    >>> accuracy_task_known(frame.assign(accuracy_task_known=[0.5, 0.9]))
+    {('study', 'benchmark-ewc-s0'): 0.9}
+    """
+    return mean_in_the_end(records, "accuracy_task_known")
 
 
 @metric(
@@ -166,7 +183,15 @@ def _in_the_end(rows: pd.DataFrame, column: str) -> Measured:
     return _last(rows, column).set_index(_RUN)[column].to_dict()
 
 
-def _mean_in_the_end(rows: pd.DataFrame, column: str) -> Measured:
+def mean_in_the_end(rows: pd.DataFrame, column: str) -> Measured:
+    """The mean of a column over the tasks tested after the last one, of each run.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(error=[0.8, 0.2])
+    >>> mean_in_the_end(frame, "error")
+    {('study', 'benchmark-ewc-s0'): 0.2}
+    """
+    if column not in rows:  # of a table from before it was measured
+        return {}
     return _last(rows, column).groupby(_RUN, sort=False)[column].mean().to_dict()
 
 

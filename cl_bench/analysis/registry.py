@@ -6,7 +6,10 @@ and LaTeX, comparisons and the docs follow the registry, and list no metric by n
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeVar
+
+from cl_bench.records.errors import AnalysisError
 
 # What a metric is computed from, and what its function takes and gives.
 MATRIX = "matrix"  # accuracy [1 + T, T] -> float
@@ -15,7 +18,8 @@ WITH_REFERENCE = (
 )
 RECORDS = "records"  # rows of `load` -> {(study, run): float}
 STATES = "states"  # rows of `states` -> {(study, run): float}
-SOURCES = (MATRIX, WITH_REFERENCE, RECORDS, STATES)
+FOREIGN = "foreign"  # rows of `read_foreign` -> {(study, run): float}
+SOURCES = (MATRIX, WITH_REFERENCE, RECORDS, STATES, FOREIGN)
 
 # Where a metric stands, beside the CSV files, which have all.
 TEXT, PAGE, LATEX = "text", "page", "latex"  # tables of the terminal, of report.html and of table.tex
@@ -179,6 +183,22 @@ def compared_metrics() -> tuple[str, ...]:
     ('average_accuracy', 'forgetting')
     """
     return tuple(each.name for each in placed(COMPARISON))
+
+
+def metric_of(name: str) -> Metric:
+    """The registered metric of this name.
+
+    Raises:
+        AnalysisError: where there is none, with the nearest names.
+
+    >>> metric_of("forgetting").better
+    'lower'
+    """
+    if name not in _REGISTERED:
+        near = get_close_matches(name, _REGISTERED, n=3)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise AnalysisError(f"there is no metric {name!r}; {hint}There are {', '.join(_REGISTERED)}")
+    return _REGISTERED[name]
 
 
 def title_of(name: str) -> str:

@@ -36,7 +36,7 @@ def before_and_after(calibration: pd.DataFrame) -> pd.DataFrame:
     return both[~diverged.astype(bool)]
 
 
-def reliability(calibration: pd.DataFrame) -> pd.DataFrame:
+def reliability(calibration: pd.DataFrame, *, interval: str = "t") -> pd.DataFrame:
     """A reliability diagram before and after later tasks: accuracy by bin of the confidence.
 
     Of each run the bins of its tasks are put together, weighted by their examples; then means over the runs
@@ -47,6 +47,7 @@ def reliability(calibration: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         calibration: as `calibration` gives them.
+        interval: another of `INTERVALS`.
 
     >>> bins = pd.DataFrame({"after_task": [1, 2], "accuracy": [0.9, 0.5]})
     >>> bins = bins.assign(on_task=1, num_tasks=2, num_examples=100)
@@ -58,7 +59,7 @@ def reliability(calibration: pd.DataFrame) -> pd.DataFrame:
     1  learned         0.9   0.9    1.0
     """
     runs = _by_run(before_and_after(calibration), ["when", "bin"])
-    accuracy = over_seeds(runs, "accuracy", by=["when", "bin"])
+    accuracy = over_seeds(runs, "accuracy", by=["when", "bin"], interval=interval)
     groups = runs.groupby([*METHOD, "when", "bin"], sort=True)
     others = groups.agg(confidence=("confidence", "mean"), num_examples=("num_examples", "sum")).reset_index()
     table = accuracy.merge(others, on=[*METHOD, "when", "bin"])

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -9,10 +10,12 @@ import pandas as pd
 
 from cl_bench.analysis import frame as frames
 from cl_bench.analysis.curves import average_curves, forgetting_curves
+from cl_bench.analysis.foreign import read_foreign
 from cl_bench.analysis.labels import distinct, with_methods
 from cl_bench.analysis.matched_seeds import seed_parts
 from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.run_metrics import run_metrics
+from cl_bench.analysis.selection import Selection
 from cl_bench.analysis.stability_gap import read_probes
 from cl_bench.analysis.summary import summary
 from cl_bench.records.runs import Run, read_runs
@@ -28,13 +31,14 @@ class Results:
     ([5], 0)
     """
 
-    def __init__(self, found: Sequence[Run]) -> None:
+    def __init__(self, found: Sequence[Run], *, interval: str = "t") -> None:
         self.found = list(found)
+        self.interval = interval  # one of `INTERVALS`: that of summary, curves and averages
         self.damaged: frames.Damaged = []  # runs of which a file is left out, and why; as far as was read
 
     @classmethod
-    def read(cls, *paths: Any) -> "Results":
-        return cls(with_methods(read_runs(*paths))[0])
+    def read(cls, *paths: Any, interval: str = "t") -> "Results":
+        return cls(with_methods(read_runs(*paths))[0], interval=interval)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -47,15 +51,26 @@ class Results:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        return summary(self.frame, frames.states_frame(self.found), found=self.matrices)
+        states, foreign = frames.states_frame(self.found), read_foreign(self.found, damaged=self.damaged)
+        return summary(self.frame, states, foreign=foreign, found=self.matrices, interval=self.interval)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        return forgetting_curves(self.frame, found=self.matrices)
+        return forgetting_curves(self.frame, found=self.matrices, interval=self.interval)
 
     @cached_property
     def averages(self) -> pd.DataFrame:
-        return average_curves(self.frame, found=self.matrices)
+        return average_curves(self.frame, found=self.matrices, interval=self.interval)
+
+    def curves_of(self, column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The `curves` and `averages` of another column of the records, such as nll."""
+        if column == "accuracy":
+            return self.curves, self.averages
+        found = matrices(self.records, column=column)
+        return (
+            forgetting_curves(self.records, found=found, interval=self.interval),
+            average_curves(self.records, found=found, interval=self.interval),
+        )
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -91,6 +106,11 @@ class Results:
         """The rows of `read_probes` for complete runs; a damaged file goes into `damaged`."""
         return read_probes(self.complete, damaged=self.damaged)
 
+    @cached_property
+    def foreign(self) -> pd.DataFrame:
+        """The rows of `read_foreign` for complete runs; a damaged file goes into `damaged`."""
+        return read_foreign(self.complete, damaged=self.damaged)
+
     def left_out(self) -> list[str]:
         """A sentence for each file that was left out, as far as they were read."""
         return list(
@@ -111,10 +131,25 @@ class Results:
         methods = list(dict.fromkeys(rows["method"]))
         return self if len(methods) <= number else self._part({"method": set(methods[:number])})
 
+    def selected(self, chosen: Selection) -> "Results":
+        """The selected methods under their labels; metrics against other methods stay as they are."""
+        _ = self.summary, self.metrics  # the reference of the intransigence may not be selected
+        part = self._part({"method": set(chosen.labels)})
+
+        def renamed(run: Run) -> Run:
+            return run._replace(method=chosen.labels[run.method])
+
+        part.found = [renamed(run) for run in part.found]
+        part.matrices = [replace(run, method=chosen.labels[run.method]) for run in part.matrices]
+        for name in _TABLES:
+            if name in part.__dict__:
+                part.__dict__[name] = chosen.of(part.__dict__[name])
+        return part
+
     def _part(self, where: Mapping[str, Collection[str]]) -> "Results":
-        part = Results([run for run in self.found if _is(run, where)])
+        part = Results([run for run in self.found if _is(run, where)], interval=self.interval)
         part.damaged = self.damaged  # one list: what a part finds is known of all
-        for name in ("frame", "summary", "curves", "averages", "calibration", "probes"):
+        for name in _TABLES:
             table = self.__dict__.get(name)
             if table is not None and len(table):
                 chosen = pd.Series(data=True, index=table.index)
@@ -142,8 +177,12 @@ class Results:
             [
                 run._replace(method=labels[run.method, run.study if run.method in shared else ""])
                 for run in self.found
-            ]
+            ],
+            interval=self.interval,
         )
+
+
+_TABLES = ("frame", "summary", "curves", "averages", "calibration", "probes", "metrics")  # made once
 
 
 def _is(run: Run | RunMatrix, where: Mapping[str, Collection[str]]) -> bool:

@@ -8,6 +8,7 @@ minimum over many tests is lower than the minimum of the true accuracies. Source
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.frame import Damaged, repeated, rows_of
+from cl_bench.analysis.labels import with_methods
 from cl_bench.records.rows import Probe
-from cl_bench.records.runs import Run, seconds_of
+from cl_bench.records.runs import Run, read_runs, seconds_of
 
 RECOVERED = 0.95  # of the accuracy before the task
 
@@ -51,6 +53,15 @@ class Gap(NamedTuple):
     rebound: float  # after - lowest: how much of it came back, which is what makes it a gap
     steps_to_lowest: float
     steps_to_recovery: float  # until A >= recovered * before, from the lowest on; nan: not in this task
+
+
+def probes(*paths: str | os.PathLike[str]) -> pd.DataFrame:
+    """The probes of all finished runs in or below the folders, one row a test; see `read_probes`.
+
+    >>> probes("results/reference/digits").empty  # none of these was probed
+    True
+    """
+    return read_probes(with_methods(read_runs(*paths))[0])
 
 
 def read_probes(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.DataFrame:

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.intervals import student_t
+from cl_bench.analysis.afterwards import noted
+from cl_bench.analysis.intervals import interval_of
 from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
 from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.analysis.recorded_measures import Measured
-from cl_bench.analysis.registry import MATRIX, RECORDS, STATES, WITH_REFERENCE, registered
+from cl_bench.analysis.registry import FOREIGN, MATRIX, RECORDS, STATES, WITH_REFERENCE, registered
 from cl_bench.analysis.tuning import Tuning, joined
 from cl_bench.moved import moved_name
 
@@ -20,7 +21,12 @@ _METHOD_COLUMNS = ("study", "benchmark", "scenario", "num_tasks", "test_last", "
 
 
 def summary(
-    frame: pd.DataFrame, states: pd.DataFrame | None = None, *, found: Sequence[RunMatrix] | None = None
+    frame: pd.DataFrame,
+    states: pd.DataFrame | None = None,
+    *,
+    foreign: pd.DataFrame | None = None,
+    found: Sequence[RunMatrix] | None = None,
+    interval: str = "t",
 ) -> pd.DataFrame:
     """The metrics of every method, as means and intervals over seeds: one row a study, benchmark and method.
 
@@ -36,10 +42,12 @@ def summary(
     Each metric has the columns <metric>_mean, <metric>_low and <metric>_high: fractions, with the 95 %
     Student t interval over seeds. A method without a complete run has num_seeds 0 and nan.
 
-    The same for ece, brier, entropy and mutual_information (`Record`), after the last task and as means over
-    the tasks tested. With a frame of `states` there are stored_bits, deployed_bits and frozen after the last
-    task. There are also ood_auroc as a mean over the tasks after which it is defined, and training_seconds of
-    all tasks. What a run of the method did not measure is nan.
+    The same for ece, brier, entropy, mutual_information and accuracy_task_known (`Record`), after the last
+    task and as means over the tasks tested. With a frame of `states` there are stored_bits, deployed_bits and
+    frozen after the last task. There are also ood_auroc as a mean over the tasks after which it is defined,
+    and training_seconds of all tasks. With a frame of `read_foreign` there are the AUROCs of foreign data
+    sets. What a run of the method did not measure is nan. Each metric of
+    `cl-bench metric` has columns, too: means over the tasks tested after the last one.
 
     Intransigence is measured against the run of the strategy `joint` in the same study and benchmark with the
     same seed, over the seeds where there is one. When `joint` was swept, its variant of the best average
@@ -48,7 +56,9 @@ def summary(
     Args:
         frame: records, as `load` gives them.
         states: as `states` gives them.
+        foreign: as `read_foreign` gives them.
         found: the `matrices` of the frame, where they are known already; so in the other functions here.
+        interval: another of `INTERVALS`: se, iqr (with medians for means), none.
 
     >>> R = [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]]
     >>> other = [[0.1, 0.1], [0.9, 0.2], [0.5, 0.8]]
@@ -63,18 +73,23 @@ def summary(
     found = matrices(frame) if found is None else found
     references = reference_accuracies(found)
     tuned = _tuning(frame)
-    recorded = _recorded(frame, states)
+    extra = noted(frame.columns)
+    recorded = _recorded(frame, states, foreign)
+    recorded |= {metric.name: metric.compute(frame) for metric in extra}
+    bounds_of = interval_of(interval)
     rows = []
     for group in by_method(found).values():
         complete = [run for run in group if run.complete]
         row = _about(group[0]) | {"num_seeds": len(complete), "num_left_out": len(group) - len(complete)}
         row |= joined([tuned[run.study, run.run] for run in group])._asdict()
         for name, measured in _values(complete, references, recorded).items():
-            interval = student_t(np.array(measured, dtype=float))
-            row |= {f"{name}_{part}": float(value) for part, value in interval._asdict().items()}
+            bounds = bounds_of(np.array(measured, dtype=float))
+            row |= {f"{name}_{part}": float(value) for part, value in bounds._asdict().items()}
         rows.append(row)
     columns = [*_METHOD_COLUMNS, "num_seeds", "num_left_out", *Tuning._fields]
-    columns += [f"{metric.name}_{part}" for metric in registered() for part in ("mean", "low", "high")]
+    columns += [
+        f"{metric.name}_{part}" for metric in [*registered(), *extra] for part in ("mean", "low", "high")
+    ]
     rows.sort(key=_best_first)
     return pd.DataFrame(rows, columns=columns).astype({"test_last": "Int64"})
 
@@ -86,11 +101,14 @@ def _tuning(frame: pd.DataFrame) -> dict[Hashable, Tuning]:
     return {(study, run): Tuning(*fields) for study, run, *fields in zip(*told, strict=True)}
 
 
-def _recorded(frame: pd.DataFrame, states: pd.DataFrame | None) -> dict[str, Measured]:
+def _recorded(
+    frame: pd.DataFrame, states: pd.DataFrame | None, foreign: pd.DataFrame | None
+) -> dict[str, Measured]:
     """Metric -> (study, run) -> its number, of the metrics that are no function of the matrix."""
     found = {metric.name: metric.compute(frame) for metric in registered(RECORDS)}
-    for metric in registered(STATES):
-        found[metric.name] = {} if states is None else metric.compute(states)
+    for source, rows in ((STATES, states), (FOREIGN, foreign)):
+        for metric in registered(source):
+            found[metric.name] = {} if rows is None else metric.compute(rows)
     return found
 
 

@@ -1,3 +1,6 @@
 """The command `cl-bench`: a module for each verb, and what they share."""
 
-VERBS = ("run", "tune", "report", "plot", "check", "verify", "merge", "clean", "list", "new", "completion")
+VERBS = (
+    *("run", "tune", "report", "plot", "table", "metric", "features", "check", "verify"),
+    *("merge", "clean", "list", "new", "completion"),
+)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
-from cl_bench.cli.looked_at import TRACKED, looked_at, not_of_a_run
+from cl_bench.cli.looked_at import NEVER_PACKED, TRACKED, looked_at, not_of_a_run
 from cl_bench.records import compact
 from cl_bench.records.atomic import write_whole
 from cl_bench.records.compact_files import Packed, add_runs, check_kept, packed_run
@@ -43,16 +43,19 @@ def pack(study: Path, *, leave_out: Sequence[str] = ()) -> Outcome:
 
     Args:
         study: its folder.
-        leave_out: files of rows that are kept of no run.
+        leave_out: files of rows that are kept of no run; and what is never packed (`NEVER_PACKED`), without
+            which a run stays a folder: it would be lost.
 
     Raises:
         OSError: where a file cannot be written.
         ValueError: where the study's runs.json cannot be read, or would be larger than what is read.
     """
     outcome = Outcome(0, [], [])
+    needed = [name for name in NEVER_PACKED if name not in leave_out]
+    leave_out = [name for name in leave_out if name not in NEVER_PACKED]
     try:
         with alone_in(study):
-            packed = dict(_packable(study, outcome))
+            packed = dict(_packable(study, outcome, needed))
             if packed or (leave_out and compact.is_compact(study)):
                 add_runs(study, packed, left_out=leave_out)
             gone = [name for name, run in packed.items() if _let_go(study / name, run, leave_out, outcome)]
@@ -61,7 +64,7 @@ def pack(study: Path, *, leave_out: Sequence[str] = ()) -> Outcome:
     return outcome._replace(packed=len(gone))
 
 
-def _packable(study: Path, outcome: Outcome) -> Iterator[tuple[str, Packed]]:
+def _packable(study: Path, outcome: Outcome, needed: Sequence[str]) -> Iterator[tuple[str, Packed]]:
     """The runs that can be packed; what is to be said of the others goes into the outcome."""
     known = compact.study_at(study).runs if compact.is_compact(study) else {}
     for folder in sorted(path for path in study.iterdir() if (path / SUMMARY).is_file()):
@@ -70,7 +73,7 @@ def _packable(study: Path, outcome: Outcome) -> Iterator[tuple[str, Packed]]:
             outcome.folders.append(folder.name)
             continue
         try:
-            why = run.error or _more_than_a_run(folder)
+            why = run.error or _more_than_a_run(folder, needed)
             if folder.name in known and not why:
                 why = _packed_before(folder)
                 if not why:
@@ -96,9 +99,14 @@ def _packed_before(folder: Path) -> str:
     return ""
 
 
-def _more_than_a_run(folder: Path) -> str:
+def _more_than_a_run(folder: Path, needed: Sequence[str]) -> str:
     others = [name for name in (*TRACKED, CHECKPOINTS) if (folder / name).exists()]
-    return not_of_a_run(folder) or (f"it has {', '.join(others)}" if others else "")
+    why = not_of_a_run(folder) or (f"it has {', '.join(others)}" if others else "")
+    would_go = [name for name in needed if (folder / name).exists()]
+    if would_go and not why:
+        options = " ".join(f"--leave-out {name}" for name in would_go)
+        why = f"it has {', '.join(would_go)}, which no compact study holds; to lose that, give {options}"
+    return why
 
 
 def _read(folder: Path) -> Packed:

@@ -32,6 +32,10 @@ def complete(line: str) -> int:
         print(" ".join(choices(group) if group else all_groups()))
     elif words[1] == "check":
         print(" ".join(choices("strategy")))
+    elif words[1] == "metric":
+        from cl_bench.cli.metric import names
+
+        print(" ".join(names()))
     elif words[1] == "plot":
         from cl_bench.report.figure_kinds import KINDS
 

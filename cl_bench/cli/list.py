@@ -124,7 +124,7 @@ def _settings(group: str, name: str) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     from cl_bench.config.compose import compose
-    from cl_bench.records.identity import LATER_KEY, flatten
+    from cl_bench.records.identity import SAID, flatten
 
     config = compose([f"{group}={name}", *(["tuned=none"] if group != "tuned" else [])])
     everything = flatten(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
@@ -135,7 +135,8 @@ def _settings(group: str, name: str) -> dict[str, Any]:
         key: OmegaConf.select(config, key) if COMPUTED.match(str(value)) else value
         for key, value in everything.items()
         if (key.startswith(prefix) and key.removeprefix(prefix) not in NO_SETTINGS) or key in written
-        if not (group == "benchmark" and key.startswith("benchmark.dataset.")) and f".{LATER_KEY}." not in key
+        if not (group == "benchmark" and key.startswith("benchmark.dataset."))
+        and not set(key.split(".")) & set(SAID)
     }
 
 

@@ -8,10 +8,13 @@ from cl_bench.records.protocol import num_tests, tasks_tested
 from cl_bench.records.rows import FILES
 from cl_bench.records.run_files import rows_of_run
 from cl_bench.records.runs import Run, read_run
+from cl_bench.records.saved import FOLDER, METRICS, PREVIOUS
 from cl_bench.runner.run_folder import CHECKPOINTS, CONFIG, LOG, SUMMARY
 
 TRACKED = ("tensorboard", "wandb", "wandb_id.txt", "mlflow_id.txt")  # of trackers
+NEVER_PACKED = (FOLDER, METRICS)  # beside rows; a compact study has none of them
 OF_A_RUN = {
+    *(PREVIOUS, *NEVER_PACKED),
     *(SUMMARY, CONFIG, LOG, CHECKPOINTS, *FILES.values()),
     *TRACKED,
 }

@@ -17,12 +17,15 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench tune strategy=... benchmark=... [...]             find settings by validation images alone
   cl-bench report DIR [--no-figures]                         tables, figures and a page of the runs below DIR
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
+  cl-bench table DIR...                                      one LaTeX table over benchmarks, for a paper
+  cl-bench metric [NAME DIR...]                              a metric of saved predictions, afterwards
   cl-bench check NAME|package.module:Class                   ask whether a strategy, ours or yours, is right
   cl-bench verify RUN...                                     run it again: the same weights and records?
   cl-bench merge A B... -o C                                 results of several machines in one folder
   cl-bench clean DIR                                         remove failed and stale runs, after a yes
   cl-bench list [group [choice]]                             every choice; of one its settings and sources
   cl-bench new NAME --kind KIND [-o DIR]                     a package with a strategy of your own
+  cl-bench features model=... checkpoint=... -o FILE         a data set of what a trained network makes of one
   cl-bench run --help                                        every setting with its default
   eval "$(cl-bench completion bash)"                         tab completion
 

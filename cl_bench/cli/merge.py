@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cl_bench.cli.compact_study import copy_run, pack
-from cl_bench.cli.looked_at import looked_at, not_of_a_run
+from cl_bench.cli.looked_at import NEVER_PACKED, looked_at, not_of_a_run
 from cl_bench.cli.options import with_options
 from cl_bench.cli.study_files import CARRIED, carry
 from cl_bench.records.agreement import compare, contradictions
@@ -29,6 +29,7 @@ from cl_bench.records.lock import RunInUseError, alone_in
 from cl_bench.records.rows import FILES
 from cl_bench.records.run_files import is_packed
 from cl_bench.records.runs import Run, find_folders, read_run
+from cl_bench.records.saved import told_hashes
 from cl_bench.records.text import one_line
 from cl_bench.records.whole_copies import CopyError, recover
 
@@ -84,7 +85,7 @@ def merge(
         sources: results folders, studies or runs.
         into: a results folder, new or not.
         compact: whether the finished runs of these studies are then packed, see `compact_study.pack`.
-        leave_out: files of rows that the packed studies do not keep.
+        leave_out: what the packed studies do not keep, see there.
 
     Raises:
         AnalysisError: where a source is no folder with runs.
@@ -182,7 +183,8 @@ def _merge_run(target: Path, folders: Sequence[Path]) -> Done:
     here = _there(target)
     if here is not None and here.status == "broken":
         return _lay_beside(target, folders, f"it is broken ({here.error})")
-    found = [*([] if here is None else [here]), *map(looked_at, folders)]
+    others = sorted(map(looked_at, folders), key=lambda run: len(told_hashes(run.about)), reverse=True)
+    found = [*([] if here is None else [here]), *others]
     usable = sorted((run for run in found if run.status != "broken"), key=_worth, reverse=True)
     notes = [f"{run.path} is broken: {run.error}" for run in found if run.status == "broken"]
     if not usable:
@@ -193,7 +195,7 @@ def _merge_run(target: Path, folders: Sequence[Path]) -> Done:
             return Done(NOT, why)
     for run in usable:
         if run is here:
-            return Done(THERE, "; ".join(notes))
+            return Done(THERE, "; ".join([*notes, *_saved_elsewhere(run, usable)]))
         kept = "" if here is None else not_of_a_run(target)
         if kept:
             return _lay_beside(target, folders, kept)
@@ -207,8 +209,16 @@ def _merge_run(target: Path, folders: Sequence[Path]) -> Done:
 
 
 def _worth(run: Run) -> tuple[bool, int]:
-    """A key to sort runs by: the run that is worth more counts, and of equal ones the first."""
+    """A key to sort by: the run that is worth more counts, and of equal ones the first."""
     return run.status == "finished", len(run.records)
+
+
+def _saved_elsewhere(here: Run, others: Sequence[Run]) -> Iterator[str]:
+    """Say which runs have saved what the same run here has not: nothing here is replaced."""
+    for other in others:
+        more = [name for name in told_hashes(other.about) if name not in told_hashes(here.about)]
+        if more:
+            yield f"{other.path} has {', '.join(more[:3])} too, which stay there: copy the folder by hand"
 
 
 def _there(target: Path) -> Run | None:
@@ -275,8 +285,9 @@ def main(arguments: Sequence[str]) -> int:
         metavar="FILE",
         action="append",
         default=[],
-        choices=FILES.values(),
-        help="with --compact: a file of rows that is not kept, such as calibration.csv",
+        choices=(*FILES.values(), *NEVER_PACKED),
+        help="with --compact: a file of rows that is not kept, such as calibration.csv; or saved, or "
+        "metrics.csv: what training.save and `cl-bench metric` have left, without which a run is not packed",
     )
     return with_options(parser, arguments, _merge)
 

@@ -3,12 +3,54 @@
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from typing import Any
 
+from cl_bench.analysis.intervals import INTERVALS
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.row_files import RecordsError
 from cl_bench.records.text import lines_of, one_line
 from cl_bench.report.figure_kinds import KINDS
+from cl_bench.report.figure_options import tasks_of
 from cl_bench.report.plot import plot
+
+_PLACES = ("kind", "folders", "output")
+_CHOICES: dict[str, dict[str, Any]] = {
+    "methods": {
+        "action": "append",
+        "metavar": "A,B*",
+        "help": "names, strategies (all their variants) or patterns, in this order (default: all)",
+    },
+    "labels": {
+        "action": "append",
+        "metavar": "NAME=LABEL",
+        "help": 'what a method or strategy is called: "bayesbinn=BayesBiNN (ours)"; may be given again',
+    },
+    "metric": {
+        "metavar": "NAME",
+        "help": "what is drawn: a metric of summary.csv; for forgetting and heatmap a column of records.csv, "
+        "such as nll; for a comparison two, as in learning_accuracy,forgetting; over benchmarks also "
+        "normalised_accuracy (finetune 0, joint 1)",
+    },
+    "tasks": {"type": tasks_of, "metavar": "1,5,mean", "help": "the panels (default: all, or some of many)"},
+    "against": {"metavar": "NAME", "help": "of improvement: the method that is compared with each other one"},
+    "interval": {
+        "choices": [*INTERVALS],
+        "help": "over seeds: Student's t (95 %%, the default), standard error, quartiles around the median",
+    },
+    "ylim": {
+        "nargs": 2,
+        "type": float,
+        "metavar": ("LOW", "HIGH"),
+        "help": "ends of the vertical axis, or of a heatmap's colours, as drawn (percent)",
+    },
+    "title": {"metavar": "TEXT", "help": "in the place of the benchmark's name"},
+    "width": {
+        "type": float,
+        "metavar": "INCHES",
+        "help": "of the figure (default: 7.2, a page's text; 3.3 is a column of two)",
+    },
+    "height": {"type": float, "metavar": "INCHES", "help": "of the figure (default: what its panels need)"},
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,7 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        made = plot(options.kind, *options.folders, output=options.output, width=options.width)
+        chosen = {name: getattr(options, name) for name in vars(options) if name not in _PLACES}
+        made = plot(options.kind, *options.folders, output=options.output, **chosen)
     except (AnalysisError, RecordsError, OSError) as error:
         print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
         return 2 if options.kind not in KINDS else 1
@@ -51,10 +94,8 @@ def _parser() -> ArgumentParser:
         help="ends in .png, .svg or .pdf, or is written as .png and .svg; or a folder "
         "(default: DIR/figures, or with several DIRs the present folder); another figure is never replaced",
     )
-    parser.add_argument(
-        "--width",
-        type=float,
-        metavar="INCHES",
-        help="of the figure (default: 7.2, a page's text; 3.3 is a column of two)",
-    )
+    look = parser.add_argument_group("what is shown, and how")
+    for name, settings in _CHOICES.items():
+        look.add_argument(f"--{name}", **settings)
+    look.add_argument("--no-title", dest="title", action="store_const", const="", help="as papers want it")
     return parser

@@ -18,9 +18,9 @@ from hydra.types import RunMode
 from cl_bench.cli.exit_status import status_of
 from cl_bench.cli.run_summary import overall
 from cl_bench.config.choices import GROUPS, choices
-from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, known_settings, register
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, known_settings, loader, register
 from cl_bench.config.places import conf_folder
-from cl_bench.config.sweep import find, is_choice, loader
+from cl_bench.config.sweep import find, is_choice
 from cl_bench.config.words import WordError, Words, one_run, read
 from cl_bench.records.atomic import read_whole
 from cl_bench.runner.job import job

@@ -1,26 +1,38 @@
 """Configuration -> data, stream, model, strategy."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from cl_bench.config.compose import plain
+from cl_bench.config.handed import (
+    SHAPES,
+    check_own_settings,
+    settings_of_the_suite,
+    shapes_handed,
+    without_those_of_others,
+)
 from cl_bench.config.run_rules import NOT_THE_STRATEGYS
 from cl_bench.config.signatures import for_the_strategy
 from cl_bench.config.tuned import reads_test
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.deferred import deferred
+from cl_bench.learner.batches import heads_of
 from cl_bench.learner.devices import device_named
+from cl_bench.learner.links import TaskFree
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
+from cl_bench.models.adoption import adopted
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.records.identity import without_later
+from cl_bench.records.identity import without_neutral, without_said
 from cl_bench.streams import TaskStream
 from cl_bench.streams.contents import check_stream
 
@@ -31,6 +43,10 @@ with deferred():  # half of what it imports is of use to few runs
     from avalanche.training.templates import SupervisedTemplate
 
 
+# known to give what is asked of them
+OUR_NETWORKS = tuple(f"cl_bench.models.{name}" for name in ("mlp", "cnn", "resnet18"))
+
+
 def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any:
     """Call the node's `_target_` with its settings.
 
@@ -39,11 +55,9 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
     Raises whatever the target raises, without Hydra's wrapping. Raises ValueError for a target or a setting
     that does not exist.
     """
-    resolved = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(resolved, dict)
     left_out = {"name", *without}
-    own = {str(key): value for key, value in resolved.items() if key not in left_out}
-    settings = without_later(own)
+    own = {key: value for key, value in _resolved(node).items() if key not in left_out}
+    settings = without_said(own)
     try:
         return instantiate(settings, **extra, _convert_="all")
     except InstantiationException as error:
@@ -51,6 +65,12 @@ def build(node: DictConfig, *, without: Sequence[str] = (), **extra: Any) -> Any
             raise error.__cause__ from None
         reason = error.__cause__ if isinstance(error.__cause__, ImportError) else error
         raise ValueError(" ".join(str(reason).split())) from error
+
+
+def _resolved(node: DictConfig) -> dict[str, Any]:
+    resolved = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}
 
 
 def device_of(name: str) -> torch.device:
@@ -114,16 +134,51 @@ def _has_heads(strategy: Any) -> bool:
     return isinstance(network, MultiTaskModule)
 
 
-def build_model(config: DictConfig, stream: TaskStream, seeds: Seeds) -> nn.Module:
-    """Build the model at its seeded start."""
+def build_model(
+    config: DictConfig, stream: TaskStream, seeds: Seeds, make: Callable[..., nn.Module] | None = None
+) -> nn.Module:
+    """Build the model at its seeded start, with heads and frozen parts as its settings say.
+
+    Args:
+        make: called in place of the configuration's target, with all shapes.
+
+    Raises:
+        ValueError: for a network that cannot be trained on the stream.
+    """
+    all_shapes = {name: getattr(stream, name) for name in SHAPES}
+    if make is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seeds["init"])
+            network = make(**all_shapes)
+        return network if isinstance(network, MultiTaskModule) else adopted(network, **all_shapes)
+    node = without_those_of_others(_resolved(config.model))
+    target = str(node.get("_target_"))
+    names, is_open = _parameters_of(target)
+    own = settings_of_the_suite(node, names)
+    check_own_settings(**own)
+    shapes = {name: all_shapes[name] for name in shapes_handed(node, names, is_open=is_open)}
     with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
         torch.default_generator.manual_seed(seeds["init"])
-        return build(
-            config.model,
-            input_shape=stream.input_shape,
-            num_classes=stream.num_classes,
-            num_heads=stream.num_heads,
-        )
+        network = build(OmegaConf.create(node), without=tuple(own), **shapes)
+        own.pop("gets", None)
+        if isinstance(network, MultiTaskModule):  # Avalanche's, which strategy=avalanche calls in its own way
+            return network
+        if not any(own.values()) and target in OUR_NETWORKS:
+            return network
+        try:
+            return adopted(network, **all_shapes, **own)
+        except ValueError as error:
+            raise ValueError(f"model={node.get('name')}: {error}") from error
+
+
+def _parameters_of(target: str) -> tuple[list[str], bool]:
+    """The names of the parameters of a class or function, and whether it takes others, too."""
+    try:
+        parameters = inspect.signature(get_object(target)).parameters.values()
+    except Exception:  # `build` says what is wrong with it
+        return [], True
+    named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    return named, any(each.kind is each.VAR_KEYWORD for each in parameters)
 
 
 def build_strategy(
@@ -132,30 +187,46 @@ def build_strategy(
     seeds: Seeds | Sequence[Seeds],
     *,
     device: torch.device | None = None,
+    model: Callable[..., nn.Module] | None = None,
+    plugins: Sequence[Any] = (),
+    make: Callable[..., Any] | None = None,
 ) -> SupervisedTemplate:
     """Build the strategy around its model; for several seeds, around a stack of models and a stacked stream.
 
     Args:
         device: in place of training.device: one that no run has.
+        model: called in place of the configuration's model, as that is.
+        plugins: more of them, beside those of the configuration.
+        make: called in place of the configuration's strategy, as that is.
     """
     if isinstance(seeds, Seeds):
-        model = build_model(config, stream, seeds)
+        network = build_model(config, stream, seeds, model)
     else:
-        model = StackedNetwork([build_model(config, stream, each) for each in seeds])
-    learner = {
-        key: value
-        for key, value in for_the_strategy(plain(config.strategy), plain(config.training)).items()
-        if key not in NOT_THE_STRATEGYS
-    }
+        built = (build_model(config, stream, each, model) for each in seeds)
+        network = StackedNetwork([each if isinstance(each, Network) else TaskFree(each) for each in built])
+    # what came later is off unless it is given; a strategy of before has no name for it
+    training = plain(config.training)
+    training = (
+        for_the_strategy(plain(config.strategy), training) if make is None else without_neutral(training)
+    )
+    learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device or device_of(config.training.device)
-    return build(
-        config.strategy,
-        model=model,
+    strategy = (partial(build, config.strategy) if make is None else make)(
+        model=network,
         seeds=seeds,
-        plugins=[build(plugin) for plugin in config.plugins],
+        plugins=[*map(build, config.plugins), *plugins],
         evaluator=_evaluator(config),
         **learner,
     )
+    if not getattr(strategy, "mixes_heads", True) and any(
+        len(heads_of(task).unique()) > 1 for task in stream.train
+    ):
+        raise ValueError(
+            f"strategy={config.strategy.get('name')} must have tasks of one head each, got "
+            f"blur={config.benchmark.get('blur')} with scenario=task; set benchmark.blur=0, or "
+            "benchmark.scenario=domain or class"
+        )
+    return strategy
 
 
 def _evaluator(config: DictConfig) -> EvaluationPlugin | None:

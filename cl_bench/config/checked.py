@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from cl_bench.config import run_rules
 from cl_bench.config.compose import plain
+from cl_bench.config.handed import check_own_settings, settings_of_the_suite, shapes_handed
 from cl_bench.config.rules import Rule, Setting, rules_of
 from cl_bench.config.signatures import Signature, fits, for_the_strategy, signature_of, type_in_words
 from cl_bench.config.sources import NotThereError
@@ -23,7 +24,6 @@ TARGET = "_target_"
 # what the run hands over besides the settings
 HANDED = {
     "benchmark": ("data", "generator"),
-    "model": ("input_shape", "num_classes", "num_heads"),
     "strategy": ("model", "seeds", "plugins", "evaluator", "device"),
     "tracking": ("run", "about"),
 }
@@ -79,7 +79,8 @@ class Checker:
             settings = plain(config)
         except ValueError as error:  # a setting that must be given, or one that refers to none
             where = getattr(error, "full_key", None)
-            yield Problem((), (f"{where}: " if where else "") + str(error).splitlines()[0])
+            message = str(error).splitlines()[0].rpartition("raised while resolving interpolation: ")[2]
+            yield Problem((), (f"{where}: " if where else "") + message)
             return
         yield from self.problems_of(settings)
 
@@ -99,7 +100,7 @@ class Checker:
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"
         yield from self._of_target("training", {TARGET: target, **run}, what="a run")
-        for group in ("strategy", "benchmark", "model"):
+        for group in ("strategy", "benchmark"):
             own = dict(settings[group])
             own.pop("dataset", None)
             what = f"{group}={own.get('name')}"
@@ -109,6 +110,7 @@ class Checker:
                 rule = f"{what} has a setting of its own, strategy.{name}: leave training.{name} out"
                 yield Problem((f"training.{name}",), rule)
             yield from self._of_target(group, own, what=what, handed=HANDED[group], also=also)
+        yield from self._of_network(settings["model"])
         yield from self._of_the_optimizer(training)
         dataset = settings["benchmark"].get("dataset")
         parts = [("benchmark.dataset", dataset, ()), ("tracking", settings["tracking"], HANDED["tracking"])]
@@ -117,12 +119,33 @@ class Checker:
             for group in ("plugins", "loggers")
             for index, each in enumerate(settings[group] or [])
         ]
+        parts += [  # of several data sets
+            (f"benchmark.dataset.parts[{index}]", each, ())
+            for index, each in enumerate((dataset or {}).get("parts") or [])
+        ]
         for name, part, handed in parts:
             if isinstance(part, dict) and TARGET in part:
                 yield from self._of_target(name, part, what=name, handed=handed)
             elif name != "tracking":
                 rule = f"{name} must have a {TARGET} that says what it is, got {shortened(part, 80)}"
                 yield Problem((name.partition("[")[0],), rule)
+
+    def _of_network(self, node: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what is wrong with the settings of the network: the suite's, and those of its target."""
+        try:
+            signature, _ = self._read(str(node.get(TARGET)))
+        except NotThereError:  # said below
+            signature = None
+        names = signature.parameters if signature else {}
+        of_the_suite = settings_of_the_suite(node, names)
+        try:
+            check_own_settings(**of_the_suite)
+            handed = shapes_handed(node, names, is_open=signature is None or signature.open)
+        except ValueError as error:
+            yield Problem(tuple(f"model.{name}" for name in of_the_suite), str(error))
+            return
+        own = {name: value for name, value in node.items() if name not in of_the_suite}
+        yield from self._of_target("model", own, what=f"model={node.get('name')}", handed=handed)
 
     def _of_the_optimizer(self, training: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield what is wrong with the optimizer's class and settings, by its own source."""

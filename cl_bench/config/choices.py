@@ -33,14 +33,14 @@ def folders() -> dict[Path, str]:
     return packages
 
 
-def plugged_in() -> tuple[EntryPoint, ...]:
-    """Return the entry points `cl_bench.conf` of installed packages, sorted."""
-    return _plugged_in(tuple((place, _changed(place)) for place in sys.path))
+def plugged_in(group: str = "cl_bench.conf") -> tuple[EntryPoint, ...]:
+    """Return the entry points of a group that installed packages have, sorted."""
+    return _plugged_in(group, tuple((place, _changed(place)) for place in sys.path))
 
 
-@lru_cache(maxsize=1)  # to read them takes a while, and a command asks often
-def _plugged_in(places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
-    return tuple(sorted(entry_points(group="cl_bench.conf")))
+@lru_cache(maxsize=2)  # to read them takes a while, and a command asks often
+def _plugged_in(group: str, places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group=group)))
 
 
 def _changed(place: str) -> int:

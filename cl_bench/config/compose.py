@@ -2,20 +2,23 @@
 
 import hashlib
 import json
-import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.config_search_path import ConfigSearchPath
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -25,19 +28,19 @@ from omegaconf.errors import (
 )
 
 from cl_bench.config.choices import GROUPS, choices, plugged_in
+from cl_bench.config.data_sets import called, look_in, parts
 from cl_bench.config.environment import num_cores
+from cl_bench.config.handed import without_those_of_others
 from cl_bench.config.nearest import no_such_choice, no_such_setting
 from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import one_run, override
-from cl_bench.records.identity import LATER, LATER_KEY, flatten, identifying, neutral_values
+from cl_bench.records.identity import LATER, SAID, flatten, identifying, neutral_values
 from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
-IMAGE_FOLDER = "image_folder"
-MOST_LETTERS = 60  # of the name of an image folder: it is a part of the names of runs
 
 
 class EntryPointConfigs(SearchPathPlugin):
@@ -56,6 +59,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("relabelled_classes", _relabelled_classes, replace=True)
     OmegaConf.register_new_resolver("num_tasks", _num_tasks, replace=True)
     OmegaConf.register_new_resolver("data_name", _data_name, replace=True)
+    OmegaConf.register_new_resolver("data_sets", _data_sets, replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
     OmegaConf.register_new_resolver("reads_test", lambda *, _root_: reads_test(_root_), replace=True)
 
@@ -73,35 +77,61 @@ def _num_tasks(usual: int, *, _parent_: Any) -> int:
 
 
 def _data_name(*, _parent_: Any) -> str:
-    """Return the name of the benchmark's data set.
-
-    An image folder is called by the last part of its path, so that two of them are two benchmarks.
-    """
-    dataset: Any = _parent_.get("dataset") or {}
-    name = dataset.get("name")
-    if name is None:
-        raise ValueError("benchmark.dataset must have a name, got none; add +benchmark.dataset.name=...")
-    if name != IMAGE_FOLDER or OmegaConf.is_missing(dataset, "path"):
-        return str(name)
-    last = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", str(dataset.path).rstrip("/").rpartition("/")[2], flags=re.I)
-    as_file = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", last)).strip("._-")
-    return as_file[:MOST_LETTERS] or IMAGE_FOLDER
+    """Return the name of the benchmark's data set."""
+    return called(_parent_.get("dataset") or {})
 
 
-def compose(overrides: Sequence[str] = ()) -> DictConfig:
+def _data_sets(*, _parent_: Any, _root_: Any) -> list[dict[str, Any]]:
+    """Return how each of the data sets that `datasets` beside it lists is built."""
+    listed: Any = _parent_.get("datasets")
+    if not isinstance(listed, ListConfig):
+        raise ValueError(f"datasets must be a list of data sets, got {listed!r}; write [mnist,fashion_mnist]")
+    entries = OmegaConf.to_container(listed, resolve=True)
+    assert isinstance(entries, list)
+    return parts(entries, _root_)
+
+
+@contextmanager
+def hydra_apart() -> Iterator[None]:
+    """Let Hydra be ours within the block: what its user has initialised is there again afterwards."""
+    register()
+    version_base = version.VersionBase.instance()
+    before, base = Singleton._instances.pop(GlobalHydra, None), version_base.getbase()
+    version.setbase(VERSION_BASE)
+    try:
+        yield
+    finally:
+        version_base.version_base = base
+        Singleton._instances.pop(GlobalHydra, None)
+        if before is not None:
+            Singleton._instances[GlobalHydra] = before
+
+
+def loader(config_dirs: Iterable[str | Path] = ()) -> ConfigLoader:
+    """Return a loader that finds configurations as `cl-bench run --config-dir DIR` does."""
+    path = create_config_search_path(str(conf_folder()))
+    folders = list(map(str, config_dirs))
+    look_in(folders)
+    for folder in folders:
+        path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
+    return ConfigLoaderImpl(path)
+
+
+def compose(overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] = ()) -> DictConfig:
     """Compose the configuration of one run, from Python.
 
     Paths are taken as they are, `~` at their start expanded, as `cl-bench run` does.
 
+    Args:
+        config_dirs: folders of more YAML files, as `--config-dir` takes one.
+
     Raises:
         ValueError: for a setting or a choice that does not exist.
     """
-    register()
-    GlobalHydra.instance().clear()
     given = one_run([override(each) for each in overrides])
     try:
-        with initialize_config_dir(config_dir=str(conf_folder()), version_base=VERSION_BASE):
-            config = hydra_compose(CONFIG_NAME, overrides=given, return_hydra_config=True)
+        with hydra_apart():
+            config = loader(config_dirs).load_configuration(CONFIG_NAME, given, RunMode.RUN, from_shell=False)
             return with_tuning(config, config.hydra)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(explain(error)) from error
@@ -154,7 +184,7 @@ def settings(config: DictConfig) -> dict[str, Any]:
     written = flatten(_container(config, resolve=False))
     by_seed = {key: value for key, value in written.items() if isinstance(value, str) and "${seed}" in value}
     found = flatten(plain(config)) | by_seed
-    return {key: value for key, value in found.items() if f".{LATER_KEY}." not in f".{key}"}
+    return {key: value for key, value in found.items() if not set(key.split(".")) & set(SAID)}
 
 
 def later(config: DictConfig) -> dict[str, Any]:
@@ -168,7 +198,10 @@ def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
     )
     container = OmegaConf.to_container(open_config, resolve=resolve, throw_on_missing=resolve)
     assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    settings = {str(key): value for key, value in container.items()}
+    if isinstance(settings.get("model"), dict):
+        settings["model"] = without_those_of_others(settings["model"])
+    return settings
 
 
 def one_seed_each(config: DictConfig) -> list[DictConfig]:

@@ -23,6 +23,8 @@ STOCK_SETTINGS = ("strategy", "settings")  # of that class
 # texts that are never imported, although one may look like the path of a class: test.tar, my.study
 TEXTS = {("study",), ("results_dir",), ("benchmark", "dataset", "path")}
 TEXT_KEYS = {"name", "root"}
+DATASET = ("benchmark", "dataset")
+OF_SEVERAL = ("datasets", "parts")  # lists in it, whose items are data sets themselves
 _DOTTED = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
 _PACKAGE = re.compile(r"^#\s*@package\s+(\S+)", re.MULTILINE)
 _SPEAKS_OF_CODE = re.compile(r"(?<![\w.])_\w+_['\"]?\s*:|^\s*-.*@", re.MULTILINE)
@@ -46,6 +48,8 @@ def names_in(node: Any, place: Place = ()) -> Iterator[Named]:
     It is Hydra's keys (`_target_`, `_args_` and the like), and texts that are the path of something in a
     module that exists. In a strategy of Avalanche's a path or an address is code, too.
     """
+    if place[:2] == DATASET and place[2:3] and place[2] in OF_SEVERAL and place[3:4] == (ITEM,):
+        place = (*DATASET, *place[4:])
     if isinstance(node, dict):
         for key, value in node.items():
             inner = (*place, str(key))
@@ -69,6 +73,8 @@ def _may_be_imported(place: Place, text: str) -> bool:
 
 def is_known(named: Named, known: set[Named]) -> bool:
     """Whether conf/ or an installed package names it at this setting, or it is a strategy of Avalanche's."""
+    if named == Named((*DATASET, "_partial_"), "True"):
+        return True  # in what is made of several data sets; of a single one it gives no data
     return named in known or (named.place == STOCK and named.value.startswith("avalanche."))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cl_bench.records.protocol import check_test_last
+from cl_bench.records.saved import CHOICES
 from cl_bench.validation import check_choice, check_count, check_not_negative, check_threads
 
 STACKED = ("auto", True, False)
@@ -24,6 +25,10 @@ def check_training(
     test_last: int | None,
     probe_every: int | None,
     probe_size: int,
+    also_test: Sequence[str],
+    ood: Sequence[str],
+    ood_size: int,
+    save: Sequence[str],
 ) -> None:
     """Check the settings in `training` that no strategy takes. Raises ValueError."""
     check_threads(threads)
@@ -35,6 +40,20 @@ def check_training(
     if probe_every is not None:
         check_count(probe_every=probe_every)
     check_count(probe_size=probe_size)
+    if any(each != "task" for each in also_test):
+        raise ValueError(f"training.also_test must be [] or [task], got {also_test}")
+    if ood and test_on != "test":
+        raise ValueError(
+            f"training.ood reads test images, and training.test_on={test_on} says that none are read: set "
+            "training.ood=[]"
+        )
+    if len(set(ood)) < len(ood):
+        raise ValueError(f"training.ood must name each data set once, got {ood}")
+    check_count(ood_size=ood_size)
+    if isinstance(save, str) or any(each not in CHOICES for each in save):
+        raise ValueError(f"save must be a list of some of {', '.join(CHOICES)}, got {save=}")
+    if len({each.partition("@")[0] for each in save}) < len(save):
+        raise ValueError(f"save must name weights once and predictions once, got {save=}")
 
 
 NOT_THE_STRATEGYS = tuple(inspect.signature(check_training).parameters)

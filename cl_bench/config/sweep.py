@@ -14,10 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -29,7 +26,6 @@ from cl_bench.config.checked import Checker, SettingError
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import CONFIG_NAME, known_settings, plain
 from cl_bench.config.nearest import nearest_settings, no_such_setting
-from cl_bench.config.places import conf_folder
 from cl_bench.config.run_rules import check_one_way_of_seeds
 
 OF_CHOICES = ("strategy", "model", "benchmark")  # groups whose choices have settings of their own
@@ -68,14 +64,6 @@ class _Remembered(NamedTuple):
 
 
 _newest: list[_Remembered] = []  # of the command line that is at work: it is asked for more than once
-
-
-def loader(config_dirs: Iterable[str] = ()) -> ConfigLoader:
-    """Return a loader that finds configurations as `cl-bench run --config-dir DIR` does."""
-    path = create_config_search_path(str(conf_folder()))
-    for folder in config_dirs:
-        path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
-    return ConfigLoaderImpl(path)
 
 
 def jobs(config: DictConfig) -> Sweep:

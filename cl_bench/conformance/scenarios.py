@@ -51,6 +51,8 @@ def it_refuses_other_scenarios(subject: Subject) -> str:
     rests_on=(*ONE_RUN, it_runs_in_each_scenario_it_declares),
 )
 def it_runs_on_a_convolutional_network(subject: Subject) -> str:
+    rows = subject.run(*SPLIT).stream.input_shape[1:] == (1, 1)
+    applies(not rows, "its data are rows of features")
     for scenario in subject.claims.scenarios:
         check_finite(subject.outcome(*SPLIT, ONE_EPOCH, f"benchmark.scenario={scenario}", model="cnn"))
     return f"{', '.join(subject.claims.scenarios)}: two tasks trained and tested, losses finite"

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from cl_bench.data.arrays import as_array, as_tensor
+from cl_bench.data.as_arrays import as_array, as_tensor
+from cl_bench.data.feature_values import as_features, rounded_numbers
 from cl_bench.data.image_data import DataError, ImageData, checked
 from cl_bench.data.labels import as_labels, names_of_classes
 from cl_bench.data.peculiar import peculiarities
@@ -32,7 +34,7 @@ def converted(found: Any, *, by: str = "a data set builder", with_test: bool = T
     name, parts = str(found.name), ("train", "test") if with_test else ("train",)
     class_names = names_of_classes(found.class_names, of=name)
     try:
-        images, notes = _images(found, {part: f"{part}_images of {name}" for part in parts})
+        found, images, notes = _images(found, {part: f"{part}_images of {name}" for part in parts})
         labels = {
             f"{part}_labels": _labels(
                 getattr(found, f"{part}_labels"), class_names, f"{part}_labels of {name}"
@@ -48,20 +50,35 @@ def converted(found: Any, *, by: str = "a data set builder", with_test: bool = T
         source=str(found.source),
         notes=(*map(str, given), *(f"{name}: {note}" for note in notes)),
         channels_last=False,
-        **{**images, **labels},  # type: ignore[arg-type]  # all are tensors
+        **{**images, **labels},
     )
     return checked(
         data if with_test else data.without_test(), with_test=with_test, remedy="correct its builder"
     )
 
 
-def _images(found: ImageData, parts: dict[str, str]) -> tuple[dict[str, Tensor], list[str]]:
-    """Convert a field to uint8 [N, C, H, W], and say what was done; `parts`: a title of each, for errors."""
+def _images(found: ImageData, parts: dict[str, str]) -> tuple[ImageData, dict[str, Tensor], list[str]]:
+    """Convert each part to uint8 or, of features, float32 [N, C, H, W], and say what was done.
+
+    Args:
+        parts: a title of each, for errors.
+
+    Returns:
+        What was found, with its kind told: images or features.
+    """
     given = {f"{part}_images": getattr(found, f"{part}_images") for part in parts}
-    if found.channels_last is False and all(map(_is_right, given.values())):
-        return given, []
+    if found.channels_last is False and not found.features and all(map(_is_right, given.values())):
+        return found._replace(features=False), given, []
     titles = dict(zip(given, parts.values(), strict=True))
     arrays = {field: as_array(given[field], what=title) for field, title in titles.items()}
+    if _are_features(found, arrays, name=str(found.name)):
+        converted = {
+            field: _as_feature_tensor(
+                given[field], array, what=titles[field], channels_last=found.channels_last
+            )
+            for field, array in arrays.items()
+        }
+        return found._replace(features=True), converted, rounded_numbers(*arrays.values())
     values = {field: values_of(arrays[field], what=title) for field, title in titles.items()}
     check_one_unit(*values.values(), what=" and ".join(titles.values()))
     images, notes = {}, []
@@ -74,7 +91,24 @@ def _images(found: ImageData, parts: dict[str, str]) -> tuple[dict[str, Tensor],
     first = next(iter(arrays))
     if values[first].unit == UNIT and arrays[first].dtype.kind == "f":
         notes.append("images in [0, 1] were read as bytes: times 255, rounded")
-    return images, list(dict.fromkeys(notes))
+    return found._replace(features=False), images, list(dict.fromkeys(notes))
+
+
+def _are_features(found: ImageData, arrays: dict[str, np.ndarray], *, name: str) -> bool:
+    """Whether the numbers are kept as they are: as the user says, or as [N, D] says."""
+    if found.features is None:
+        return all(array.ndim == 2 for array in arrays.values())
+    if not isinstance(found.features, bool):
+        raise DataError(f"features of {name} must be true, false or null, got {found.features!r}")
+    return found.features
+
+
+def _as_feature_tensor(given: Any, array: np.ndarray, *, what: str, channels_last: bool | None) -> Tensor:
+    """Convert features; what is right already stays the same tensor, which costs no memory."""
+    values = as_features(array, what=what, channels_last=channels_last)
+    is_plain = isinstance(given, Tensor) and given.device.type == "cpu" and not given.requires_grad
+    same = is_plain and values is array
+    return given if same else as_tensor(values)
 
 
 def _is_right(images: Any) -> bool:

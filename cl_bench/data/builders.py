@@ -10,7 +10,15 @@ from pathlib import Path
 from cl_bench.data.cache import stored
 from cl_bench.data.cifar import CIFAR10_BATCHES, CIFAR100_BATCHES, SHAPE, look_for_batches
 from cl_bench.data.folders import ARCHIVES, folder_source, is_archive
-from cl_bench.data.idx import MNIST_FILES, look_for_idx
+from cl_bench.data.idx import look_for_idx
+from cl_bench.data.idx_sets import (
+    EMNIST_LETTERS_FILES,
+    FASHION_MNIST_FILES,
+    KMNIST_FILES,
+    MNIST_FILES,
+    NOTMNIST_FILES,
+    IdxFiles,
+)
 from cl_bench.data.image_data import DataError, ImageData, followed_by
 from cl_bench.data.locate import Look, Source, expanded, find, is_file, is_folder
 
@@ -25,14 +33,42 @@ def mnist(*, root: str | None, download: bool, with_test: bool = True) -> ImageD
     They are looked for in `root`, $CL_BENCH_DATA and the cache folder, then downloaded if `download`.
     Raises DataError.
     """
-    return _build(
-        "mnist",
-        root=root,
-        look=partial(look_for_idx, files=MNIST_FILES),
-        wanted=f"put {', '.join(MNIST_FILES.names)} (plain or .gz) into mnist/MNIST/raw in one of them",
-        fetch="MNIST" if download else None,
-        with_test=with_test,
-    )
+    return _of_idx(MNIST_FILES, root=root, download=download, with_test=with_test)
+
+
+def fashion_mnist(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
+    """Fashion-MNIST (Xiao et al. 2017): 60,000 + 10,000 images, uint8 [N, 1, 28, 28], 10 kinds of clothes.
+
+    Files are as those of `mnist`, in `fashion_mnist/`. Raises DataError.
+    """
+    return _of_idx(FASHION_MNIST_FILES, root=root, download=download, with_test=with_test)
+
+
+def kmnist(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
+    """Kuzushiji-MNIST (Clanuwat et al. 2018): 60,000 + 10,000 images, uint8 [N, 1, 28, 28], 10 characters.
+
+    Files are as those of `mnist`, in `kmnist/`. Checksums are published of the .gz files only. Raises
+    DataError.
+    """
+    return _of_idx(KMNIST_FILES, root=root, download=download, with_test=with_test)
+
+
+def emnist_letters(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
+    """EMNIST letters (Cohen et al. 2017): 124,800 + 20,800 images, uint8 [N, 1, 28, 28], classes a to z.
+
+    Files are as those of `mnist`, in `emnist_letters/`, without published checksums. In them classes count
+    from 1 and images are transposed; here they count from 0 and are upright. Raises DataError.
+    """
+    return _of_idx(EMNIST_LETTERS_FILES, root=root, download=download, with_test=with_test)
+
+
+def notmnist(*, root: str | None, with_test: bool = True) -> ImageData:
+    """Letters A to J of many fonts, notMNIST (Bulatov 2011): uint8 [N, 1, 28, 28], 10 classes.
+
+    Its idx files are as those of `mnist`, in `notmnist/`. Nobody publishes checksums, and torchvision has no
+    download. Raises DataError.
+    """
+    return _of_idx(NOTMNIST_FILES, root=root, download=False, with_test=with_test)
 
 
 def cifar10(*, root: str | None, download: bool, with_test: bool = True) -> ImageData:
@@ -94,11 +130,11 @@ def image_folder(
 ) -> ImageData:
     """Read any tree of `train/<class>/<image>` and `test/<class>/<image>`: a folder, or an archive of one.
 
-    `path` is absolute, or relative to `root`, $CL_BENCH_DATA or the cache folder; an archive is a .tar,
-    .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are greyscale. `size`
-    resizes them all to size x size pixels. They are turned upright by their EXIF orientation, transparency is
-    shown on white, and 16 bits a channel become 8. Notes tell how many these were, what was left out, and
-    why. Raises DataError.
+    `path` is absolute, or relative to `root`, $CL_BENCH_DATA, the cache folder or the current folder; an
+    archive is a .tar, .tar.gz, .tgz or .tar.xz. Images are uint8 [N, 3, H, W], or [N, 1, H, W] if all are
+    greyscale. `size` resizes them all to size x size pixels. They are turned upright by their EXIF
+    orientation, transparency is shown on white, and 16 bits a channel become 8. Notes tell how many these
+    were, what was left out, and why. Raises DataError.
     """
     if size is not None and size < 1:
         raise ValueError(f"size must be positive, got {size=}")
@@ -122,13 +158,33 @@ def image_folder(
         wanted=f"put {path} into one of them, or correct path",
         fetch=None,
         with_test=with_test,
+        here=True,
     )
 
 
+def _of_idx(files: IdxFiles, *, root: str | None, download: bool, with_test: bool) -> ImageData:
+    source = find(
+        name=files.name,
+        root=root,
+        look=partial(look_for_idx, files=files),
+        wanted=f"put {', '.join(files.names)} (plain or .gz) into {files.folders[0]} in one of them",
+        fetch=files.folder if download else None,
+        settings=files.settings,
+    )
+    return stored(source, with_test=with_test)
+
+
 def _build(
-    name: str, *, root: str | None, look: Look, wanted: str, fetch: str | None, with_test: bool
+    name: str,
+    *,
+    root: str | None,
+    look: Look,
+    wanted: str,
+    fetch: str | None,
+    with_test: bool,
+    here: bool = False,
 ) -> ImageData:
-    source = find(name=name, root=root, look=look, wanted=wanted, fetch=fetch)
+    source = find(name=name, root=root, look=look, wanted=wanted, fetch=fetch, here=here)
     return stored(source, with_test=with_test)
 
 

@@ -4,7 +4,8 @@ import io
 import math
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -51,8 +52,12 @@ class Decoded(NamedTuple):
     told: Counter[str]
 
 
-def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title: str) -> Decoded:
+def decode(
+    images: Sequence[tuple[str, bytes | str | Image.Image]], *, size: int | None, title: str
+) -> Decoded:
     """Decode (name for errors, file) pairs to uint8 [N, C, H, W]: C is 1 if all are greyscale, else 3 (RGB).
+
+    A file is its bytes, its path, or an image that Pillow has opened.
 
     Images are turned upright by their EXIF orientation, transparency is laid on white, and 16 bits a
     channel become 8. The first of several frames is taken. The counts tell of it.
@@ -68,10 +73,11 @@ def decode(images: Sequence[tuple[str, bytes | str]], *, size: int | None, title
     """
     array: np.ndarray | None = None  # [N, channels, height, width]
     counts: Counter[str] = Counter()
-    claimed = _Claimed()
+    claimed, first = _Claimed(), ""
     for index, (name, file) in enumerate(tqdm(images, desc=title, unit="image", disable=None)):
+        first = first or name
         expected = None if array is None or size is not None else array.shape[2:]
-        pixels, about = _pixels(name, file, size=size, expected=expected, first=images[0][0], claimed=claimed)
+        pixels, about = _pixels(name, file, size=size, expected=expected, first=first, claimed=claimed)
         counts.update(about)
         if array is None:
             array = _empty((len(images), *pixels.shape), title)
@@ -108,7 +114,7 @@ class _Claimed:
 
 def _pixels(
     name: str,
-    file: bytes | str,
+    file: bytes | str | Image.Image,
     *,
     size: int | None,
     expected: tuple[int, ...] | None,
@@ -120,13 +126,7 @@ def _pixels(
     `expected` is the (height, width) that it must have.
     """
     try:
-        content = file if isinstance(file, bytes) else read_whole(file, most=MOST_BYTES)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error says it below
-            opened = Image.open(io.BytesIO(content), formats=FORMATS)
-        with opened as image:
-            # before anything is decoded: a small file can claim any size
-            claimed.add(name, image.size, len(content))
+        with _opened(file, name, claimed) as image:
             if expected is not None and sorted(image.size) != sorted(expected):
                 raise _of_another_size(name, image.size, expected, first)
             kinds = [SIXTEEN] if _has_sixteen_bits(image) else []
@@ -145,6 +145,21 @@ def _pixels(
             f"{name} must be a whole image, got {one_line(error)}; replace or remove it"
         ) from error
     return (pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), kinds
+
+
+@contextmanager
+def _opened(file: bytes | str | Image.Image, name: str, claimed: _Claimed) -> Iterator[Image.Image]:
+    """Open an image whose size is believed before anything is decoded: a small file can claim any."""
+    if isinstance(file, Image.Image):  # somebody else has opened it
+        yield file
+        return
+    content = file if isinstance(file, bytes) else read_whole(file, most=MOST_BYTES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error says it below
+        opened = Image.open(io.BytesIO(content), formats=FORMATS)
+    with opened as image:
+        claimed.add(name, image.size, len(content))
+        yield image
 
 
 def _plain(image: Image.Image, name: str, kinds: list[str]) -> Image.Image:

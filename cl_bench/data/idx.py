@@ -1,59 +1,32 @@
-"""The idx format (LeCun, Cortes, Burges), a header, then bytes: MNIST's files, plain or gzipped."""
+"""The idx format (LeCun, Cortes, Burges), a header, then bytes: files of MNIST and others, .gz or plain."""
 
 import gzip
 import hashlib
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
 
+from cl_bench.data.idx_sets import FILES, IdxFiles
 from cl_bench.data.image_data import DataError, ImageData, reading
 from cl_bench.data.locate import Source, is_file
 
-MAX_BYTES = 2**27  # MNIST's largest file has 47 million; a header that claims more is not believed
-UNSIGNED_BYTE = 0x08  # the code of the only element type that MNIST uses
+MAX_BYTES = (
+    2**27
+)  # the largest file of EMNIST's letters has 98 million; a header that claims more is not believed
+UNSIGNED_BYTE = 0x08  # the code of the only element type that these sets use
 CHUNK = 2**20
 
 
-class IdxFiles(NamedTuple):
-    """The names and md5 (of the decompressed file) of one data set in the idx format."""
-
-    train_images: str
-    train_labels: str
-    test_images: str
-    test_labels: str
-    md5: Mapping[str, str]
-    num_classes: int
-
-    @property
-    def names(self) -> tuple[str, str, str, str]:
-        return self.train_images, self.train_labels, self.test_images, self.test_labels
-
-
-MNIST_FILES = IdxFiles(
-    train_images="train-images-idx3-ubyte",
-    train_labels="train-labels-idx1-ubyte",
-    test_images="t10k-images-idx3-ubyte",
-    test_labels="t10k-labels-idx1-ubyte",
-    md5={
-        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    },
-    num_classes=10,
-)
-
-
 def look_for_idx(place: Path, *, files: IdxFiles) -> Iterator[Source | DataError]:
-    """Look for the four files, plain or .gz, in `mnist/MNIST/raw`, `MNIST/raw`, `mnist` or `place` itself."""
-    for folder in (place / "mnist" / "MNIST" / "raw", place / "MNIST" / "raw", place / "mnist", place):
+    """Look for the four files, plain or .gz, in the set's folders within `place`."""
+    for folder in (place / within for within in files.folders):
         variants = [(folder / name, folder / f"{name}.gz") for name in files.names]
-        present = [next(filter(is_file, pair), None) for pair in variants]
+        present = [_preferred(pair, name, files) for pair, name in zip(variants, files.names, strict=True)]
         paths = tuple(path for path in present if path is not None)
         if len(paths) == len(files.names):
             yield _source(place, folder, paths, files)
@@ -64,10 +37,17 @@ def look_for_idx(place: Path, *, files: IdxFiles) -> Iterator[Source | DataError
             )
 
 
+def _preferred(pair: tuple[Path, Path], name: str, files: IdxFiles) -> Path | None:
+    """Return the plain file or the .gz, whichever has a checksum; the plain one if both have. None: neither
+    is there."""
+    packed_first = name in files.packed_md5 and name not in files.md5
+    return next(filter(is_file, pair[::-1] if packed_first else pair), None)
+
+
 def _source(place: Path, folder: Path, paths: tuple[Path, ...], files: IdxFiles) -> Source:
     where = folder.relative_to(place).as_posix() if folder != place else folder.name
     return Source(
-        name="mnist",
+        name=files.name,
         files=tuple(map(str, paths)),
         reader="idx 1",
         read=lambda: read_idx_files(paths, files=files, described=f"idx files {where}"),
@@ -75,28 +55,60 @@ def _source(place: Path, folder: Path, paths: tuple[Path, ...], files: IdxFiles)
 
 
 def read_idx_files(paths: tuple[Path, ...], *, files: IdxFiles, described: str) -> ImageData:
-    """Read train images, train labels, test images, test labels from `paths`, in this order."""
+    """Read train images, train labels, test images, test labels from `paths`, in this order.
+
+    Classes are counted from 0 and images are upright, whatever they are in the files.
+    """
     arrays = [
-        read_idx(path, num_dimensions=num_dimensions, md5=files.md5[name])
-        for path, name, num_dimensions in zip(paths, files.names, (3, 1, 3, 1), strict=True)
+        read_idx(path, num_dimensions=dimensions, md5=files.md5.get(name), packed=files.packed_md5.get(name))
+        for path, name, dimensions in zip(paths, files.names, (3, 1, 3, 1), strict=True)
     ]
+    unchecked = [
+        path.name
+        for path, name in zip(paths, files.names, strict=True)
+        if name not in files.md5 and not (path.suffix == ".gz" and name in files.packed_md5)
+    ]
+    sizes = len(arrays[0]), len(arrays[2])
+    if files.sizes not in (None, sizes):
+        raise DataError(
+            f"{paths[0].parent} must hold {_both(files.sizes)} images of {files.name}, got {_both(sizes)}; "
+            "replace the files by the originals"
+        )
+    images = [each.transpose(-1, -2).contiguous() if files.transposed else each for each in arrays[::2]]
+    labels = [each.long() - files.first_label for each in arrays[1::2]]
     return ImageData(
-        name="mnist",
-        train_images=arrays[0].unsqueeze(1),
-        train_labels=arrays[1].long(),
-        test_images=arrays[2].unsqueeze(1),
-        test_labels=arrays[3].long(),
-        class_names=tuple(str(digit) for digit in range(files.num_classes)),
+        name=files.name,
+        train_images=images[0].unsqueeze(1),
+        train_labels=labels[0],
+        test_images=images[1].unsqueeze(1),
+        test_labels=labels[1],
+        class_names=files.class_names,
         source=described,
+        notes=_on_checksums(files.name, unchecked),
         channels_last=False,
     )
 
 
-def read_idx(path: Path, *, num_dimensions: int, md5: str) -> Tensor:
+def _on_checksums(name: str, unchecked: list[str]) -> tuple[str, ...]:
+    if not unchecked:
+        return ()
+    return (
+        f"{name}: no checksum is known of {', '.join(unchecked)}: their headers, lengths and labels were "
+        "checked",
+    )
+
+
+def _both(sizes: tuple[int, int] | None) -> str:
+    return " + ".join(f"{size:,}" for size in sizes or ())
+
+
+def read_idx(path: Path, *, num_dimensions: int, md5: str | None, packed: str | None = None) -> Tensor:
     """Read the uint8 array of one idx file, plain or gzipped (by its name), of the shape in its header.
 
     Nothing is allocated before the header, the length of a plain file, and the bound on the length agree.
-    Raises DataError on a wrong header, length or md5 (of the decompressed file).
+    Raises DataError on a wrong header, length, `md5` (of the decompressed file) or, where that is None,
+    `packed` (of the .gz file); None of both for a file of which no checksum is known, which must only be no
+    file of another set.
     """
     zipped = path.suffix == ".gz"
     with reading(path), cast(BinaryIO, gzip.open(path) if zipped else path.open("rb")) as file:
@@ -116,13 +128,27 @@ def read_idx(path: Path, *, num_dimensions: int, md5: str) -> Tensor:
             if len(content) > expected:
                 break
     _check_length(path, expected=expected, actual=len(content), more=len(content) > expected)
-    actual_md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if actual_md5 != md5:
-        raise DataError(
-            f"{path} must have md5 {md5}{' when decompressed' if zipped else ''}, got {actual_md5}; "
-            "replace it by the original"
-        )
+    _check_md5(path, content, md5=md5, packed=packed if zipped else None)
     return torch.frombuffer(content, dtype=torch.uint8, offset=len(header)).reshape(shape)
+
+
+def _check_md5(path: Path, content: bytearray, *, md5: str | None, packed: str | None) -> None:
+    found = _md5(content)
+    if md5 is None and packed is None:
+        owner = next((each.name for each in FILES if found in each.md5.values()), None)
+        if owner is not None:
+            raise DataError(f"{path} must be of another data set, got the file of {owner}; replace it")
+        return
+    if md5 is None:
+        found, wanted, which = _md5(path.read_bytes()), packed, ""
+    else:
+        wanted, which = md5, " when decompressed" if path.suffix == ".gz" else ""
+    if found != wanted:
+        raise DataError(f"{path} must have md5 {wanted}{which}, got {found}; replace it by the original")
+
+
+def _md5(content: bytes | bytearray) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _shape(path: Path, header: bytes, num_dimensions: int) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ class DataError(ValueError):
 class ImageData(NamedTuple):
     """One data set in memory. Images are raw pixels, 0..255, neither scaled nor normalised.
 
+    Features are numbers of any range, float32 in the place of bytes: rows of D columns are [N, D, 1, 1].
     A builder may return other arrays than those below: see `accepted`, which every run's data go through.
     """
 
@@ -43,17 +44,28 @@ class ImageData(NamedTuple):
     files: tuple[str, ...] | None = None  # all that were read, absolute paths; None: nobody knows
     notes: tuple[str, ...] = ()  # in sentences, what is odd about it: every run on it says them
     channels_last: bool | None = None  # of images that are not [N, C, H, W] yet; None: told by their shape
+    features: bool | None = None  # numbers kept as they are, and no images; None: [N, D] are features alone
+    groups: tuple[int, ...] = ()  # of several data sets as one: how many classes each has, one after another
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What converted images are: bytes, or floats of 32 bits for features."""
+        return torch.float32 if self.features else torch.uint8
 
     def without_test(self) -> "ImageData":
         """Drop the test images without looking at one: tuning must not see them."""
         return self._replace(
-            test_images=torch.empty((0, *self.train_images.shape[1:]), dtype=torch.uint8),
+            test_images=torch.empty((0, *self.train_images.shape[1:]), dtype=self.dtype),
             test_labels=torch.empty(0, dtype=torch.int64),
         )
 
 
 def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: int) -> ImageData:
     """Join `first` and the first `num_classes` classes of `second`, numbered after those of `first`."""
+    if bool(first.features) != bool(second.features):
+        raise DataError(
+            f"{first.name} and {second.name} must both be images or both features, got one of each"
+        )
     before = len(first.class_names)
 
     def both(images: str, labels: str) -> tuple[Tensor, Tensor]:
@@ -73,6 +85,7 @@ def followed_by(first: ImageData, second: ImageData, *, name: str, num_classes: 
         files=None if first.files is None or second.files is None else (*first.files, *second.files),
         notes=(*first.notes, *second.notes),
         channels_last=False,
+        features=first.features,
     )
 
 
@@ -100,9 +113,10 @@ def checked(data: ImageData, *, with_test: bool = True, remedy: str = "replace t
         parts.append(("test", data.test_images, data.test_labels))
     for split, images, labels in parts:
         where = f"{data.name}, {split}, from {data.source}"
-        if images.dtype != torch.uint8 or labels.dtype != torch.int64 or images.ndim != 4 or labels.ndim != 1:
+        kinds = images.dtype, labels.dtype
+        if kinds != (data.dtype, torch.int64) or images.ndim != 4 or labels.ndim != 1:
             raise DataError(
-                f"images must be uint8 [N, C, H, W] and labels int64 [N] in {where}, got images "
+                f"images must be {data.dtype} [N, C, H, W] and labels int64 [N] in {where}, got images "
                 f"{images.dtype} {list(images.shape)}, labels {labels.dtype} {list(labels.shape)}; {remedy}"
             )
         if len(images) != len(labels) or len(images) == 0:

@@ -4,9 +4,9 @@ import http.client
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cl_bench.data.image_data import UNREADABLE, DataError, ImageData, one_line, reading
 
@@ -35,13 +35,25 @@ def cache_folder() -> Path:
     return absolute("~/.cache/cl_bench")
 
 
-def places(root: str | None) -> tuple[Path, ...]:
-    """List the folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder."""
+def places(root: str | None, *, here: bool = False) -> tuple[Path, ...]:
+    """List the folders to look in, first to last: `root`, $CL_BENCH_DATA, the cache folder.
+
+    `here`: the current folder is the last of them, for files that have a path of their own.
+    """
     given = [absolute(text) for text in (root, os.environ.get("CL_BENCH_DATA")) if text]
-    return tuple(dict.fromkeys([*given, cache_folder()]))
+    return tuple(dict.fromkeys([*given, cache_folder(), *([Path.cwd()] if here else [])]))
 
 
-def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | None) -> Source:
+def find(
+    *,
+    name: str,
+    root: str | None,
+    look: Look,
+    wanted: str,
+    fetch: str | None,
+    settings: Mapping[str, Any] | None = None,
+    here: bool = False,
+) -> Source:
     """Return the first whole source in the folders that `places` lists.
 
     `wanted` says what to put there, for the error. `fetch` is the torchvision data set to download into the
@@ -49,8 +61,9 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
     that holds a part of the data set or a damaged one, or else with the list of folders.
     """
     in_part: DataError | None = None
-    looked = ", ".join(str(place) for place in places(root))
-    for place in places(root):
+    folders = places(root, here=here)
+    looked = ", ".join(map(str, folders))
+    for place in folders:
         try:
             with reading(place):
                 for source in look(place):
@@ -62,7 +75,9 @@ def find(*, name: str, root: str | None, look: Look, wanted: str, fetch: str | N
     if fetch is not None:
         if in_part is not None:
             log.warning("%s; it is downloaded instead", in_part)
-        return _download(name=name, fetch=fetch, look=look, wanted=f"{wanted}: {looked}")
+        return _download(
+            name=name, fetch=fetch, settings=settings or {}, look=look, wanted=f"{wanted}: {looked}"
+        )
     if in_part is not None:
         raise in_part
     raise DataError(f"cannot find {name}: nothing of it is in {looked}; {wanted}")
@@ -97,7 +112,7 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
+def _download(*, name: str, fetch: str, settings: Mapping[str, Any], look: Look, wanted: str) -> Source:
     """Let torchvision download into a temporary folder and move in only the whole files that we read."""
     cache = cache_folder()
     log.info("downloading %s into %s", name, cache)
@@ -106,7 +121,7 @@ def _download(*, name: str, fetch: str, look: Look, wanted: str) -> Source:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as temporary:
             import torchvision.datasets
 
-            getattr(torchvision.datasets, fetch)(root=temporary, download=True)
+            getattr(torchvision.datasets, fetch)(root=temporary, download=True, **settings)
             for path in map(Path, _first(look, Path(temporary), name).files):
                 target = cache / path.relative_to(temporary)
                 target.parent.mkdir(parents=True, exist_ok=True)

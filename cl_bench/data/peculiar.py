@@ -14,7 +14,8 @@ SAMPLED = 16  # values of each image that a first comparison looks at
 
 def peculiarities(data: ImageData) -> list[str]:
     """Return a sentence for each: absent classes, images that are all the same, test images in training."""
-    return [*_absent_classes(data), *_odd_images(data), *_shared(data)]
+    odd = _odd_features(data) if data.features else _odd_images(data)
+    return [*_absent_classes(data), *odd, *_shared(data)]
 
 
 def listed(names: Sequence[object]) -> str:
@@ -24,14 +25,20 @@ def listed(names: Sequence[object]) -> str:
 
 
 def shared_images(train: Tensor, test: Tensor) -> int:
-    """Count the training images that also stand among the test images, value for value; uint8 [N, ...]."""
-    rows = [images.flatten(1).numpy() for images in (train, test)]
+    """Count the training images that also stand among the test images, value for value, bit for bit."""
+    rows = [_bits(images) for images in (train, test)]
     some = np.unique(np.linspace(0, rows[0].shape[1] - 1, SAMPLED).astype(int))
     weights = np.random.default_rng(0).integers(1, 2**63, len(some), dtype=np.uint64)
     keys = [(each[:, some].astype(np.uint64) * weights).sum(1) for each in rows]
     candidates = [np.isin(mine, others) for mine, others in (keys, keys[::-1])]
     tested = {row.tobytes() for row in rows[1][candidates[1]]}
     return sum(row.tobytes() in tested for row in rows[0][candidates[0]])
+
+
+def _bits(images: Tensor) -> np.ndarray:
+    """The values of each image [N, ...] as whole numbers: bytes, or the bits of floats."""
+    values = images.flatten(1).contiguous().numpy()
+    return values if values.dtype == np.uint8 else values.view(np.uint32)
 
 
 def _absent_classes(data: ImageData) -> list[str]:
@@ -42,9 +49,8 @@ def _absent_classes(data: ImageData) -> list[str]:
         if not absent or not len(labels):
             continue
         classes = "class" if len(absent) == 1 else "classes"
-        note = (
-            f"{data.name}: no {part} image of {classes} {listed([data.class_names[each] for each in absent])}"
-        )
+        names = listed([data.class_names[each] for each in absent])
+        note = f"{data.name}: no {part} {_unit(data)} of {classes} {names}"
         if absent == [0] and num_classes > 2:
             note += f" (label 0; labels are {int(labels.min())}..{int(labels.max())}: do they count from 1?)"
         notes.append(note)
@@ -67,6 +73,24 @@ def _odd_images(data: ImageData) -> list[str]:
     return notes
 
 
+def _odd_features(data: ImageData) -> list[str]:
+    """Tell that rows or columns do not vary."""
+    values = data.train_images.flatten(1)
+    if len(values) < 2:
+        return []
+    constant = int((values == values[0]).all(dim=0).sum())
+    if constant == values.shape[1]:
+        return [f"{data.name}: all {len(values):,} training examples are equal: nothing can be learned"]
+    if not constant:
+        return []
+    one = "is one number" if constant == 1 else "are one number each"
+    return [f"{data.name}: {constant:,} of {values.shape[1]:,} features {one} in all training examples"]
+
+
+def _unit(data: ImageData) -> str:
+    return "example" if data.features else "image"
+
+
 def _is_flat(images: Tensor) -> Tensor:
     """Whether each channel of each image has a single value."""
     return (images == images[..., :1, :1]).all()
@@ -85,4 +109,5 @@ def _shared(data: ImageData) -> list[str]:
         return []
     verb = "is" if shared == 1 else "are"
     total = len(data.train_images)
-    return [f"{data.name}: {shared:,} of {total:,} training images {verb} also among the test images"]
+    what = f"{_unit(data)}s"
+    return [f"{data.name}: {shared:,} of {total:,} training {what} {verb} also among the test {what}"]

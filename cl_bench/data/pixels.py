@@ -50,12 +50,18 @@ def values_of(images: np.ndarray, *, what: str) -> Values:
     if lowest < 0 and kind == "f":
         raise DataError(
             f"{rule}, got {got}; give them as they were before they were standardised "
-            "(benchmark.pixels=standardised does that)"
+            "(benchmark.pixels=standardised does that), or as features (features=True)"
         )
     if lowest < 0 or highest > 255:
-        raise DataError(f"{rule}, got {got}; scale them, such as 16 bits a channel by 255 / 65535")
+        raise DataError(
+            f"{rule}, got {got}; scale them, such as 16 bits a channel by 255 / 65535, or keep them as they "
+            "are, as features (features=True)"
+        )
     if kind == "f" and not all((part == np.rint(part)).all() for part in _chunks(images)):
-        raise DataError(f"{rule}, got {got} with fractions; round them, or divide by what white is in them")
+        raise DataError(
+            f"{rule}, got {got} with fractions; round them, divide by what white is in them, or keep them as "
+            "they are, as features (features=True)"
+        )
     return Values(BYTES, highest)
 
 

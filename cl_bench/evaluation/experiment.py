@@ -11,13 +11,15 @@ from torch import Tensor
 
 from cl_bench.deferred import deferred
 from cl_bench.evaluation.finite_loss import FiniteLoss
+from cl_bench.evaluation.foreign import ForeignTests
+from cl_bench.evaluation.known_task import KnownTask
 from cl_bench.evaluation.scores import Bin, Scores
 from cl_bench.evaluation.states import States, stored_tensors
 from cl_bench.learner.seeds import global_generators_restored
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.uncertainty import auroc
 from cl_bench.records.protocol import check_test_last, tasks_tested
-from cl_bench.records.rows import CalibrationBin, Record, State
+from cl_bench.records.rows import CalibrationBin, Foreign, Record, State
 
 with deferred():
     from avalanche.benchmarks import CLScenario
@@ -38,7 +40,7 @@ class Start(NamedTuple):
     seconds: float = 0.0  # that the training of that task has taken
 
 
-Row = Record | State | CalibrationBin
+Row = Record | State | CalibrationBin | Foreign
 
 
 def experiment(
@@ -65,6 +67,8 @@ def measurements(
     test_on: str,
     test_last: int | None,
     start: Start | None = None,
+    also_test: Sequence[str] = (),
+    foreign: Sequence[Sequence[Any]] = (),
 ) -> Iterator[list[Row]]:
     """Train on one task after another; before the first and after each one yield all that is measured.
 
@@ -78,6 +82,8 @@ def measurements(
         test_on: `test`, or `validation` for tuning, which needs a benchmark with a validation stream.
         test_last: after each task, test only the last so many tasks seen; None: all tasks of the stream.
         start: resume there; what it has seen is not yielded again. None: begin.
+        also_test: `task` measures the accuracy with the task known, too; see evaluation/known_task.py.
+        foreign: other data sets that are tested after each task, see `foreign_experiences`.
 
     Raises:
         ValueError: where the benchmark has no such stream, or `test_last` or `start` does not fit.
@@ -85,7 +91,14 @@ def measurements(
     """
     tested, experiences = _tested(benchmark, test_on, test_last), list(benchmark.streams["train"])
     seeds = [seed] if isinstance(seed, int) else list(seed)
-    examination = Examination(strategy, tested, seeds=seeds, test_last=test_last)
+    examination = Examination(
+        strategy,
+        tested,
+        seeds=seeds,
+        test_last=test_last,
+        known_task=KnownTask(experiences) if "task" in also_test else None,
+        foreign=foreign,
+    )
     if start is None:
         start = Start()
         yield examination.after(0, seconds=0.0)
@@ -151,16 +164,27 @@ class Examination:
         experiences: one for each task that is tested.
         seeds: written into the rows.
         test_last: test only the last so many tasks seen; None: all.
+        known_task: measures the accuracy with the task known, too.
+        foreign: data sets that are tested, too, see `ForeignTests`.
     """
 
     def __init__(
-        self, strategy: Any, experiences: Sequence[Any], *, seeds: Sequence[int], test_last: int | None
+        self,
+        strategy: Any,
+        experiences: Sequence[Any],
+        *,
+        seeds: Sequence[int],
+        test_last: int | None,
+        known_task: KnownTask | None = None,
+        foreign: Sequence[Sequence[Any]] = (),
     ) -> None:
         self._strategy, self._experiences = strategy, experiences
         self._seeds, self._test_last = seeds, test_last
         self._scores, self._finite_loss = Scores(), FiniteLoss()
         # Avalanche's clock must stay the last plugin
-        strategy.plugins[:0] = [self._scores, self._finite_loss]
+        self._known_task, self._foreign = known_task, ForeignTests(foreign, seeds=seeds)
+        besides = [known_task, self._foreign.tests if foreign else None]
+        strategy.plugins[:0] = [self._scores, self._finite_loss, *filter(None, besides)]
         self._states = States(strategy, seeds)
 
     def go_on(self) -> None:
@@ -180,10 +204,17 @@ class Examination:
         if tasks:
             with global_generators_restored():
                 self._strategy.eval([self._experiences[task - 1] for task in tasks])
+        known = self._known_task.accuracies if self._known_task is not None and tasks else None
         rows: list[Row] = [
-            Record(seed=seed, after_task=after_task, on_task=on_task, **score._asdict())
-            for on_task, by_seed in zip(tasks, self._scores.rows, strict=True)
-            for seed, score in zip(self._seeds, by_seed, strict=True)
+            Record(
+                seed=seed,
+                after_task=after_task,
+                on_task=on_task,
+                **score._asdict(),
+                accuracy_task_known=math.nan if known is None else known[place][index],
+            )
+            for place, (on_task, by_seed) in enumerate(zip(tasks, self._scores.rows, strict=True))
+            for index, (seed, score) in enumerate(zip(self._seeds, by_seed, strict=True))
         ]
         num_seen = sum(task <= after_task for task in tasks)
         states = self._states.after(
@@ -195,6 +226,7 @@ class Examination:
         for index, state in enumerate(states):
             rows += [state, *_calibration(state, tasks, [by_seed[index] for by_seed in self._scores.bins])]
         self._scores.forget()
+        rows += self._foreign.after(self._strategy, after_task, tasks)
         return rows
 
 

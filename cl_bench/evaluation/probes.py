@@ -39,7 +39,7 @@ def probe_experiences(stream: TaskStream, *, test_on: str, size: int, seeds: Seq
 
     def sample(task: Any) -> Any:
         parts = [
-            _some(part, size, generator)
+            some_of(part, size, generator)
             for part, generator in zip(getattr(task, "parts", (task,)), generators, strict=True)
         ]
         return StackedTask(parts) if isinstance(task, StackedTask) else parts[0]
@@ -50,7 +50,8 @@ def probe_experiences(stream: TaskStream, *, test_on: str, size: int, seeds: Seq
     return list(to_avalanche(stream._replace(validation=(), test=samples)).streams["test"])
 
 
-def _some(task: TaskData, size: int, generator: torch.Generator) -> TaskData:
+def some_of(task: TaskData, size: int, generator: torch.Generator) -> TaskData:
+    """A random sample of `size` examples of a task, in their order; all of them where there are fewer."""
     chosen = torch.randperm(len(task), generator=generator)[:size].sort().values
     return TaskData(
         task.shared,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from cl_bench.analysis.looks import MethodStyle
 from cl_bench.analysis.ranks import cliques
 from cl_bench.analysis.registry import title_of
 from cl_bench.figures import layout
+from cl_bench.figures.letters import wrapped
 from cl_bench.figures.style import house_style
 
 
@@ -18,26 +20,28 @@ def critical_difference_figure(
     aggregated: pd.DataFrame,
     *,
     styles: Mapping[str, MethodStyle],
-    title: str = "",
+    title: str | None = "",
     width: float = layout.WIDTH,
+    height: float | None = None,
 ) -> Figure:
     """One panel a metric. `aggregated` are one study's rows of `analysis.comparison.aggregate` with ranks."""
     metrics = list(dict.fromkeys(aggregated["metric"]))
     number = aggregated["method"].nunique()
     width = min(width, 5.6)
-    with house_style():
-        names = {method: layout.wrapped(method, 0.42 * width, size=8) for method in aggregated["method"]}
+    with house_style(width):
+        unit, size = layout.scale(), mpl.rcParams["ytick.labelsize"]
+        names = {method: wrapped(method, 0.42 * width, size=size) for method in aggregated["method"]}
         line = 0.06 + 0.14 * max(name.count("\n") + 1 for name in names.values())
-        side_height = 0.9 + (line + 0.04) * (number + 1.5)
-        figure = Figure(figsize=(width, 0.35 + side_height * len(metrics)), layout="constrained")
+        tall = (0.35 + (0.9 + (line + 0.04) * (number + 1.5)) * len(metrics)) * unit
+        figure = Figure(figsize=(width, tall), layout="constrained")
         panels = figure.subplots(len(metrics), 1, squeeze=False).ravel()
         for axes, metric in zip(panels, metrics, strict=True):
             rows = aggregated[aggregated["metric"] == metric].sort_values("average_rank", kind="stable")
             draw_critical_difference(axes, rows, styles=styles, names=names)
             axes.set_title(f"{title_of(str(metric))}\n{_tested(rows)}")
         panels[-1].set_xlabel("average rank (1 is the best)")
-        layout.headline(figure, title)
-    return figure
+        layout.headline(figure, title or "")
+        return layout.finish(figure, height=height)
 
 
 def draw_critical_difference(
@@ -51,7 +55,7 @@ def draw_critical_difference(
     ranks = rows["average_rank"].to_numpy(dtype=float)
     critical, number = float(rows["critical_difference"].iloc[0]), len(rows)
     for place, (method, rank) in enumerate(zip(rows["method"], ranks, strict=True)):
-        look = styles[str(method)].line() | {"linestyle": "none", "markersize": 7}
+        look = styles[str(method)].line() | {"linestyle": "none", "markersize": layout.point_size()}
         axes.plot(rank, place, **look, clip_on=False, zorder=3)
     for column, (first, last) in enumerate(cliques(ranks, critical)):
         x = 1.03 + 0.03 * column
@@ -67,10 +71,12 @@ def draw_critical_difference(
     length = min(critical, number - 1)
     axes.plot([1, 1 + length], [number - 0.1, number - 0.1], color="#444444", linewidth=1, marker="|")
     said = f"critical difference {critical:.2f} (bars: within it)"
-    axes.text(1, number + 0.25, said, fontsize=7, va="top")
+    axes.text(1, number + 0.25, said, fontsize=7 * layout.scale(), va="top")
     axes.set_xlim(1, number)
     axes.set_ylim(number + 0.9, -0.6)
-    axes.set_yticks(range(number), [names[str(method)] for method in rows["method"]], fontsize=8)
+    axes.set_yticks(
+        range(number), [names[str(method)] for method in rows["method"]], fontsize=8 * layout.scale()
+    )
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
 

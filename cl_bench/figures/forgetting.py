@@ -1,7 +1,8 @@
 """Forgetting curves: the accuracy on each task as the stream goes on, one panel a task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +10,14 @@ from matplotlib.ticker import MaxNLocator
 
 from cl_bench.analysis.looks import MethodStyle, chosen_tasks, ordered
 from cl_bench.figures import layout
+from cl_bench.figures.curves import draw_curves
+from cl_bench.figures.letters import wrapped
+from cl_bench.figures.limits import limits_around
+from cl_bench.figures.measures import ACCURACY, Measure
 from cl_bench.figures.style import house_style
+from cl_bench.records.errors import AnalysisError
+
+MEAN = "mean"  # the panel of the average over the tasks seen
 
 
 def forgetting_figure(
@@ -17,70 +25,101 @@ def forgetting_figure(
     averages: pd.DataFrame,
     *,
     styles: Mapping[str, MethodStyle],
-    title: str = "",
+    title: str | None = "",
     width: float = layout.WIDTH,
+    height: float | None = None,
+    tasks: Sequence[int | str] | None = None,
+    ylim: tuple[float, float] | None = None,
+    measure: Measure = ACCURACY,
 ) -> Figure:
     """One panel a task, and one with the average over the tasks seen.
 
-    All panels have one vertical axis, except where the better half of the methods would lie on each other in
-    the last one: there it shows them alone.
+    All panels have one vertical axis. The last one has its own where its methods take little of that: it
+    shows them closer, or the better half of them alone.
     `curves` and `averages` are one benchmark's rows of `analysis.forgetting_curves` and
     `analysis.average_curves`. A stream of many tasks shows some of them, and says so. Where only the newest
     tasks of a long stream were tested, the panel of a task shows the part of the stream where it was.
+
+    Args:
+        title: None: no title at all, also where some of the tasks are shown.
+        tasks: the panels, by task or `MEAN`; None: all, or some of many, and the mean.
+        ylim: ends of the vertical axes, as drawn (percent).
+        measure: what the numbers are.
     """
     methods = ordered(curves["method"], styles)
     num_tasks = int(curves["on_task"].max())
-    tasks = chosen_tasks(num_tasks)
+    shown: list[int | str] = [*chosen_tasks(num_tasks), MEAN]
+    shown = shown if tasks is None else checked_tasks(tasks, num_tasks)
     window = layout.narrow_window(curves)
-    number = len(tasks) + 1
+    number = len(shown)
     rows, columns = layout.grid(number, width=width)
     width = min(width, layout.WIDTH if columns > 2 else 5.0)
-    with house_style():
-        height = 0.55 + (1.8 if window else 1.65) * rows + layout.legend_height(methods, width)
-        figure = Figure(figsize=(width, height), layout="constrained")
+    with house_style(width):
+        rows, columns = layout.grid(number, width=width)
+        below = layout.legend_height(methods, width)
+        panel = 1.8 if window else 1.65 if number > 1 else 0.55 * width
+        across = layout.scale() if number > 1 else 1.0
+        figure = Figure(figsize=(width, (0.55 + panel * rows) * across + below), layout="constrained")
         panels = layout.like_panels(figure, rows, columns, number=number, each_x=window is not None)
-        for axes, task in zip(panels, tasks, strict=False):
-            draw_forgetting(axes, curves[curves["on_task"] == task], styles=styles)
-            _mark_learning(axes, task)
-            axes.set_title(f"task {task}")
-        draw_forgetting(panels[-1], averages, styles=styles)
-        panels[-1].set_title(f"mean of {_averaged(curves, num_tasks)}", fontweight="bold")
-        for place, axes in enumerate(panels):
+        table = {task: averages if task == MEAN else curves[curves["on_task"] == task] for task in shown}
+        for place, (axes, task) in enumerate(zip(panels, shown, strict=True)):
+            draw_forgetting(axes, table[task], styles=styles, scale=measure.scale)
+            if task == MEAN:
+                axes.set_title(_title(f"mean of {_averaged(curves, num_tasks)}", width / columns))
+                axes.title.set_fontweight("bold" if number > 1 else "normal")
+            else:
+                _mark_learning(axes, int(task))
+                axes.set_title(f"task {task}")
             if place % columns == 0:
-                axes.set_ylabel("accuracy (%)")
+                axes.set_ylabel(measure.label)
             if place + columns >= number:
                 axes.set_xlabel("after task")
             axes.set_xlim(*_stretch(0, num_tasks))
-            layout.task_ticks(axes.xaxis)
-        if window is not None:
-            for axes, task in zip(panels, tasks, strict=False):
-                last = min(task + window - 1, num_tasks)
+            if window is not None and task != MEAN:
+                last = min(int(task) + window - 1, num_tasks)
                 axes.set_xlim(*_stretch(last - window + 1, last))
-        limits = _limits(pd.concat([curves[curves["on_task"].isin(tasks)], averages]))
+            layout.task_ticks(axes.xaxis)
+        limits = ylim or limits_of(pd.concat(list(table.values())), measure)
         for axes in panels:
             axes.set_ylim(*limits)
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
-        best = _limits_of_the_best(averages, limits)
-        if best is not None:
-            panels[-1].set_ylim(*best)
-            panels[-1].tick_params(labelleft=True)
-            panels[-1].set_title(f"{panels[-1].get_title()} (zoom)", fontweight="bold")
-        if len(tasks) < num_tasks:
-            shown = f"{len(tasks)} of {num_tasks} tasks shown, evenly spaced"
-            title = f"{title} ({shown})" if title else shown
-        layout.headline(figure, title)
+        if ylim is None and shown[-1] == MEAN and number > 1:
+            _zoom(panels[-1], averages, limits, measure, width / columns)
+        if tasks is None and number <= num_tasks and title is not None:
+            some = f"{number - 1} of {num_tasks} tasks shown, evenly spaced"
+            title = f"{title} ({some})" if title else some
+        layout.headline(figure, title or "")
         layout.legend_below(figure, methods, styles)
-    return figure
+        return layout.finish(figure, height=height)
 
 
-def draw_forgetting(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
-    """One line a method with its 95 % interval shaded, accuracy in percent against after_task.
+def checked_tasks(tasks: Sequence[int | str], num_tasks: int) -> list[int | str]:
+    """The panels that were asked for.
+
+    Raises:
+        AnalysisError: for a task that the stream has not.
+    """
+    for task in tasks:
+        if task != MEAN and not (isinstance(task, int) and 1 <= task <= num_tasks):
+            raise AnalysisError(
+                f"tasks are numbers from 1 to {num_tasks} here, or {MEAN}, got {task!r}; "
+                f"such as tasks=1,{num_tasks},{MEAN}"
+            )
+    if not tasks:
+        raise AnalysisError(f"tasks must name one or more of 1 to {num_tasks} and {MEAN}")
+    return list(dict.fromkeys(tasks))
+
+
+def draw_forgetting(
+    axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, MethodStyle], scale: float = 100
+) -> None:
+    """One line a method with its interval shaded, accuracy in percent against after_task.
 
     `curves` has the columns method, after_task, mean, low, high (fractions), of one task or of the average.
     Where it has on_task, the line is faint until the task was learned.
     """
     since = "on_task" if "on_task" in curves else None
-    layout.draw_curves(axes, curves, x="after_task", styles=styles, scale=100, since=since)
+    draw_curves(axes, curves, x="after_task", styles=styles, scale=scale, since=since)
 
 
 def _averaged(curves: pd.DataFrame, num_tasks: int) -> str:
@@ -103,24 +142,43 @@ def _mark_learning(axes: Axes, task: int) -> None:
     axes.axvline(task, color="#BBBBBB", linewidth=0.8, zorder=0.5)
 
 
-def _limits(curves: pd.DataFrame) -> tuple[float, float]:
-    """Percent, around all means and intervals, but within what an accuracy can be."""
-    values = curves[["mean", "low", "high"]]
-    low, high = 100 * float(values.min().min()), 100 * float(values.max().max())
-    margin = max(2.0, 0.05 * (high - low))
-    return max(-2.0, low - margin), min(102.0, high + margin)
+def limits_of(curves: pd.DataFrame, measure: Measure = ACCURACY) -> tuple[float, float]:
+    """Around all means; intervals may run off, see `limits_around`."""
+    parts = (measure.scale * curves[name] for name in ("mean", "low", "high"))
+    return limits_around(*parts, within=measure.within)
 
 
-def _limits_of_the_best(averages: pd.DataFrame, limits: tuple[float, float]) -> tuple[float, float] | None:
-    """Percent, around the means of the better half of the methods, where these take less than an eighth of
-    the axis; otherwise None.
+def _zoom(
+    axes: Axes, averages: pd.DataFrame, limits: tuple[float, float], measure: Measure, inches: float
+) -> None:
+    """Closer limits of the panel of the mean, which has ticks of its own then."""
+    closer = _closer_limits(averages, limits, scale=measure.scale)
+    if closer is not None:
+        axes.set_ylim(*closer)
+        axes.tick_params(labelleft=True)
+        axes.set_title(_title(f"{axes.get_title()} (zoom)".replace("\n", " "), inches), fontweight="bold")
+
+
+def _title(text: str, inches: float) -> str:
+    """A title in lines of a panel's width."""
+    return wrapped(text, inches - 0.1, size=mpl.rcParams["axes.titlesize"])
+
+
+def _closer_limits(
+    averages: pd.DataFrame, limits: tuple[float, float], *, scale: float = 100
+) -> tuple[float, float] | None:
+    """Around the better half of the methods where these take less than a quarter of the axis.
+
+    Otherwise around all where these take less than half. None where they take more, and for few methods.
     """
     end = averages[averages["after_task"] == averages["after_task"].max()].set_index("method")["mean"]
     if len(end) < 4:
         return None
-    means = 100 * averages.loc[averages["method"].isin(end.index[end >= end.median()]), "mean"]
-    low, high = float(means.min()), float(means.max())
-    if not high - low < (limits[1] - limits[0]) / 8:
-        return None
-    margin = max(0.5, 0.15 * (high - low))
-    return low - margin, min(high + margin, limits[1])
+    better = end.index[end >= end.median()]
+    for methods, share in ((better, 4), (end.index, 2)):
+        means = scale * averages.loc[averages["method"].isin(methods), "mean"]
+        low, high = float(means.min()), float(means.max())
+        if high - low < (limits[1] - limits[0]) / share:
+            margin = max(0.005 * (limits[1] - limits[0]), 0.15 * (high - low))
+            return low - margin, min(high + margin, limits[1])
+    return None

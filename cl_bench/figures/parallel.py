@@ -26,6 +26,7 @@ class Drawing(NamedTuple):
     arguments: dict[str, Any]
     formats: tuple[str, ...] = FORMATS
     mark: str = ""
+    title: str = ""  # of what it is, for words about it
 
 
 class Drawn(NamedTuple):

@@ -1,67 +1,98 @@
 """Accuracy against what it costs, and the methods that no other one beats in both."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.analysis.looks import MethodStyle, ordered
+from cl_bench.analysis.registry import metric_of
 from cl_bench.figures import layout
+from cl_bench.figures.limits import limits_around, log_axis, within
 from cl_bench.figures.style import house_style
 
+_PARTS = ("mean", "low", "high")
 LABELS = {"stored_bits": "stored (bits)", "training_seconds": "training (s)"}
+_RING: dict[str, Any] = {
+    "marker": "o",
+    "markerfacecolor": "none",
+    "markeredgecolor": "#888888",
+}
 
 
 def pareto_figure(
     fronts: Mapping[str, pd.DataFrame],
     *,
     styles: Mapping[str, MethodStyle],
-    title: str = "",
+    title: str | None = "",
     width: float = layout.WIDTH,
+    height: float | None = None,
+    metric: str = "average_accuracy",
+    ylim: tuple[float, float] | None = None,
 ) -> Figure:
-    """One panel a cost (`LABELS`), each with the rows of `pareto.pareto`, none of them empty."""
+    """One panel a cost (`LABELS`), each with the rows of `pareto.pareto`, none of them empty.
+
+    Args:
+        metric: the gain.
+        ylim: ends of the vertical axes, as drawn.
+    """
     methods = ordered(pd.concat(list(fronts.values()))["method"], styles)
-    rows, columns = layout.grid(len(fronts), most=2, width=1.4 * width)
-    with house_style():
-        panel = max(0.72 * width / max(columns, 1.4), 1.9)
-        height = 0.4 + panel * rows + layout.legend_height(methods, width, points=True)
-        figure = Figure(figsize=(width, height), layout="constrained")
+    gain = metric_of(metric)
+    with house_style(width):
+        rows, columns = layout.grid(len(fronts), most=2, width=1.4 * width)
+        panel = max(0.72 * width / max(columns, 1.4), 1.6)
+        below = layout.legend_height([*methods, *_OF_FRONT], width, points=True)
+        figure = Figure(figsize=(width, 0.4 * layout.scale() + panel * rows + below), layout="constrained")
         panels = layout.panels(figure, rows, columns, number=len(fronts), share_x=False)
         for place, (axes, (cost, front)) in enumerate(zip(panels, fronts.items(), strict=True)):
-            draw_pareto(axes, front, styles=styles, prefixes=cost.endswith("bits"))
+            draw_pareto(axes, front, styles=styles, metric=metric, prefixes=cost.endswith("bits"))
             axes.set_xlabel(f"{LABELS[cost]}; ← is better")
-            if place % columns == 0:
-                axes.set_ylabel("average accuracy (%)")
-        layout.headline(figure, title)
-        layout.legend_below(figure, methods, styles, points=True)
-    return figure
+            axes.set_ylabel(gain.heading if place % columns == 0 else "")
+        limits = [axes.get_ylim() for axes in panels]
+        panels[0].set_ylim(*(ylim or (min(low for low, _ in limits), max(high for _, high in limits))))
+        layout.headline(figure, title or "")
+        layout.legend_below(figure, methods, styles, points=True, others=_OF_FRONT)
+        return layout.finish(figure, height=height)
+
+
+_OF_FRONT: dict[str, dict[str, Any]] = {"on the front": {**_RING, "markersize": 8, "linestyle": "none"}}
 
 
 def draw_pareto(
-    axes: Axes, front: pd.DataFrame, *, styles: Mapping[str, MethodStyle], prefixes: bool = False
+    axes: Axes,
+    front: pd.DataFrame,
+    *,
+    styles: Mapping[str, MethodStyle],
+    metric: str = "average_accuracy",
+    prefixes: bool = False,
 ) -> None:
     """A point a method with its intervals; a grey band through the front, whose points are ringed.
 
-    The axis of the cost is logarithmic: where an interval reaches down to 0 its bar runs off the axis.
+    The axis of the cost is logarithmic. A bar that reaches down to 0, or whose end is off an axis, has no cap
+    there.
     """
+    gain = metric_of(metric)
     steps = front[front["front"]]
+    gains = gain.factor * steps["gain_mean"]
     axes.step(
-        steps["cost_mean"], 100 * steps["gain_mean"], where="post", color="#DDDDDD", linewidth=4, zorder=1
+        steps["cost_mean"], gains, where="post", color="#DDDDDD", linewidth=4 * layout.scale(), zorder=1
     )
     for row in front.to_dict("records"):
         style = styles[str(row["method"])]
         x, x_error = layout.bar(row, "cost")
-        y, y_error = layout.bar(row, "gain", scale=100)
+        y, y_error = layout.bar(row, "gain", scale=gain.factor)
         if row["front"]:
-            axes.plot(
-                x, y, marker="o", markersize=12, markerfacecolor="none", markeredgecolor="#999999", zorder=1
-            )
-        axes.errorbar(
-            x, y, xerr=x_error, yerr=y_error, fmt="none", ecolor=style.color, elinewidth=1.1, capsize=2.5
-        )
-        axes.plot(x, y, **style.line() | {"linestyle": "none", "markersize": 7}, label=str(row["method"]))
-    if (front["cost_mean"] > 0).all():
-        layout.log_axis(axes, "x", front[["cost_mean", "cost_high"]], prefixes=prefixes)
-    axes.margins(y=0.1)
-    layout.keep_within(axes, 0, 100)
+            axes.plot(x, y, **_RING | {"markersize": 12 * layout.scale()}, zorder=1)
+        layout.draw_point(axes, x, y, style=style, label=str(row["method"]), x_error=x_error, y_error=y_error)
+    costs = front["cost_mean"]
+    if (costs > 0).all():
+        log_axis(axes, "x", front[["cost_mean", "cost_high"]], prefixes=prefixes)
+        if costs.nunique() > 1:
+            logarithms = (np.log(front[f"cost_{part}"].clip(lower=1e-300)) for part in _PARTS)
+            axes.set_xlim(*np.exp(limits_around(*logarithms)))
+    axes.set_ylim(
+        *limits_around(*(gain.factor * front[f"gain_{part}"] for part in _PARTS), within=within(gain))
+    )

@@ -1,12 +1,17 @@
 """Which part of the randomness the spread of a metric is due to."""
 
+from collections.abc import Mapping
+
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.analysis.registry import title_of
 from cl_bench.figures import layout
+from cl_bench.figures.letters import drawable, wrapped
 from cl_bench.figures.style import house_style
 
 # Okabe and Ito's, from dark to light, with hatches for print in grey.
@@ -21,19 +26,27 @@ _LOOKS = (
 _WRITTEN = 0.15  # a share has room for its number
 
 
-def variance_figure(shares: pd.DataFrame, *, title: str = "", width: float = layout.WIDTH) -> Figure:
+def variance_figure(
+    shares: pd.DataFrame,
+    *,
+    styles: Mapping[str, MethodStyle] | None = None,
+    title: str | None = "",
+    width: float = layout.WIDTH,
+    height: float | None = None,
+) -> Figure:
     """One panel a metric, a bar a method. `shares` are one benchmark's rows of `analysis.variance`."""
-    methods, metrics = list(dict.fromkeys(shares["method"])), list(dict.fromkeys(shares["metric"]))
-    parts = list(dict.fromkeys(shares["part"]))
-    looks = {part: _LOOKS[place % len(_LOOKS)] for place, part in enumerate(parts)}
-    rows, columns = layout.grid(len(metrics), most=2, width=width)
-    with house_style():
-        names = [layout.wrapped(method, 0.3 * width, size=8) for method in methods]
-        bar = 0.14 + 0.14 * max(name.count("\n") + 1 for name in names)
+    methods = list(dict.fromkeys(shares["method"])) if styles is None else ordered(shares["method"], styles)
+    metrics = list(dict.fromkeys(shares["metric"]))
+    looks = _looks(shares)
+    parts = list(looks)
+    with house_style(width):
+        rows, columns = layout.grid(len(metrics), most=2, width=width)
+        unit, size = layout.scale(), mpl.rcParams["ytick.labelsize"]
+        names = [wrapped(method, 0.3 * width, size=size) for method in methods]
+        bar = unit * (0.14 + 0.14 * max(name.count("\n") + 1 for name in names))
         legend = layout.legend_height(parts, width)
-        figure = Figure(
-            figsize=(width, 0.6 + (0.65 + bar * len(methods)) * rows + legend), layout="constrained"
-        )
+        tall = 0.6 * unit + (0.65 * unit + bar * len(methods)) * rows + legend
+        figure = Figure(figsize=(width, tall), layout="constrained")
         panels = layout.panels(figure, rows, columns, number=len(metrics))
         for place, (axes, metric) in enumerate(zip(panels, metrics, strict=True)):
             draw_shares(axes, shares[shares["metric"] == metric], methods=methods, looks=looks)
@@ -41,14 +54,26 @@ def variance_figure(shares: pd.DataFrame, *, title: str = "", width: float = lay
             axes.set_title(title_of(str(metric)))
             if place + columns >= len(metrics):
                 axes.set_xlabel("share of the variance (%)")
-        layout.headline(figure, title)
+        layout.headline(figure, title or "")
         handles = [
-            Patch(facecolor=color, hatch=hatch, edgecolor="white", label=layout.drawable(part))
+            Patch(facecolor=color, hatch=hatch, edgecolor="white", label=drawable(part))
             for part, (color, hatch) in looks.items()
         ]
         ncols = layout.legend_shape(parts, width)[1]
         figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
-    return figure
+        return layout.finish(figure, height=height)
+
+
+def draw_variance(axes: Axes, shares: pd.DataFrame) -> None:
+    """The bars of one metric, with the names of methods, and a label for each part of the seed."""
+    methods = list(dict.fromkeys(map(str, shares["method"])))
+    draw_shares(axes, shares, methods=methods, looks=_looks(shares))
+    axes.set_yticks(range(len(methods)), methods)
+
+
+def _looks(shares: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    parts = dict.fromkeys(map(str, shares["part"]))
+    return {part: _LOOKS[place % len(_LOOKS)] for place, part in enumerate(parts)}
 
 
 def draw_shares(
@@ -72,12 +97,12 @@ def draw_shares(
                     f"{100 * share:.0f}",
                     ha="center",
                     va="center",
-                    fontsize=7,
+                    fontsize=7 * layout.scale(),
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                 )
             left += share
         if left == 0:
-            axes.text(1, place, "nothing varies", va="center", fontsize=7, color="#666666")
+            axes.text(1, place, "nothing varies", va="center", fontsize=7 * layout.scale(), color="#666666")
     axes.set_xlim(0, 100)
     axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")

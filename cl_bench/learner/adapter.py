@@ -1,6 +1,6 @@
 """Avalanche's template over tensors that lie on the device, for one seed or several, that can be stopped."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +10,7 @@ from cl_bench.deferred import deferred
 from cl_bench.learner import second_pass
 from cl_bench.learner.batches import ResidentBatches, batches_of, stacked
 from cl_bench.learner.early_stopping import EarlyStopping, validation_of
-from cl_bench.learner.experiences import check_examples, head_of, resident_tasks, unpacked
+from cl_bench.learner.experiences import check_examples, heads_in, resident_tasks, unpacked
 from cl_bench.learner.links import TaskFree, take_weights
 from cl_bench.learner.noise import Noise
 from cl_bench.learner.output_heads import activate, rows_of_others
@@ -75,13 +75,13 @@ class Adapter(SupervisedTemplate):
         network = template_of(self.network)
         return network.heads if isinstance(network, Network) else None
 
-    def other_heads(self, task: int) -> list[tuple[nn.Parameter, slice]]:
-        """The rows of output parameters that belong to heads of other tasks."""
-        return rows_of_others(self.heads, (task,))
+    def other_heads(self, task: int | Collection[int]) -> list[tuple[nn.Parameter, slice]]:
+        """The rows of output parameters that belong to heads of other tasks than this one, or these."""
+        return rows_of_others(self.heads, (task,) if isinstance(task, int) else task)
 
     def heads_trained(self) -> set[int]:
         """The heads that the current task trains: its own, and those of old tasks that it rehearses."""
-        return {head_of(self.experience)}
+        return set(heads_in(self.experience))
 
     def active_outputs(self) -> Tensor | None:
         """The classes that outputs have now, bool [K]; None for all."""

@@ -27,8 +27,9 @@ from cl_bench.learner.adam import adam_step
 from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
+from cl_bench.learner.drawn_like import masks_of
 from cl_bench.learner.early_stopping import EarlyStopping
-from cl_bench.learner.experiences import head_of
+from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.forward import Forward
 from cl_bench.learner.links import TaskFree, check_links, check_outputs, check_size, check_stackable
@@ -83,6 +84,7 @@ class Learner(Adapter):
             refused where they are given.
         stackable: whether several seeds can be trained at once; each class says so for itself.
         binary: whether the weights of the tested network are -1 and +1, so that one bit holds each.
+        mixes_heads: whether a task may have examples of other tasks' heads, as with `blur`.
         may_freeze_later: whether parameters may be frozen (`requires_grad_(False)`) after it was built; not
             where a class keeps numbers of every weight.
         notes: what a reader of the results must know of the run, in sentences.
@@ -96,6 +98,7 @@ class Learner(Adapter):
     unused: ClassVar[Mapping[str, str]] = {}
     stackable = False
     binary = False
+    mixes_heads = True
     may_freeze_later = True
     notes: tuple[str, ...] = ()
 
@@ -132,6 +135,7 @@ class Learner(Adapter):
         self.augmentation = self.draws("augmentation", device)
         self.noise = self.draws("noise", device)
         self.test_noise = self.draws("test", device)
+        self.masks = masks_of(self.network, lambda: self.draws("dropout", device))
         self.test_samples = TestSamples(self.test_noise)
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
@@ -329,7 +333,7 @@ class Learner(Adapter):
         self.steps_taken = 0
         others = rows_of_others(self.heads, self.heads_trained())
         self._trained = self.flat.mask(others) if others and self.training_settings.moves_by_itself else None
-        if self.heads is None and head_of(self.experience) > 0 and not self.notes:
+        if self.heads is None and max(heads_in(self.experience)) > 0 and not self.notes:
             self.notes = (WITHOUT_HEADS,)
             log.warning(WITHOUT_HEADS)
         if self.iterations is not None:

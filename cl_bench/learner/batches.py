@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.streams.blur import in_order
+
 Batch = list  # [images float [B, C, H, W], labels int64 [B], task: int or int64 [B]]; Avalanche wants a list
 
 
@@ -23,6 +25,7 @@ class ResidentBatches:
         to_float: pixels -> the network's input, float [B, C, H, W].
         generator: of the order of examples.
         augment: changes the pixels of each batch anew.
+        kinds: whose each example is, int64 [N], of a task without sharp boundaries; see streams/blur.py.
     """
 
     newest: Tensor  # the positions of the newest batch of a shuffled pass
@@ -43,7 +46,9 @@ class ResidentBatches:
         batch_size: int,
         generator: torch.Generator | None,
         augment: Callable[[Tensor], Tensor] | None = None,
+        kinds: Tensor | None = None,
     ) -> None:
+        self.kinds = kinds
         self.pixels, self.labels, self.heads = pixels, labels, heads.to(pixels.device)
         self.heads_on_host = heads
         self.to_float, self.batch_size, self.generator = to_float, batch_size, generator
@@ -136,7 +141,11 @@ class ResidentBatches:
 
     def order(self) -> Tensor:
         """The positions of a new shuffled pass, batch after batch; int64, on the generator's device."""
-        return shuffled(self.num_examples, self.generator)
+        return self.arranged(shuffled(self.num_examples, self.generator))
+
+    def arranged(self, positions: Tensor) -> Tensor:
+        """Shuffled positions in the order in which a pass shows them."""
+        return positions if self.kinds is None else in_order(positions, self.kinds.to(positions.device))
 
     def at(self, positions: Tensor | slice) -> Batch:
         """The examples at these positions, as one batch."""
@@ -159,6 +168,7 @@ class ResidentBatches:
         # copied: a view would keep the heads of all examples
         on_host = self.heads_on_host[: len(positions)] if alike else self.heads_on_host[positions.cpu()]
         selected.heads_on_host = on_host.clone()
+        selected.kinds = None if self.kinds is None else self.kinds[positions.cpu()]
         return selected
 
     def without(self, positions: Tensor) -> "ResidentBatches":
@@ -254,12 +264,18 @@ def batches_of(
     return ResidentBatches(
         torch.cat(pixels) if len(pixels) > 1 else pixels[0],
         torch.cat([task.labels for task in tasks]).to(device),
-        torch.cat([torch.full((len(task),), task.head) for task in tasks]),
+        torch.cat([heads_of(task) for task in tasks]),
         to_float=tasks[0].to_float,
         batch_size=batch_size,
         generator=generator,
         augment=None if augment is None else partial(augment, generator=augmentation),
+        kinds=getattr(tasks[0], "kinds", None) if len(tasks) == 1 else None,
     )
+
+
+def heads_of(task: Any) -> Tensor:
+    """The head of each example of a `TaskData` or the like, int64 [N]."""
+    return task.heads if hasattr(task, "heads") else torch.full((len(task),), task.head)
 
 
 def merged(parts: Sequence[Any], like: ResidentBatches | None = None) -> ResidentBatches:
@@ -280,4 +296,5 @@ def joined(parts: Sequence[Any], *, like: ResidentBatches) -> dict[str, Any]:
         "batch_size": like.batch_size,
         "generator": like.generator,
         "augment": like.augment,
+        "kinds": getattr(parts[0], "kinds", None) if len(parts) == 1 else None,
     }

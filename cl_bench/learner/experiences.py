@@ -98,6 +98,15 @@ def has_task_labels(experience: Any) -> bool:
     )
 
 
+def heads_in(experience: Any) -> tuple[int, ...]:
+    """The heads that the scenario lets a learner use for the experience, sorted.
+
+    It is one, but for an experience with examples of other tasks.
+    """
+    heads = getattr(getattr(experience, "task_data", None), "heads", None)
+    return (head_of(experience),) if heads is None else tuple(heads.unique().tolist())
+
+
 def head_of(experience: Any) -> int:
     """The head that the scenario lets a learner use for the experience: its task label, 0 without one.
 
@@ -105,6 +114,11 @@ def head_of(experience: Any) -> int:
         ValueError: for an experience of several tasks.
     """
     if hasattr(experience, "task_data"):
+        if hasattr(experience.task_data, "heads") and len(heads_in(experience)) > 1:
+            raise ValueError(
+                f"a task must have one head here, got examples of the heads {heads_in(experience)}: set "
+                "benchmark.blur=0, or benchmark.scenario=domain or class"
+            )
         return experience.task_data.head
     if not has_task_labels(experience):
         return 0

@@ -1,13 +1,13 @@
 """Layers whose weights are Gaussian, put in the place of a network's own."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from cl_bench.learner.drawn_like import DrawnLike
 from cl_bench.learner.noise import Noise
 from cl_bench.models.parameters import is_plain, tied, trainable
 from cl_bench.posteriors import gaussian
@@ -55,29 +55,8 @@ class GaussianLayer(nn.Module):
         return self.apply_weight(inputs, weights[0], weights[1] if len(weights) > 1 else None)
 
     def _draw(self, like: Tensor) -> Tensor:
-        return NormalLike.apply(like, self.noise) if self.noise.stacked else self.noise.normal_like(like)
-
-
-class NormalLike(torch.autograd.Function):
-    """Standard normal noise like a tensor under `vmap` over stacked seeds, a constant for gradients: each
-    seed's comes from its own generator.
-    """
-
-    @staticmethod
-    def forward(like: Tensor, noise: Noise) -> Tensor:
-        return noise.normal_like(like)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.mark_non_differentiable(output)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
-        return None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple, like: Tensor, noise: Noise) -> tuple[Tensor, int]:
-        return NormalLike.apply(like.movedim(in_dims[0], 0), noise), 0
+        draw = self.noise.normal_like
+        return DrawnLike.apply(like, draw) if self.noise.stacked else draw(like)
 
 
 def make_gaussian(network: nn.Module, *, log_variance: float, noise: Noise) -> list[GaussianLayer]:

@@ -55,7 +55,7 @@ class RoomBatches(ResidentBatches):
         return [size - room_in(size, self.share, left=2) for size in super()._sizes()]
 
     def order(self) -> Tensor:
-        return self._passes.take(sum(self._sizes()))
+        return self.arranged(self._passes.take(sum(self._sizes())))
 
     def passes(self) -> Sequence[Passes]:
         return (self._passes,)
@@ -78,7 +78,7 @@ class RehearsalBatches(ResidentBatches):
         self, task: ResidentBatches, memory: Memory, *, share: float, generator: torch.Generator
     ) -> None:
         super().__init__(**joined([task, memory], like=task))
-        self.share, self._num_examples = share, task.num_examples
+        self.share, self._num_examples, self._task = share, task.num_examples, task
         self._current = Passes(task.num_examples, task.generator)
         self._old = Passes(len(memory), generator)
 
@@ -91,7 +91,7 @@ class RehearsalBatches(ResidentBatches):
         sizes = self._sizes()
         num_old = [room_in(size, self.share, left=self.share < 1) for size in sizes]
         num_current = [size - old for size, old in zip(sizes, num_old, strict=True)]
-        current = self._current.take(sum(num_current)).split(num_current)
+        current = self._task.arranged(self._current.take(sum(num_current))).split(num_current)
         old = (self._old.take(sum(num_old)) + self.num_examples).split(num_old)
         return torch.cat([part for pair in zip(current, old, strict=True) for part in pair])
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.learner.base import Learner
-from cl_bench.learner.experiences import head_of
+from cl_bench.learner.experiences import heads_in
 from cl_bench.posteriors.prediction import Prediction, average_prediction
 from cl_bench.validation import check_count, check_not_negative
 
@@ -30,7 +30,7 @@ class OwnRule(Learner):
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
-        others = self.other_heads(head_of(self.experience))
+        others = self.other_heads(heads_in(self.experience))
         self.active = self.flat.mask(others) if others else None
 
     @property

@@ -51,6 +51,7 @@ class Seeds:
         self._seeds = {
             purpose: derive(seed if value is None else value, purpose) for purpose, value in chosen.items()
         }
+        self._seeds["dropout"] = derive(self._seeds["noise"], "dropout")  # it may be on another device
 
     def __getitem__(self, purpose: str) -> int:
         return self._seeds[purpose]

@@ -47,6 +47,19 @@ class Layers(NamedTuple):
         return Heads(in_features, num_classes, num_heads, self.weights == "real", normalisation)
 
 
+def check_images(network: str, input_shape: tuple[int, int, int]) -> None:
+    """Refuse rows of features, and images of one pixel, which convolutions cannot look at.
+
+    Raises:
+        ValueError: that says which network takes them.
+    """
+    if tuple(input_shape[1:]) == (1, 1):
+        raise ValueError(
+            f"{network} needs images, got rows of {input_shape[0]} features ({input_shape=}); set model=mlp, "
+            "or a network of your own"
+        )
+
+
 def make_layers(
     *, input_shape: tuple[int, int, int], normalisation: str, weights: str, **widths: int | Sequence[int]
 ) -> Layers:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from cl_bench.models.activation import make_activation
-from cl_bench.models.layers import Layers, make_layers
+from cl_bench.models.layers import Layers, check_images, make_layers
 from cl_bench.models.network import Network
 
 
@@ -43,6 +43,7 @@ def resnet18(
     and Ranzato (2017, GEM).
     """
     layers = make_layers(input_shape=input_shape, normalisation=normalisation, weights=weights, width=width)
+    check_images("resnet18", input_shape)
     body = nn.Sequential(*layers.convolution(input_shape[0], width), make_activation(activation))
     fan_in = width
     for fan_out, stride in ((width, 1), (2 * width, 2), (4 * width, 2), (8 * width, 2)):

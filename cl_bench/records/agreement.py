@@ -1,11 +1,14 @@
 """Do two runs of one configuration agree: the same bits in all records and in the final weights?"""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cl_bench.records.rows import FILES, CalibrationBin, Probe, Record, State
+from cl_bench.records.row_files import only_if_measured
+from cl_bench.records.rows import FILES, CalibrationBin, Foreign, Probe, Record, State
 from cl_bench.records.run_files import about_run, left_out, rows_of_run
+from cl_bench.records.saved import told_hashes
 
 WEIGHTS = "final weights"
 FACTS = ("hash", "scenario", "num_tasks")  # of run.json
@@ -16,6 +19,7 @@ KEYS: dict[type, tuple[str, ...]] = {
     State: ("seed", "after_task"),
     CalibrationBin: ("seed", "after_task", "on_task", "bin"),
     Probe: ("seed", "training_on", "step", "on_task"),
+    Foreign: ("seed", "after_task", "dataset"),
 }
 
 
@@ -28,7 +32,7 @@ class Compared(NamedTuple):
 
 
 def compare(one: Path, other: Path) -> list[Compared]:
-    """Compare facts, final weights and every file of rows of two runs. Columns of times are exempt.
+    """Compare facts, final weights, every file of rows and what both have saved. Columns of times are exempt.
 
     A file that neither has is not in the list, nor one that a compact study has left out.
 
@@ -43,7 +47,13 @@ def compare(one: Path, other: Path) -> list[Compared]:
         rows = [_rows(folder, kind) for folder in (one, other)]
         if any(each is not None for each in rows):
             compared.append(_of_rows(name, *rows))
-    return compared
+    return [*compared, *_of_saved(*map(told_hashes, about))]
+
+
+def _of_saved(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Compared]:
+    """Compare the files of training.save that both runs tell of."""
+    for name in (each for each in one if each in other):
+        yield _of_fact(name, one, other)
 
 
 def contradictions(one: Path, other: Path) -> list[Compared]:
@@ -59,10 +69,17 @@ def contradictions(one: Path, other: Path) -> list[Compared]:
     for kind, name in FILES.items():
         mine, theirs = (_rows(folder, kind) or {} for folder in (one, other))
         shared = [key for key in mine if key in theirs]
-        compared.append(
-            _of_rows(name, {key: mine[key] for key in shared}, {key: theirs[key] for key in shared})
-        )
+        compared.append(_of_rows(name, *(_in_common(shared, mine, theirs))))
     return compared
+
+
+def _in_common(keys: list, mine: dict, theirs: dict) -> tuple[dict, dict]:
+    """The rows about the same, with the fields that both have."""
+    pairs = [(key, mine[key], theirs[key]) for key in keys]
+    return (
+        {key: {name: one[name] for name in one if name in other} for key, one, other in pairs},
+        {key: {name: other[name] for name in other if name in one} for key, one, other in pairs},
+    )
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -84,14 +101,20 @@ def _shown(value: Any) -> str:
 
 
 def _rows(folder: Path, kind: type) -> dict[tuple[int, ...], dict[str, str]] | None:
-    """Map each row's key to its other fields as text, in which nan equals nan; None without a file."""
+    """Map each row's key to its other fields as text, in which nan equals nan; None without a file.
+
+    What only some runs measure is there where it was measured.
+    """
     try:
         rows: list[Any] = rows_of_run(folder, kind)
     except FileNotFoundError:
         return None
+    sometimes = only_if_measured(kind)
     return {
         tuple(getattr(row, name) for name in KEYS[kind]): {
-            name: repr(value) for name, value in row._asdict().items() if name not in TIMING
+            name: repr(value)
+            for name, value in row._asdict().items()
+            if name not in TIMING and not (name in sometimes and math.isnan(value))
         }
         for row in rows
     }
@@ -115,8 +138,10 @@ def _differences(one: dict, other: dict) -> Iterator[str]:
             only = theirs or mine
             yield f"{_place(only, len(key))} only in the {'first' if theirs is None else 'second'}"
         else:
-            names = [field for field in mine if mine[field] != theirs[field]]
-            values = ", ".join(f"{field} {mine[field]} and {theirs[field]}" for field in names[:3])
+            names = [field for field in {**mine, **theirs} if mine.get(field) != theirs.get(field)]
+            values = ", ".join(
+                f"{field} {mine.get(field, 'nan')} and {theirs.get(field, 'nan')}" for field in names[:3]
+            )
             yield f"{_place(mine, len(key))} {values}"
 
 

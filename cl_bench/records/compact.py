@@ -2,7 +2,7 @@
 
     <study>/runs.json      what each run's run.json and config.yaml say; what several say stands there once
     <study>/records.csv    the rows of all runs, each with its run's number in place of the seed
-    <study>/states.csv     and calibration.csv, probes.csv: the same
+    <study>/states.csv     and calibration.csv, probes.csv, ood.csv: the same
 
 A run of such a study has the path <study>/<name>, at which there is no folder. A folder of that name counts
 in its place. See `compact_files` for how the files are written.
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from cl_bench.records.atomic import read_json
 from cl_bench.records.identity import flatten
-from cl_bench.records.row_files import MOST, AnyRow, Limit, RecordsError
+from cl_bench.records.row_files import MOST, AnyRow, Limit, RecordsError, only_if_measured
 from cl_bench.records.rows import FILES, read
 from cl_bench.records.shared_values import joined, weight
 
@@ -122,6 +122,7 @@ def numbered(kind: Any) -> Any:
     types = kind.__annotations__
     made.__annotations__ = {"run": int} | {name: types[name] for name in names[1:]}
     made.limits = classmethod(lambda _: {"run": Limit(1, MOST), **kind.limits()})
+    made.only_if_measured = classmethod(lambda _: only_if_measured(kind))
     return made
 
 

@@ -22,7 +22,11 @@ INCIDENTAL = (
     "training.checkpoint_minutes",
     "training.probe_every",  # writes a file more; training and records are the same, bit for bit
     "training.probe_size",
+    "training.save",
     "seed_for.probe",
+    "training.also_test",  # a column more, of the same tests
+    "training.ood",  # a file more
+    "training.ood_size",
     "benchmark.dataset.root",
     "benchmark.dataset.download",
     "benchmark.dataset.with_test",  # it follows from training.test_on
@@ -34,6 +38,9 @@ INCIDENTAL = (
 #   decay: 1.0
 #   _later_: {decay: 1.0}
 LATER_KEY = "_later_"
+# In a choice of a data set: which of its settings a benchmark on it is called by. It computes nothing.
+CALLED_BY = "_called_by_"
+SAID = (LATER_KEY, CALLED_BY)  # what a choice says of its settings, and is none
 # the same, of runs that were written before choices could say so
 LATER: dict[str, Any] = {"benchmark.classes_per_task": None}
 
@@ -65,7 +72,7 @@ def _identifying(settings: Mapping[str, Any], neutral: Mapping[str, Any], prefix
     found: dict[str, Any] = {}
     for key, value in settings.items():
         full = f"{prefix}{key}"
-        if key == LATER_KEY or is_incidental(full) or (full in neutral and _equal(value, neutral[full])):
+        if key in SAID or is_incidental(full) or (full in neutral and _equal(value, neutral[full])):
             continue
         if isinstance(value, list):  # its mappings declare for themselves, as plugins may
             found[key] = [_of_item(each, f"{full}.") for each in value]
@@ -89,11 +96,11 @@ def without_neutral(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def without_later(settings: Any) -> Any:
-    """Settings, nested in mappings and lists, without what says which of them came later."""
+def without_said(settings: Any) -> Any:
+    """Settings, nested in mappings and lists, without what choices say of them."""
     if isinstance(settings, Mapping):
-        return {key: without_later(value) for key, value in settings.items() if key != LATER_KEY}
-    return [without_later(each) for each in settings] if isinstance(settings, list) else settings
+        return {key: without_said(value) for key, value in settings.items() if key not in SAID}
+    return [without_said(each) for each in settings] if isinstance(settings, list) else settings
 
 
 def _equal(value: Any, other: Any) -> bool:

@@ -3,7 +3,8 @@
 A row is a NamedTuple of `int` and `float` fields; its `limits` say between what they lie. Floats are written
 with `repr` and so come back bit for bit. A program that is killed can leave at most one torn last line, which
 `read` drops and the next `append` cuts off. Fields with a default came later than the others: a file without
-the last of them can still be read. Only the standard library is needed.
+the last of them can still be read. Of these, `only_if_measured` names those that only some runs measure: a
+file in which they would all be nan is written without. Only the standard library is needed.
 """
 
 import errno
@@ -56,9 +57,9 @@ class RecordsError(ValueError):
     """A file breaks the format; the message names the file, the line and the rule."""
 
 
-def header(kind: type[Row]) -> str:
-    """Return the first line of a file of such rows."""
-    return ",".join(_fields(kind))
+def header(kind: type[Row], *, measured: bool = False) -> str:
+    """Return the first line of a file of such rows, without or with the columns of `only_if_measured`."""
+    return ",".join(_fields(kind)[: None if measured else _num_always(kind)])
 
 
 def append(path: str | os.PathLike[str], *rows: Row) -> None:
@@ -70,13 +71,16 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
     path = Path(path)
     if not rows:
         return
-    lines = b"".join(map(_line, rows))
-    first = f"{header(type(rows[0]))}\n".encode()
+    kind = type(rows[0])
+    measured = _is_measured(kind, rows)
+    numbers = list(map(_numbers, rows))
     # Unbuffered, so that one write is one system call: a kill leaves whole lines and a prefix of the next.
     with open(path, "a+b", buffering=0, opener=own_place) as file:
         end = _end_of_whole_lines(file)
         if end:
-            _check_header(file, path, first)
+            measured = _check_header(file, path, kind, measured=measured)
+        first = f"{header(kind, measured=measured)}\n".encode()
+        lines = b"".join(_line(kind, each, measured=measured) for each in numbers)
         try:
             file.truncate(end)
             for part in (lines,) if end else (first, lines):
@@ -92,7 +96,10 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
 
 def whole_file(kind: type[AnyRow], rows: Iterable[AnyRow]) -> bytes:
     """A file of these rows, as `append` would leave it. Raises RecordsError for a row outside its limits."""
-    return b"".join([f"{header(kind)}\n".encode(), *map(_line, rows)])
+    rows = list(rows)
+    measured = _is_measured(kind, rows)
+    lines = [_line(kind, _numbers(row), measured=measured) for row in rows]
+    return b"".join([f"{header(kind, measured=measured)}\n".encode(), *lines])
 
 
 def read(path: str | os.PathLike[str], kind: type[AnyRow]) -> list[AnyRow]:
@@ -153,13 +160,34 @@ def _num_columns(kind: Any, line: bytes) -> int | None:
     return len(names) if fits else None
 
 
-def _line(row: Any) -> bytes:
-    # int() and float() first: the repr of a numpy number is not a number.
+def only_if_measured(kind: Any) -> tuple[str, ...]:
+    """Name the last fields of a kind whose columns are left out where all rows have nan in them."""
+    return kind.only_if_measured() if hasattr(kind, "only_if_measured") else ()
+
+
+def _num_always(kind: Any) -> int:
+    return len(kind._fields) - len(only_if_measured(kind))
+
+
+def _is_measured(kind: Any, rows: Iterable[Any]) -> bool:
+    """Whether rows have a number in what is written only where it was measured."""
+    first = _num_always(kind)
+    return first < len(kind._fields) and any(not math.isnan(each) for row in rows for each in row[first:])
+
+
+def _numbers(row: Any) -> list[float]:
+    """Return a row's fields as plain numbers. Raises RecordsError for one outside its limits."""
+    # int() and float(): the repr of a numpy number is not a number
     numbers = [convert(value) for convert, value in zip(_converters(type(row)), row, strict=True)]
     broken = _broken_rule(type(row), numbers)
     if broken:
         raise RecordsError(f"cannot append a record: {broken}")
-    return (",".join(map(repr, numbers)) + "\n").encode()
+    return numbers
+
+
+def _line(kind: Any, numbers: Sequence[float], *, measured: bool) -> bytes:
+    written = numbers if measured else numbers[: _num_always(kind)]
+    return (",".join(map(repr, written)) + "\n").encode()
 
 
 def _parse(kind: Any, lines: Sequence[bytes], num_columns: int) -> list[Any]:
@@ -237,12 +265,16 @@ def _end_of_whole_lines(file: FileIO) -> int:
     return 0
 
 
-def _check_header(file: FileIO, path: Path, expected: bytes) -> None:
+def _check_header(file: FileIO, path: Path, kind: Any, *, measured: bool) -> bool:
+    """Return whether the file has the columns of `only_if_measured`, which it needs where there is some."""
     file.seek(0)
-    begins = file.read(len(expected)) or b""
-    if begins != expected:
-        wanted = expected.decode().rstrip("\n")
-        raise RecordsError(f"{path}, line 1: the header must be {wanted!r}, got {_shown(begins)}")
+    longest = f"{header(kind, measured=True)}\n".encode()
+    begins = file.read(len(longest)) or b""
+    for has in (True, False):
+        if begins.startswith(f"{header(kind, measured=has)}\n".encode()) and (has or not measured):
+            return has
+    wanted = header(kind, measured=measured)
+    raise RecordsError(f"{path}, line 1: the header must be {wanted!r}, got {_shown(begins)}")
 
 
 def _shown(line: bytes) -> str:

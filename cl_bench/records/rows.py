@@ -1,9 +1,9 @@
 """The border between training and analysis: what a run measures, as rows of numbers in text files.
 
 A run appends to `records.csv` each time it has tested one task, to `states.csv` and `calibration.csv` after
-each task, and to `probes.csv` where it is probed. The analysis reads them and nothing else of the run's
-numbers. The files are plain text, so that they can be read in ten years; row_files.py holds their rules. Only
-the standard library is needed.
+each task, to `probes.csv` where it is probed, and to `ood.csv` where it is tested on foreign images. The
+analysis reads them and nothing else of the run's numbers. The files are plain text, so that they can be read
+in ten years; row_files.py holds their rules. Only the standard library is needed.
 """
 
 import math
@@ -37,6 +37,7 @@ class Record(NamedTuple):
     brier: float = math.nan  # squared distance of the probabilities to the label's, in [0, 2]
     entropy: float = math.nan  # of the prediction, nats
     mutual_information: float = math.nan  # its epistemic part, nats; nan where no probabilities were averaged
+    accuracy_task_known: float = math.nan  # of training.also_test; fraction
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:
@@ -49,7 +50,12 @@ class Record(NamedTuple):
             "brier": FROM_0_OR_NAN,
             "entropy": FROM_0_OR_NAN,
             "mutual_information": FROM_0_OR_NAN,
+            "accuracy_task_known": FRACTION_OR_NAN,
         }
+
+    @classmethod
+    def only_if_measured(cls) -> tuple[str, ...]:
+        return ("accuracy_task_known",)
 
 
 class State(NamedTuple):
@@ -124,11 +130,38 @@ class Probe(NamedTuple):
         }
 
 
+class Foreign(NamedTuple):
+    """How well a network tells the tests of the tasks seen from images of another data set.
+
+    Each AUROC is nan where the measure is. See evaluation/foreign.py.
+    """
+
+    seed: int  # of the run
+    after_task: int  # the last task trained on, from 1
+    dataset: int  # its place in training.ood, from 1
+    auroc_confidence: float  # of the largest probability, which should be higher on tasks seen
+    auroc_entropy: float  # of the prediction's, which should be lower
+    auroc_mutual_information: float  # which should be lower; nan where no probabilities were averaged
+    num_examples: int  # foreign ones
+
+    @classmethod
+    def limits(cls) -> dict[str, Limit]:
+        return {
+            "after_task": FROM_1,
+            "dataset": FROM_1,
+            "auroc_confidence": FRACTION_OR_NAN,
+            "auroc_entropy": FRACTION_OR_NAN,
+            "auroc_mutual_information": FRACTION_OR_NAN,
+            "num_examples": FROM_1,
+        }
+
+
 FILES: dict[type, str] = {
     Record: "records.csv",
     State: "states.csv",
     CalibrationBin: "calibration.csv",
     Probe: "probes.csv",
+    Foreign: "ood.csv",
 }
 HEADER = row_files.header(Record)
 

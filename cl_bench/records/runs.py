@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cl_bench.records import compact
 from cl_bench.records.errors import AnalysisError
+from cl_bench.records.metric_rows import MetricRow, read_metrics
 from cl_bench.records.protocol import TEST_LAST, check_test_last, tasks_tested
 from cl_bench.records.provenance import STALE, commit_of
 from cl_bench.records.row_files import MOST, AnyRow
@@ -45,6 +46,7 @@ class Run(NamedTuple):
     settings: dict[str, Scalar] = {}  # noqa: RUF012  (dotted key -> value; never changed)
     records: tuple[Record, ...] = ()  # one a tested pair (after_task, on_task)
     states: tuple[State, ...] = ()  # one a task, and one before the first; an old run has none
+    metrics: tuple[MetricRow, ...] = ()  # that `cl-bench metric` has computed afterwards
     method: str = ""  # the label in tables and figures
     other: str = ""  # in which code or data it differs from the newest runs of its method, or from those now
     about: dict[str, Any] = {}  # noqa: RUF012  (all of run.json; never changed)
@@ -145,7 +147,7 @@ def read_run(path: Path) -> Run:
     if not isinstance(about, dict):
         return _broken(run, "run.json must hold an object")
     try:
-        run = _described(path, _safe(about))
+        run = described(path, _safe(about))
     except ValueError as error:
         return _broken(run, f"run.json: {error}")
     try:
@@ -197,7 +199,10 @@ def _with_rows(run: Run) -> Run:
     states = list({state.after_task: state for state in _rows(run, State)}.values())
     if any(state.seed != run.seed or state.after_task > num_tasks for state in states):
         raise ValueError(f"states.csv is not of seed {run.seed} and {num_tasks} tasks")
-    return run._replace(num_tasks=num_tasks, records=tuple(tests), states=tuple(states))
+    metrics = () if is_packed(run.path) else read_metrics(run.path)
+    if any(row.seed != run.seed or max(row[1:3]) > num_tasks or row.on_task < 1 for row in metrics):
+        raise ValueError(f"metrics.csv is not of seed {run.seed} and {num_tasks} tasks")
+    return run._replace(num_tasks=num_tasks, records=tuple(tests), states=tuple(states), metrics=metrics)
 
 
 def _rows(run: Run, kind: type[AnyRow]) -> list[AnyRow]:
@@ -242,7 +247,8 @@ def _safe(about: dict[str, Any]) -> dict[str, Any]:
     return printable({key: value for key, value in about.items() if key not in kept}) | kept
 
 
-def _described(path: Path, about: dict[str, Any]) -> Run:
+def described(path: Path, about: dict[str, Any]) -> Run:
+    """The run that a run.json tells of, without its rows. Raises ValueError where it breaks a rule."""
     missing = [key for key in ("benchmark", "strategy", "seed", "status") if about.get(key) is None]
     if missing:
         raise ValueError(f"{', '.join(missing)} is missing")

@@ -27,6 +27,9 @@ _READINGS = {
         ("worst_task_accuracy",),
         "forgetting_curves.csv",
     ),
+    "confusion": Reading(
+        "Off the diagonal an example is taken for a class of another task.", numbers="the saved predictions"
+    ),
     "pareto": Reading(
         "No method off the grey line is better in both respects than those on it.",
         ("average_accuracy", "stored_bits", "training_seconds"),
@@ -36,9 +39,25 @@ _READINGS = {
     "drift": Reading(
         "A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)
     ),
-    "stability_gap": Reading("A dip after a new task begins is the stability gap.", ("forgetting",)),
+    "stability_gap": Reading(
+        "A dip after a new task begins is the stability gap. Points without a line are methods with steps of "
+        "their own, such as joint training.",
+        ("forgetting",),
+    ),
     "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
     "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
+    "performance_profile": Reading(
+        "Where one line is above another everywhere, its method is better at all levels.",
+        numbers="performance_profiles.csv",
+    ),
+    "improvement": Reading(
+        "Where a bar crosses the dashed line, either method may be the better one.",
+        numbers="improvements.csv",
+    ),
+    "aggregate": Reading(
+        "Bars that overlap tell of no difference; with few seeds they are too short.",
+        numbers="aggregates.csv",
+    ),
 }
 
 

@@ -1,73 +1,124 @@
 """Every kind of figure: what `cl-bench plot` and the report draw is what stands in `KINDS`.
 
 A kind is a function of the results of one benchmark (or of several, where it is in `OVER_BENCHMARKS`) and of
-the look of the figure: `styles`, `title`, `width`. It computes the numbers, then has them drawn. Where they
+the look of the figure: `styles`, `title`, `width`, `height`. What else a user may choose for it are its own
+keywords: `metric`, `tasks`, `ylim`. It computes the numbers, then has them drawn. Where they
 cannot be drawn it raises an AnalysisError that says why, NotMeasuredError where the runs left no such
 numbers. The first line of its docstring is what `cl-bench plot --help` says.
 """
 
-import hashlib
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from cl_bench.analysis.by_class import confusion_curves, confusion_frame
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
-from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.pareto import COSTS
 from cl_bench.analysis.pareto import pareto as pareto_front
-from cl_bench.analysis.registry import compared_metrics
+from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, compared_metrics, metric_of, registered
 from cl_bench.analysis.reliability import calibration_errors, reliability
 from cl_bench.analysis.results import Results
-from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
-from cl_bench.records.runs import Run
+from cl_bench.records.row_files import RecordsError
+from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --help and the report are quick
     from matplotlib.figure import Figure
 
 
-def forgetting(results: Results, **look: Any) -> "Figure":
+Tasks = Sequence[int | str]
+Limits = tuple[float, float]
+
+
+def forgetting(
+    results: Results,
+    *,
+    metric: str = "accuracy",
+    tasks: Tasks | None = None,
+    ylim: Limits | None = None,
+    **look: Any,
+) -> "Figure":
     """Accuracy on each task as later ones are learned, and the mean over tasks seen."""
     from cl_bench.figures.forgetting import forgetting_figure
+    from cl_bench.figures.measures import measure_of
 
+    measure = measure_of(metric)
     _some_run_complete(results)
-    return forgetting_figure(results.curves, results.averages, **look)
+    curves = results.curves_of(metric)
+    if curves[0].empty:
+        raise NotMeasuredError(f"no run has measured {metric} in each test; run again")
+    return forgetting_figure(*curves, measure=measure, tasks=tasks, ylim=ylim, **look)
 
 
-def comparison(results: Results, **look: Any) -> "Figure":
+def comparison(
+    results: Results, *, metric: str = "average_accuracy", ylim: Limits | None = None, **look: Any
+) -> "Figure":
     """Average accuracy against forgetting."""
-    from cl_bench.figures.comparison import comparison_figure, drawable
+    from cl_bench.figures.comparison import METRICS, comparison_figure, drawable
 
+    names = tuple(metric_of(name.strip()).name for name in metric.split(","))
+    vertical, horizontal = names if len(names) == 2 else (*names[:1], METRICS[1])
+    if len(names) > 2 or vertical == horizontal:
+        raise AnalysisError(
+            f"a comparison is of two metrics, of which forgetting is the second by default, got {metric=}; "
+            "such as metric=learning_accuracy,forgetting"
+        )
     _some_run_complete(results)
-    if drawable(results.summary).empty:
-        raise AnalysisError("forgetting is of a task that is tested again after a later one")
-    return comparison_figure(results.summary, **look)
+    if drawable(results.summary, (vertical, horizontal)).empty:
+        if "forgetting" in (vertical, horizontal):
+            raise AnalysisError("forgetting is of a task that is tested again after a later one")
+        raise NotMeasuredError(f"no run has measured both {vertical} and {horizontal}")
+    return comparison_figure(results.summary, metrics=(vertical, horizontal), ylim=ylim, **look)
 
 
-def heatmap(results: Results, **look: Any) -> "Figure":
+def heatmap(
+    results: Results, *, metric: str = "accuracy", ylim: Limits | None = None, **look: Any
+) -> "Figure":
     """Each method's matrix of accuracies: task tested by task last learned."""
     from cl_bench.figures.heatmap import heatmap_figure
+    from cl_bench.figures.measures import measure_of
+
+    measure = measure_of(metric)
+    _some_run_complete(results)
+    curves, _ = results.curves_of(metric)
+    if curves.empty:
+        raise NotMeasuredError(f"no run has measured {metric} in each test; run again")
+    return heatmap_figure(curves, measure=measure, limits=ylim, **look)
+
+
+def confusion(results: Results, **look: Any) -> "Figure":
+    """Which task's classes the examples of each task are taken for (class-incremental, saved predictions)."""
+    from cl_bench.figures.confusion import confusion_figure
 
     _some_run_complete(results)
-    return heatmap_figure(results.curves, title=look["title"], width=look["width"])
+    try:
+        curves = confusion_curves(confusion_frame(results.complete))
+    except (RecordsError, OSError) as error:
+        raise AnalysisError(str(error)) from error
+    return confusion_figure(curves, **look)
 
 
-def pareto(results: Results, **look: Any) -> "Figure":
+def pareto(
+    results: Results, *, metric: str = "average_accuracy", ylim: Limits | None = None, **look: Any
+) -> "Figure":
     """Average accuracy against stored bits and against training time, with the Pareto front."""
     from cl_bench.figures.pareto import pareto_figure
 
-    fronts = {cost: pareto_front(results.summary, cost) for cost in COSTS}
+    gain = metric_of(metric)
+    if gain.better != "higher":
+        raise AnalysisError(
+            f"a Pareto front is of a metric of which more is better, got metric={gain.name!r}"
+        )
+    fronts = {cost: pareto_front(results.summary, cost, gain=metric) for cost in COSTS}
     known = {cost: front for cost, front in fronts.items() if len(front)}
     if not known:
         _some_run_complete(results)
         raise NotMeasuredError(
             "no states.csv, which has bits and seconds: these runs are from before it; run again"
         )
-    return pareto_figure(known, **look)
+    return pareto_figure(known, metric=metric, ylim=ylim, **look)
 
 
 def calibration(results: Results, **look: Any) -> "Figure":
@@ -77,7 +128,7 @@ def calibration(results: Results, **look: Any) -> "Figure":
     _some_run_complete(results)
     if results.calibration.empty:
         raise NotMeasuredError("no calibration.csv: these runs are from before it was written; run again")
-    bins = reliability(results.calibration)
+    bins = reliability(results.calibration, interval=results.interval)
     if bins.empty:
         raise NotMeasuredError(
             "calibration before and after later tasks needs a task that is tested after a later one"
@@ -85,21 +136,32 @@ def calibration(results: Results, **look: Any) -> "Figure":
     return calibration_figure(bins, calibration_errors(results.calibration), **look)
 
 
-def uncertainty(results: Results, **look: Any) -> "Figure":
+def uncertainty(
+    results: Results, *, metric: str | None = None, ylim: Limits | None = None, **look: Any
+) -> "Figure":
     """Entropy and its epistemic part on tasks seen and on tasks to come."""
     from cl_bench.figures.uncertainty import LABELS, uncertainty_figure
 
-    measures = {name: seen_and_unseen(results.records, name) for name in LABELS}
+    wanted = _one_of(metric, (*LABELS, "ood_auroc"), ylim)
+    measures = {
+        name: seen_and_unseen(results.records, name, interval=results.interval)
+        for name in LABELS
+        if name in wanted
+    }
+    auroc = state_curves(results.states, "ood_auroc", interval=results.interval)
+    auroc = auroc if "ood_auroc" in wanted else auroc.iloc[:0]
     known = {name: curves for name, curves in measures.items() if len(curves)}
-    if not known:
+    if not known and (metric != "ood_auroc" or auroc.empty):
         _some_run_complete(results)
         raise NotMeasuredError(
             "no entropy in records.csv: these runs are from before it was measured; run again"
         )
-    return uncertainty_figure(known, state_curves(results.states, "ood_auroc"), **look)
+    return uncertainty_figure(known, auroc, ylim=ylim, **look)
 
 
-def stability_gap(results: Results, **look: Any) -> "Figure":
+def stability_gap(
+    results: Results, *, tasks: Tasks | None = None, ylim: Limits | None = None, **look: Any
+) -> "Figure":
     """Accuracy on earlier tasks, step by step, while others are learned."""
     from cl_bench.figures.stability_gap import stability_gap_figure
 
@@ -108,17 +170,23 @@ def stability_gap(results: Results, **look: Any) -> "Figure":
         raise NotMeasuredError(
             "no probes.csv: run with training.probe_every (10, say: a test every 10 steps)"
         )
-    gaps = gap_curves(results.probes)
+    gaps = gap_curves(results.probes, interval=results.interval)
     if gaps.empty:
         raise NotMeasuredError("a stability gap is of a task that is tested while a later one is learned")
-    return stability_gap_figure(probe_curves(results.probes), gaps, **look)
+    curves = probe_curves(results.probes, interval=results.interval)
+    return stability_gap_figure(curves, gaps, tasks=tasks, ylim=ylim, **look)
 
 
-def drift(results: Results, **look: Any) -> "Figure":
+def drift(
+    results: Results, *, metric: str | None = None, ylim: Limits | None = None, **look: Any
+) -> "Figure":
     """How far the posterior moves with each task, and the share of frozen weights."""
     from cl_bench.figures.drift import drift_figure
 
-    tables = [state_curves(results.states, name) for name in ("drift", "frozen")]
+    both = ("drift", "frozen")
+    wanted = _one_of(metric, both, ylim)
+    tables = [state_curves(results.states, name, interval=results.interval) for name in both]
+    tables = [each if name in wanted else each.iloc[:0] for name, each in zip(both, tables, strict=True)]
     if all(table.empty for table in tables):
         _some_run_complete(results)
         raise NotMeasuredError(
@@ -126,25 +194,26 @@ def drift(results: Results, **look: Any) -> "Figure":
             if results.states.empty
             else "none of these methods has a posterior (vcl, bayesbinn, mesu and others have)"
         )
-    return drift_figure(*tables, **look)
+    return drift_figure(*tables, ylim=ylim, **look)
 
 
-def variance(results: Results, **look: Any) -> "Figure":
+def variance(results: Results, *, metric: str | None = None, **look: Any) -> "Figure":
     """Which part of the randomness (first weights, task order, ...) the spread of a metric is due to."""
     from cl_bench.figures.variance import variance_figure
 
     shares = None
     if any(part != run.seed for run in results.found for part in parts_of(run.seed, run.settings).values()):
-        shares = variance_shares(results.metrics, purposes(results.complete), compared_metrics())
+        names = _of_matrix(metric)
+        shares = variance_shares(results.metrics, purposes(results.complete), names)
     if shares is None or shares.empty:
         _some_run_complete(results)
         raise NotMeasuredError(
             "no part of the seed was varied alone: run -m seed_for.init=0,1,2 seed_for.order=0,1,2"
         )
-    return variance_figure(shares, title=look["title"], width=look["width"])
+    return variance_figure(shares, **look)
 
 
-def critical_difference(results: Results, **look: Any) -> "Figure":
+def critical_difference(results: Results, *, metric: str | None = None, **look: Any) -> "Figure":
     """Average ranks over three benchmarks or more, and which of them may be chance."""
     from cl_bench.figures.critical_difference import critical_difference_figure
 
@@ -155,7 +224,7 @@ def critical_difference(results: Results, **look: Any) -> "Figure":
             f"ranks need {FEWEST_BENCHMARKS} benchmarks or more, these runs are of {', '.join(found)}"
         )
     together = results.metrics.assign(study="all")  # of one study already, or to be compared across studies
-    ranked = aggregate(together).dropna(subset=["average_rank"])
+    ranked = aggregate(together, metrics=_of_matrix(metric)).dropna(subset=["average_rank"])
     if ranked.empty:
         raise NotMeasuredError(
             f"ranks need two methods or more that were all run on {FEWEST_BENCHMARKS} benchmarks or more"
@@ -169,6 +238,7 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         forgetting,
         comparison,
         heatmap,
+        confusion,
         pareto,
         calibration,
         uncertainty,
@@ -176,90 +246,35 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         drift,
         variance,
         critical_difference,
+        *OF_SEVERAL_BENCHMARKS,
     )
 }
-OVER_BENCHMARKS = (critical_difference.__name__,)
-LONGEST_NAME = 150  # bytes of a study and benchmark in a file's name; most disks take 255 in all
+OVER_BENCHMARKS = tuple(kind.__name__ for kind in (critical_difference, *OF_SEVERAL_BENCHMARKS))
+# of one over seeds
+WITHOUT_INTERVALS = (heatmap.__name__, confusion.__name__, variance.__name__, *OVER_BENCHMARKS)
 
 
-class Part(NamedTuple):
-    """What goes into one figure."""
-
-    name: str  # for its file
-    title: str
-    results: Results
-
-
-def parts_of_kinds(results: Results, kinds: Iterable[str], *, together: bool) -> dict[str, list[Part]]:
-    """Kind -> a part a study and benchmark, or a study where the kind is over benchmarks.
-
-    With `together` the studies of a benchmark are in one figure. No parts where no run is complete.
-    """
-    each, over = _parts(results, over=False, together=together), _parts(results, over=True, together=together)
-    return {kind: over if kind in OVER_BENCHMARKS else each for kind in kinds}
+def _one_of(metric: str | None, names: Sequence[str], ylim: Limits | None) -> Sequence[str]:
+    """The panels that are drawn; a limit of the axis is of one."""
+    if metric is not None and metric not in names:
+        raise AnalysisError(f"the metric of this kind is one of {', '.join(names)}, got {metric=}")
+    if metric is None and ylim is not None:
+        raise AnalysisError(f"each panel has a unit of its own: for ylim choose metric={' or '.join(names)}")
+    return names if metric is None else (metric,)
 
 
-class Place(NamedTuple):
-    """The study or benchmark whose runs go into one figure."""
-
-    name: str  # for its file
-    title: str
-    where: dict[str, str]  # study, benchmark or both; empty where it is of all
-
-
-def _parts(results: Results, *, over: bool, together: bool) -> list[Part]:
-    found = places(results.complete, over=over, together=together)
-    return [_part(place.name, place.title, results.only(**place.where)) for place in found]
-
-
-def places(runs: Sequence[Run | RunMatrix], *, over: bool = False, together: bool = False) -> list[Place]:
-    """What each figure of these complete runs is of; `over` where a kind is over benchmarks."""
-    studies, benchmarks = sorted({run.study for run in runs}), sorted({run.benchmark for run in runs})
-    where: dict[str, dict[str, str]]  # title -> what the part is of
-    if over:
-        where = {study: {"study": study} for study in studies}
-        if together and runs:
-            where = {", ".join(studies): {}}
-    elif together or len(studies) == 1:
-        where = {benchmark: {"benchmark": benchmark} for benchmark in benchmarks}
-    else:
-        pairs = sorted({(run.study, run.benchmark) for run in runs})
-        where = {f"{study}: {name}": {"study": study, "benchmark": name} for study, name in pairs}
-    taken: set[str] = set()
-    return [
-        Place(_unique(_file_name("-".join(chosen.values()) or "all"), taken), title, chosen)
-        for title, chosen in where.items()
-    ]
-
-
-def _part(name: str, title: str, results: Results) -> Part:
-    drawn = results.most_accurate(MOST_METHODS)
-    number = results.summary["method"].nunique()
-    said = "" if drawn is results else f" (the best {MOST_METHODS} of {number} methods)"
-    return Part(name, title + said, drawn)
+def _of_matrix(metric: str | None) -> Sequence[str]:
+    """The metrics that are compared by default, or the one, which is of the accuracy matrix."""
+    if metric is None:
+        return compared_metrics()
+    if metric_of(metric).of not in (MATRIX, WITH_REFERENCE):
+        known = ", ".join(each.name for each in registered(MATRIX, WITH_REFERENCE))
+        raise AnalysisError(
+            f"this kind needs a metric of each run's accuracies, one of {known}, got {metric=}"
+        )
+    return (metric,)
 
 
 def _some_run_complete(results: Results) -> None:
     if not results.complete:
         raise AnalysisError("no run is complete: each must have tested all that was to be tested")
-
-
-def _file_name(text: str) -> str:
-    """The text as a part of a file's name; a long one is cut and told apart by a hash."""
-    name = re.sub(r"[^\w.=+-]+", "_", text)
-    if len(name.encode()) <= LONGEST_NAME:
-        return name
-    kept = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
-    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """The name, or one with a number: names that differ in case alone are one file on some disks."""
-    candidates = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
-    free = next(candidate for candidate in candidates if _on_disk(candidate) not in taken)
-    taken.add(_on_disk(free))
-    return free
-
-
-def _on_disk(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()

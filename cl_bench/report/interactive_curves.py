@@ -8,17 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.looks import Dashes, MethodStyle, chosen_tasks, for_dark, ordered
+from cl_bench.analysis.looks import Dashes, Marker, MethodStyle, chosen_tasks, for_dark, ordered
 from cl_bench.analysis.matrix import RunMatrix
 
 MEAN_TASK, MEAN_SEED = "mean of tasks seen", "mean and 95 % interval"
 MOST_SEEDS = 10  # that have lines of their own; the mean is over all
 MOST_POINTS = 200  # of a line
 
-_SYMBOLS = {
+_SYMBOLS: dict[Marker, str] = {
     **{"o": "circle", "s": "square", "D": "diamond", "X": "x", "P": "cross", "*": "star", "8": "octagon"},
     **{"^": "triangle-up", "v": "triangle-down", "<": "triangle-left", ">": "triangle-right"},
     **{"p": "pentagon", "h": "hexagon", "d": "diamond-tall"},
+    # of strategies from elsewhere
+    **{"H": "hexagon2", (4, 1, 0): "star-diamond", (6, 1, 0): "hexagram", (3, 1, 0): "star-triangle-up"},
 }
 
 

@@ -15,21 +15,26 @@ def latex_tables(summary: pd.DataFrame) -> str:
     """A table for each study and benchmark of `analysis.summary`; the document needs the package booktabs."""
     parts = ["% made by cl-bench report; needs \\usepackage{booktabs}"]
     for (study, benchmark), rows in summary.groupby(["study", "benchmark"], sort=False):
-        cells = [["Method", "Seeds", *map(_title, placed(LATEX))]]
+        cells = [["Method", "Seeds", *map(title, placed(LATEX))]]
         cells += [
-            [_escaped(row["method"]), str(row["num_seeds"]), *(_number(row, each) for each in placed(LATEX))]
+            [escaped(row["method"]), str(row["num_seeds"]), *(_number(row, each) for each in placed(LATEX))]
             for row in rows.to_dict("records")
         ]
         caption = (
-            f"{_escaped(str(study))}: {_escaped(str(benchmark))}. Percent, mean over seeds $\\pm$ half width "
+            f"{escaped(str(study))}: {escaped(str(benchmark))}. Percent, mean over seeds $\\pm$ half width "
             "of the 95\\,\\% Student $t$ interval."
-        ) + "".join(f" {_escaped(line)}." for line in tuning_lines(rows))
-        parts.append(_table(cells, caption=caption))
+        ) + "".join(f" {escaped(line)}." for line in tuning_lines(rows))
+        parts.append(table(cells, caption=caption))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(cells: Sequence[Sequence[str]], *, caption: str) -> str:
-    """Rows of cells, the first of them titles; the first column to the left, the others to the right."""
+def table(cells: Sequence[Sequence[str]], *, caption: str, above: Sequence[str] = ()) -> str:
+    """Rows of cells, the first of them titles; the first column to the left, the others to the right.
+
+    Args:
+        caption: in LaTeX.
+        above: lines over the titles, such as titles of several columns.
+    """
     titles, *rows = (" & ".join(row) + r" \\" for row in cells)
     return "\n".join(
         [
@@ -38,6 +43,7 @@ def _table(cells: Sequence[Sequence[str]], *, caption: str) -> str:
             rf"\caption{{{caption}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(cells[0]) - 1)}}}",
             r"\toprule",
+            *above,
             titles,
             r"\midrule",
             *rows,
@@ -48,27 +54,47 @@ def _table(cells: Sequence[Sequence[str]], *, caption: str) -> str:
     )
 
 
-def _title(metric: Metric) -> str:
-    title = metric.title if metric.unit == "%" else metric.heading
-    return f"{title[0].upper()}{title[1:]}"
+def title(metric: Metric) -> str:
+    """The metric above its column; its unit, too, unless it is percent."""
+    text = metric.title if metric.unit == "%" else metric.heading
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _number(row: dict[Any, Any], metric: Metric) -> str:
     mean, high = (metric.factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
+    return number(mean, high - mean)
+
+
+def number(mean: float, half_width: float, *, bold: bool = False) -> str:
+    """A mean and what stands behind its plus and minus: both as they are shown, nan where there is none."""
     if math.isnan(mean):
         return "--"
-    half = "" if math.isnan(high) else rf" \pm {tenths(high - mean)}"
-    return f"${tenths(mean)}{half}$"
+    text = rf"\mathbf{{{tenths(mean)}}}" if bold else tenths(mean)
+    half = "" if math.isnan(half_width) else rf" \pm {tenths(half_width)}"
+    return f"${text}{half}$"
 
 
+_GREEK = "αβγδεζηθικλμνξπρστυφχψω"
+_GREEK_NAMES = (
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
+    *("nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
 _SPECIAL = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     **{each: f"\\{each}" for each in "&%$#_{}"},
     # at the beginning of a line they would be an option of the end of the line before
     **{each: f"{{{each}}}" for each in "[]*"},
+    # what not every LaTeX has a letter for
+    **{"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "\u00a0": "~"},
+    **{letter: rf"$\{name}$" for letter, name in zip(_GREEK, _GREEK_NAMES, strict=True)},
 }
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    r"""The text as LaTeX sets it: no sign in it is a command.
+
+    >>> print(escaped("50 % of λ_1"))
+    50 \% of $\lambda$\_1
+    """
     return "".join(_SPECIAL.get(each, each) for each in text)

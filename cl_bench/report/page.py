@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cl_bench.analysis.looks import families, method_styles
+from cl_bench.analysis.looks import families, from_elsewhere, method_styles
 from cl_bench.analysis.matrix import RunMatrix
 from cl_bench.analysis.registry import Metric
 from cl_bench.analysis.results import Results
@@ -16,7 +16,8 @@ from cl_bench.records.runs import STATUSES, Run
 from cl_bench.records.text import counted, one_line, shortened
 from cl_bench.report.embedded_figures import Figure
 from cl_bench.report.figure_captions import alternative, caption, title_of
-from cl_bench.report.figure_kinds import OVER_BENCHMARKS, places
+from cl_bench.report.figure_kinds import OVER_BENCHMARKS
+from cl_bench.report.figure_parts import places
 from cl_bench.report.interactive_curves import interactive_curves
 from cl_bench.report.page_tables import (
     Cell,
@@ -288,4 +289,4 @@ def _environments(runs: Sequence[Run]) -> list[Table]:
 
 def _styles(runs: Sequence[Run]) -> Mapping[str, Any]:
     recorded = [run for run in runs if run.records and run.status != "broken"]
-    return method_styles({run.method for run in recorded}, families(recorded))
+    return method_styles({run.method for run in recorded}, families(recorded), own=from_elsewhere(recorded))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from cl_bench.analysis.afterwards import shown_in
 from cl_bench.analysis.labels import shown
 from cl_bench.analysis.registry import COMPARISON, FIRST, MATRIX, PAGE, TEXT, Metric, placed
 from cl_bench.records.identity import is_incidental
@@ -48,7 +49,7 @@ def metrics_of(rows: pd.DataFrame) -> list[Metric]:
     """The metrics that at least one method has; without a row, those that every table has."""
     if rows.empty:
         return [metric for metric in placed(PAGE) if TEXT in metric.places and metric.of == MATRIX]
-    return [metric for metric in placed(PAGE) if rows[f"{metric.name}_mean"].notna().any()]
+    return shown_in(PAGE, rows)
 
 
 def summary_table(rows: pd.DataFrame, *, caption: str) -> Table:

@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import count, product
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cl_bench.analysis.looks import families, method_styles
+from cl_bench.analysis.looks import families, from_elsewhere, method_styles
 from cl_bench.analysis.results import Results
+from cl_bench.analysis.selection import select
 from cl_bench.records.atomic import link_within
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
 from cl_bench.records.text import cut, one_line
-from cl_bench.report.figure_kinds import KINDS, parts_of_kinds
+from cl_bench.report.figure_kinds import KINDS
+from cl_bench.report.figure_options import Options
+from cl_bench.report.figure_parts import parts_of_kinds
 from cl_bench.report.notes import LONGEST_NOTE
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from cl_bench.figures.parallel import Drawing
 
 FORMATS = ("png", "svg", "pdf")
-NARROWEST = 2.0  # inches that panels and legends can be laid out in
 
 
 class Plotted(NamedTuple):
@@ -34,7 +36,7 @@ def plot(
     kind: str,
     *folders: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
-    width: float | None = None,
+    **options: Any,
 ) -> Plotted:
     """One figure a benchmark, of all runs below the folders.
 
@@ -48,11 +50,14 @@ def plot(
         kind: one of `figure_kinds.KINDS`.
         output: a file that ends in .png, .svg or .pdf, or a folder, which exists or ends in a slash. Without
             an ending both .png and .svg are written. With several benchmarks each has its name added.
-            Default: `figures` in the one folder, or where one is.
-        width: inches; default: a page's text. 3.3 is a column of two.
+            Default: `figures` in the one folder, or where one is. With options the name ends in `-chosen`
+            there, since the report draws its own figures again.
+        options: those of `figure_options.Options`: methods, labels, metric, tasks, interval, ylim, title,
+            width, height.
 
     Raises:
-        AnalysisError, RecordsError: where there is nothing to draw, or a format is not written; it says why.
+        AnalysisError, RecordsError: where there is nothing to draw, a format is not written, or the kind has
+            no use for an option; it says why.
     """
     from cl_bench.figures.parallel import FEWEST, draw
 
@@ -60,20 +65,22 @@ def plot(
         near = get_close_matches(kind, KINDS, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise AnalysisError(f"there is no kind of figure {kind!r}; {hint}There are {', '.join(KINDS)}")
-    if width is not None and not width >= NARROWEST:
-        raise AnalysisError(f"the width of a figure must be {NARROWEST:g} inches or more, got {width=}")
+    asked = Options(**options)
+    asked.check(kind)
     together = len(folders) > 1
     default = Path() if together else Path(folders[0]) / "figures"
     if output is not None and not _is_folder(output):
         _check_ending(Path(output))
-    results = Results.read(*folders)
+    results = Results.read(*folders, interval=asked.interval or "t")
     if together:
         results = results.told_apart()
-    planned = drawings(results, [kind], folder=default, together=together, width=width)
+    planned = drawings(results, [kind], folder=default, together=together, options=asked)
     if not planned:
         raise AnalysisError(f"{kind}: no run is complete: each must have tested all that was to be tested")
     kept: list[str] = []
-    if together or (output is not None and Path(output).resolve() != default.resolve()):
+    if asked.differ and output is None:
+        planned = [each._replace(path=each.path.with_name(f"{each.path.name}-chosen")) for each in planned]
+    if together or asked.differ or (output is not None and Path(output).resolve() != default.resolve()):
         put = planned if output is None else _put(planned, Path(output), folder=_is_folder(output))
         planned, kept = _beside_others(put, source=sorted(str(Path(each).resolve()) for each in folders))
     _check_no_links(planned, folders)
@@ -83,7 +90,7 @@ def plot(
     reasons = dict.fromkeys(str(error) for _, error in done.refused)
     if not done.paths:
         raise AnalysisError(f"{kind}: {'; '.join(reasons)}")
-    notes = [*refusals(done.refused, quiet=()), *results.left_out(), *kept]
+    notes = [*refusals(done.refused, quiet=()), *results.left_out(), *kept, *_without_any(results, planned)]
     return Plotted(done.paths, [cut(one_line(note), LONGEST_NOTE) for note in notes])
 
 
@@ -93,21 +100,31 @@ def drawings(
     *,
     folder: Path,
     together: bool = False,
-    width: float | None = None,
+    options: Options | None = None,
 ) -> "list[Drawing]":
-    """The figures of these kinds, <folder>/<kind>-<benchmark>; a method looks the same in all of them."""
+    """The figures of these kinds, <folder>/<kind>-<benchmark>; a method looks the same in all of them.
+
+    Raises:
+        AnalysisError: for methods that are not there.
+    """
     from cl_bench.figures import layout
     from cl_bench.figures.parallel import Drawing
 
+    asked = options or Options()
     recorded = [run for run in results.found if run.records]
-    styles = method_styles({run.method for run in recorded}, families(recorded))
-    size = layout.WIDTH if width is None else width
+    methods = {run.method for run in recorded}
+    styles = method_styles(methods, families(recorded), own=from_elsewhere(recorded))
+    if asked.methods is not None or asked.labels:
+        chosen = select(methods, methods=asked.methods, labels=asked.labels)
+        results = results.selected(chosen)
+        styles = {label: styles[method] for method, label in chosen.labels.items()}
     found = parts_of_kinds(results, kinds, together=together)
     return [
         Drawing(
             folder / f"{kind}-{part.name}",
             KINDS[kind],
-            {"results": part.results, "styles": styles, "title": part.title, "width": size},
+            {"results": part.results, "styles": styles} | asked.look(kind, part.title, width=layout.WIDTH),
+            title=part.title,
         )
         for kind, parts in found.items()
         for part in parts
@@ -119,10 +136,17 @@ def refusals(
 ) -> list[str]:
     """A sentence for each figure that could not be drawn, but for reasons of the quiet kind."""
     return [
-        f"{drawing.arguments['title']} has no {drawing.make.__name__} figure: {error}."
+        f"{drawing.title} has no {drawing.make.__name__} figure: {error}."
         for drawing, error in refused
         if not isinstance(error, quiet)
     ]
+
+
+def _without_any(results: Results, planned: "Sequence[Drawing]") -> list[str]:
+    """A sentence for each benchmark that has no figure, since no chosen method was run on it."""
+    drawn = {run.benchmark for drawing in planned for run in drawing.arguments["results"].found}
+    left = sorted({run.benchmark for run in results.complete} - drawn)
+    return [f"{benchmark} has no figure: none of the chosen methods was run on it." for benchmark in left]
 
 
 def _check_ending(output: Path) -> None:
@@ -172,7 +196,7 @@ def _beside_others(
     """
     moved, notes = [], []
     for drawing in planned:
-        about = (drawing.make.__name__, drawing.arguments["title"], *source)
+        about = (drawing.make.__name__, drawing.title, *source)
         marked = drawing._replace(mark=f"cl-bench {hashlib.sha256(repr(about).encode()).hexdigest()[:16]}")
         free = next(each for each in _candidates(marked) if not _others(each))
         if free.path != drawing.path:

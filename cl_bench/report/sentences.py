@@ -17,6 +17,7 @@ from cl_bench.analysis.summary import REFERENCE
 from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.text import counted
 from cl_bench.report.numbers import tenths
+from cl_bench.report.over_benchmarks import tables_over_benchmarks
 
 
 class Statements(NamedTuple):
@@ -30,11 +31,13 @@ def statements(results: Results) -> Statements:
     """What follows from the runs, in sentences, and the tables that the sentences come from.
 
     Tables: comparison.csv (`comparison`), statistics.csv (`aggregate`); seed_variance.csv (`variance_shares`)
-    where parts of the seed were varied alone; continual_evaluation.csv where there are probes.
+    where parts of the seed were varied alone; continual_evaluation.csv where there are probes; those of
+    `tables_over_benchmarks` where a study has two benchmarks or more.
     """
     values = results.metrics
     compared = comparison(values)
     tables = {"comparison.csv": compared, "statistics.csv": aggregate(values)}
+    tables |= tables_over_benchmarks(values)
     text = sentences(compared, results.summary)
     recorded = [run for run in results.found if run.records]
     shares = variance_shares(values, purposes(recorded), compared_metrics())

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cl_bench.analysis.registry import MATRIX, TEXT, Metric, placed
+from cl_bench.analysis.afterwards import shown_in
+from cl_bench.analysis.registry import MATRIX, TEXT, Metric
 from cl_bench.analysis.tuning import WIDTH, tuning_text
 from cl_bench.report.numbers import tenths
 
@@ -32,9 +33,7 @@ def text_table(summary: pd.DataFrame) -> str:
 
 def _shown(rows: pd.DataFrame) -> list[Metric]:
     """The metrics of the matrix, which every run has, and those that some run has measured."""
-    return [
-        metric for metric in placed(TEXT) if metric.of == MATRIX or rows[f"{metric.name}_mean"].notna().any()
-    ]
+    return shown_in(TEXT, rows, always=MATRIX)
 
 
 def _directions(metrics: Sequence[Metric]) -> str:

@@ -23,7 +23,9 @@ class Parts(NamedTuple):
     stream: Any  # a TaskStream; of several runs a stacked one
     strategy: Any
     facts: dict[str, Any]  # for run.json
+    foreign: list[Any]  # an `ImageData` of each of training.ood
     notes: list[str]  # what is to be known of data, network and settings
+    benchmark: Any = None  # an Avalanche benchmark in place of the stream's; None: the stream's
 
 
 @with_advice
@@ -37,6 +39,8 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     with busy("loading torch and Avalanche", hidden=not show_progress):
         from cl_bench.config.build import build_data, build_strategy, device_of, notes_of, stream_of
         from cl_bench.config.environment import hardware
+        from cl_bench.config.foreign import build_foreign
+        from cl_bench.evaluation.known_task import check_also_test
         from cl_bench.learner.process import prepare_process
         from cl_bench.learner.seeds import Seeds
         from cl_bench.streams.stacked import stack_streams
@@ -56,6 +60,11 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     streams = [stream_of(folder.config, data, each) for folder, each in zip(folders, seeds, strict=True)]
     for folder, each in zip(folders, streams, strict=True):
         check_not_tuned_on(each.order, folder.config)
+    also_test = list(training.get("also_test", ()))  # of runs of before there was it: none
+    for each in streams:
+        check_also_test(also_test, each.scenario)
+    with busy("reading foreign data", hidden=not show_progress):
+        foreign = build_foreign(config)
     alone = len(folders) == 1
     stream = streams[0] if alone else stack_streams(streams)
     strategy = build_strategy(config, stream, seeds[0] if alone else seeds)
@@ -68,8 +77,9 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
         "data_source": data.source,
         "notes": notes,
         "hardware": hardware(str(device)),
+        **({"ood": [each.name for each in foreign]} if foreign else {}),
         **of_run(config, data),
     }
     if not alone:
         facts["trained_at_once_with_seeds"] = [folder.config.seed for folder in folders]
-    return Parts(seeds, stream, strategy, facts, list(filter(None, [*notes, warning(config)])))
+    return Parts(seeds, stream, strategy, facts, foreign, list(filter(None, [*notes, warning(config)])))

@@ -103,6 +103,10 @@ class Checkpoints:
             newest["versions"],
         )
 
+    def forget(self) -> None:
+        """Begin anew, whatever was found."""
+        self._after_task, self._seconds_of_task = 0, 0.0
+
     def after_task(self, task: int) -> None:
         """Note that a task was trained on and tested, and that its rows are on disk."""
         self.has_moved = True

@@ -35,14 +35,16 @@ class Equipment(NamedTuple):
     folders: Sequence[RunFolder]
     checkpoints: Any  # `Checkpoints`
     progress: Any  # `Progress`
+    saving: Any  # `Saving`
     start: Any  # a `Start`, where the run resumes; None where it begins
 
     def keep(self, rows: Sequence[Any]) -> None:
-        """Write what was measured after a task into each seed's folder, and then a checkpoint."""
+        """Write what was measured and is to be saved into each seed's folder, and then a checkpoint."""
         by_seed = {folder.config.seed: folder for folder in self.folders}
         # each record by itself, which costs a moment: a full disk leaves those before it
         for (seed, _), group in groupby(rows, key=lambda row: (row.seed, _appended_with(row))):
             by_seed[seed].append(*group)
+        self.saving.after_tests(rows)
         self.checkpoints.after_task(rows[-1].after_task)
         self.progress.measured(rows)
 
@@ -61,6 +63,7 @@ def equipped(folders: Sequence[RunFolder], parts: Parts, *, show_progress: bool)
     from cl_bench.evaluation.progress import Progress
     from cl_bench.learner.seeds import global_generators_restored
     from cl_bench.learner.state import UNFIT
+    from cl_bench.runner.saving import Saving
     from cl_bench.runner.signals import Stopping
 
     strategy, num_tasks = parts.strategy, parts.stream.num_tasks
@@ -68,15 +71,16 @@ def equipped(folders: Sequence[RunFolder], parts: Parts, *, show_progress: bool)
     checkpoints = _checkpoints(folders, strategy, stopping, num_tasks=num_tasks)
     label = folders[0].path.name.rpartition("-")[0]
     progress = Progress(num_tasks=num_tasks, label=label, hidden=None if show_progress else True)
-    probes = _probes(folders, parts)
-    plugins = [stopping if checkpoints.possible else None, probes, progress]
+    probes, saving = _probes(folders, parts), Saving(folders, parts)
+    plugins = [stopping if checkpoints.possible else None, probes, progress, saving.plugin]
     strategy.plugins[:0] = [each for each in plugins if each is not None]
     if checkpoints.possible:
         strategy.after_step = checkpoints.after_step
-    found = _begin_or_go_on(folders, checkpoints)
+    found = _begin_or_go_on(folders, checkpoints, saving)
     try:
         with stopping.installed(), global_generators_restored(parts.seeds[0]["noise"]):
-            yield Equipment(folders, checkpoints, progress, None if found is None else found.start)
+            start = None if found is None else found.start
+            yield Equipment(folders, checkpoints, progress, saving, start)
     except (ValueError, *UNFIT) as error:
         if found is None or checkpoints.has_moved or isinstance(error, RunInUseError) or is_memory(error):
             raise
@@ -101,14 +105,19 @@ def _checkpoints(folders: Sequence[RunFolder], strategy: Any, stopping: Any, *, 
     )
 
 
-def _begin_or_go_on(folders: Sequence[RunFolder], checkpoints: Any) -> Any:
+def _begin_or_go_on(folders: Sequence[RunFolder], checkpoints: Any, saving: Any) -> Any:
     """Put the rows of the folders to where the run begins, or resumes: what was found there, or None."""
     found = checkpoints.find() if folders[0].config.resume else None
+    lacking = [] if found is None else saving.lacking(found.start.after_task)
+    if lacking:
+        log.warning("%s is to be saved, and was not: the run begins anew, to make it", lacking[0].name)
+        found = checkpoints.forget()
     if found is None:
         for folder in folders:
             folder.begin()
             folder.drop_checkpoints()
         return None
+    saving.resumes(found.start.after_task)
     where = f"after task {found.start.after_task}" + (" and some steps" if found.start.in_task else "")
     log.info("the run goes on %s", where)
     for folder, sizes in zip(folders, found.sizes, strict=True):

@@ -24,6 +24,7 @@ def targets(config: DictConfig) -> list[str]:
     """The paths of all classes and functions that decide the run's numbers."""
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
+    plain["benchmark"] = OmegaConf.to_container(config.benchmark, resolve=True)  # what data sets are made of
     return sorted({name for key, name in _named(plain) if not is_incidental(key)})
 
 
@@ -40,10 +41,13 @@ def _named(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _named(value, key)
 
 
-def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
+def of_run(config: DictConfig, data: Any, *, remembered: bool = True) -> dict[str, Any]:
     """`commit`, `dirty`, `code` and `data` for run.json, of a run that is about to train on this `ImageData`.
 
     Outside a checkout nobody knows the commit, nor whether files differ from it: both are None.
+
+    Args:
+        remembered: whether the hashes of the data are kept in a file, for later runs.
 
     Raises:
         ValueError: where a module of one's own was edited after this process imported it: what runs is not
@@ -58,7 +62,8 @@ def of_run(config: DictConfig, data: Any) -> dict[str, Any]:
             "restart Python, or reload it"
         )
     found = digest(data)
-    remember(config, data.files, found)
+    if remembered:
+        remember(config, data.files, found)
     code = code_hashes.code_of(targets(config))
     commit, dirty = commit_of({"code": code})
     return {"commit": commit, "dirty": dirty, "code": code, "data": found}
@@ -94,7 +99,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
     """Keep the hashes of data that were read from these files; a convenience, which may fail. What somebody
     else's function reads besides, nobody knows.
     """
-    if files is None or not str(config.benchmark.dataset["_target_"]).startswith("cl_bench.data."):
+    node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
+    if files is None or not all(name.startswith("cl_bench.data.") for _, name in _named(node)):
         return
     path = _memory_of(config)
     with suppress(OSError):
@@ -108,7 +114,8 @@ def remember(config: DictConfig, files: tuple[str, ...] | None, data: Mapping[st
 def _memory_of(config: DictConfig) -> Path:
     """The file for this data set, read from these places by this code."""
     node = OmegaConf.to_container(config.benchmark.dataset, resolve=True)
-    about = [node, reads_test(config), os.environ.get("CL_BENCH_DATA"), code_hashes.tree_of("data")]
+    places = [os.environ.get("CL_BENCH_DATA"), str(Path.cwd())]  # where a relative path may lead
+    about = [node, reads_test(config), places, code_hashes.tree_of("data")]
     name = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return Path(config.results_dir) / REMEMBERED / f"{name}.json"
 

@@ -5,6 +5,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from cl_bench.config.compose import register
+from cl_bench.config.data_sets import look_in
 from cl_bench.config.tuned import with_tuning
 from cl_bench.runner.run import execute
 
@@ -16,6 +17,8 @@ def job(config: DictConfig, *, since: float | None = None) -> str:
         since: when the command began, see `execute`.
     """
     register()  # a sweep's worker is a new process
-    config = with_tuning(config, HydraConfig.get())
-    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    hydra = HydraConfig.get()
+    look_in(each.path for each in hydra.runtime.config_sources if each.provider == "command-line")
+    config = with_tuning(config, hydra)
+    in_sweep = hydra.mode == RunMode.MULTIRUN
     return " ".join(map(str, execute(config, show_progress=not in_sweep, since=since)))

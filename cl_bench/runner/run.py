@@ -12,16 +12,17 @@ from omegaconf import DictConfig
 
 from cl_bench.config.compose import one_seed_each
 from cl_bench.config.run_rules import STACKED, check_resume
-from cl_bench.records.lock import RunInUseError, RunLostError
+from cl_bench.evaluation.terminal import busy
+from cl_bench.records.lock import RunInUseError
 from cl_bench.records.provenance import KEPT, STALE
 from cl_bench.runner.assembly import Parts, assemble
 from cl_bench.runner.attempt import train_and_test
 from cl_bench.runner.device_memory import DeviceMemoryError
-from cl_bench.runner.endings import ends_alone, is_interruption
+from cl_bench.runner.endings import ends_alone
 from cl_bench.runner.equipment import UnfitCheckpointError
 from cl_bench.runner.fingerprints import changes
 from cl_bench.runner.halves import free_memory, halves, release, were_too_many
-from cl_bench.runner.run_folder import RunFolder, finished_since
+from cl_bench.runner.run_folder import RunFolder, finished_since, opened
 from cl_bench.runner.stopped import Stopped
 from cl_bench.runner.together import to_finish_together
 from cl_bench.runner.tracking import tracked
@@ -224,7 +225,10 @@ def _leaves_no_garbage() -> Iterator[None]:
 
 
 def _do(folders: Sequence[RunFolder], command: _Command, stack: ExitStack) -> None:
-    """Train and test; the folders are this process's."""
+    """Train and test; the folders are this process's, which is as before afterwards."""
+    with busy("loading torch", hidden=not command.show_progress):
+        from cl_bench.learner.process import process_restored
+    stack.enter_context(process_restored())
     parts, share = _assembled(folders, show_progress=command.show_progress), 1 / len(folders)
     for note in parts.notes:
         if note not in command.said:
@@ -232,7 +236,7 @@ def _do(folders: Sequence[RunFolder], command: _Command, stack: ExitStack) -> No
             log.log(logging.WARNING if command.show_progress else logging.INFO, note)
             command.said.add(note)
     for folder in folders:
-        stack.enter_context(_opened(folder, share=share))
+        stack.enter_context(opened(folder, share=share))
         folder.tell(**parts.facts)
         stack.enter_context(tracked(folder))
     hashes = None
@@ -250,26 +254,6 @@ def _do(folders: Sequence[RunFolder], command: _Command, stack: ExitStack) -> No
         folder.finish(share=share, weights_sha256=sha256)
     for folder in folders:  # the first one's are of all
         folder.drop_checkpoints()
-
-
-@contextmanager
-def _opened(folder: RunFolder, *, share: float) -> Iterator[None]:
-    folder.open()
-    try:
-        yield
-    except BaseException as error:
-        log.info("the run ended early", exc_info=error)
-        # a full disk, most likely: the first error is the one to show
-        with suppress(OSError, RunLostError):
-            folder.fail(error, share=share)
-            if not is_interruption(error) and not _may_pass(error):
-                folder.drop_checkpoints()  # from there it would only fail again
-        raise
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether the same run may do well another time: it had no memory, or no disk."""
-    return isinstance(error, OSError | DeviceMemoryError)
 
 
 def _assembled(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:

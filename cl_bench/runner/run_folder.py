@@ -1,6 +1,7 @@
 """What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
 
 import json
+import logging
 import os
 import shutil
 import time
@@ -17,15 +18,19 @@ from cl_bench import records
 from cl_bench.config.compose import config_hash, later, plain, run_folder, settings
 from cl_bench.config.environment import versions
 from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
+from cl_bench.records import saved
 from cl_bench.records.atomic import abandoned, unfinished, write_whole
 from cl_bench.records.compact_files import write_about
 from cl_bench.records.identity import flatten
-from cl_bench.records.lock import Hold, alone_in
+from cl_bench.records.lock import Hold, RunLostError, alone_in
 from cl_bench.records.row_files import Row
 from cl_bench.records.run_files import about_run, summary_of
 from cl_bench.runner import written_rows
+from cl_bench.runner.device_memory import DeviceMemoryError
 from cl_bench.runner.endings import described, is_interruption
 from cl_bench.runner.written_rows import CONFIG
+
+log = logging.getLogger(__name__)
 
 SUMMARY = "run.json"
 LOG = "run.log"  # Hydra's
@@ -33,7 +38,14 @@ CHECKPOINTS = "checkpoint"  # a folder; see runner/checkpoints.py
 EXPECTED = "expected.json"  # of the study, beside its runs
 OF_GOING_ON = ("resumed", "began_with_versions")  # in run.json
 CLOCKS_DIFFER = 60.0  # seconds at most, between the machines of a cluster
+# what a run may measure besides, and what belongs to that; the first of each says whether it is asked for
 PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
+MEASURED_BESIDES = (
+    PROBE_SETTINGS,
+    ("training.also_test",),
+    ("training.ood", "training.ood_size", "seed_for.probe"),
+)
+NOT_ASKED = (None, "[]")  # lists are texts in run.json
 
 
 class RunFolder:
@@ -62,20 +74,28 @@ class RunFolder:
             self.hold = None
 
     def finished(self) -> dict[str, Any] | None:
-        """Return run.json of a run that is finished, whole, and probed as is asked; else None."""
+        """Return run.json of a run that is finished, whole, and has all that is asked; else None."""
         try:
             about = about_run(self.path)  # of a folder, or of a run that was packed into a compact study
-            whole = about["status"] == "finished" and self._has_probes(about["settings"])
+            whole = about["status"] == "finished" and self._has_what_is_asked(about)
             return about if whole and written_rows.are_whole(self.path, about) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def _has_probes(self, settings: dict[str, Any]) -> bool:
-        """Whether the finished run probed as is asked now; they are no part of its name."""
-        wanted = flatten(plain(self.config))
-        return wanted[PROBE_SETTINGS[0]] is None or all(
-            settings.get(name) == wanted[name] for name in PROBE_SETTINGS
+    def _has_what_is_asked(self, about: dict[str, Any]) -> bool:
+        """Whether the finished run measured besides, and saved, what is asked now; no part of its name."""
+        wanted, settings = flatten(plain(self.config)), about["settings"]
+        measured = all(
+            wanted.get(names[0]) in NOT_ASKED or all(settings.get(name) == wanted[name] for name in names)
+            for names in MEASURED_BESIDES
         )
+        names = self.plan(about["num_tasks"]).names(about["num_tasks"])
+        return measured and not saved.lacking(self.path, names, about.get(saved.FACT))
+
+    def plan(self, num_tasks: int) -> saved.Plan:
+        """Return what training.save asks for, of a stream of so many tasks."""
+        training = self.config.training
+        return saved.plan_of(training.get("save"), num_tasks=num_tasks, test_last=training.test_last)
 
     def seen(self, about: dict[str, Any], **facts: Any) -> None:
         """Say that this sweep has met the finished run, and what is to be said of it; None: nothing more."""
@@ -95,6 +115,7 @@ class RunFolder:
     def leftovers(self) -> list[Path]:
         """What a process that was killed may have left beside the files of a finished run."""
         previous = [self.path / _previous(name) for name in records.FILES.values()]
+        previous.append(self.path / saved.PREVIOUS)
         return [
             *unfinished(self.path),
             *(path for path in (self.path / CHECKPOINTS, *previous) if path.exists()),
@@ -120,28 +141,12 @@ class RunFolder:
         if self.hold is not None:
             self.hold.cover()
         self.check()
-        left_by_the_killed = (unfinished(each) for each in (self.path, self.path / CHECKPOINTS))
+        written = (self.path, self.path / CHECKPOINTS, self.path / saved.FOLDER)
+        left_by_the_killed = (unfinished(each) for each in written)
         for left in (*chain(*left_by_the_killed), *abandoned(self.path.parent)):
             left.unlink(missing_ok=True)
         self._seconds_before = (0.0, 0.0)
-        self.about: dict[str, Any] = {
-            "study": str(self.config.study),
-            "benchmark": self.config.benchmark.name,
-            "strategy": self.config.strategy.name,
-            "seed": self.config.seed,
-            "hash": config_hash(self.config),
-            "status": "running",
-            "error": None,
-            "settings": settings(self.config),
-            **({"neutral": told} if (told := later(self.config)) else {}),
-            "arguments": arguments(self.config),
-            "tuning": provenance(self.config),
-            **({"tuned_by": told} if (told := tuned_by(self.config)) else {}),
-            "test_data": test_data(self.config),
-            "versions": versions(),
-            "started": _now(),
-            **self.facts,
-        }
+        self.about: dict[str, Any] = {**about_begun(self.config), **self.facts}
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
         self.write_expected()
         write_whole(self.path / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(self.config))))
@@ -153,7 +158,7 @@ class RunFolder:
             self.hold.check()
 
     def begin(self) -> None:
-        """Begin anew: rows of an earlier try stay in records.previous.csv and the like until `finish`."""
+        """Begin anew: until `finish` an earlier try stays, in records.previous.csv, saved.previous, ..."""
         self.check()
         self._seconds_before = (0.0, 0.0)
         if any(self.about.pop(name, None) for name in OF_GOING_ON):  # it could not go on after all
@@ -166,6 +171,11 @@ class RunFolder:
                 newest.unlink()
             else:
                 newest.replace(previous)
+
+        (self.path / saved.METRICS).unlink(missing_ok=True)  # of predictions that there are no more
+        if (self.path / saved.FOLDER).is_dir():
+            _remove(self.path / saved.PREVIOUS)
+            (self.path / saved.FOLDER).replace(self.path / saved.PREVIOUS)
 
     def go_on(self, sizes: Mapping[str, int], seconds: tuple[float, float], **facts: Any) -> None:
         """Continue with the rows that there were at a checkpoint: what came after them is computed again.
@@ -218,9 +228,11 @@ class RunFolder:
             share: of the seconds since `open`, where several runs were trained at once.
         """
         hashes = {name: size_and_hash[1] for name, size_and_hash in written_rows.on_disk(self.path).items()}
-        self.tell(status="finished", **facts, **self._seconds(share), files=hashes)
+        facts |= self._seconds(share) | saved.facts(self.path)
+        self.tell(status="finished", **facts, files=hashes)
         for name in records.FILES.values():
             (self.path / _previous(name)).unlink(missing_ok=True)
+        _remove(self.path / saved.PREVIOUS)
 
     def fail(self, error: BaseException, *, share: float) -> None:
         """Say how the run ended: interrupted, where the process was told to stop, or failed."""
@@ -237,6 +249,52 @@ class RunFolder:
             "cpu_seconds": round(cpu * share, 3),
             "finished": _now(),
         }
+
+
+@contextmanager
+def opened(folder: RunFolder, *, share: float) -> Iterator[None]:
+    """Let the folder say that its run is under way, and, where it ends early, how.
+
+    Args:
+        share: of the seconds since then, where several runs were trained at once.
+    """
+    folder.open()
+    try:
+        yield
+    except BaseException as error:
+        log.info("the run ended early", exc_info=error)
+        # a full disk, most likely: the first error is the one to show
+        with suppress(OSError, RunLostError):
+            folder.fail(error, share=share)
+            if not is_interruption(error) and not _may_pass(error):
+                folder.drop_checkpoints()  # from there it would only fail again
+        raise
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same run may do well another time: it had no memory, or no disk."""
+    return isinstance(error, OSError | DeviceMemoryError)
+
+
+def about_begun(config: DictConfig) -> dict[str, Any]:
+    """Return what run.json says of a run that begins now."""
+    return {
+        "study": str(config.study),
+        "benchmark": config.benchmark.name,
+        "strategy": config.strategy.name,
+        "seed": config.seed,
+        "hash": config_hash(config),
+        "status": "running",
+        "error": None,
+        "settings": settings(config),
+        **({"neutral": told} if (told := later(config)) else {}),
+        "arguments": arguments(config),
+        "tuning": provenance(config),
+        **({"tuned_by": told} if (told := tuned_by(config)) else {}),
+        "test_data": test_data(config),
+        "versions": versions(),
+        "started": _now(),
+    }
 
 
 def finished_since(about: Mapping[str, Any], since: float) -> bool:

@@ -1,6 +1,6 @@
 """The configuration that a run left behind, read as something that a stranger may have written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,18 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from cl_bench.config.checked import Checker, Problem
+from cl_bench.config.compose import plain
 from cl_bench.config.known_code import is_known, known_names, names_in
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.records import compact
 from cl_bench.records.atomic import ForeignFileError, read_whole
+from cl_bench.records.identity import flatten
 from cl_bench.records.run_files import is_packed
 from cl_bench.records.text import one_line
 from cl_bench.runner.run_folder import CONFIG
 
+MOST_SAID = 500  # letters of an error
 MAX_BYTES = 2**16  # the largest of ours has 4,000
 MAX_BRACKETS = 1000  # PyYAML's time grows with the square of their depth; ours are [] and {}
 MAX_DEPTH = 50
@@ -31,12 +35,15 @@ class StoredConfigError(ValueError):
     """A stored configuration cannot be run; the message names the file and the rule."""
 
 
-def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
+def stored_config(run: Path, *, trust: bool = False, how: str = "give --trust") -> DictConfig:
     """Read the configuration that a run left, without its tracking.
 
     A configuration names the classes that it is made of, so that running it runs them. Only those are taken
     that conf/ and installed packages name at the same setting, and Avalanche's strategies; with `trust` any.
     It is plain data: an interpolation, which could call a function when it is resolved, is never taken.
+
+    Args:
+        how: trust is said, for the error.
 
     Raises:
         StoredConfigError: where it cannot be read, is no configuration of a run, or names something else.
@@ -57,12 +64,34 @@ def stored_config(run: Path, *, trust: bool = False) -> DictConfig:
             if not is_known(named, known):
                 raise StoredConfigError(
                     f"{path}: only what conf/ or an installed package names at this setting is run, got "
-                    f"{one_line(named)[:200]}; read the file, and if you trust it give --trust"
+                    f"{one_line(named)[:200]}; read the file, and if you trust it {how}"
                 )
     try:
         return OmegaConf.create(config)
     except OmegaConfBaseException as error:
         raise StoredConfigError(f"{path}: {one_line(str(error).splitlines()[0])}") from error
+
+
+def check_settings(run: Path, config: DictConfig) -> None:
+    """Check settings by the rules of `cl-bench run`: only those that this version has.
+
+    Raises:
+        StoredConfigError: with the first rule that is broken.
+    """
+    try:
+        settings = plain(config)
+        broken = next((each for each in Checker().problems_of(settings) if _there(settings, each)), None)
+    except (TypeError, AttributeError, KeyError, OmegaConfBaseException) as error:
+        raise StoredConfigError(f"{run}: its settings are not a run's: {error!r}") from error
+    if broken is not None:
+        raise StoredConfigError(one_line(f"{run}: {broken.message}")[:MOST_SAID])
+
+
+def _there(settings: Mapping[str, Any], problem: Problem) -> bool:
+    names = flatten(dict(settings))
+    return all(
+        any(each == name or each.startswith(f"{name}.") for each in names) for name in problem.settings
+    )
 
 
 def _packed_config(run: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from cl_bench.config.sweep import jobs, values_of
+from cl_bench.config.sweep import LeftOut, jobs, values_of
 from cl_bench.evaluation.terminal import Bar
 from cl_bench.records.atomic import write_whole
 from cl_bench.records.protocol import TEST_LAST, num_tests
@@ -99,12 +100,28 @@ class SweepProgress(Callback):
 
 def write_plan(folder: Path, config: DictConfig) -> None:
     """Write what the sweep is going to run, so that a report can say what is missing."""
-    planned: dict[str, Any] = dict(choices(config))
-    if config.seeds is not None:
-        planned["seed"] = [str(seed) for seed in config.seeds]
+    write_values(folder, choices(config), jobs(config).left_out, seeds=config.seeds)
+
+
+def write_values(
+    folder: Path,
+    values: Mapping[str, list[str]],
+    left_out: Iterable[LeftOut],
+    *,
+    seeds: Sequence[int] | None,
+) -> None:
+    """Write the values of each setting of a sweep into a study's folder.
+
+    Args:
+        left_out: jobs of these values that cannot run.
+        seeds: that each job has, in place of one.
+    """
+    planned: dict[str, Any] = {key.lstrip("+"): each for key, each in values.items()}
+    if seeds is not None:
+        planned["seed"] = [str(seed) for seed in seeds]
     planned.pop("seeds", None)
-    left_out = [each.where for each in jobs(config).left_out]
-    planned |= {LEFT_OUT: left_out} if left_out else {}
+    where = [each.where for each in left_out]
+    planned |= {LEFT_OUT: where} if where else {}
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / PLAN, json.dumps(planned, indent=1) + "\n")
 

@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from cl_bench.config.checked import Checker, Problem
-from cl_bench.config.compose import plain, register
+from cl_bench.config.compose import register
 from cl_bench.records.agreement import Compared, compare
 from cl_bench.records.atomic import read_json
 from cl_bench.records.checks_made import VERIFIED
 from cl_bench.records.compact_files import write_about
-from cl_bench.records.identity import flatten
 from cl_bench.records.lock import alone_in
 from cl_bench.records.provenance import commit_of
 from cl_bench.records.run_files import about_run, is_packed
@@ -23,12 +21,11 @@ from cl_bench.records.text import one_line
 from cl_bench.runner.bounded import within_memory
 from cl_bench.runner.run import execute
 from cl_bench.runner.run_folder import RunFolder
-from cl_bench.runner.stored_config import StoredConfigError, stored_config
+from cl_bench.runner.stored_config import MOST_SAID, StoredConfigError, check_settings, stored_config
 from cl_bench.validation import check_seed, check_seeds
 
 TOGETHER = "trained_at_once_with_seeds"  # in run.json
 MOST_SEEDS = 1000  # that are trained at once
-MOST_SAID = 500  # letters of an error
 
 
 class Verified(NamedTuple):
@@ -63,7 +60,7 @@ def verify(run: Path, *, trust: bool = False, show_progress: bool = True) -> Ver
             raise StoredConfigError(
                 f"cannot verify {run}: its names must not lead out of a folder, got {folder.name!r}"
             )
-        _check_settings(run, config)
+        check_settings(run, config)
         try:
             with within_memory():
                 execute(config, show_progress=show_progress)
@@ -126,24 +123,6 @@ def _version(about: Mapping[str, Any]) -> str:
     versions = about.get("versions")
     known = one_line(versions.get("cl-bench", "")) if isinstance(versions, Mapping) else ""
     return f"cl_bench {known[:40]}" if known[:1].isdigit() else "another version of cl_bench"
-
-
-def _check_settings(run: Path, config: DictConfig) -> None:
-    """Check settings by the rules of `cl-bench run`: only those that this version has."""
-    try:
-        settings = plain(config)
-        broken = next((each for each in Checker().problems_of(settings) if _there(settings, each)), None)
-    except (TypeError, AttributeError, KeyError, OmegaConfBaseException) as error:
-        raise StoredConfigError(f"cannot verify {run}: its settings are not a run's: {error!r}") from error
-    if broken is not None:
-        raise StoredConfigError(one_line(f"{run}: {broken.message}")[:MOST_SAID])
-
-
-def _there(settings: Mapping[str, Any], problem: Problem) -> bool:
-    names = flatten(dict(settings))
-    return all(
-        any(each == name or each.startswith(f"{name}.") for each in names) for name in problem.settings
-    )
 
 
 def _again(config: DictConfig, about: Mapping[str, Any], place: str) -> None:

@@ -1,14 +1,15 @@
 """Check the files of a run: their sizes, hashes, and which tests they hold."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cl_bench import records
 from cl_bench.records.atomic import MOST, read_whole
 from cl_bench.records.protocol import TEST_LAST, tasks_tested
-from cl_bench.records.rows import Record, State
+from cl_bench.records.rows import Foreign, Record, State
 from cl_bench.records.run_files import is_packed, rows_of_run
 
 CONFIG = "config.yaml"
@@ -89,6 +90,26 @@ def problem(
         return f"the rows in {records.FILES[State]} are not those of {after_task} tasks"
     if any(row.seed != about["seed"] for row in (*tests_there, *states_there)):
         return "its rows are of another seed"
+    return _lacks(folder, sizes, after_task, about, tests_there)
+
+
+def _lacks(
+    folder: Path,
+    sizes: Mapping[str, tuple[int, str]],
+    after_task: int,
+    about: Mapping[str, Any],
+    tests_there: Sequence[Record],
+) -> str:
+    """Say what the rows lack that is asked for now, and was not when they were written; empty: nothing."""
+    settings = about["settings"]
+    if settings.get("training.also_test") not in (None, "[]") and any(
+        math.isnan(row.accuracy_task_known) for row in tests_there
+    ):
+        return "its tests are without what training.also_test asks for"
+    if settings.get("training.ood") not in (None, "[]"):
+        after = {row.after_task for row in _first(folder, sizes, Foreign)}
+        if after != set(range(1, after_task + 1)):
+            return "it was not tested on what training.ood asks for"
     return ""
 
 

@@ -54,6 +54,7 @@ class FunctionPrior(Learner):
 
     may_freeze_later = False
     stackable = True
+    mixes_heads = False
     claims = Claims(
         first_task_is_finetuning=True,
         off={"strength": 0.0},

@@ -9,6 +9,7 @@ from cl_bench.learner.base import Learner
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.experiences import resident_tasks
 from cl_bench.learner.flat_parameters import FlatParameters
+from cl_bench.models.frozen import stays_in_eval
 
 
 class Joint(Learner):
@@ -56,8 +57,8 @@ class Joint(Learner):
 
 
 def begin_anew(flat: FlatParameters, network: nn.Module, initial: Tensor) -> None:
-    """Put a network back to its initial weights, with no running statistics."""
+    """Put a network back to its initial weights, with no running statistics; frozen parts keep theirs."""
     flat.set(initial)
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase):
+        if isinstance(module, nn.modules.batchnorm._NormBase) and not stays_in_eval(module):
             module.reset_running_stats()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cl_bench.learner.experiences import head_of
+from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.posteriors import quadratic_penalty
 
@@ -21,5 +21,5 @@ class L2(QuadraticPenalty):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        trained = self.flat.mask(self.other_heads(head_of(self.experience)))
+        trained = self.flat.mask(self.other_heads(heads_in(self.experience)))
         self.penalty = quadratic_penalty.add_anchor(self.penalty, self.flat.values.data, trained)

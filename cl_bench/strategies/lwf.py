@@ -42,6 +42,7 @@ class LwF(Learner):
     """
 
     stackable = True
+    mixes_heads = False
     claims = Claims(
         first_task_is_finetuning=True,
         off={"strength": 0.0, "weighting": "fixed"},

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from cl_bench.learner.experiences import head_of
+from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.learner.seed_stack import each_network
 from cl_bench.posteriors import fisher, kronecker, quadratic_penalty
@@ -83,7 +83,7 @@ class OnlineLaplace(QuadraticPenalty):
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
-        self.active = self.flat.mask(self.other_heads(head_of(self.experience)))
+        self.active = self.flat.mask(self.other_heads(heads_in(self.experience)))
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)

@@ -1,7 +1,7 @@
 """Variational continual learning with a mean-field Gaussian posterior."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cl_bench.learner.base import Learner
 from cl_bench.learner.batches import ResidentBatches, merged
 from cl_bench.learner.claims import Claims
-from cl_bench.learner.experiences import head_of, resident_tasks
+from cl_bench.learner.experiences import head_of, heads_in, resident_tasks
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.gaussian_layers import make_gaussian
 from cl_bench.posteriors import coresets, gaussian
@@ -157,7 +157,7 @@ class VCL(Learner):
             self._known_prior, self._prior_precision = given, gaussian.precision(prior)
         return gaussian.kl_gradient(self.posterior, prior, self._prior_precision)
 
-    def active_for(self, head: int) -> Tensor:
+    def active_for(self, head: int | Collection[int]) -> Tensor:
         """1 for every weight but those of other heads, where it is 0; [P]."""
         return self.flat.mask(self.other_heads(head)).chunk(2)[0]
 
@@ -195,7 +195,9 @@ class VCL(Learner):
                 f"coreset must be none on a benchmark of somebody else's, got coreset={self.coreset!r}"
             )
         super()._before_training_exp(**kwargs)
-        self.active = self.active_for(head_of(self.experience))
+        if self.coreset != "none":
+            head_of(self.experience)  # a coreset is of one head
+        self.active = self.active_for(heads_in(self.experience))
         if self.initial is not None:
             present = zip(self.initial, self.posterior, strict=True)
             parts = [torch.where(self.active > 0, start, part) for start, part in present]

@@ -20,9 +20,9 @@ class TaskExperience(DatasetExperience):
     """An Avalanche experience that also gives its examples as tensors, in `task_data`."""
 
     def __init__(self, task_data: TaskData, *, targets: DataAttribute, current_experience: int) -> None:
-        labels = DataAttribute(
-            ConstantSequence(task_data.head, len(task_data)), "targets_task_labels", use_in_getitem=True
-        )
+        heads = getattr(task_data, "heads", None)
+        of_each = ConstantSequence(task_data.head, len(task_data)) if heads is None else heads.tolist()
+        labels = DataAttribute(of_each, "targets_task_labels", use_in_getitem=True)
         dataset = TaskAwareSupervisedClassificationDataset([task_data], data_attributes=[targets, labels])
         super().__init__(dataset=dataset, current_experience=current_experience)
         self.task_data = task_data

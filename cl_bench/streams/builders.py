@@ -7,15 +7,15 @@ from torch import Tensor
 
 from cl_bench.data import ImageData
 from cl_bench.streams.augmentation import augmentation_named
+from cl_bench.streams.blur import blurred
 from cl_bench.streams.classes import class_groups
 from cl_bench.streams.contents import check_split, notes_on_heads, notes_on_parts
 from cl_bench.streams.order import name_of_class_order, name_of_permutation, repeated
 from cl_bench.streams.parts import Parts, draw_parts
+from cl_bench.streams.scaling import scaled_first, scaling_of
 from cl_bench.streams.tasks import SCENARIOS, Augment, Scaling, SharedImages, TaskData, TaskStream, View
-from cl_bench.streams.transforms import Permutation, Rotation, identity, padded
+from cl_bench.streams.transforms import Permutation, Rotation, check_images, identity, padded
 from cl_bench.validation import check_choice, check_num_tasks, check_number
-
-PIXELS = ("unit", "standardised")
 
 # (images, their labels, positions or None for all, augmentation) -> the examples of each task
 TasksOf = Callable[[SharedImages, Tensor, Tensor | None, Augment | None], tuple[TaskData, ...]]
@@ -32,6 +32,7 @@ def permuted(
     validation_share: float,
     num_train: int | None,
     generator: torch.Generator,
+    blur: float = 0.0,  # runs of before there was it are verified too
 ) -> TaskStream:
     """Rearrange the pixels of all images in another way in each task (Goodfellow et al. 2013).
 
@@ -45,11 +46,15 @@ def permuted(
         permute_first: whether the first task is permuted too, or shows the images as they are.
         pixels: `unit` for [0, 1]; `standardised` for mean 0 and variance 1 of the training images, whether or
             not they are trained on. The moments are those of all values together; in `rotated` and `split`,
-            of each channel.
+            of each channel. Of features they are those of each column, before it is permuted, or of each
+            channel of a map. `raw` keeps features as they are; `unit` asks that they lie in [0, 1] already.
         validation_share: of the training images, kept out of training, in [0, 1).
         num_train: how many of the images that validation leaves are trained on, a random choice, the same in
             every task; None for all of them.
-        generator: draws the permutations, then the validation images, then those that are trained on.
+        generator: draws the permutations, then the validation images, then those that are trained on, then
+            those that are exchanged.
+        blur: the share of each task's training examples that lie in windows around its boundaries. There the
+            next task comes little by little; see streams/blur.py.
 
     Raises:
         ValueError: that names the setting, its value and the rule.
@@ -60,11 +65,12 @@ def permuted(
     views: list[View] = [Permutation(order) for order in orders]
     if not permute_first:
         views[0] = identity
-    scaling = _scaling(data, pixels, by_channel=False)  # a value's channel is not its own any more
+    views, scaling = scaled_first(data, views, pixels)
     parts = draw_parts(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
     stream = _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=None)
+    stream = blurred(stream, blur, generator)
     drawn = orders if permute_first else orders[1:]
     shown = drawn if permute_first else [torch.arange(num_values), *drawn]
     return stream._replace(
@@ -84,6 +90,7 @@ def rotated(
     validation_share: float,
     num_train: int | None,
     generator: torch.Generator,
+    blur: float = 0.0,  # runs of before there was it are verified too
 ) -> TaskStream:
     """Rotate all images by (t - 1) / (num_tasks - 1) * max_degrees in task t.
 
@@ -92,15 +99,17 @@ def rotated(
         Others as in `permuted`.
     """
     data = padded(data, padding)
+    check_images(data, what="rotated", remedy="take benchmark=split or permuted")
     check_number("max_degrees", max_degrees)
     step = max_degrees / max(check_num_tasks(num_tasks) - 1, 1)
     views: list[View] = [Rotation(step * task) for task in range(num_tasks)]
     augment = augmentation_named(augmentation, height=data.train_images.shape[2])
-    scaling = _scaling(data, pixels)
+    scaling = scaling_of(data, pixels)
     parts = draw_parts(
         len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
     )
     stream = _transformed(data, views, scenario=scenario, scaling=scaling, parts=parts, augment=augment)
+    stream = blurred(stream, blur, generator)
     return stream._replace(order=frozenset())  # every stream turns by the same angles
 
 
@@ -117,6 +126,7 @@ def split(
     num_train: int | None,
     generator: torch.Generator,
     classes_per_task: Sequence[int] | None = None,  # runs of before there was it are verified too
+    blur: float = 0.0,  # the same
 ) -> TaskStream:
     """Give each task some of the classes; in an uneven split the first tasks have one class more.
 
@@ -146,8 +156,27 @@ def split(
         class_order=class_order,
         generator=generator,
     )
+    parts = draw_parts(
+        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
+    )
+    stream = of_groups(data, groups, parts=parts, scenario=scenario, pixels=pixels, augmentation=augmentation)
+    check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
+    return blurred(stream, blur, generator)
+
+
+def of_groups(
+    data: ImageData,
+    groups: Sequence[Tensor],
+    *,
+    parts: Parts,
+    scenario: str,
+    pixels: str,
+    augmentation: str,
+) -> TaskStream:
+    """Make a stream of which each task has one group of classes, int64; see `split`."""
+    num_classes = sum(map(len, groups))
     place = torch.empty(num_classes, dtype=torch.int64)
-    place[torch.cat(groups)] = torch.arange(num_classes)
+    place[torch.cat(list(groups))] = torch.arange(num_classes)
 
     def relabel(labels: Tensor, group: Tensor) -> Tensor:
         return place[labels] - (0 if scenario == "class" else place[group[0]])
@@ -174,11 +203,10 @@ def split(
         return tuple(tasks_of_part)
 
     check_choice("scenario", scenario, SCENARIOS)
-    scaling = _scaling(data, pixels)
+    scaling = scaling_of(data, pixels)
     augment = augmentation_named(augmentation, height=data.train_images.shape[2])
-    parts = draw_parts(
-        len(data.train_labels), validation_share=validation_share, num_train=num_train, generator=generator
-    )
+    if augment is not None:
+        check_images(data, what="cropped or mirrored", remedy="set augmentation=none")
     stream = _stream(
         data,
         tasks,
@@ -187,7 +215,6 @@ def split(
         scenario=scenario,
         num_classes=num_classes if scenario == "class" else max(len(group) for group in groups),
     )
-    check_split(stream, data, groups, validation_share=validation_share, num_train=num_train)
     return stream._replace(order=frozenset([name_of_class_order(group.tolist() for group in groups)]))
 
 
@@ -260,22 +287,3 @@ def _stream(
 def _image_shape(data: ImageData) -> tuple[int, int, int]:
     channels, height, width = data.train_images.shape[1:]
     return channels, height, width
-
-
-def _scaling(data: ImageData, pixels: str, *, by_channel: bool = True) -> Scaling:
-    """Scale uint8 pixels; `standardised` by the moments of each channel, or of all together."""
-    check_choice("pixels", pixels, PIXELS)
-    images = data.train_images if by_channel else data.train_images.flatten(1).unsqueeze(1)
-    num_channels = images.shape[1]
-    if pixels == "unit":
-        return Scaling(torch.full((num_channels, 1, 1), 1 / 255), torch.zeros(num_channels, 1, 1))
-    means, deviations = [], []
-    for channel in range(num_channels):
-        counts = torch.bincount(images[:, channel].flatten(), minlength=256).double()
-        values = torch.arange(256, dtype=torch.float64)
-        mean = (counts * values).sum() / counts.sum()
-        means.append(mean)
-        deviations.append(((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt())
-    factor = 1 / torch.stack(deviations).clamp_min(1)
-    offset = -torch.stack(means) * factor
-    return Scaling(factor.float().view(-1, 1, 1), offset.float().view(-1, 1, 1))

@@ -20,6 +20,8 @@ class StackedTask(ConcatDataset):
         super().__init__(parts)
         self.parts = tuple(parts)
         self.head = parts[0].head
+        if hasattr(parts[0], "heads"):
+            self.heads: Tensor = torch.cat([part.heads for part in parts])  # type: ignore[attr-defined]
         self.labels: Tensor = torch.cat([part.labels for part in parts])
 
 

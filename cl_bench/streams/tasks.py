@@ -9,12 +9,13 @@ from torch.utils.data import Dataset
 
 SCENARIOS = ("task", "domain", "class")
 
-View = Callable[[Tensor], Tensor]  # uint8 [n, C, H, W] -> uint8 [n, C, H, W]
+# uint8 [n, C, H, W] -> the like; of features, float32 -> float32
+View = Callable[[Tensor], Tensor]
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # uint8 [n, C, H, W] -> the like, changed at random
 
 
 class Scaling:
-    """Scaling of uint8 pixels to float: pixels * factor + offset, for each channel [C, 1, 1]."""
+    """Scaling of pixels or features to float32: values * factor + offset, for each channel [C, 1, 1]."""
 
     def __init__(self, factor: Tensor, offset: Tensor) -> None:
         self.factor, self.offset = factor, offset
@@ -31,10 +32,10 @@ class Scaling:
 
 
 class SharedImages:
-    """One copy of a data set's pixels a device, shared by every task that looks at them."""
+    """One copy of a data set's pixels or features a device, shared by every task that looks at them."""
 
     def __init__(self, images: Tensor) -> None:
-        self.images = images  # uint8 [N, C, H, W]
+        self.images = images  # uint8 [N, C, H, W]; features are float32
         self._on_device = {images.device: images}
 
     def on(self, device: torch.device) -> Tensor:
@@ -82,7 +83,7 @@ class TaskData(Dataset):
         return self.to_float(pixels)[0], int(self.labels[index])
 
     def pixels(self, device: torch.device) -> Tensor:
-        """Transform all images of the task: uint8 [n, C, H, W] on `device`, made anew and not kept."""
+        """Transform all images of the task: uint8 (features: float32) [n, C, H, W], made anew, not kept."""
         images = self.shared.on(device)
         return self.view(images if self.indices is None else images[self.indices.to(device)])
 

@@ -13,7 +13,11 @@ def identity(images: Tensor) -> Tensor:
 
 
 def padded(data: ImageData, padding: int) -> ImageData:
-    """Put `padding` more black pixels at each side of a data set's images; convert it first if need be."""
+    """Put `padding` more black pixels at each side of a data set's images; convert it first if need be.
+
+    Raises:
+        ValueError: for a padding that is no whole number from 0, and for features, which have no black.
+    """
     if not isinstance(padding, int) or isinstance(padding, bool) or padding < 0:
         raise ValueError(f"padding must be a whole number and not negative, got {padding=}")
     tested = getattr(data, "test_labels", None)
@@ -21,6 +25,7 @@ def padded(data: ImageData, padding: int) -> ImageData:
     data = converted(data, with_test=not none)
     if padding == 0:
         return data
+    check_images(data, what="padded", remedy="set padding=0")
     num_images = len(data.train_images) + len(data.test_images)
     channels, height, width = data.train_images.shape[1:]
     num_values = num_images * channels * (height + 2 * padding) * (width + 2 * padding)
@@ -30,8 +35,18 @@ def padded(data: ImageData, padding: int) -> ImageData:
     return data._replace(train_images=train, test_images=test)
 
 
+def check_images(data: ImageData, *, what: str, remedy: str) -> None:
+    """Refuse features where a pixel's neighbours, or black, are needed. `what` cannot be done with them.
+
+    Raises:
+        ValueError: that says what to do.
+    """
+    if data.features:
+        raise ValueError(f"features cannot be {what}, got those of {data.name}: only images can; {remedy}")
+
+
 class Permutation:
-    """One rearrangement of all C*H*W pixel values, for every image; `order` is int64 [C*H*W]."""
+    """One rearrangement of all C*H*W values, for every image; `order` is int64 [C*H*W]."""
 
     def __init__(self, order: Tensor) -> None:
         self.order = order

@@ -14,7 +14,7 @@ from hydra.types import HydraContext, RunMode
 from cl_bench.analysis import load
 from cl_bench.analysis.matrix import accuracy_matrix
 from cl_bench.analysis.metrics import average_accuracy
-from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, one_seed_each, register, run_folder
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, hydra_apart, one_seed_each, run_folder
 from cl_bench.config.places import conf_folder
 from cl_bench.records.errors import NonFiniteLossError
 from cl_bench.records.runs import read_run
@@ -62,9 +62,10 @@ def search(
     trials: list[Trial] = []
     scores: list[Score] = []
     progress = SweepProgress()
-    register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_folder()), job_name="cl_bench", version_base=VERSION_BASE):
+    with (
+        hydra_apart(),
+        initialize_config_dir(str(conf_folder()), job_name="cl_bench", version_base=VERSION_BASE),
+    ):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         config = hydra.compose_config(

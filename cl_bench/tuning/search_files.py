@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import MissingConfigException
 
-from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, register
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, hydra_apart
 from cl_bench.config.places import conf_folder
 from cl_bench.tuning.space import Dimension, read_space
 
@@ -18,11 +17,9 @@ def space_of(strategy: str, overrides: Sequence[str], given: dict[str, Dimension
     Raises:
         ValueError: where there is nothing to search.
     """
-    register()
-    GlobalHydra.instance().clear()
     searchpath = [each for each in overrides if each.startswith("hydra.searchpath=")]
     space: dict[str, Dimension | None] = {}
-    with initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
+    with hydra_apart(), initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
         try:
             # beside the run's configuration: the search path of overrides does not count for a primary one
             config = hydra_compose(CONFIG_NAME, overrides=[*searchpath, f"+search={strategy}"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cl_bench import records
+from cl_bench.records.row_files import whole_file
 from cl_bench.records.rows import Record
 
 
@@ -44,8 +44,7 @@ def write_run(
     ]
     if test_last is not None:
         settings = {**(settings or {}), "training.test_last": test_last}
-    lines = [",".join(map(repr, test)) for test in tests]
-    (folder / "records.csv").write_text("\n".join([records.HEADER, *lines, ""]))
+    (folder / "records.csv").write_bytes(whole_file(Record, tests))
     described = {
         "study": study,
         "benchmark": benchmark,

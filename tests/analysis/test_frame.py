@@ -18,7 +18,8 @@ def test_one_row_a_record(write_run, tmp_path):
     assert len(frame) == 4 * 3
     expected = (
         "study benchmark strategy method seed scenario num_tasks test_last run status "
-        "tuning tuning_note after_task on_task accuracy nll num_examples ece brier entropy mutual_information"
+        "tuning tuning_note after_task on_task accuracy nll num_examples ece brier entropy "
+        "mutual_information accuracy_task_known"
     )
     assert list(frame.columns) == expected.split()
     assert set(frame["run"]) == {"permuted_mnist-ewc-s4-ab12cd"}

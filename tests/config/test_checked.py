@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import open_dict
+from own_choices import needed_by
 
 from cl_bench.config import run_rules
 from cl_bench.config.checked import Checker, SettingError, checked
@@ -16,7 +17,6 @@ from cl_bench.config.signatures import signature_of
 from cl_bench.config.sources import NotThereError, locate
 from cl_bench.config.sweep import with_overrides
 
-PATH = "benchmark.dataset.path=somewhere"  # what image_folder cannot do without
 CHECKER = Checker()  # reads each source once
 EWC = compose(["strategy=ewc"])
 
@@ -31,7 +31,7 @@ def composed():
     found = {}
     for group in ("strategy", "benchmark", "model", "training", "tracking", "benchmark/dataset"):
         for name in choices(group):
-            needed = [PATH] if name == "image_folder" else []
+            needed = needed_by(group, name)
             found[group, name] = compose([f"{group}={name}", "tuned=none", *needed])
     return found
 
@@ -51,7 +51,7 @@ def test_every_setting_of_another_type_is_refused_by_name(composed):
         outer = settings[parents[0]] if parents else settings
         for key in outer[last]:
             full = f"{group.replace('/', '.')}.{key}"
-            if key in ("name", "_target_", "dataset", "settings") or full in UNTYPED:
+            if key in ("name", "dataset", "settings") or key.startswith("_") or full in UNTYPED:
                 continue
             with pytest.MonkeyPatch.context() as patch:
                 patch.setitem(outer[last], key, [["a"]])
@@ -62,7 +62,7 @@ def test_every_setting_of_another_type_is_refused_by_name(composed):
     assert refused > 200
 
 
-UNTYPED = ("benchmark.class_order",)
+UNTYPED = ("benchmark.class_order", "benchmark.dataset.datasets", "benchmark.dataset.parts")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ UNTYPED = ("benchmark.class_order",)
         (["model.weights=x"], "weights must be one of real, binary, got weights='x'"),
         (["benchmark.num_tasks=0"], "num_tasks must be a whole number, at least 1, got num_tasks=0"),
         (["benchmark.scenario=x"], "scenario must be one of task, domain, class, got scenario='x'"),
-        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, got pixels='x'"),
+        (["benchmark.pixels=x"], "pixels must be one of unit, standardised, raw, got pixels='x'"),
         (["benchmark.padding=-1"], "padding must be a whole number and not negative, got padding=-1"),
         (["benchmark.validation_share=1"], "validation_share must be at least 0 and below 1"),
         (["training.threads=100000"], "threads must be at most 1024, got threads=100000"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from own_choices import needed_by
 
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose, config_hash, explain, plain, run_folder, run_name
@@ -11,20 +12,16 @@ from cl_bench.records.compact import study_at
 from cl_bench.records.identity import LATER, flatten
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
-IMAGE_FOLDER = ("benchmark.dataset.path=somewhere",)  # what a choice cannot do without
-
-
-def needed_by(name):
-    return IMAGE_FOLDER if name == "image_folder" else ()
 
 
 @pytest.mark.parametrize("benchmark", choices("benchmark"))
 def test_every_benchmark_composes(benchmark):
     config = compose([f"benchmark={benchmark}"])
     assert plain(config)["benchmark"]["_target_"].startswith("cl_bench.streams.")
-    expected = benchmark if "_" in benchmark else f"{benchmark}_mnist"
+    default = "mnist_fashion_mnist_kmnist" if benchmark == "sequence" else "mnist"
+    expected = benchmark if "_" in benchmark else f"{benchmark}_{default}"
     assert config.benchmark.name == expected
-    assert expected.endswith(config.benchmark.dataset.name)
+    assert benchmark == "sequence" or expected.endswith(config.benchmark.dataset.name)
 
 
 @pytest.mark.parametrize("strategy", choices("strategy"))
@@ -37,7 +34,7 @@ def test_every_strategy_composes(strategy):
 @pytest.mark.parametrize("group", ["model", "training", "benchmark/dataset"])
 def test_every_other_choice_composes(group):
     for name in choices(group):
-        assert plain(compose([f"{group}={name}", *needed_by(name)]))
+        assert plain(compose([f"{group}={name}", *needed_by(group, name)]))
 
 
 @pytest.mark.parametrize("experiment", choices("experiment"))

@@ -34,7 +34,8 @@ def nodes(settings, prefix=""):
             yield from nodes(value, f"{prefix}.{key}" if prefix else key)
 
 
-NODES = sorted(nodes(plain(compose(["strategy=ewc", "benchmark=split_digits"]))))
+OPEN = {"training.optimizer_settings"}  # a value as a whole
+NODES = sorted({*nodes(plain(compose(["strategy=ewc", "benchmark=split_digits"])))} - OPEN)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -118,7 +119,6 @@ def test_a_run_whose_every_part_has_a_later_setting_runs(tmp_path):
         ("strategy", "mode"),
         ("benchmark", "padding"),
         ("model", "weights"),
-        ("training", "epochs"),
     ):
         with open_dict(OmegaConf.select(config, node)) as part:
             part[LATER_KEY] = {**(part.get(LATER_KEY) or {}), name: part[name]}
@@ -126,7 +126,7 @@ def test_a_run_whose_every_part_has_a_later_setting_runs(tmp_path):
     (folder,) = execute(checked(config))
     about = json.loads((folder / "run.json").read_text())
     assert about["status"] == "finished"
-    assert about["neutral"].items() >= {"strategy.mode": "separate", "training.epochs": 1}.items()
+    assert about["neutral"].items() >= {"strategy.mode": "separate", "benchmark.padding": 0}.items()
 
 
 @pytest.mark.parametrize("declared", ["[rate]", "{rat: 1.0}", "rate"])

@@ -12,7 +12,7 @@ from PIL import Image
 from cl_bench.data import ImageData, cifar10
 from cl_bench.data.builders import CIFAR10_CLASSES
 from cl_bench.data.cifar import CIFAR10_BATCHES, CIFAR100_BATCHES, Batches
-from cl_bench.data.idx import MNIST_FILES, IdxFiles
+from cl_bench.data.idx_sets import MNIST_FILES, IdxFiles
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from cl_bench.data import DataError, mnist
-from cl_bench.data.idx import MNIST_FILES, IdxFiles, read_idx
+from cl_bench.data.idx import read_idx
+from cl_bench.data.idx_sets import MNIST_FILES, IdxFiles
 
 Write = Callable[[Path], IdxFiles]
 IMAGES, LABELS = MNIST_FILES.train_images, MNIST_FILES.train_labels
@@ -124,7 +125,7 @@ def test_a_file_without_the_idx_magic_is_a_data_error(tmp_path: Path, content: b
 
 def test_labels_out_of_range_are_a_data_error(root: Path, write_idx: Write, monkeypatch: pytest.MonkeyPatch):
     files = write_idx(root)
-    monkeypatch.setattr("cl_bench.data.builders.MNIST_FILES", files._replace(num_classes=5))
+    monkeypatch.setattr("cl_bench.data.builders.MNIST_FILES", files._replace(class_names=tuple("01234")))
     with pytest.raises(DataError, match=r"labels must be in 0\.\.4 in mnist, train, .* got 0\.\.9"):
         build(root)
 

@@ -11,7 +11,7 @@ import torchvision
 
 from cl_bench.data import DataError, cifar10, cifar100, image_folder, mnist
 from cl_bench.data.cifar import CIFAR100_BATCHES, Batches
-from cl_bench.data.idx import IdxFiles
+from cl_bench.data.idx_sets import IdxFiles
 from cl_bench.data.locate import cache_folder, places
 
 WriteIdx = Callable[[Path], IdxFiles]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cl_bench.data import DataError, ImageData, image_folder, mnist
-from cl_bench.data.idx import IdxFiles
+from cl_bench.data.idx_sets import IdxFiles
 
 Write = Callable[[Path], IdxFiles]
 

@@ -67,11 +67,13 @@ def _cl_bench(rest: list[str]) -> tuple[str, Callable[[], None]]:
         return "", lambda: _answers(["new", "another_method", *arguments[1:]])
     if verb == "verify":  # one of them
         return "", lambda: _answers(["verify", *map(str, sorted(Path().glob(arguments[0]))[:1])])
+    if verb == "metric":  # followed in docs/how_to, where runs have predictions
+        return "", lambda: _answers(["metric"])
     if verb == "merge":
         return "", lambda: _merge(arguments)
     if verb == "clean":  # there is nobody to say yes
         return "", lambda: _answers([*rest, "--yes"])
-    if verb in ("run", "list", "check", "report", "plot", "completion"):
+    if verb in ("run", "list", "check", "report", "plot", "table", "completion"):
         return "", lambda: _answers(rest)
     raise AssertionError(
         f"there is no verb {verb!r}" if verb not in VERBS else f"no test knows cl-bench {verb}"

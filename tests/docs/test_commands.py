@@ -54,11 +54,12 @@ def test_a_command_in_a_sentence_names_what_exists(workplace, command):
     check_mentioned(command)
 
 
-@pytest.mark.parametrize(
-    "block", PYTHON, ids=[f"{block.page}-{number}" for number, block in enumerate(PYTHON)]
-)
-def test_a_block_of_python_runs(workplace, block):
-    exec(compile(block.text, block.page, "exec"), {"__name__": "page"})
+@pytest.mark.parametrize("page", list(dict.fromkeys(block.page for block in PYTHON)))
+def test_the_blocks_of_python_of_a_page_run_one_after_another(workplace, page):
+    names = {"__name__": "page"}
+    for block in PYTHON:
+        if block.page == page:
+            exec(compile(block.text, page, "exec"), names)
 
 
 def test_the_kit_finds_what_is_said_of_weight_decay(tmp_path, monkeypatch):

@@ -12,13 +12,14 @@ from cl_bench.analysis.results import Results
 from cl_bench.cli.main import main
 from cl_bench.figures import method_styles
 from cl_bench.report.build import report
-from cl_bench.report.figure_kinds import KINDS, LONGEST_NAME, _file_name, _unique, parts_of_kinds
+from cl_bench.report.figure_kinds import KINDS, OVER_BENCHMARKS
+from cl_bench.report.figure_parts import LONGEST_NAME, _file_name, _unique, parts_of_kinds
 from cl_bench.report.plot import plot
 
 HERE = Path(__file__).parents[1]  # tests
 write_run = runpy.run_path(str(HERE / "analysis" / "synthetic.py"))["write_run"]
 measure = runpy.run_path(str(HERE / "figures" / "full_runs.py"))["measure"]
-OF_ONE_BENCHMARK = [kind for kind in KINDS if kind not in ("variance", "critical_difference")]
+OF_ONE_BENCHMARK = [kind for kind in KINDS if kind not in ("variance", "confusion", *OVER_BENCHMARKS)]
 
 
 def full_run(folder, *, seed=0, num_tasks=3, diverged=False, posterior=True, **settings):

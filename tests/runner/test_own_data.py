@@ -9,6 +9,7 @@ from cl_bench.config.build import build_data, build_strategy, build_stream, note
 from cl_bench.config.compose import compose
 from cl_bench.data import DataError, ImageData, digits
 from cl_bench.learner.seeds import Seeds
+from cl_bench.runner.fingerprints import data_now
 from cl_bench.streams import split
 
 KINDS = {
@@ -180,3 +181,36 @@ def test_a_stream_from_python_needs_no_new_setting():
         generator=torch.Generator(),
     )
     assert stream.num_classes == 2
+
+
+def test_the_hash_of_arrays_follows_the_file_and_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    config = compose(
+        [
+            *("benchmark=split", "benchmark/dataset=arrays", "benchmark.dataset.path=rows.npz"),
+            *("benchmark.pixels=raw", f"results_dir={tmp_path / 'results'}"),
+        ]
+    )
+    found = []
+    for name in ("here", "there", "here"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        if not (folder / "rows.npz").exists():
+            labels = np.arange(20) % 5
+            rows = rng.normal(size=(20, 3))
+            np.savez(folder / "rows.npz", x=rows, y=labels, x_test=rows, y_test=labels)
+        found += [data_now(config), data_now(config)]
+    assert found[0] == found[1] == found[4] == found[5]
+    assert found[2] == found[3] != found[0]
+    np.savez("rows.npz", x=rows + 1, y=labels, x_test=rows, y_test=labels)
+    assert data_now(config) not in found
+
+
+def test_two_files_are_two_benchmarks_and_are_called_by_their_names():
+    names = {"arrays": "a/blobs.npz", "features": "b/net.v2.safetensors", "table": "trees.csv"}
+    found = [
+        compose(["benchmark=split", f"benchmark/dataset={kind}", f"benchmark.dataset.path={path}"])
+        for kind, path in names.items()
+    ]
+    assert [config.benchmark.name for config in found] == ["split_blobs", "split_net.v2", "split_trees"]

@@ -134,7 +134,7 @@ def test_a_wrong_validation_share_is_an_error_that_names_it(build, kind, share):
 
 @pytest.mark.parametrize("setting", ["scenario", "pixels"])
 def test_an_unknown_choice_is_an_error_that_lists_the_choices(build, kind, setting):
-    choices = {"scenario": "task, domain, class", "pixels": "unit, standardised"}[setting]
+    choices = {"scenario": "task, domain, class", "pixels": "unit, standardised, raw"}[setting]
     with pytest.raises(ValueError, match=f"{setting} must be one of {choices}, got {setting}='foo'"):
         build(kind, **{setting: "foo"})
 

@@ -1,0 +1,149 @@
+"""A table over benchmarks as LaTeX, Markdown and CSV, and its file."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from cl_bench.records.atomic import ForeignFileError, read_whole, write_whole
+from cl_bench.records.errors import AnalysisError
+from cl_bench.records.text import encoded, one_line
+from cl_bench.report.latex import escaped, number, table
+from cl_bench.report.numbers import tenths
+from cl_bench.report.paper_table import METRICS, Column, Names, Number, PaperTable, paper_table
+from cl_bench.report.spreadsheet import csv
+
+NEEDS = "% made by cl-bench table; needs \\usepackage{booktabs}"
+MADE = "<!-- made by cl-bench table -->"
+
+
+def latex_table(
+    *folders: str | os.PathLike[str],
+    metrics: Names = METRICS,
+    methods: Names | None = None,
+    labels: Names | Mapping[str, str] | None = None,
+    interval: str = "t",
+) -> str:
+    """Return one LaTeX table of the runs below the folders, for a paper; the arguments are `paper_table`'s.
+
+    The document needs the package booktabs. Labels are text: no sign in them is a command.
+    """
+    return as_latex(paper_table(*folders, metrics=metrics, methods=methods, labels=labels, interval=interval))
+
+
+def as_latex(made: PaperTable) -> str:
+    """Write the table with a row of benchmarks over the metrics, or alone where there is one metric."""
+    groups = [(benchmark, list(columns)) for benchmark, columns in _by_benchmark(made)]
+    width = len(groups[0][1])
+    if width == 1:
+        titles, above = [benchmark for benchmark, _ in groups], []
+    else:
+        titles = [column.title for column in made.columns]
+        spans = [rf"\multicolumn{{{width}}}{{c}}{{{escaped(benchmark)}}}" for benchmark, _ in groups]
+        starts = range(2, 2 + len(made.columns), width)
+        rules = " ".join(rf"\cmidrule(lr){{{start}-{start + width - 1}}}" for start in starts)
+        above = [" & ".join(["", *spans]).strip() + r" \\", rules]
+    cells = [["Method", *map(escaped, titles)]]
+    cells += [
+        [escaped(method), *(number(*_shown(each, column), bold=each.bold) for each, column in row)]
+        for method, row in _rows(made)
+    ]
+    caption = " ".join(f"{escaped(sentence)}." for sentence in made.caption)
+    return "\n".join([NEEDS, table(cells, caption=caption, above=above), ""])
+
+
+def as_markdown(made: PaperTable) -> str:
+    """Write the table with one row of titles, and the caption below it."""
+    several = len({column.title for column in made.columns}) > 1
+    titles = [
+        f"{column.benchmark}: {column.title}" if several else column.benchmark for column in made.columns
+    ]
+    rows = [["Method", *map(_in_markdown, titles)], ["---", *("---:" for _ in titles)]]
+    rows += [
+        [_in_markdown(method), *(_plain(*_shown(each, column), bold=each.bold) for each, column in row)]
+        for method, row in _rows(made)
+    ]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    caption = " ".join(f"{_in_markdown(sentence)}." for sentence in made.caption)
+    return "\n".join([MADE, "", *lines, "", caption, ""])
+
+
+def as_csv(made: PaperTable) -> str:
+    """Write a row a number, in the metric's own unit: an accuracy is a fraction."""
+    rows = [
+        {"benchmark": column.benchmark, "metric": column.metric.name, "method": method} | each._asdict()
+        for method, row in _rows(made)
+        for each, column in row
+    ]
+    return csv(pd.DataFrame(rows)).decode()
+
+
+FORMATS: dict[str, Callable[[PaperTable], str]] = {
+    "latex": as_latex,
+    "markdown": as_markdown,
+    "csv": as_csv,
+}
+ENDINGS = {".tex": "latex", ".md": "markdown", ".csv": "csv"}
+
+
+def format_of(output: str | os.PathLike[str] | None, wanted: str | None) -> str:
+    """The format that is asked for, or else that of the file's ending, or else LaTeX.
+
+    Raises:
+        AnalysisError: for an ending that has none, and for one of another format.
+    """
+    if output is None:
+        return wanted or "latex"
+    ending = Path(output).suffix.lower()
+    if wanted is None and ending not in ENDINGS:
+        raise AnalysisError(
+            f"the ending of a table must be {', '.join(ENDINGS)}, or its format be named, got {str(output)!r}"
+        )
+    if wanted is not None and ENDINGS.get(ending, wanted) != wanted:
+        raise AnalysisError(f"a file that ends in {ending} is no {wanted}: choose another name or format")
+    return wanted or ENDINGS[ending]
+
+
+def write_table(text: str, output: str | os.PathLike[str]) -> Path:
+    """Write a table; a file that holds something else than an earlier one is kept.
+
+    Raises:
+        AnalysisError: where there is such a file.
+    """
+    path = Path(output)
+    first = text.splitlines()[0]
+    try:
+        there = read_whole(path).decode(errors="replace").splitlines() if path.exists() else [first]
+    except (OSError, ForeignFileError):
+        there = []
+    if there[:1] != [first]:
+        raise AnalysisError(
+            f"{one_line(path)} holds something else, and is kept: name another file, or remove it"
+        )
+    return write_whole(path, encoded(text))
+
+
+def _by_benchmark(made: PaperTable) -> "groupby[str, Column]":
+    return groupby(made.columns, key=lambda column: column.benchmark)
+
+
+def _rows(made: PaperTable) -> Iterator[tuple[str, list[tuple[Number, Column]]]]:
+    for method, row in made.rows.items():
+        yield method, list(zip(row, made.columns, strict=True))
+
+
+def _shown(each: Number, column: Column) -> tuple[float, float]:
+    return column.metric.factor * each.mean, column.metric.factor * each.half_width
+
+
+def _plain(mean: float, half_width: float, *, bold: bool) -> str:
+    text = f"**{tenths(mean)}**" if bold else tenths(mean)
+    return text + ("" if math.isnan(half_width) else f" ± {tenths(half_width)}")
+
+
+def _in_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", one_line(text))

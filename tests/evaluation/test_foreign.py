@@ -1,0 +1,131 @@
+"""Foreign data sets: images are brought to the stream's shape, and told from tasks seen by three measures."""
+
+import math
+
+import pytest
+import torch
+from small_parts import small_stream
+
+from cl_bench.evaluation.experiment import measurements, weights_sha256
+from cl_bench.evaluation.foreign import foreign_experiences, suited
+from cl_bench.learner.seeds import Seeds
+from cl_bench.models import mlp
+from cl_bench.models.stacked import StackedNetwork
+from cl_bench.records.rows import Foreign, Record
+from cl_bench.strategies import Finetune
+from cl_bench.streams.benchmark import to_avalanche
+from cl_bench.streams.stacked import stack_streams
+
+
+def network(stream, seed=0):
+    torch.manual_seed(seed)
+    return mlp(
+        input_shape=(1, 4, 4),
+        num_classes=stream.num_classes,
+        num_heads=stream.num_heads,
+        hidden=[8],
+        normalisation="none",
+        weights="real",
+    )
+
+
+def black(number=20):
+    return torch.zeros(number, 1, 4, 4, dtype=torch.uint8)
+
+
+def measured(strategy, stream, foreign, *, seed=0):
+    return [
+        row
+        for rows in measurements(
+            strategy, to_avalanche(stream), seed=seed, test_on="test", test_last=None, foreign=foreign
+        )
+        for row in rows
+    ]
+
+
+def test_images_are_brought_to_channels_and_size():
+    colour = torch.tensor([200, 100, 50], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 6, 6)
+    grey = suited(colour, (1, 4, 4))
+    assert grey.shape == (2, 1, 4, 4)
+    assert set(grey.unique().tolist()) == {round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)}
+    assert torch.equal(suited(grey, (3, 4, 4)), grey.expand(-1, 3, -1, -1))
+    same = torch.randint(256, (3, 1, 4, 4), dtype=torch.uint8)
+    assert torch.equal(suited(same, (1, 4, 4)), same)
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        suited(torch.zeros(1, 2, 4, 4, dtype=torch.uint8), (1, 4, 4))
+
+
+def test_an_auroc_is_that_of_the_confidences(learner):
+    """A network that doubts black images alone tells all apart; one that is surest of them tells none."""
+    stream = small_stream(scenario="domain")
+    for sign, expected in ((1.0, 1.0), (-1.0, 0.0)):
+        model = network(stream)
+        with torch.no_grad():
+            for each in model.parameters():
+                each.zero_()
+            model.body[1].weight.fill_(sign)  # the sum of pixels
+            model.body[1].bias.fill_(0.0 if sign > 0 else 100.0)
+            model.heads.linear.weight[0].fill_(0.01)
+        foreign = [foreign_experiences(black(), stream, size=7, seeds=[Seeds(0)])]
+        strategy = Finetune(model=model, **{**learner, "learning_rate": 1e-12, "epochs": 1})
+        first, *_ = [row for row in measured(strategy, stream, foreign) if isinstance(row, Foreign)]
+        assert (first.after_task, first.dataset, first.num_examples) == (1, 1, 7)
+        assert first.auroc_confidence == first.auroc_entropy == expected
+        assert math.isnan(first.auroc_mutual_information), "nothing is sampled"
+
+
+@pytest.mark.parametrize("scenario", ["task", "domain"])
+def test_records_and_weights_are_the_same_without(learner, scenario):
+    stream = small_stream(scenario=scenario)
+    foreign = [foreign_experiences(black(), stream, size=9, seeds=[Seeds(0)])]
+    results = []
+    for given in (foreign, []):
+        strategy = Finetune(model=network(stream), **learner)
+        rows = measured(strategy, stream, given)
+        results.append(([row for row in rows if isinstance(row, Record)], weights_sha256(strategy)))
+        numbers = [(row.after_task, row.num_examples) for row in rows if isinstance(row, Foreign)]
+        assert numbers == ([(1, 9), (2, 9)] if given else [])
+    assert repr(results[0]) == repr(results[1])
+
+
+def test_with_a_head_a_task_only_heads_of_tasks_seen_are_asked(learner, monkeypatch):
+    stream = small_stream()
+    experiences = foreign_experiences(black(), stream, size=5, seeds=[Seeds(0)])
+    assert [each.task_data.head for each in experiences] == [0, 1]
+    strategy = Finetune(model=network(stream), **learner)
+    asked = []
+    evaluate = strategy.eval
+    monkeypatch.setattr(
+        strategy,
+        "eval",
+        lambda given, **k: asked.append([e.task_data.head for e in given]) or evaluate(given),
+    )
+    measured(strategy, stream, [experiences])
+    assert asked == [[0, 1], [0, 1], [0], [0, 1], [0, 1]]
+
+
+def test_stacked_seeds_have_the_samples_that_they_have_alone(learner):
+    stream = small_stream(scenario="domain")
+    images = torch.randint(256, (30, 1, 4, 4), dtype=torch.uint8)
+    seeds = [Seeds(0), Seeds(1)]
+    both = stack_streams([stream, stream])
+    together = measured(
+        Finetune(
+            model=StackedNetwork([network(stream, 0), network(stream, 1)]), **{**learner, "seeds": seeds}
+        ),
+        both,
+        [foreign_experiences(images, both, size=8, seeds=seeds)],
+        seed=[0, 1],
+    )
+    for seed in (0, 1):
+        alone = measured(
+            Finetune(model=network(stream, seed), **{**learner, "seeds": seeds[seed]}),
+            stream,
+            [foreign_experiences(images, stream, size=8, seeds=[seeds[seed]])],
+            seed=seed,
+        )
+        pairs = [
+            [row[3:5] for row in rows if isinstance(row, Foreign) and row.seed == seed]
+            for rows in (together, alone)
+        ]
+        assert torch.tensor(pairs[0]).numpy() == pytest.approx(torch.tensor(pairs[1]).numpy())

@@ -1,0 +1,43 @@
+"""Frozen parts of a network, batch norm's statistics too, stay bit for bit in every strategy."""
+
+import pytest
+import torch
+from strategy_variants import AVALANCHES, SUBJECTS, VARIANTS
+
+from cl_bench.evaluation.states import stored_tensors
+from cl_bench.models.frozen import stays_in_eval
+
+NAMES = [name for name in SUBJECTS if name not in VARIANTS] + ["online_laplace_diagonal", "vcl_coreset"]
+SETTINGS = (
+    "benchmark=split_digits",
+    "benchmark.num_tasks=2",
+    "model.normalisation=batch",
+    "training.epochs=1",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frozen_parts_stay_bit_for_bit_while_the_others_move(lab, name):
+    strategy, *settings = SUBJECTS[name]
+    run = lab.from_conf(*SETTINGS, f"strategy={strategy}", *settings, "model.frozen=['0','1']", model="cnn")
+    network = run.strategy.model
+    frozen = {
+        f"{place}.{name}": each
+        for place, part in network.named_modules()
+        if stays_in_eval(part)
+        for name, each in (*part.named_parameters(recurse=False), *part.named_buffers(recurse=False))
+    }
+    assert any("running_mean" in name for name in frozen)
+    before = {name: each.detach().clone() for name, each in frozen.items()}
+    free = {name: each.detach().clone() for name, each in network.named_buffers() if name not in frozen}
+    with lab.seeded():
+        run.records()
+    assert all(torch.equal(before[name], each) for name, each in frozen.items())
+    after = dict(network.named_buffers())
+    assert any(not torch.equal(each, after[name]) for name, each in free.items()), "no batch norm was trained"
+    kept = stored_tensors(run.strategy)
+    assert {name for name, each in network.state_dict().items()} <= set(kept), "stored bits count all of it"
+
+
+def test_the_strategies_of_avalanche_are_among_them():
+    assert set(AVALANCHES) <= set(NAMES)
