@@ -17,8 +17,8 @@ def as_features(array: np.ndarray, *, what: str, channels_last: bool | None) -> 
     An array that is so already is returned itself.
 
     Raises:
-        DataError: for what is no number, for nan and infinite values, with their count and first place, and
-            for a number of axes or a shape that has no single reading.
+        DataError: for what is no number, and for a shape that has no single reading. Nan and infinite values
+            are told with their count and first place.
     """
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what} must be numbers, got {array.dtype}; encode text as numbers first")

@@ -36,8 +36,8 @@ def huggingface(
     It needs `pip install "cl-bench[huggingface]"`.
 
     Args:
-        path: a folder, absolute or within `root`, $CL_BENCH_DATA or the cache folder, that `save_to_disk`
-            wrote or that holds parquet files or images; otherwise the name of one on the hub, such as
+        path: a folder that `save_to_disk` wrote, or one of parquet files or images. It is absolute or within
+            `root`, $CL_BENCH_DATA or the cache folder. Otherwise it is the name of a set on the hub, such as
             ylecun/mnist, which is downloaded if `download`.
         subset: the configuration, of a data set that has several.
         image: the column of images, arrays or features; None: the one column of images.

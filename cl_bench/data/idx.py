@@ -106,9 +106,14 @@ def read_idx(path: Path, *, num_dimensions: int, md5: str | None, packed: str | 
     """Read the uint8 array of one idx file, plain or gzipped (by its name), of the shape in its header.
 
     Nothing is allocated before the header, the length of a plain file, and the bound on the length agree.
-    Raises DataError on a wrong header, length, `md5` (of the decompressed file) or, where that is None,
-    `packed` (of the .gz file); None of both for a file of which no checksum is known, which must only be no
-    file of another set.
+
+    Args:
+        md5: of the decompressed file; None: it is not known.
+        packed: of the .gz file, where `md5` is not known. Without both the file must be no file of another
+            set.
+
+    Raises:
+        DataError: for a wrong header, length or checksum.
     """
     zipped = path.suffix == ".gz"
     with reading(path), cast(BinaryIO, gzip.open(path) if zipped else path.open("rb")) as file:

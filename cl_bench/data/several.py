@@ -25,8 +25,8 @@ def several(
 ) -> ImageData:
     """Join data sets: the classes of each are numbered after those of the one before.
 
-    All get one shape. Images are put into the middle of black ones of the largest height and width, which is
-    that of no rescaling; with `size` each is resized to size x size pixels instead (bilinear, antialiased).
+    All get one shape. Images are put into the middle of black ones of the largest height and width. With
+    `size` each is resized to size x size pixels instead (bilinear, antialiased).
     If any of the sets is in colour, grey images get three equal channels.
 
     Args:

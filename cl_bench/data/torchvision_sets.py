@@ -42,8 +42,8 @@ def torchvision(
 ) -> ImageData:
     """Read any classification set of torchvision, uint8 [N, C, H, W].
 
-    It is looked for in a folder of the set's name, as it is or in small letters, within `root`,
-    $CL_BENCH_DATA and the cache folder, then in these themselves, then downloaded if `download`.
+    It is looked for within `root`, $CL_BENCH_DATA and the cache folder, first in a folder of the set's name,
+    as it is or in small letters. What is found nowhere is downloaded if `download`.
 
     Args:
         set: the name of the class in `torchvision.datasets`, such as SVHN.
