@@ -48,14 +48,14 @@ def noise(tmp_path, monkeypatch):
     (tmp_path / "noise_of_a_test.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     found = f"file://{tmp_path / 'mine'}"
-    monkeypatch.setattr("cl_bench.config.sweep.loader", _with(found))
+    monkeypatch.setattr("cl_bench.config.foreign.loader", _with(found))
     return "training.ood=[noise]"
 
 
 def _with(folder):
-    from cl_bench.config import sweep
+    from cl_bench.config import compose
 
-    make = sweep.loader
+    make = compose.loader
     return lambda places=(): make([*places, folder.removeprefix("file://")])
 
 
