@@ -60,8 +60,8 @@ def signature_of(target: str) -> Signature | None:
 def for_the_strategy(strategy: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a strategy, by its settings, gets of `training`.
 
-    What came later and is neutral is handed to those alone that have a name for it, and no setting of their
-    own by that name: a strategy of before has none.
+    What came later and is neutral is handed only to those that have a name for it. A strategy of before has
+    none, and one with a setting of its own by that name keeps that.
     """
     signature = None
     with suppress(NotThereError):

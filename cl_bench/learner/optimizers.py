@@ -88,7 +88,7 @@ def check_elementwise(settings: TrainingSettings) -> None:
 
 
 def _moved(settings: TrainingSettings, start: list[Tensor], gradients: list[list[Tensor]]) -> Tensor:
-    """Where so many steps lead, all in one vector."""
+    """The parameters after these steps, all in one vector."""
     parameters = [nn.Parameter(part.clone()) for part in start]
     try:
         optimizer = optimizer_of(settings, parameters)

@@ -86,7 +86,7 @@ def _of_item(item: Any, prefix: str) -> Any:
 
 
 def without_neutral(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Of one group's settings those that a run has which knows of no later ones: without the neutral."""
+    """One group's settings without those that came later and have their neutral value."""
     declared = settings.get(LATER_KEY)
     neutral = declared if isinstance(declared, Mapping) else {}
     return {
