@@ -67,7 +67,7 @@ def check_elementwise(settings: TrainingSettings) -> None:
     """See that an optimizer does with all weights in one vector what it does with them in layers.
 
     It is tried on ten weights. Those that look at the shape or the norm of a layer do not (Muon, Adafactor,
-    LAMB), and those that need the loss again or other gradients cannot take a step here (LBFGS, SparseAdam).
+    LAMB). Those that need the loss again, or other gradients, cannot take a step here (LBFGS, SparseAdam).
 
     Raises:
         ValueError: for one that does not.
