@@ -86,8 +86,10 @@ def _write(
                 }
                 (run / "run.json").write_text(json.dumps(about, indent=1))
                 for kind, rows in made(seed, place).items():
-                    lines = [",".join(map(repr, row)) for row in rows]
-                    (run / FILES[kind]).write_text("\n".join([header(kind), *lines, ""]))
+                    titles = header(kind)
+                    always = titles.count(",") + 1  # the columns of every run stand first
+                    lines = [",".join(map(repr, row[:always])) for row in rows]
+                    (run / FILES[kind]).write_text("\n".join([titles, *lines, ""]))
     return len(benchmarks) * len(methods) * num_seeds
 
 

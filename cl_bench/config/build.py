@@ -20,6 +20,7 @@ from cl_bench.config.handed import (
     without_those_of_others,
 )
 from cl_bench.config.run_rules import NOT_THE_STRATEGYS
+from cl_bench.config.signatures import for_the_strategy
 from cl_bench.config.tuned import reads_test
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
@@ -204,7 +205,10 @@ def build_strategy(
         built = (build_model(config, stream, each, model) for each in seeds)
         network = StackedNetwork([each if isinstance(each, Network) else TaskFree(each) for each in built])
     # what came later is off unless it is given; a strategy of before has no name for it
-    training = without_neutral(plain(config.training))
+    training = plain(config.training)
+    training = (
+        for_the_strategy(plain(config.strategy), training) if make is None else without_neutral(training)
+    )
     learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device or device_of(config.training.device)
     strategy = (partial(build, config.strategy) if make is None else make)(

@@ -4,7 +4,6 @@ The rules are those of the constructors that the settings go to, found in their 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple
@@ -15,9 +14,9 @@ from cl_bench.config import run_rules
 from cl_bench.config.compose import plain
 from cl_bench.config.handed import check_own_settings, settings_of_the_suite, shapes_handed
 from cl_bench.config.rules import Rule, Setting, rules_of
-from cl_bench.config.signatures import Signature, fits, signature_of, type_in_words
+from cl_bench.config.signatures import Signature, fits, for_the_strategy, signature_of, type_in_words
 from cl_bench.config.sources import NotThereError
-from cl_bench.records.identity import LATER_KEY, without_neutral
+from cl_bench.records.identity import LATER_KEY
 from cl_bench.records.text import shortened
 from cl_bench.validation import OPTIMIZERS, check_device, check_seed, check_seeds
 
@@ -97,7 +96,6 @@ class Checker:
 
     def _of_targets(self, settings: Mapping[str, Any]) -> Iterator[Problem]:
         training = {key: value for key, value in settings["training"].items() if key != LATER_KEY}
-        given = without_neutral(settings["training"])
         run = {name: training.pop(name) for name in run_rules.NOT_THE_STRATEGYS if name in training}
         training.pop("device", None)
         target = f"{run_rules.__name__}.check_training"
@@ -106,7 +104,8 @@ class Checker:
             own = dict(settings[group])
             own.pop("dataset", None)
             what = f"{group}={own.get('name')}"
-            also = self._for_the_strategy(own, training, given) if group == "strategy" else {}
+            given = for_the_strategy(own, settings["training"])
+            also = {key: given[key] for key in training if key in given} if group == "strategy" else {}
             for name in also.keys() & own.keys():
                 rule = f"{what} has a setting of its own, strategy.{name}: leave training.{name} out"
                 yield Problem((f"training.{name}",), rule)
@@ -147,23 +146,6 @@ class Checker:
             return
         own = {name: value for name, value in node.items() if name not in of_the_suite}
         yield from self._of_target("model", own, what=f"model={node.get('name')}", handed=handed)
-
-    def _for_the_strategy(
-        self, own: Mapping[str, Any], training: Mapping[str, Any], given: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Return what the strategy gets of `training`.
-
-        What came later and is neutral is looked at where the strategy has a name for it.
-        """
-        with suppress(NotThereError):
-            signature, _ = self._read(str(own.get(TARGET)))
-            named = signature.parameters if signature is not None else {}
-            return {
-                name: value
-                for name, value in training.items()
-                if name in given or (name in named and name not in own)
-            }
-        return dict(training)
 
     def _of_the_optimizer(self, training: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield what is wrong with the optimizer's class and settings, by its own source."""

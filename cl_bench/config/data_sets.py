@@ -37,9 +37,9 @@ def look_in(folders: Iterable[str]) -> None:
 def called(dataset: Mapping[str, Any]) -> str:
     """Return the name of a data set in the names of benchmarks.
 
-    It is its `name`. A choice of many data sets, as any folder of images, says in `_called_by_` which of its
-    settings tells them apart: a path, of which the last part counts, a name, or a list of data sets. With a
-    `name` of one's own it is that one.
+    It is its `name`. A choice of many data sets, such as folders of images, has `_called_by_`: the setting
+    that tells them apart. That is a path, of which the last part counts, a name, or a list of data sets.
+    A `name` of one's own comes first.
 
     Raises:
         ValueError: for a data set without a name.

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.config.build import build
 from cl_bench.config.choices import choices
-from cl_bench.config.compose import CONFIG_NAME, explain, register
+from cl_bench.config.compose import CONFIG_NAME, explain, hydra_apart, loader
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
@@ -47,17 +47,15 @@ def _built(name: str, config: DictConfig) -> ImageData:
 
 def _choice(name: str, config: DictConfig) -> Any:
     """Compose the settings of a data set as `benchmark/dataset=NAME` would, where the run was composed."""
-    from cl_bench.config.compose import loader
-
-    register()
     given: Any = (config.get(TUNING) or {}).get("given") or {}
     places = [each for each in given.get("flags", ()) if each != "--config-dir"]
     try:
-        whole = loader(places).load_configuration(
-            config_name=CONFIG_NAME,
-            overrides=["benchmark=split", f"{GROUP}={name}"],
-            run_mode=RunMode.RUN,
-        )
+        with hydra_apart():
+            whole = loader(places).load_configuration(
+                config_name=CONFIG_NAME,
+                overrides=["benchmark=split", f"{GROUP}={name}"],
+                run_mode=RunMode.RUN,
+            )
     except (HydraException, OmegaConfBaseException) as error:
         known = ", ".join(choices(GROUP))
         raise ValueError(

@@ -4,10 +4,12 @@
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from cl_bench.config.sources import Found, NotThereError, Source, locate, look_up
+from cl_bench.records.identity import LATER_KEY, without_neutral
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 LISTS = ("Sequence", "list", "List", "tuple", "Tuple", "Iterable", "Collection")
@@ -53,6 +55,24 @@ def signature_of(target: str) -> Signature | None:
         found = _of_constructors(constructors, unknown=unknown)
         return found._replace(classes=tuple(filter(None, bases(definition))))
     return None
+
+
+def for_the_strategy(strategy: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a strategy, by its settings, gets of `training`.
+
+    What came later and is neutral is handed to those alone that have a name for it, and no setting of their
+    own by that name: a strategy of before has none.
+    """
+    signature = None
+    with suppress(NotThereError):
+        signature = signature_of(str(strategy.get("_target_")))
+    named = signature.parameters.keys() - strategy.keys() if signature is not None else set()
+    given = without_neutral(training)
+    return {
+        name: value
+        for name, value in training.items()
+        if name in given or (name in named and name != LATER_KEY)
+    }
 
 
 def _of_constructors(constructors: list[Found], *, unknown: bool, method: bool = True) -> Signature:

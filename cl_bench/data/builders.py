@@ -63,9 +63,9 @@ def emnist_letters(*, root: str | None, download: bool, with_test: bool = True) 
 
 
 def notmnist(*, root: str | None, with_test: bool = True) -> ImageData:
-    """notMNIST (Bulatov 2011): letters A to J of many fonts, uint8 [N, 1, 28, 28], 10 classes, as idx files.
+    """Letters A to J of many fonts, notMNIST (Bulatov 2011): uint8 [N, 1, 28, 28], 10 classes.
 
-    Files are as those of `mnist`, in `notmnist/`. Nobody publishes checksums, and torchvision has no
+    Its idx files are as those of `mnist`, in `notmnist/`. Nobody publishes checksums, and torchvision has no
     download. Raises DataError.
     """
     return _of_idx(NOTMNIST_FILES, root=root, download=False, with_test=with_test)

@@ -78,7 +78,7 @@ def made(
     test_share: float | None,
     with_test: bool = True,
 ) -> ImageData:
-    """As `from_arrays`; without `with_test` there is no test part, and no test array is needed."""
+    """Make what `from_arrays` makes; without `with_test` it has no test part, and needs no test array."""
     notes: list[str] = []
     if class_names is None:
         y, y_test, class_names, notes = by_value(y, y_test, name=name)

@@ -53,9 +53,9 @@ def aggregate_figure(
             )
             panel.set_title(f"{statistic} {arrow_of(statistic, higher_is_better=higher_is_better)}")
             panel.set_yticks(range(len(methods)), names)
-        figure.supxlabel(
-            f"{score}; an arrow points to what is better", fontsize=mpl.rcParams["axes.labelsize"]
-        )
+        size = mpl.rcParams["axes.labelsize"]
+        said = wrapped(f"{score}; an arrow points to what is better", 0.9 * width, size=size)
+        figure.supxlabel(said, fontsize=size)
         layout.headline(figure, title or "")
         return layout.finish(figure, height=height)
 
@@ -102,7 +102,7 @@ def chance_of(first: str, score: str) -> str:
 
 
 def arrow_of(statistic: str, *, higher_is_better: bool) -> str:
-    """Where a better method lies: the gap to what is perfect is lower, whatever the score is."""
+    """The direction of better methods: the gap to what is perfect is lower, whatever the score is."""
     return "→" if higher_is_better and statistic not in LOWER_IS_BETTER else "←"
 
 

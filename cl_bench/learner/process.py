@@ -38,7 +38,7 @@ def prepare_process(*, threads: int, precision: str, deterministic: bool = True)
 def _set_determinism(level: int) -> None:
     """Have torch take algorithms that give the same bits: 0 for no matter, 1 or a warning, 2 or an error."""
     if is_compiler_read():
-        torch.use_deterministic_algorithms(level > 0, warn_only=level == 1)
+        torch.use_deterministic_algorithms(level > 0, warn_only=level < 2)
     else:  # the same, but for the compiler, which is told when it is read
         torch.set_deterministic_debug_mode(level)
 

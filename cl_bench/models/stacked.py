@@ -18,10 +18,14 @@ class StackedNetwork(nn.Module):
 
     Args:
         networks: of equal structure; they are copied.
+
+    Raises:
+        ValueError: for networks of other structures, or with layers that draw from torch's global generator.
     """
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
+        _check_draws(networks[0])
         tensors_by_name = _tensors_by_name(networks)
         self.num_seeds = len(networks)
         self.template = deepcopy(networks[0])
@@ -59,6 +63,16 @@ class StackedNetwork(nn.Module):
         network = deepcopy(self.template)
         _replace(network, lambda _, tensor: tensor[index].clone())
         return network
+
+
+def _check_draws(network: nn.Module) -> None:
+    """Refuse layers whose random numbers no seed has for itself. Raises ValueError."""
+    for name, each in network.named_modules():
+        if isinstance(each, nn.modules.dropout._DropoutNd) or type(each).__name__ == "StochasticDepth":
+            raise ValueError(
+                "seeds trained at once cannot have layers that draw from torch's global generator, got "
+                f"{name} of {type(each).__name__}: take cl_bench.models.Dropout, or training.stacked=false"
+            )
 
 
 def _replace(network: nn.Module, make: Callable[[str, Tensor], Tensor]) -> None:

@@ -60,8 +60,6 @@ class OfStrategy(NamedTuple):
     """The configuration of a strategy."""
 
     config: DictConfig
-    of_tasks: bool  # whether it was composed for a stream of conf/benchmark
-    by_name: bool  # whether all of it can be built again from its configuration
     shapes: tuple[Any, ...]  # of its network: input shape, classes, heads
 
 

@@ -103,9 +103,7 @@ def strategy(
     _check_same_tasks(config, of_stream)
     with as_in_a_run(config.training):
         built = _built(config, tasks, model=make_model, plugins=plugins, make=make)
-    built.composed = OfStrategy(
-        config, of_tasks=of_stream is not None, by_name=not parts, shapes=shapes_of(tasks)
-    )
+    built.composed = OfStrategy(config, shapes_of(tasks))
     return built
 
 

@@ -28,6 +28,7 @@ from cl_bench.python.composed import (
     Stream,
     as_in_a_run,
     benchmark_of,
+    process_apart,
     seeds_of,
     shapes_of,
 )
@@ -92,11 +93,14 @@ def train(
             whole = Path(folder).expanduser().resolve()
             config.results_dir, config.study = str(whole.parent), whole.name
     checked(config)
-    if folder is None and config.training.save:
-        raise ValueError(
-            f"training.save writes into the folder of a run, got {config.training.save}: give folder=..."
-        )
-    parts = _parts(strategy, stream, config)
+    for setting in ("save", "probe_every") if folder is None else ():
+        if config.training[setting]:
+            raise ValueError(
+                f"training.{setting} writes into the folder of a run, got {config.training[setting]}: give "
+                "folder=..."
+            )
+    with process_apart():
+        parts = _parts(strategy, stream, config)
     for note in parts.notes:
         warnings.warn(note, stacklevel=2)
     with as_in_a_run(config.training), _plugins_restored(strategy):
@@ -182,7 +186,7 @@ def _parts(strategy: Any, stream: Any, config: DictConfig) -> Parts:
     seeds = seeds_of(config)
     if not isinstance(stream, TaskStream):
         about: Any = SimpleNamespace(num_tasks=num_tasks_of(stream), scenario="")
-        asked = [name for name in ("also_test", "ood") if config.training[name]]
+        asked = [name for name in ("also_test", "ood", "probe_every") if config.training[name]]
         if asked:
             raise ValueError(f"training.{asked[0]} needs a stream of cl_bench, got a {type(stream).__name__}")
         own = Seeds(seeds[0], config.seed_for)

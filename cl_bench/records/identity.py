@@ -87,7 +87,8 @@ def _of_item(item: Any, prefix: str) -> Any:
 
 def without_neutral(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Of one group's settings those that a run has which knows of no later ones: without the neutral."""
-    neutral = settings.get(LATER_KEY) or {}
+    declared = settings.get(LATER_KEY)
+    neutral = declared if isinstance(declared, Mapping) else {}
     return {
         key: value
         for key, value in settings.items()

@@ -67,9 +67,9 @@ def paper_table(
 ) -> PaperTable:
     """Put the runs below the folders into one table: methods in rows, benchmarks and metrics in columns.
 
-    Bold are the best of a column, and all that a paired t-test on matched seeds does not tell from it: p is
-    adjusted by Holm over all pairs of the column's methods. The reference `joint` is not among them. Without
-    two seeds in common there is no test, and the best alone is bold.
+    Bold are the best of a column, and all that a paired t-test on matched seeds does not tell from it.
+    Its p is adjusted by Holm over all pairs of the column's methods. The reference `joint` is not among them.
+    Without two seeds in common there is no test, and the best alone is bold.
 
     Args:
         metrics: names of registered metrics; one text has commas between them.

@@ -30,9 +30,9 @@ class Statements(NamedTuple):
 def statements(results: Results) -> Statements:
     """What follows from the runs, in sentences, and the tables that the sentences come from.
 
-    Tables: comparison.csv (`comparison`), statistics.csv (`aggregate`); seed_variance.csv (`variance_shares`)
-    where parts of the seed were varied alone; continual_evaluation.csv where there are probes; those of
-    `tables_over_benchmarks` where a study has two benchmarks or more.
+    The tables are comparison.csv (`comparison`) and statistics.csv (`aggregate`). Where parts of the seed
+    were varied alone there is seed_variance.csv (`variance_shares`), and continual_evaluation.csv where there
+    are probes. A study of two benchmarks or more has those of `tables_over_benchmarks`.
     """
     values = results.metrics
     compared = comparison(values)

@@ -2,8 +2,8 @@
 
 Let two tasks that follow each other have m training examples, the smaller of the two numbers. Of both, the
 L = floor(blur m / 2) examples next to the boundary make a window of 2 L. In the window the probability of the
-next task rises linearly from 0 to 1, as in the continuous streams of Zeno et al. (2018, "Task agnostic
-continual learning using online variational Bayes"). Ours: the rise is exact and not drawn. The first j places
+next task rises linearly from 0 to 1. So do the streams of Zeno et al. (2018, "Task agnostic continual
+learning using online variational Bayes"). Ours: the rise is exact and not drawn. The first j places
 of the window have round(j^2 / (4 L)) examples of the next task for j <= L, and its second half mirrors the
 first. So both tasks give away round(L / 4) examples, which chance draws, and each keeps its number. Every
 example is still trained on in one task, and validation and test tasks stay as they are.

@@ -53,8 +53,8 @@ def permuted(
             every task; None for all of them.
         generator: draws the permutations, then the validation images, then those that are trained on, then
             those that are exchanged.
-        blur: the share of each task's training examples that lie in a window around one of its boundaries,
-            in which the next task takes the place of the last one; see streams/blur.py.
+        blur: the share of each task's training examples that lie in windows around its boundaries. There the
+            next task comes little by little; see streams/blur.py.
 
     Raises:
         ValueError: that names the setting, its value and the rule.

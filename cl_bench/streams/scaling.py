@@ -18,8 +18,8 @@ def scaling_of(data: ImageData, pixels: str, *, by_channel: bool = True) -> Scal
     """Return the scaling of a data set's pixels or features.
 
     Args:
-        pixels: `unit` for [0, 1]: bytes are divided by 255, and features must lie there already;
-            `standardised` for mean 0 and variance 1 in all training images; `raw` for features as they are.
+        pixels: `unit` for [0, 1]: bytes are divided by 255, and features must lie there already.
+            `standardised` for mean 0 and variance 1 in all training images. `raw` for features as they are.
         by_channel: whether the moments are those of each channel or of all values together. A column of a
             table is a channel. One that is the same number everywhere becomes 0.
 

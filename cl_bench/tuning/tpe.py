@@ -17,7 +17,7 @@ MOST_ASKED = 50  # proposals, for one that was not tried yet
 
 
 def require_optuna() -> ModuleType:
-    """Import optuna.
+    """Import the package optuna, an extra.
 
     Raises:
         ValueError: where it is not installed; it says how to install it.
@@ -43,8 +43,8 @@ def propose(
 ) -> list[Trial]:
     """Propose settings that were not tried yet, by what was tried: the same for the same arguments.
 
-    Fewer are returned where the space has no more. Source: Bergstra et al. 2011, section 4; watanabe 2023 for
-    the multivariate form that optuna has.
+    Fewer are returned where the space has no more. Source: Bergstra et al. 2011, section 4. The form is
+    optuna's multivariate one.
 
     Args:
         accuracies: of the trials, fractions; None for one that diverged.

@@ -30,7 +30,7 @@ def nodes(settings, prefix=""):
     """The dotted names of all groups of settings, the root's too."""
     yield prefix
     for key, value in settings.items():
-        if isinstance(value, dict) and key != LATER_KEY:
+        if isinstance(value, dict) and key not in (LATER_KEY, "optimizer_settings"):  # which are one value
             yield from nodes(value, f"{prefix}.{key}" if prefix else key)
 
 
@@ -47,7 +47,7 @@ def test_a_new_setting_at_its_neutral_value_changes_no_hash(node):
         place.brand_new = 0.5
     renamed = config_hash(config)
     with open_dict(place):
-        place[LATER_KEY] = {**place.get(LATER_KEY, {}), "brand_new": 0.5}
+        place[LATER_KEY] = {**(place.get(LATER_KEY) or {}), "brand_new": 0.5}
     kept = config_hash(config)
     place.brand_new = 0.25
     if node in ("data", "seed_for.probe", "tracking"):  # no part of a hash, whatever is in them
@@ -106,7 +106,7 @@ def test_runs_of_before_an_own_setting_came_are_found_again_and_told_from_others
     assert main(["run", *again, *small, results, "strategy.decay=0.5"]) == 0
     (new,) = set((tmp_path / "results").glob("*/*/run.json")) - {before}
     about = json.loads(new.read_text())
-    assert about["neutral"]["strategy.decay"] == 0.9
+    assert about["neutral"].items() >= {"strategy.decay": 0.9}.items()
     assert not any(LATER_KEY in key for key in about["settings"])
     assert set(load(tmp_path / "results")["method"]) == {"mine", "mine decay=0.5"}
 
@@ -121,7 +121,7 @@ def test_a_run_whose_every_part_has_a_later_setting_runs(tmp_path):
         ("model", "weights"),
     ):
         with open_dict(OmegaConf.select(config, node)) as part:
-            part[LATER_KEY] = {**part.get(LATER_KEY, {}), name: part[name]}
+            part[LATER_KEY] = {**(part.get(LATER_KEY) or {}), name: part[name]}
     assert config_hash(config) != before, "what they have now is neutral"
     (folder,) = execute(checked(config))
     about = json.loads((folder / "run.json").read_text())

@@ -214,7 +214,7 @@ def check_mentioned(command: str) -> None:
         return
     verb, *arguments = rest
     assert verb in VERBS or verb.startswith("--"), command
-    if verb == "plot":
+    if verb == "plot" and arguments:
         assert arguments[0] == "KIND" or arguments[0] in KINDS
     if verb not in ("run", "tune"):
         return

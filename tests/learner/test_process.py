@@ -1,12 +1,13 @@
 """What a process that trains is set to."""
 
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from cl_bench.learner.process import prepare_process
+from cl_bench.learner.process import prepare_process, process_restored
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +73,24 @@ def test_a_compiler_that_is_read_already_is_told_what_is_deterministic(monkeypat
     )
     prepare_process(threads=1, precision="float32", deterministic=False)
     assert told == [((False,), {"warn_only": True})]
+
+
+@pytest.mark.parametrize("read", [True, False])
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_what_is_set_of_the_process_is_put_back(monkeypatch, read, level):
+    monkeypatch.setattr("cl_bench.learner.process.is_compiler_read", lambda: read)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    torch.set_deterministic_debug_mode(level)
+    torch.set_flush_denormal(level == 1)
+    smallest = torch.tensor([torch.finfo(torch.float64).tiny], dtype=torch.float64)
+    drawn = torch.get_rng_state()
+    with process_restored():
+        prepare_process(threads=2, precision="tf32", deterministic=level == 0)
+        torch.rand(3)
+        assert torch.get_num_threads() == 2
+        assert torch.get_deterministic_debug_mode() == (1 if level == 0 else 0)
+        assert smallest.div(2).item() == 0
+    assert torch.get_deterministic_debug_mode() == level
+    assert (smallest.div(2).item() == 0) == (level == 1)
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ

@@ -89,6 +89,11 @@ def test_a_probability_out_of_range_is_refused(dropout):
             make(dropout=dropout)
 
 
+def test_seeds_at_once_cannot_have_dropout_of_torchs_own():
+    with pytest.raises(ValueError, match=r"got 0 of Dropout2d: take cl_bench\.models\.Dropout"):
+        StackedNetwork([nn.Sequential(nn.Dropout2d(0.5)) for _ in range(2)])
+
+
 def test_a_plain_loop_in_torch_works_without_a_learner():
     network = nn.Sequential(Dropout(0.5)).train()
     torch.manual_seed(0)

@@ -62,6 +62,12 @@ CASES = {
         ["strategy.path=avalanche.training.EWC", "+strategy.settings.ewc_lambda=10.0"],
         "split_digits", "avalanche", {}, {"path": "avalanche.training.EWC", "settings": {"ewc_lambda": 10.0}},
     ),
+    "early stopping": Case(
+        ["benchmark.validation_share=0.2", "training.patience=1", "training.clip_norm=0.5",
+         "model.dropout=0.1"],
+        "split_digits", "finetune", {"validation_share": 0.2},
+        {"patience": 1, "clip_norm": 0.5, "dropout": 0.1},
+    ),
     "a schedule, by dots": Case(
         ["training.schedule=cosine", "training.learning_rate=0.01", "training.optimizer=sgd"],
         "split_digits", "lwf", {},
@@ -73,10 +79,11 @@ CASES = {
 @pytest.mark.filterwarnings("ignore:.* has the settings of:UserWarning")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_python_gives_the_bits_of_the_command_line(run, case):
-    small = [*SMALL_STREAM, *SMALL_TRAINING]
+    epochs = 3 if "patience" in case.settings else 1
+    small = [*SMALL_STREAM, *SMALL_TRAINING, f"training.epochs={epochs}"]
     frame, hashes = run([f"benchmark={case.benchmark}", f"strategy={case.strategy}", *small, *case.words])
     stream = cl_bench.stream(case.benchmark, num_tasks=2, **case.stream)
-    strategy = cl_bench.strategy(case.strategy, stream, epochs=1, batch_size=64, **case.settings)
+    strategy = cl_bench.strategy(case.strategy, stream, epochs=epochs, batch_size=64, **case.settings)
     records = cl_bench.train(strategy, stream)
     pd.testing.assert_frame_equal(records.drop(columns="study"), frame)
     assert weights_sha256(strategy) == hashes

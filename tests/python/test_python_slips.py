@@ -110,6 +110,7 @@ def test_a_strategy_trains_once(stream):
         ({"test_last": 0}, "test_last"),
         ({"seed": 3}, "the strategy has its seed already"),
         ({"folder": "mine/.hidden"}, "study must not begin with a dot"),
+        ({"seed": [1, 2]}, "the strategy has its seed already"),
         ({"name": "a/b"}, "strategy.name must be a name without /"),
     ],
 )
@@ -221,3 +222,10 @@ def test_a_sweep_in_several_processes_gives_the_same_frame(tmp_path):
     here = cl_bench.sweep([*words, f"results_dir={tmp_path / 'a'}"])
     there = cl_bench.sweep([*words, f"results_dir={tmp_path / 'b'}"], jobs=2)
     assert there.equals(here)
+
+
+@pytest.mark.parametrize("setting", [{"save": ["weights"]}, {"probe_every": 3}])
+def test_what_writes_into_a_folder_needs_one(stream, setting):
+    strategy = cl_bench.strategy("finetune", stream, epochs=1, **setting)
+    with pytest.raises(ValueError, match=r"writes into the folder of a run, .* give folder"):
+        cl_bench.train(strategy, stream)

@@ -57,7 +57,9 @@ def test_a_figure_fits_its_width_and_says_who_is_left_out(two_benchmarks, kind, 
     assert figure.get_figwidth() <= width
     said = " ".join(figure.get_suptitle().split())
     assert said == "study; without si (not run on b)"
-    for text in [*figure.legends, *(label for axes in figure.axes for label in axes.get_yticklabels())]:
+    words = [*figure.texts, *(text for axes in figure.axes for text in (axes.xaxis.label, axes.title))]
+    words += [label for axes in figure.axes for label in axes.get_yticklabels()]
+    for text in [*figure.legends, *words]:
         box = text.get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.x1
@@ -130,7 +132,9 @@ def test_no_marker_of_an_aggregate_is_cut_at_the_edge(two_benchmarks):
 
 def test_a_score_normalised_between_fine_tuning_and_joint_training_is_drawn(two_benchmarks):
     figure = drawn(two_benchmarks, "aggregate", metric="normalised_accuracy")
-    assert "normalised accuracy (finetune 0, joint 1) on 2 benchmarks" in figure.get_supxlabel()
+    assert "normalised accuracy (finetune 0, joint 1) on 2 benchmarks" in figure.get_supxlabel().replace(
+        "\n", " "
+    )
     means = next(axes for axes in figure.axes if axes.get_title().startswith("mean"))
     markers = {round(float(line.get_xdata()[0]), 6) for line in means.lines if len(line.get_xdata()) == 1}
     assert {0.0, 1.0} <= markers

@@ -12,7 +12,7 @@ from cl_bench.analysis import load
 from cl_bench.cli.main import main
 from cl_bench.config.build import build_data
 from cl_bench.config.compose import compose
-from cl_bench.data import digits, features, mnist
+from cl_bench.data import digits, fashion_mnist, features, mnist
 from cl_bench.models import cnn
 from cl_bench.runner.run import execute
 
@@ -76,8 +76,8 @@ def agrees(network, data, found):
             (data.train_images, found.train_images),
             (data.test_images, found.test_images),
         ):
-            head = network.heads(rows.flatten(1))
-            assert torch.allclose(head, network(images / 255), atol=1e-4)
+            head = network.heads(rows[:1500].flatten(1))
+            assert torch.allclose(head, network(images[:1500] / 255), atol=1e-4)
     assert found.train_labels.equal(data.train_labels)
     assert found.test_labels.equal(data.test_labels)
 
@@ -202,15 +202,11 @@ def test_a_run_that_has_saved_its_weights_is_a_checkpoint(tmp_path):
 
 
 def test_real_images_too(data_root, tmp_path):
-    fashion_mnist = pytest.importorskip("cl_bench.data").fashion_mnist
     fashion = fashion_mnist(root=str(data_root), download=False)
     network = trained(fashion, steps=40, num_images=5000)
     torch.save(network.state_dict(), tmp_path / "trained.pt")
-    for name, data in (
-        ("fashion_mnist", fashion),
-        ("mnist", mnist(root=str(data_root), download=False)),
-    ):
-        path = tmp_path / f"{name}.safetensors"
-        words = [f"benchmark/dataset={name}", f"data.root={data_root}", *MODEL, "-o", str(path)]
-        assert main(["features", f"checkpoint={tmp_path / 'trained.pt'}", *words]) == 0
-        agrees(network, data, features(path=str(path), root=None))
+    path = tmp_path / "mnist.safetensors"
+    words = ["benchmark/dataset=mnist", f"data.root={data_root}", *MODEL, "-o", str(path)]
+    assert main(["features", f"checkpoint={tmp_path / 'trained.pt'}", *words]) == 0
+    agrees(network, mnist(root=str(data_root), download=False), features(path=str(path), root=None))
+    assert path.stat().st_size < 70_000 * (32 * 4 + 8) + 4000

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -87,10 +88,18 @@ def test_a_loaded_strategy_predicts_what_it_predicted_bit_for_bit(configured, se
     assert all(torch.equal(network[name], own[name]) for name in own)
 
 
-@pytest.mark.parametrize("settings", STRATEGIES, ids=" ".join)
+def of_each_class():
+    """A choice of each class of strategies: variants differ in numbers."""
+    first = {}
+    for name, path in choices("strategy").items():
+        target = yaml.safe_load(path.read_text()).get("_target_", "of the choice that it inherits")
+        if name != "avalanche" and not target.startswith("of "):
+            first.setdefault(target, [f"strategy={name}"])
+    return [*first.values(), *(each for each in VARIANTS if "strategy.coreset=random" not in each)]
+
+
+@pytest.mark.parametrize("settings", of_each_class(), ids=" ".join)
 def test_seeds_trained_at_once_leave_each_its_own(configured, settings):
-    if "strategy.coreset=random" in settings:
-        pytest.skip("coresets do not stack")
     folders = execute(configured(*settings, BOTH, "seeds=[0,1]", "training.stacked=true"))
     for folder, config in zip(folders, one_seed_each(configured(*settings, "seeds=[0,1]")), strict=True):
         strategy = cl_bench.load_strategy(folder)
@@ -210,8 +219,13 @@ def test_a_file_says_what_it_is_of(configured):
         assert any(name.startswith("kept.") for name in file.keys())  # noqa: SIM118
 
 
-def test_predictions_are_those_of_the_records(configured):
-    (folder,) = execute(configured("strategy=bayesbinn", "training.save=[predictions@each]"))
+@pytest.mark.parametrize(
+    "besides",
+    [[], ["benchmark.scenario=class", "training.also_test=[task]"], ["training.probe_every=2"]],
+    ids=str,
+)
+def test_predictions_are_those_of_the_records(configured, besides):
+    (folder,) = execute(configured("strategy=bayesbinn", "training.save=[predictions@each]", *besides))
     for record in records.read(folder / "records.csv", Record):
         found = predictions(folder, record.after_task)
         own = found["tasks"] == record.on_task
