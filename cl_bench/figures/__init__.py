@@ -22,6 +22,7 @@ from cl_bench.figures.style import house_style, save
 
 from cl_bench.figures.accuracy_panels import (  # isort: skip
     comparison,
+    confusion,
     critical_difference,
     forgetting,
     heatmap,
@@ -47,6 +48,7 @@ __all__ = [
     "calibration",
     "comparison",
     "comparison_figure",
+    "confusion",
     "critical_difference",
     "draw_comparison",
     "draw_estimates",

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from cl_bench.analysis.by_class import confusion_curves
 from cl_bench.analysis.comparison import aggregate
 from cl_bench.analysis.curves import average_curves, forgetting_curves
 from cl_bench.analysis.matrix import matrices
@@ -20,6 +21,7 @@ from cl_bench.analysis.run_metrics import run_metrics
 from cl_bench.analysis.summary import summary
 from cl_bench.figures import layout
 from cl_bench.figures.comparison import METRICS, draw_comparison, drawable
+from cl_bench.figures.confusion import draw_confusion, share_matrix
 from cl_bench.figures.critical_difference import draw_critical_difference
 from cl_bench.figures.forgetting import checked_tasks, draw_forgetting, limits_of
 from cl_bench.figures.heatmap import colour_limits, draw_heatmap, mean_matrix
@@ -112,6 +114,35 @@ def heatmap(
     image = draw_heatmap(axes, mean_matrix(chosen.of(curves)), limits=limits or colour_limits(curves))
     axes.set_xlabel("on task")
     axes.set_ylabel("after task")
+    return image
+
+
+def confusion(table: pd.DataFrame, *, axes: Axes, method: str) -> Any:
+    """Draw which task's classes the examples of each task are taken for by a method, after the last task.
+
+    Args:
+        table: as `cl_bench.analysis.by_class.task_confusion` gives it, of one benchmark.
+        axes: as in `forgetting`.
+        method: its name.
+
+    Returns:
+        The image, for a colour bar.
+
+    Raises:
+        AnalysisError: as in `forgetting`.
+
+    >>> axes = Figure().subplots()
+    >>> pairs = [(1, 1, 0.8), (1, 2, 0.2), (2, 1, 0.1), (2, 2, 0.9)]
+    >>> table = pd.DataFrame(pairs, columns=["on_task", "predicted_task", "share"])
+    >>> about = {"study": "few", "benchmark": "digits", "method": "ewc", "run": "a"}
+    >>> confusion(table.assign(**about, after_task=2), axes=axes, method="ewc").get_array().shape
+    (2, 2)
+    """
+    chosen, _ = chosen_of(table, [method], None, None, axes=axes)
+    curves = confusion_curves(chosen.of(table))
+    image = draw_confusion(axes, share_matrix(curves, int(curves["on_task"].max())))
+    axes.set_xlabel("taken for task")
+    axes.set_ylabel("task")
     return image
 
 
