@@ -15,8 +15,8 @@ def measure(
 ) -> list[Result]:
     """The results of function(network, batches, generator=...), one a seed.
 
-    The network is in eval mode, and the batches are the seed's data of the current task in their order; where
-    examples are of several heads, each batch is of one.
+    The network is in eval mode, and the batches are the seed's data of the current task in their order.
+    Where examples are of several heads, each batch is of one.
     """
     results = []
     for network, data, generator in learner.each_seed():

@@ -1,9 +1,10 @@
 """The border between training and analysis: what a run measures, as rows of numbers in text files.
 
-A run appends to `records.csv` each time it has tested one task, to `states.csv` and `calibration.csv` after
-each task, to `probes.csv` where it is probed, and to `ood.csv` where it is tested on foreign images. The
-analysis reads them and nothing else of the run's numbers. The files are plain text, so that they can be read
-in ten years; row_files.py holds their rules. Only the standard library is needed.
+A run appends to `records.csv` each time it has tested one task, and to `states.csv` and `calibration.csv`
+after each task. Where it is probed it has `probes.csv`, and where it is tested on foreign images `ood.csv`.
+The analysis reads them and nothing else of the run's numbers. The files are plain
+text, so that they can be read in ten years; row_files.py holds their rules. Only the standard library is
+needed.
 """
 
 import math
