@@ -1,6 +1,6 @@
 """What a terminal shows while something is going on: one line on standard error, cleared at its end.
 
-Where standard error is no terminal nothing is written.
+A notebook shows it below its cell. Where standard error is neither, nothing is written.
 """
 
 import os
@@ -22,7 +22,7 @@ class Bar:
         total: of the work, in any unit.
         label: before the bar; cut where it would take more than a quarter of the line.
         count: how far it is, in tqdm's words, such as `{n:.0f} of {total:.0f} runs`; empty for none.
-        hidden: True for no bar; None: where standard error is no terminal.
+        hidden: True for no bar; None: where there is nobody to look at one, see `is_looked_at`.
 
     Attributes:
         narrow: whether the terminal has room for a few numbers only.
@@ -36,7 +36,7 @@ class Bar:
         self._bar = tqdm(
             total=float(total),
             desc=_cut(label, _columns() // 4),
-            disable=hidden,
+            disable=not is_looked_at() if hidden is None else hidden,
             leave=False,
             ncols=_room(),
             bar_format=self._format(""),
@@ -90,7 +90,7 @@ class Bar:
 @contextmanager
 def busy(what: str, *, hidden: bool = False) -> Iterator[None]:
     """Say on a terminal what is going on meanwhile."""
-    if hidden or not sys.stderr.isatty():
+    if hidden or not is_looked_at():
         yield
         return
     print(f"\r{_cut(what, _columns() - 5)} ...", end="", file=sys.stderr, flush=True)
@@ -98,6 +98,13 @@ def busy(what: str, *, hidden: bool = False) -> Iterator[None]:
         yield
     finally:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def is_looked_at() -> bool:
+    """Whether standard error is a terminal, or the output of a notebook's cell."""
+    stream = sys.stderr
+    is_notebook = type(stream).__module__.partition(".")[0] == "ipykernel"
+    return is_notebook or (stream is not None and not stream.closed and stream.isatty())
 
 
 def _room() -> int:

@@ -2,9 +2,8 @@
 
 A run appends to `records.csv` each time it has tested one task, and to `states.csv` and `calibration.csv`
 after each task. Where it is probed it has `probes.csv`, and where it is tested on foreign images `ood.csv`.
-The analysis reads them and nothing else of the run's numbers. The files are plain
-text, so that they can be read in ten years; row_files.py holds their rules. Only the standard library is
-needed.
+The analysis reads them and nothing else of the run's numbers. The files are plain text, so that they can be
+read in ten years; row_files.py holds their rules. Only the standard library is needed.
 """
 
 import math

@@ -1,5 +1,6 @@
 """The bar's own arithmetic, without a terminal."""
 
+import io
 import re
 
 import pytest
@@ -63,3 +64,26 @@ def test_nothing_is_written_where_there_is_no_terminal(capsys):
     with terminal.busy("working"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+class OutStream(io.StringIO):
+    """The standard error of a notebook's kernel: no terminal, and shown below the cell."""
+
+
+@pytest.mark.parametrize(("module", "shown"), [("ipykernel.iostream", True), ("somebody.streams", False)])
+def test_a_notebook_shows_the_bar(monkeypatch, module, shown):
+    stream = OutStream()
+    monkeypatch.setattr(OutStream, "__module__", module)
+    monkeypatch.setattr(terminal.sys, "stderr", stream)
+    bar = Bar(total=2, label="a run")
+    bar.show(2, "task 2")
+    bar.close()
+    assert ("task 2" in stream.getvalue()) is shown
+
+
+def test_a_closed_standard_error_is_not_looked_at(monkeypatch):
+    stream = OutStream()
+    stream.close()
+    for each in (stream, None):
+        monkeypatch.setattr(terminal.sys, "stderr", each)
+        assert not terminal.is_looked_at()
