@@ -105,7 +105,7 @@ def nearest_choices(wrong: str, options: Sequence[str]) -> list[str]:
     """Return choices that differ by capitals, have the word in their name, or are spelt in a similar way."""
     word = wrong.lower().replace("-", "_")
     same = [each for each in options if each.lower() == word]
-    inside = [each for each in options if word in each.lower().split("_")]
+    inside = sorted((each for each in options if word in each.lower().split("_")), key=len)
     return same or inside[:MOST] or get_close_matches(word, options, n=MOST, cutoff=0.6)
 
 

@@ -16,6 +16,8 @@ from cl_bench.config.places import expanded, shell_word
 # settings whose value is a path, or a name, whatever letters are in it
 PATH = re.compile(r"(^|[._])(dir|root|path|folder)$")
 NAME = re.compile(r"(^|\.)(study|name)$")
+# a mapping whose names are those of somebody's class: any may be given
+OPEN = re.compile(r"(^|[._])settings(\.|$)")
 SWEEP, CONFIG_DIR, RUN = ("-m", "--multirun"), ("-cd", "--config-dir"), ("-r", "--run")
 
 
@@ -109,7 +111,7 @@ def override(word: str, *, several: bool = False) -> str:
     """Write `name=value` as Hydra reads it.
 
     `~` at the start of a path is expanded. A path or a name, by the setting's name, is quoted where Hydra
-    would take it for something else.
+    would take it for something else. What is given to a mapping of somebody's settings may be new there.
 
     Args:
         several: whether a,b is two values.
@@ -118,6 +120,10 @@ def override(word: str, *, several: bool = False) -> str:
         WordError: for a value that must be quoted, with what to type.
     """
     name, _, value = word.partition("=")
+    inside = OPEN.search(name)
+    if inside and name[0] not in "+~" and (inside[2] or value.startswith("{")):
+        name = f"++{name}"
+        word = f"{name}={value}"
     parsed = _parsed(word)
     is_path, is_name = PATH.search(name.lstrip("+")), NAME.search(name.lstrip("+"))
     if value and "${" not in value and (is_path or is_name):

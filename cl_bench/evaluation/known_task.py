@@ -68,7 +68,9 @@ def _classes_of(experience: Any) -> list[list[int]]:
     task = getattr(experience, "task_data", None)
     if task is None:
         return [sorted(experience.classes_in_this_experience)]
-    return [part.labels.unique().tolist() for part in getattr(task, "parts", (task,))]
+    parts = getattr(task, "parts", (task,))
+    # a blurred task has examples of others, too
+    return [getattr(part, "classes", part.labels.unique()).tolist() for part in parts]
 
 
 def _mask(classes: Sequence[int], outputs: Tensor) -> Tensor:

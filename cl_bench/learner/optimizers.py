@@ -43,7 +43,7 @@ def optimizer_of(settings: TrainingSettings, parameters: Parameters, **more: Any
         return kind(parameters, **(given | more | settings.optimizer_settings))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"training.optimizer={settings.optimizer} cannot be built with "
+            f"training.optimizer={settings.optimizer} cannot be built for one vector of all weights with "
             f"optimizer_settings={settings.optimizer_settings}: {error}"
         ) from error
 
@@ -90,8 +90,8 @@ def check_elementwise(settings: TrainingSettings) -> None:
 def _moved(settings: TrainingSettings, start: list[Tensor], gradients: list[list[Tensor]]) -> Tensor:
     """Take the steps of these gradients, and return the parts where they lead, all in one vector."""
     parameters = [nn.Parameter(part.clone()) for part in start]
+    optimizer = optimizer_of(settings, parameters)
     try:
-        optimizer = optimizer_of(settings, parameters)
         for step in gradients:
             for parameter, gradient in zip(parameters, step, strict=True):
                 parameter.grad = gradient.clone()

@@ -55,6 +55,7 @@ def torchvision(
     weights: str | None,
     small_images: bool,
     resize: int | None,
+    download: bool,
 ) -> Network:
     """Build a classification network of torchvision, with heads in the place of its last layer.
 
@@ -69,6 +70,7 @@ def torchvision(
             layer's are not read.
         small_images: for images of 32 pixels, say, where a network for 224 would leave one pixel.
         resize: height and width that images are brought to; None: as they are.
+        download: whether weights by name may be fetched, where torch's folder has not got them.
 
     Raises:
         ValueError: for an unknown architecture, weights that do not fit or cannot be had, or images that the
@@ -78,7 +80,7 @@ def torchvision(
         raise ValueError(f"resize must be positive, got {resize=}")
     network = _built(architecture)
     if weights is not None:
-        _load(network, architecture, weights)
+        _load(network, architecture, weights, download=download)
     width = _without_last_layer(network, architecture)
     if small_images:
         _for_small_images(network, architecture)
@@ -163,13 +165,13 @@ def _repeats(network: nn.Module, architecture: str, input_shape: tuple[int, int,
 # Weights
 
 
-def _load(network: nn.Module, architecture: str, weights: str) -> None:
+def _load(network: nn.Module, architecture: str, weights: str, *, download: bool) -> None:
     """Give the network weights, all but those of its last layer and of auxiliary outputs."""
     from torchvision.models import get_model_weights
 
     choices = get_model_weights(architecture).__members__
     if weights in choices:
-        state = _downloaded(choices[weights], architecture, weights)
+        state = _downloaded(choices[weights], architecture, weights, download=download)
     elif Path(weights).is_file():
         state = _read(Path(weights))
     else:
@@ -213,14 +215,17 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def _downloaded(choice: Any, architecture: str, weights: str) -> Mapping[str, Tensor]:
-    """Return weights from torchvision's folder, or from where they are published. Raises ValueError."""
+def _downloaded(choice: Any, architecture: str, weights: str, *, download: bool) -> Mapping[str, Tensor]:
+    """Return weights from torch's folder, or from where they are published. Raises ValueError."""
+    place = Path(torch.hub.get_dir()) / "checkpoints" / choice.url.rpartition("/")[2]
+    cannot = f"cannot get the weights {weights} of {architecture}: {place} was looked for"
+    to_do = "Put the file there, or name it in model.weights"
+    if not download and not place.is_file():
+        raise ValueError(f"{cannot}, and data.download is false. {to_do}, or set data.download=true")
     try:
         return choice.get_state_dict(progress=False, check_hash=True)
     except Exception as error:
-        place = Path(torch.hub.get_dir()) / "checkpoints" / choice.url.rpartition("/")[2]
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"cannot get the weights {weights} of {architecture}: {place} was looked for, and {choice.url} "
-            f"tried ({type(error).__name__}: {reason}). Put the file there, or name it in model.weights"
+            f"{cannot}, and {choice.url} tried ({type(error).__name__}: {reason}). {to_do}"
         ) from error

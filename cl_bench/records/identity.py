@@ -29,6 +29,7 @@ INCIDENTAL = (
     "training.ood_size",
     "benchmark.dataset.root",
     "benchmark.dataset.download",
+    "model.download",
     "benchmark.dataset.with_test",  # it follows from training.test_on
 )
 

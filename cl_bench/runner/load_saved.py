@@ -46,6 +46,7 @@ class _Shapes(NamedTuple):
     input_shape: tuple[int, ...]
     num_classes: int
     num_heads: int
+    train: tuple[()] = ()  # its tasks are read when they are trained on
 
 
 class _Saved(NamedTuple):

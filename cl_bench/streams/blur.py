@@ -30,11 +30,13 @@ class BlurredTask(Dataset):
 
     Attributes:
         kinds: whose each example is, int64 [n]: BEFORE, OWN or AFTER.
+        classes: of the task itself, without those of its neighbours, int64 [k].
         heads: of each example, int64 [n]; `head` is the task's own.
     """
 
-    def __init__(self, parts: Sequence[TaskData], kinds: Tensor) -> None:
+    def __init__(self, parts: Sequence[TaskData], kinds: Tensor, *, classes: Tensor) -> None:
         own = parts[OWN]
+        self.classes = classes
         self.pieces, self.kinds = tuple(parts), kinds
         self.head, self.to_float, self.augment = own.head, own.to_float, own.augment
         self._place = torch.empty_like(kinds)  # of each example, in the pieces one after another
@@ -106,7 +108,8 @@ def blurred(stream: TaskStream, blur: float, generator: torch.Generator) -> Task
         nothing = _some(stream.train[task], drawn[task][:0])
         before = part(task - 1, "after") if task else nothing
         after = part(task + 1, "before") if task + 1 < len(sizes) else nothing
-        tasks.append(BlurredTask((before, part(task, "own"), after), kinds))
+        classes = stream.train[task].labels.unique()
+        tasks.append(BlurredTask((before, part(task, "own"), after), kinds, classes=classes))
     return stream._replace(train=tuple(tasks))  # type: ignore[arg-type]  # what a learner asks of a task
 
 

@@ -222,3 +222,13 @@ def test_python_gets_the_same_answers():
     ):
         with pytest.raises(ValueError, match=message):
             run_python(overrides)
+
+
+@pytest.mark.parametrize(
+    "word", ["training.optimizer_settings.betas=[0.9,0.98]", "training.optimizer_settings={betas:[0.9,0.98]}"]
+)
+def test_a_mapping_of_somebody_s_settings_takes_new_names(word):
+    for written in (word, f"+{word}"):
+        assert compose([written]).training.optimizer_settings == {"betas": [0.9, 0.98]}
+    assert compose(["training.optimizer_settings={}"]).training.optimizer_settings == {}
+    assert words("-m", word).overrides == [f"++{word}"]

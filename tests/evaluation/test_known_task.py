@@ -114,3 +114,11 @@ def test_it_is_refused_where_it_is_no_other_test(scenario, reason):
         check_also_test(["task"], scenario)
     check_also_test([], scenario)
     check_also_test(["task"], "class")
+
+
+def test_a_blurred_task_has_its_own_classes_and_not_those_of_its_neighbours(learner):
+    sharp, blurred = small_stream(**STREAM), small_stream(**STREAM, blur=1.0)
+    assert set(blurred.train[0].labels.tolist()) > {0, 1}, "it has examples of the next task"
+    model = network()
+    first = rows(Finetune(model=model, **learner), sharp)[:2]
+    assert rows(Finetune(model=network(), **learner), blurred)[:2] == first, "untrained, it is the same test"

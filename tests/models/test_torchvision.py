@@ -10,7 +10,7 @@ from cl_bench.models import Dropout, adopted, torchvision
 # one of each way in which torchvision writes a last layer, those that are quick
 SMALL = ("resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "regnet_x_400mf")
 SHAPES = {"input_shape": (3, 32, 32), "num_classes": 4, "num_heads": 2}
-SETTINGS = {"weights": None, "small_images": False, "resize": None}
+SETTINGS = {"weights": None, "small_images": False, "resize": None, "download": False}
 
 
 def built(architecture="resnet18", *, shapes=None, **settings):
@@ -94,7 +94,7 @@ def test_weights_that_cannot_be_had_are_an_error_that_says_what_was_tried(monkey
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path), raising=False)
     with pytest.raises(ValueError, match=r"resnet18-\w+\.pth was looked for, and https://.* no network"):
-        built(weights="DEFAULT")
+        built(weights="DEFAULT", download=True)
 
 
 def test_grey_images_become_three_equal_channels_and_sizes_are_brought_to_what_is_asked():
@@ -139,3 +139,10 @@ def test_names_of_frozen_parts_are_torchvisions_also_for_grey_images():
 def test_an_unknown_architecture_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="did you mean resnet18"):
         built("resnet81")
+
+
+def test_weights_by_name_are_not_fetched_where_nothing_may_be(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", None)
+    with pytest.raises(ValueError, match=r"was looked for, and data\.download is false\. Put the file there"):
+        built("resnet18", weights="DEFAULT")
