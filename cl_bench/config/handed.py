@@ -49,7 +49,8 @@ def check_own_settings(*, heads: object = False, frozen: object = (), gets: obje
     """Check the settings that the suite reads. Raises ValueError."""
     if not isinstance(heads, bool):
         raise ValueError(f"model.heads must be true or false, got {heads!r}")
-    if not isinstance(frozen, list | tuple) or not all(isinstance(each, str) for each in frozen):
+    names = frozen if isinstance(frozen, list | tuple) else [None]
+    if any(isinstance(each, bool) or not isinstance(each, str | int) for each in names):
         raise ValueError(f"model.frozen must be a list of names, such as [layer1, layer2], got {frozen!r}")
     shapes_handed({"gets": gets}, (), is_open=False)
 

@@ -21,7 +21,7 @@ def adopted(
     num_classes: int,
     num_heads: int,
     heads: bool = False,
-    frozen: Sequence[str] = (),
+    frozen: Sequence[str | int] = (),
 ) -> nn.Module:
     """Return a network that can be trained: with heads of ours where it gives features, and frozen parts.
 

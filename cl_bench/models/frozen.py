@@ -10,7 +10,7 @@ from torch import nn
 from cl_bench.models.network import Network
 
 
-def freeze(network: nn.Module, patterns: Sequence[str]) -> nn.Module:
+def freeze(network: nn.Module, patterns: Sequence[str | int]) -> nn.Module:
     """Freeze parts of a network in place, and return it.
 
     A frozen module stays in eval mode whatever is called, so that batch norm keeps its running statistics and
@@ -18,16 +18,16 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> nn.Module:
     itself only the gradient is off.
 
     Args:
-        patterns: names of modules or parameters, with the wildcards of file names: `layer1`, `*.conv1`. Names
-            are those of the network's body, as whoever wrote it knows them, or of the whole network, where
-            its parts are `body` and `heads`.
+        patterns: names of modules or parameters, with the wildcards of file names: `layer1`, `*.conv1`. A
+            number is the name of a layer in a sequence. Names are those of the network's body, as whoever
+            wrote it knows them, or of the whole network, where its parts are `body` and `heads`.
 
     Raises:
         ValueError: for a pattern that no part has.
     """
     modules = dict(_named(network, network.named_modules()))
     parameters = dict(_named(network, network.named_parameters()))
-    for pattern in patterns:
+    for pattern in map(str, patterns):
         parts = [each for name, each in modules.items() if name and fnmatchcase(name, pattern)]
         weights = [each for name, each in parameters.items() if fnmatchcase(name, pattern)]
         if not parts and not weights:

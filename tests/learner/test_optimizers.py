@@ -128,7 +128,9 @@ def test_clipping_smoothing_and_warm_up_are_torchs_too(lab, make):
 
 @pytest.mark.parametrize("path", REFUSED)
 def test_what_looks_at_layers_or_needs_more_than_a_gradient_is_refused(make, path):
-    with pytest.raises(ValueError, match="by its own gradients alone|for one vector of all weights") as found:
+    with pytest.raises(
+        ValueError, match=r"by its own gradients alone|for one vector of all weights"
+    ) as found:
         make(optimizer=path)
     assert str(found.value).count("training.optimizer") == 1, "one sentence"
     assert path in str(found.value)
@@ -165,7 +167,7 @@ def test_an_optimizer_of_somebody_elses_is_tried(lab, kind, reason):
         ({"optimizer": "torch.optim.Nope"}, r"torch\.optim\.Nope does not exist"),
         ({"optimizer": "math.pi"}, r"must be a torch\.optim\.Optimizer"),
         ({"momentum": 0.5}, r"training\.optimizer=adam has no momentum, got momentum=0\.5"),
-        ({"optimizer_settings": {"beta": 1}}, r"cannot be built with .*beta"),
+        ({"optimizer_settings": {"beta": 1}}, r"cannot be built .*beta"),
         ({"optimizer_settings": {"lr": 1}}, r"must not have lr, momentum or weight_decay"),
         ({"optimizer": "sgd", "optimizer_settings": {"nesterov": True}}, r"[Nn]esterov"),
         ({"weight_decay": -0.1}, r"weight_decay must be a number and not negative"),
