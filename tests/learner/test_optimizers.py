@@ -128,9 +128,7 @@ def test_clipping_smoothing_and_warm_up_are_torchs_too(lab, make):
 
 @pytest.mark.parametrize("path", REFUSED)
 def test_what_looks_at_layers_or_needs_more_than_a_gradient_is_refused(make, path):
-    with pytest.raises(
-        ValueError, match=r"by its own gradients alone|for one vector of all weights"
-    ) as found:
+    with pytest.raises(ValueError, match=r"own gradients alone|one vector of all weights") as found:
         make(optimizer=path)
     assert str(found.value).count("training.optimizer") == 1, "one sentence"
     assert path in str(found.value)

@@ -99,3 +99,13 @@ def test_dropout_of_a_frozen_part_is_off():
 def test_a_pattern_that_names_nothing_is_refused(network, pattern, rule):
     with pytest.raises(ValueError, match=rule):
         freeze(network(), [pattern])
+
+
+def test_a_layer_of_a_sequence_is_named_by_its_number_as_a_number_or_text():
+    for number in (0, "0"):
+        network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
+        freeze(network, [number])
+        assert [name for name, each in network.named_parameters() if each.requires_grad] == [
+            "1.weight",
+            "1.bias",
+        ]
