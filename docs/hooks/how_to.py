@@ -25,7 +25,7 @@ def menu() -> list[dict[str, str]]:
 
 
 def how_to() -> str:
-    """Write the list of links to all pages that stands in index.md; `python -m docs.hooks.how_to` renews it."""
+    """Write the list of links to all pages, as index.md has it; `python -m docs.hooks.how_to` renews it."""
     return "\n".join(f"- [{title}]({name})" for name, title in titles().items())
 
 
