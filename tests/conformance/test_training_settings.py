@@ -1,4 +1,4 @@
-"""With weight decay, too, a method that is switched off is fine-tuning, and what it trains is what decays."""
+"""The kit asks with weight decay and dropout, too: right methods stay right."""
 
 import pytest
 
@@ -7,13 +7,22 @@ from cl_bench.conformance.check import PASS, result_of
 from cl_bench.testing import CHECKS, Subject
 
 REHEARSING = ["replay", "der", "lwf", "function_prior"]  # which train old heads, unless they are off
-(OFF,) = [check for check in CHECKS if check.name == "switched_off_it_is_finetuning"]
+QUESTIONS = {check.name: check for check in CHECKS}
+
+
+def passes(question, name, *settings):
+    result = result_of(QUESTIONS[question], Subject(name, list(settings)))
+    assert result.outcome == PASS, result
 
 
 @pytest.mark.parametrize("name", REHEARSING)
 def test_switched_off_it_is_finetuning_with_weight_decay(name):
-    result = result_of(OFF, Subject(name, ["training.weight_decay=0.1"]))
-    assert result.outcome == PASS, result
+    passes("switched_off_it_is_finetuning", name, "training.weight_decay=0.1")
+
+
+@pytest.mark.parametrize("name", ["ewc", "mas"])
+def test_importances_add_up_with_dropout(name):
+    passes("importances_add_up", name, "model.dropout=0.2")
 
 
 @pytest.mark.parametrize("name", ["joint", "finetune", "replay"])
