@@ -20,6 +20,8 @@ from cl_bench.records.identity import LATER_KEY
 ITEM = "[]"  # stands in a place for any position in a list
 STOCK = ("strategy", "path")  # the class of one of Avalanche's strategies
 STOCK_SETTINGS = ("strategy", "settings")  # of that class
+OPTIMIZER = ("training", "optimizer")
+TORCHS = re.compile(r"torch\.optim\.[A-Za-z]\w*")  # a name of that module, which must be an optimizer's class
 # texts that are never imported, although one may look like the path of a class: test.tar, my.study
 TEXTS = {("study",), ("results_dir",), ("benchmark", "dataset", "path")}
 TEXT_KEYS = {"name", "root"}
@@ -72,9 +74,14 @@ def _may_be_imported(place: Place, text: str) -> bool:
 
 
 def is_known(named: Named, known: set[Named]) -> bool:
-    """Whether conf/ or an installed package names it at this setting, or it is a strategy of Avalanche's."""
+    """Whether conf/ or an installed package names it at this setting.
+
+    So are strategies of Avalanche's and optimizers of torch's at theirs.
+    """
     if named == Named((*DATASET, "_partial_"), "True"):
         return True  # in what is made of several data sets; of a single one it gives no data
+    if named.place == OPTIMIZER and TORCHS.fullmatch(named.value):
+        return True
     return named in known or (named.place == STOCK and named.value.startswith("avalanche."))
 
 

@@ -84,8 +84,6 @@ def test_stacked_seeds_predict_side_by_side():
     assert torch.equal(first, second)
 
 
-
-
 @pytest.mark.parametrize(
     ("images", "task", "message"),
     [
