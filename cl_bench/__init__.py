@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,12 @@ def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.Data
 
 
 def load_network(
-    run: str | os.PathLike[str], *, after_task: int | None = None, trust: bool = False, device: str = "cpu"
+    run: str | os.PathLike[str],
+    *,
+    after_task: int | None = None,
+    trust: bool = False,
+    device: str = "cpu",
+    model: nn.Module | Callable[..., nn.Module] | None = None,
 ) -> nn.Module:
     """Return the network of a run in eval mode, with the weights that `training.save=[weights]` has left.
 
@@ -88,6 +93,8 @@ def load_network(
         trust: whether code is run that the run's config.yaml names, and neither conf/ nor an installed
             package does.
         device: as in training.device.
+        model: the network that the run was given from Python, or what makes it, as it was given to
+            `cl_bench.strategy`. None: the configuration builds it.
 
     Raises:
         ValueError: without saved weights, with the command that makes them; for a file that is damaged or
@@ -95,11 +102,16 @@ def load_network(
     """
     from cl_bench.runner.load_saved import load_network
 
-    return load_network(run, after_task=after_task, trust=trust, device=device)
+    return load_network(run, after_task=after_task, trust=trust, device=device, model=_maker(model))
 
 
 def load_strategy(
-    run: str | os.PathLike[str], *, after_task: int | None = None, trust: bool = False, device: str = "cpu"
+    run: str | os.PathLike[str],
+    *,
+    after_task: int | None = None,
+    trust: bool = False,
+    device: str = "cpu",
+    model: nn.Module | Callable[..., nn.Module] | None = None,
 ) -> Any:
     """Return the strategy of a run as it stood after the last task that `training.save=[weights]` has left.
 
@@ -107,11 +119,22 @@ def load_strategy(
     repeated in their order. It can be trained further. The run's data are read.
 
     Args:
-        run, after_task, trust, device: as in `load_network`.
+        run, after_task, trust, device, model: as in `load_network`.
 
     Raises:
         ValueError: as in `load_network`; and for a strategy whose state nobody can tell.
     """
     from cl_bench.runner.load_saved import load_strategy
 
-    return load_strategy(run, after_task=after_task, trust=trust, device=device)
+    return load_strategy(run, after_task=after_task, trust=trust, device=device, model=_maker(model))
+
+
+def _maker(model: Any) -> Callable[..., nn.Module] | None:
+    """Return what makes a given network. Raises TypeError."""
+    if model is None:
+        return None
+    from cl_bench.python.given import maker
+
+    if isinstance(model, str):
+        raise TypeError(f"model must be a torch.nn.Module, or what makes one, got {model!r}; see trust")
+    return maker(model)

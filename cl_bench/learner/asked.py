@@ -26,7 +26,7 @@ def asked(
         got = str(images.dtype) if isinstance(images, Tensor) else type(images).__name__
         raise ValueError(
             f"images must be a torch tensor of floats, scaled as those in training, got {got}: take "
-            "stream.test[0].images(\"cpu\"), or torch.as_tensor(array, dtype=torch.float32)"
+            'stream.test[0].images("cpu"), or torch.as_tensor(array, dtype=torch.float32)'
         )
     if input_shape is not None and tuple(images.shape[1:]) != tuple(input_shape):
         wanted = ", ".join(map(str, ("B", *input_shape)))

@@ -10,10 +10,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from cl_bench.config.checked import TARGET, Checker, SettingError
 from cl_bench.config.compose import compose, hydra_apart
+from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_settings
 from cl_bench.config.sweep import has, no_setting
 from cl_bench.config.tuned_files import TUNING
-from cl_bench.config.words import WordError, override, quoted
+from cl_bench.config.words import OF_ANY_NETWORK, WordError, override, quoted
 
 Folders = str | PathLike[str] | Sequence[str | PathLike[str]] | None
 
@@ -72,7 +73,7 @@ def _full_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) 
     found = [
         f"{home}.{name}"
         for home in homes
-        if name != "name" and not name.startswith("_") and has(config, f"{home}.{name}")
+        if name != "name" and not name.startswith("_") and _takes(config, f"{home}.{name}")
     ]
     if len(found) > 1:
         written = " or ".join(f'**{{"{each}": {value!r}}}' for each in found)
@@ -82,12 +83,18 @@ def _full_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) 
     return found[0]
 
 
+def _takes(config: DictConfig, name: str) -> bool:
+    return name in OF_ANY_NETWORK or has(config, name)
+
+
 def _no_such_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) -> str:
     """Say that a name is in none of the parts, and which there are, as Python writes them."""
     names = {
         home: [str(each) for each in OmegaConf.select(config, home) if not str(each).startswith("_")]
         for home in homes
     }
+    for each in OF_THE_SUITE if "model" in names else ():
+        names["model"] += [each] if each not in names["model"] else []
     short = {f"{home}.{each}": each for home, inside in names.items() for each in inside if each != "name"}
     near = list(dict.fromkeys(short[each] for each in nearest_settings(name, short)))
     if near:
@@ -109,7 +116,7 @@ def _words(config: DictConfig, name: str, value: Any) -> Iterator[str]:
             inner = f"{name}.{key}"
             # only a mapping that is empty in conf/ takes names of the user's own
             yield from [word(f"+{inner}", each)] if not present else _words(config, inner, each)
-    elif has(config, name):
+    elif _takes(config, name):
         yield word(name, value)
     else:
         raise SettingError(no_setting(config, f"{name}={written_value(value, name)}", Checker()))
