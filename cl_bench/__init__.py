@@ -43,7 +43,12 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})
 
 
-def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.DataFrame:
+def run(
+    overrides: Sequence[str] = (),
+    *,
+    config_dir: Folders = None,
+    results_dir: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
     """Run one configuration and return its records, as `cl-bench run` would.
 
     Write run(["strategy=ewc", "seed=3"]), or run(["strategy=ewc", "seeds=[0,1,2]"]). A run that is finished
@@ -52,6 +57,7 @@ def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.Data
 
     Args:
         config_dir: a folder of more YAML files, or several, as `--config-dir` is.
+        results_dir: as the word results_dir=...: the folder that the study is written into.
 
     Returns:
         One row a record; see `cl_bench.analysis.load`.
@@ -63,11 +69,12 @@ def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.Data
     from cl_bench.analysis.results import Results
     from cl_bench.config.checked import checked
     from cl_bench.config.compose import compose
-    from cl_bench.python.settings import folders_of
+    from cl_bench.python.settings import folders_of, with_results_dir
     from cl_bench.report.outcomes import provenance_notes
     from cl_bench.runner.run import execute
 
-    config = compose(overrides, config_dirs=folders_of(config_dir))
+    words = with_results_dir(overrides, results_dir)
+    config = compose(words, config_dirs=folders_of(config_dir))
     results = Results.read(*execute(checked(config)))
     for note in provenance_notes(results.found):
         warnings.warn(note, stacklevel=2)

@@ -145,6 +145,15 @@ def build_model(
     Raises:
         ValueError: for a network that cannot be trained on the stream.
     """
+    network = _network(config, stream, seeds, make)
+    if isinstance(network, Network):
+        network.input_shape = tuple(stream.input_shape)
+    return network
+
+
+def _network(
+    config: DictConfig, stream: TaskStream, seeds: Seeds, make: Callable[..., nn.Module] | None
+) -> nn.Module:
     all_shapes = {name: getattr(stream, name) for name in SHAPES}
     node = without_those_of_others(_resolved(config.model))
     target = str(node.get("_target_"))

@@ -1,5 +1,6 @@
 """Settings as Python has them -> the words of a command line, which name them by dots."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -161,6 +162,11 @@ def written_value(value: Any, name: str) -> str:
         return f"{{{','.join(inner)}}}"
     if isinstance(value, list | tuple | range):
         return f"[{','.join(written_value(each, name) for each in value)}]"
+    if isinstance(value, type) or inspect.isroutine(value):
+        raise SettingError(
+            f"{name} must be the path of a class or function, got the object: give "
+            f'"{value.__module__}.{value.__qualname__}"'
+        )
     raise SettingError(
         f"{name} must be a number, a text, true or false, None, a list or a mapping of these, got a "
         f"{type(value).__name__}"
@@ -183,6 +189,18 @@ def folders_of(config_dir: Folders) -> tuple[str, ...]:
                 f"config_dir must be a folder of YAML files, got {fspath(each)!r}, which is no folder"
             )
     return tuple(map(str, found))
+
+
+def with_results_dir(words: Sequence[str], results_dir: str | PathLike[str] | None) -> list[str]:
+    """Add the folder of results that is given as an argument. Raises SettingError where a word has it."""
+    if results_dir is None:
+        return list(words)
+    given = [each for each in words if str(each).lstrip("+").startswith("results_dir=")]
+    if given:
+        raise SettingError(
+            f"results_dir is given twice, by {given[0]} and results_dir={fspath(results_dir)!r}"
+        )
+    return [*words, word("results_dir", fspath(results_dir))]
 
 
 def name_of_choice(what: str, name: Any) -> str:
