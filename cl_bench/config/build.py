@@ -140,30 +140,37 @@ def build_model(
     """Build the model at its seeded start, with heads and frozen parts as its settings say.
 
     Args:
-        make: called in place of the configuration's target, with all shapes.
+        make: called in place of the configuration's target, with what its signature asks for.
 
     Raises:
         ValueError: for a network that cannot be trained on the stream.
     """
+    network = _network(config, stream, seeds, make)
+    if isinstance(network, Network):
+        network.input_shape = tuple(stream.input_shape)
+    return network
+
+
+def _network(
+    config: DictConfig, stream: TaskStream, seeds: Seeds, make: Callable[..., nn.Module] | None
+) -> nn.Module:
     all_shapes = {name: getattr(stream, name) for name in SHAPES}
-    if make is not None:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seeds["init"])
-            network = make(**all_shapes)
-        return network if isinstance(network, MultiTaskModule) else adopted(network, **all_shapes)
     node = without_those_of_others(_resolved(config.model))
     target = str(node.get("_target_"))
-    names, is_open = _parameters_of(target)
+    names, is_open = _parameters_of(target if make is None else make)
     own = settings_of_the_suite(node, names)
     check_own_settings(**own)
     shapes = {name: all_shapes[name] for name in shapes_handed(node, names, is_open=is_open)}
     with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
         torch.default_generator.manual_seed(seeds["init"])
-        network = build(OmegaConf.create(node), without=tuple(own), **shapes)
+        if make is None:
+            network = build(OmegaConf.create(node), without=tuple(own), **shapes)
+        else:
+            network = make(**shapes)
         own.pop("gets", None)
         if isinstance(network, MultiTaskModule):  # Avalanche's, which strategy=avalanche calls in its own way
             return network
-        if not any(own.values()) and target in OUR_NETWORKS:
+        if make is None and not any(own.values()) and target in OUR_NETWORKS:
             return network
         try:
             return adopted(network, **all_shapes, **own)
@@ -171,10 +178,11 @@ def build_model(
             raise ValueError(f"model={node.get('name')}: {error}") from error
 
 
-def _parameters_of(target: str) -> tuple[list[str], bool]:
+def _parameters_of(target: str | Callable[..., Any]) -> tuple[list[str], bool]:
     """The names of the parameters of a class or function, and whether it takes others, too."""
     try:
-        parameters = inspect.signature(get_object(target)).parameters.values()
+        function = get_object(target) if isinstance(target, str) else target
+        parameters = inspect.signature(function).parameters.values()
     except Exception:  # `build` says what is wrong with it
         return [], True
     named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]

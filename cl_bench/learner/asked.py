@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.models.heads import check_task
+from cl_bench.models.asked import check_shape, check_task
 
 
 def asked(
@@ -28,19 +28,7 @@ def asked(
             f"images must be a torch tensor of floats, scaled as those in training, got {got}: take "
             'stream.test[0].images("cpu"), or torch.as_tensor(array, dtype=torch.float32)'
         )
-    if input_shape is not None and tuple(images.shape[1:]) != tuple(input_shape):
-        wanted = ", ".join(map(str, ("B", *input_shape)))
-        raise ValueError(
-            f"images must be [{wanted}], a batch of the stream's, got {list(images.shape)}: "
-            f"{_advice(images, tuple(input_shape))}"
-        )
+    if input_shape is not None:
+        check_shape(images, input_shape)
     check_task(task)
     return images.to(device), task.to(device) if isinstance(task, Tensor) else task
-
-
-def _advice(images: Tensor, input_shape: tuple[int, ...]) -> str:
-    if tuple(images.shape) == input_shape:
-        return "images[None] is a batch of one"
-    if len(input_shape) == 3 and input_shape[0] == 1 and tuple(images.shape[1:]) == input_shape[1:]:
-        return "images[:, None] has the channel"
-    return "bring them to that shape"

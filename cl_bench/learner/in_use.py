@@ -1,4 +1,4 @@
-"""A learner in use: predictions that are those of its tests, that repeat, and that leave training as it was."""
+"""A learner in use: it predicts as in its tests, again and again, and its training stays as it was."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -61,8 +61,8 @@ def train(
 
     The strategy is trained itself: it predicts afterwards, by `strategy.predict(images, task)`, as it did in
     its tests: its network is in eval mode, and there is no gradient. Each call samples the same weights:
-    those of the first of the newest tests with that head. It can be trained further. Nothing is written, unless a
-    folder is given.
+    those of the first of the newest tests with that head. It can be trained further. Nothing is written,
+    unless a folder is given.
 
     Args:
         strategy: of `cl_bench.strategy`, one of your own, or any of Avalanche's.

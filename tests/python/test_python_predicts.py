@@ -104,7 +104,6 @@ def test_what_cannot_be_predicted_is_refused_in_a_sentence(split, images, task, 
     strategy.put_to_use()
     with pytest.raises(ValueError, match=message):
         strategy.predict(images, task)
-    if isinstance(images, torch.Tensor) and images.shape == (3, 1, 8, 8) and images.is_floating_point():
-        if task is not None:  # a network says that it needs one
-            with pytest.raises(ValueError, match=message):
-                strategy.model(images, task)
+    if "task" in message and task is not None:  # without one a network says that it needs it
+        with pytest.raises(ValueError, match=message):
+            strategy.model(images, task)
