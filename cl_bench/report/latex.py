@@ -28,19 +28,21 @@ def latex_tables(summary: pd.DataFrame) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(cells: Sequence[Sequence[str]], *, caption: str, above: Sequence[str] = ()) -> str:
-    """Rows of cells, the first of them titles; the first column to the left, the others to the right.
+def table(cells: Sequence[Sequence[str]], *, caption: str, above: Sequence[str] = (), label: str = "") -> str:
+    r"""Rows of cells, the first of them titles; the first column to the left, the others to the right.
 
     Args:
         caption: in LaTeX.
         above: lines over the titles, such as titles of several columns.
+        label: what \ref calls the table; empty: nothing.
     """
     titles, *rows = (" & ".join(row) + r" \\" for row in cells)
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{caption}}}",
+            rf"\caption{{{caption}}}",  # before the label, which takes its number
+            *([rf"\label{{{label}}}"] if label else []),
             rf"\begin{{tabular}}{{l{'r' * (len(cells[0]) - 1)}}}",
             r"\toprule",
             *above,
