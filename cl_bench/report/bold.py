@@ -57,9 +57,8 @@ def bold_of(values: pd.DataFrame, metrics: Sequence[Metric], *, which: str) -> B
             best = means.max() if metric.better == "higher" else means.min()
             (first, *_) = means.index[means == best]
             for method, mean in means.items():
-                p = p_values.get(
-                    (str(benchmark), metric.name, frozenset((str(first), str(method)))), math.nan
-                )
+                pair = frozenset((str(first), str(method)))
+                p = p_values.get((str(benchmark), metric.name, pair), math.nan)
                 tested |= math.isfinite(p)
                 untested |= which == TIES and method != first and math.isnan(p)
                 if mean == best or p > ALPHA:

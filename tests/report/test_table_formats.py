@@ -169,7 +169,7 @@ def test_a_table_is_renewed_and_another_file_is_kept(two_benchmarks, tmp_path, c
         (["{}", "--labels", "ewc=X,vcl=X"], 1, "would both be called 'X'"),
         (["{}", "--interval", "iqr"], 2, "invalid choice"),
         (["{}", "--bold", "all"], 2, "invalid choice"),
-        (["{}", "--label", "a}b"], 1, "a label of LaTeX has letters, digits and :.-_/+ here, got 'a}b'"),
+        (["{}", "--label", "a%b"], 1, "a label of LaTeX has letters, digits and :.-_/+ here, got 'a%b'"),
         (["{}", "--label", "a", "--format", "markdown"], 1, "a label is for LaTeX"),
         (["{}", "--caption", "a", "--format", "csv"], 1, "a CSV file has no caption and no label"),
         (["{}", "-o", "t.doc"], 1, "the ending of a table must be .tex, .md, .csv"),
