@@ -1,6 +1,5 @@
 """A table over benchmarks as LaTeX, Markdown and CSV, and its file."""
 
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ from cl_bench.records.errors import AnalysisError
 from cl_bench.records.text import encoded, one_line
 from cl_bench.report.bold import TIES
 from cl_bench.report.latex import escaped, number, table
-from cl_bench.report.numbers import tenths
+from cl_bench.report.numbers import UNKNOWN, rounded
 from cl_bench.report.paper_table import METRICS, Column, Names, Number, PaperTable, paper_table
 from cl_bench.report.spreadsheet import csv
 
@@ -79,7 +78,10 @@ def as_latex(made: PaperTable, words: Words = NO_WORDS) -> str:
         above = [" & ".join(["", *spans]).strip() + r" \\", rules]
     cells = [["Method", *map(escaped, titles)]]
     cells += [
-        [escaped(method), *(number(*_shown(each, column), bold=each.bold) for each, column in row)]
+        [
+            escaped(method),
+            *(_in_latex(each, column) for each, column in row),
+        ]
         for method, row in _rows(made)
     ]
     numbers = " ".join(f"{escaped(sentence)}." for sentence in made.caption)
@@ -97,8 +99,7 @@ def as_markdown(made: PaperTable, words: Words = NO_WORDS) -> str:
     ]
     rows = [["Method", *map(_in_markdown, titles)], ["---", *("---:" for _ in titles)]]
     rows += [
-        [_in_markdown(method), *(_plain(*_shown(each, column), bold=each.bold) for each, column in row)]
-        for method, row in _rows(made)
+        [_in_markdown(method), *(_plain(each, column) for each, column in row)] for method, row in _rows(made)
     ]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     if words.label:
@@ -178,9 +179,14 @@ def _shown(each: Number, column: Column) -> tuple[float, float]:
     return column.metric.factor * each.mean, column.metric.factor * each.half_width
 
 
-def _plain(mean: float, half_width: float, *, bold: bool) -> str:
-    text = f"**{tenths(mean)}**" if bold else tenths(mean)
-    return text + ("" if math.isnan(half_width) else f" ± {tenths(half_width)}")
+def _in_latex(each: Number, column: Column) -> str:
+    return number(*_shown(each, column), decimals=column.metric.decimals, bold=each.bold)
+
+
+def _plain(each: Number, column: Column) -> str:
+    mean, half = (rounded(value, column.metric.decimals, unknown="") for value in _shown(each, column))
+    text = f"**{mean}**" if each.bold else mean or UNKNOWN
+    return text + (f" ± {half}" if half else "")
 
 
 def _in_markdown(text: str) -> str:
