@@ -11,7 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from cl_bench import figures
-from cl_bench.analysis import average_curves, forgetting_curves, load, matrix_frame
+from cl_bench.analysis import average_curves, forgetting_curves, load, matrix_frame, summary
+from cl_bench.report.figure_captions import caption
 from docs.hooks.parts import target_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,16 @@ def test_bands_of_two_seeds_are_thin_ends_and_those_of_three_are_shaded():
     assert isinstance(ends, LineCollection)
     assert (len(shaded.get_paths()), len(ends.get_paths())) == (1, 2)
     assert [path.vertices[:, 1].round().tolist() for path in ends.get_paths()] == [[10, 10], [90, 90]]
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_the_caption_says_what_thin_lines_are(write_run, tmp_path, number):
+    for seed in range(number):
+        write_run(tmp_path, seed=seed)
+    rows = summary(load(tmp_path))
+    said = "Of two seeds the thin lines are the ends of the interval."
+    assert (said in caption("forgetting", rows)) == (number == 2)
+    assert said not in caption("comparison", rows)
 
 
 @pytest.mark.parametrize("width", [3.25, 6.75])
