@@ -218,6 +218,8 @@ def build_strategy(
         evaluator=_evaluator(config),
         **learner,
     )
+    if hasattr(strategy, "input_shape"):
+        strategy.input_shape = tuple(stream.input_shape)
     if not getattr(strategy, "mixes_heads", True) and any(
         len(heads_of(task).unique()) > 1 for task in stream.train
     ):

@@ -1,5 +1,7 @@
 """Output layers for every task, all made at the start, so that no parameter appears or grows during a run."""
 
+from numbers import Integral
+
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +49,7 @@ class Heads(nn.Module):
         A tuple of heads gives their logits side by side, [B, len(task) * num_classes]. A tensor is never read
         on the host: an index out of range in one fails as torch's `gather` does.
         """
+        check_task(task)
         if self.num_heads == 1:
             task = 0
         outputs = self.linear(features)
@@ -79,6 +82,28 @@ class Heads(nn.Module):
         if not 0 <= task < self.num_heads:
             raise ValueError(f"task must be at least 0 and below num_heads={self.num_heads}, got {task=}")
         return slice(task * self.num_classes, (task + 1) * self.num_classes)
+
+
+def check_task(task: object) -> None:
+    """Check that a head's index, one for each example or several are told as `Task` has it.
+
+    Raises:
+        ValueError: for a list, a number with a fraction, and whatever else is no task.
+    """
+    if isinstance(task, bool):
+        right = False
+    elif isinstance(task, Tensor):
+        right = task.dtype == torch.int64 and task.dim() == 1
+    elif isinstance(task, tuple):
+        right = all(isinstance(each, Integral) for each in task)
+    else:
+        right = isinstance(task, Integral)
+    if not right:
+        got = f"{task.dtype} {list(task.shape)}" if isinstance(task, Tensor) else repr(task)
+        raise ValueError(
+            f"task must be the index of a head, from 0, or one for each image as an int64 tensor [B], got "
+            f"{got}" + (f": write torch.tensor({task!r})" if isinstance(task, list) else "")
+        )
 
 
 class BatchNormPerHead(nn.Module):

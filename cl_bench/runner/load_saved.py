@@ -99,6 +99,7 @@ def load_strategy(run: str | os.PathLike[str], *, after_task: int | None, trust:
             f"{found.run}: the strategy does not know what it knew: it is of other code or data, or the file "
             "is damaged; run it again with resume=false"
         )
+    strategy.put_to_use()
     return strategy
 
 
