@@ -63,7 +63,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         swept = swept_settings([run.settings for run in recorded], neutral=_neutral(recorded))
         if len(protocols[study, benchmark]) > 1:
             swept = list(dict.fromkeys([*swept, TEST_LAST]))
-        names = short_names(swept)
+        names = short_names(_without_paths(swept, recorded))
         labels = {id(run): _pieces(run, names) for run in group}
         labels = _apart_by_device(group, _apart_by_length(group, labels))
         labels, told = _apart_by_provenance(group, labels)
@@ -98,6 +98,17 @@ def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:
         taken.add(unique)
         found[thing] = unique
     return found
+
+
+def _without_paths(keys: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """The keys, without paths of code (`model._target_`) that the names beside them (`model.name`) tell."""
+    told = []
+    for key in keys:
+        name = f"{key.removesuffix('_target_')}name"
+        values = {(shown(run.settings.get(name)), shown(run.settings.get(key))) for run in runs}
+        if key.endswith("._target_") and name in keys and len(values) == len({each for each, _ in values}):
+            told.append(key)
+    return [key for key in keys if key not in told]
 
 
 def _neutral(runs: Iterable[Run]) -> dict[str, Any]:

@@ -118,8 +118,8 @@ def notes_of(stream: TaskStream, strategy: Any) -> list[str]:
     if stream.scenario == "task" and stream.num_tasks > 1 and not _has_heads(strategy):
         notes.append(
             "the network has no head for each task, so that this is no task-incremental result "
-            "(scenario=task): use one of conf/model or a cl_bench.models.Network with num_heads heads, or "
-            "benchmark.scenario=domain"
+            "(scenario=task): let it give features and set +model.heads=true (heads: true in its file), or "
+            "use one of conf/model, or benchmark.scenario=domain"
         )
     return notes
 

@@ -62,6 +62,17 @@ def test_a_setting_that_differs_between_strategies_or_studies_is_no_sweep(write_
     assert set(load(tmp_path)["method"]) == {"ewc", "vcl"}
 
 
+@pytest.mark.parametrize("same_name", [False, True])
+def test_the_path_of_a_network_is_no_label_where_its_name_tells_it(write_run, tmp_path, same_name):
+    for place, path in enumerate(("mynet.Glyph", "mynet.GlyphFeatures", "mynet.GlyphFeatures")):
+        name = "glyph" if same_name or place == 0 else "features"
+        settings = {"model.name": name, "model._target_": path, "model.width": 8 * (place == 2)}
+        write_run(tmp_path, strategy="ewc", seed=place, settings=settings)
+    labels = set(load(tmp_path)["method"])
+    assert len(labels) == 3
+    assert any("_target_" in label for label in labels) == same_name
+
+
 def test_seeds_are_never_swept(write_run, tmp_path):
     for seed in range(3):
         write_run(tmp_path, seed=seed, settings={"seeds.init": seed, "training.batch_seed": seed})
