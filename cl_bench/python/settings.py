@@ -1,6 +1,7 @@
 """Settings as Python has them -> the words of a command line, which name them by dots."""
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -164,13 +165,21 @@ def written_value(value: Any, name: str) -> str:
         return f"[{','.join(written_value(each, name) for each in value)}]"
     if isinstance(value, type) or inspect.isroutine(value):
         raise SettingError(
-            f"{name} must be the path of a class or function, got the object: give "
-            f'"{value.__module__}.{value.__qualname__}"'
+            f'{name} must be the path of a class or function, got the object: give "{_shortest_path(value)}"'
         )
     raise SettingError(
         f"{name} must be a number, a text, true or false, None, a list or a mapping of these, got a "
         f"{type(value).__name__}"
     )
+
+
+def _shortest_path(named: Any) -> str:
+    """Return the path of a class or function: torch.optim.AdamW, which stands in torch.optim.adamw."""
+    module, name = named.__module__, named.__qualname__
+    parts = module.split(".")
+    packages = (".".join(parts[:number]) for number in range(1, len(parts)))
+    found = (each for each in packages if getattr(sys.modules.get(each), name, None) is named)
+    return f"{next(found, module)}.{name}"
 
 
 def folders_of(config_dir: Folders) -> tuple[str, ...]:
