@@ -150,7 +150,11 @@ def build_model(
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seeds["init"])
             network = make(**all_shapes)
-        return network if isinstance(network, MultiTaskModule) else adopted(network, **all_shapes)
+        if isinstance(network, MultiTaskModule):
+            return network
+        own = settings_of_the_suite(_resolved(config.model), ("gets",))
+        check_own_settings(**own)
+        return adopted(network, **all_shapes, **own)
     node = without_those_of_others(_resolved(config.model))
     target = str(node.get("_target_"))
     names, is_open = _parameters_of(target)

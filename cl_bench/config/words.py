@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
+from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_choices, nearest_settings
 from cl_bench.config.places import expanded, shell_word
 
@@ -18,6 +19,7 @@ PATH = re.compile(r"(^|[._])(dir|root|path|folder)$")
 NAME = re.compile(r"(^|\.)(study|name)$")
 # a mapping whose names are those of somebody's class: any may be given
 OPEN = re.compile(r"(^|[._])settings(\.|$)")
+MAY_BE_NEW = {f"model.{name}" for name in OF_THE_SUITE}
 SWEEP, CONFIG_DIR, RUN = ("-m", "--multirun"), ("-cd", "--config-dir"), ("-r", "--run")
 
 
@@ -111,7 +113,8 @@ def override(word: str, *, several: bool = False) -> str:
     """Write `name=value` as Hydra reads it.
 
     `~` at the start of a path is expanded. A path or a name, by the setting's name, is quoted where Hydra
-    would take it for something else. What is given to a mapping of somebody's settings may be new there.
+    would take it for something else. What is given to a mapping of somebody's settings may be new there; so
+    may what the suite reads for any network, which no file of conf/model need name.
 
     Args:
         several: whether a,b is two values.
@@ -121,7 +124,8 @@ def override(word: str, *, several: bool = False) -> str:
     """
     name, _, value = word.partition("=")
     inside = OPEN.search(name)
-    if inside and name[0] not in "+~" and (inside[2] or value.startswith("{")):
+    is_new = name in MAY_BE_NEW or (inside and (inside[2] or value.startswith("{")))
+    if is_new and name[0] not in "+~":
         name = f"++{name}"
         word = f"{name}={value}"
     parsed = _parsed(word)

@@ -8,8 +8,10 @@ from torch import nn
 
 from cl_bench.data import ImageData
 from cl_bench.data.fingerprint import digest
+from cl_bench.records.identity import LATER_KEY
 
 Part = dict[str, Any]
+NETWORK: Part = {"heads": False, "frozen": []}  # settings of a network from Python, neutral
 
 
 def data_set(*, fingerprint: str, with_test: bool = True) -> ImageData:
@@ -53,8 +55,12 @@ def part_of_tasks(name: str, num_tasks: int) -> Part:
     return {"name": name, "_target_": _path(tasks), "num_tasks": num_tasks, "dataset": data}
 
 
-def part_of_network(given: Any) -> Part:
-    """Return what stands for a module, or for what makes one: its name, and a hash of a module's weights."""
+def part_of_network(given: Any, settings: Mapping[str, Any] | None = None) -> Part:
+    """Return what stands for a module, or for what makes one: its name, and a hash of a module's weights.
+
+    Args:
+        settings: of it that are not neutral, such as `heads`.
+    """
     content = b""
     if isinstance(given, nn.Module):
         tensors = given.state_dict()
@@ -66,7 +72,15 @@ def part_of_network(given: Any) -> Part:
         "_target_": _path(network),
         "what": what_is(given),
         "fingerprint": _short(content),
+        **NETWORK,
+        **(settings or {}),
+        LATER_KEY: NETWORK,
     }
+
+
+def is_network(part: Mapping[str, Any]) -> bool:
+    """Whether a part of a configuration stands for a network from Python, which has no other settings."""
+    return part.get("_target_") == _path(network)
 
 
 def part_of_strategy(given: Any, settings: Mapping[str, Any], *, name: str | None = None) -> Part:

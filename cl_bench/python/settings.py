@@ -13,7 +13,8 @@ from cl_bench.config.compose import compose, hydra_apart
 from cl_bench.config.nearest import nearest_settings
 from cl_bench.config.sweep import has, no_setting
 from cl_bench.config.tuned_files import TUNING
-from cl_bench.config.words import WordError, override, quoted
+from cl_bench.config.words import MAY_BE_NEW, WordError, override, quoted
+from cl_bench.python.given import is_network
 
 Folders = str | PathLike[str] | Sequence[str | PathLike[str]] | None
 
@@ -69,6 +70,8 @@ def words_of_seeds(
 def _full_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) -> str:
     if "." in name or name in homes:
         return name
+    if "model" in homes and _is_for_any_network(config, f"model.{name}"):
+        return f"model.{name}"
     found = [
         f"{home}.{name}"
         for home in homes
@@ -80,6 +83,11 @@ def _full_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) 
     if not found:
         raise SettingError(_no_such_name(config, name, value, homes))
     return found[0]
+
+
+def _is_for_any_network(config: DictConfig, name: str) -> bool:
+    """Whether the suite reads a setting of the model that its file need not have."""
+    return name in MAY_BE_NEW and not is_network(config.model)
 
 
 def _no_such_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) -> str:
@@ -109,7 +117,7 @@ def _words(config: DictConfig, name: str, value: Any) -> Iterator[str]:
             inner = f"{name}.{key}"
             # only a mapping that is empty in conf/ takes names of the user's own
             yield from [word(f"+{inner}", each)] if not present else _words(config, inner, each)
-    elif has(config, name):
+    elif has(config, name) or _is_for_any_network(config, name):
         yield word(name, value)
     else:
         raise SettingError(no_setting(config, f"{name}={written_value(value, name)}", Checker()))

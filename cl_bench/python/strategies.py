@@ -14,7 +14,7 @@ from cl_bench.learner.base import Learner
 from cl_bench.learner.seeds import Seeds
 from cl_bench.python.anybodys import as_tasks
 from cl_bench.python.composed import OfStrategy, Stream, as_in_a_run, benchmark_of, seeds_of, shapes_of
-from cl_bench.python.given import part_of_network, part_of_strategy, part_of_tasks, parts_of_plugins
+from cl_bench.python.given import NETWORK, part_of_network, part_of_strategy, part_of_tasks, parts_of_plugins
 from cl_bench.python.settings import (
     Folders,
     composed,
@@ -56,7 +56,9 @@ def strategy(
         stream: of `cl_bench.stream`; or a `TaskStream` or benchmark of Avalanche's, which have no tuned
             settings.
         model: a choice of conf/model; or a module, of which a copy is trained; or a function of
-            `input_shape`, `num_classes` and `num_heads`. None: the benchmark's, or the strategy's.
+            `input_shape`, `num_classes` and `num_heads`. None: the benchmark's, or the strategy's. Of one
+            that gives features `heads=True` puts a head for each task on it, and `frozen` names parts that
+            stay as they are.
         seed: of first weights, batches and noise. None: the stream's.
         seeds: several seeds, trained at once, in place of `seed`. None: the stream's.
         seed_for: seeds for one purpose, such as `{"init": 3}`.
@@ -83,7 +85,8 @@ def strategy(
     if isinstance(model, str):
         words.append(word("model", model))
     elif model is not None:
-        parts["model"] = part_of_network(model)
+        names = {name: key for key in NETWORK for name in (key, f"model.{key}") if name in settings}
+        parts["model"] = part_of_network(model, {key: settings.pop(name) for name, key in names.items()})
     if plugins:
         parts["plugins"] = parts_of_plugins(plugins)
     make, own = None, {}

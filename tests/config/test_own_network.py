@@ -105,6 +105,13 @@ def test_heads_are_put_on_features_where_that_is_asked():
     ]
 
 
+def test_what_the_suite_reads_needs_no_plus_at_the_command_line():
+    short, long = (mine("Plain", "+model.width=5", f"{plus}model.heads=true") for plus in ("", "+"))
+    assert config_hash(short) == config_hash(long)
+    assert built(short).heads.num_heads == 2
+    assert problems(mine("everything", "model.gets=[num_heads]")) == []
+
+
 def test_a_target_with_settings_of_these_names_gets_them():
     assert built(mine("has_heads", "+model.heads=2", "model.frozen=[a,b]")).layers[1].out_features == 4
 

@@ -12,6 +12,7 @@ from torch import nn
 import cl_bench
 from cl_bench import models, streams
 from cl_bench.analysis import load, summary
+from cl_bench.config.compose import config_hash
 from cl_bench.data import DataError, ImageData, digits
 from cl_bench.evaluation.experiment import weights_sha256
 from cl_bench.learner.seeds import Seeds
@@ -136,9 +137,62 @@ def test_a_network_of_one_s_own_has_no_settings():
         small("ewc", cl_bench.stream("permuted_digits", num_tasks=2), model=module(), hidden=[3])
 
 
+class Features(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.LazyLinear(6), nn.ReLU())
+
+    def forward(self, images):
+        return self.body(images)
+
+
+@pytest.mark.parametrize("name", ["", "model."])
+def test_a_network_of_features_gets_heads_and_keeps_frozen_parts(name):
+    stream = cl_bench.stream("split_digits", num_tasks=2)
+    settings = {f"{name}heads": True, f"{name}frozen": ["body"]}
+    strategy = small("finetune", stream, model=lambda **_: Features(), **settings)
+    assert strategy.model.heads.num_heads == 2
+    assert [key for key, each in strategy.model.named_parameters() if each.requires_grad] == [
+        "heads.linear.weight",
+        "heads.linear.bias",
+    ]
+    cl_bench.train(strategy, stream)
+    plain, neutral = (
+        small("finetune", stream, model=module(), **settings) for settings in ({}, {"heads": False})
+    )
+    assert config_hash(plain.composed.config) == config_hash(neutral.composed.config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"heads": 1}, "model.heads must be true or false, got 1"),
+        ({"head": True}, r"Did you mean heads=True\?"),
+        ({"frozen": "body"}, "model.frozen must be a list of names"),
+        ({"gets": ["num_classes"]}, "there is no setting gets"),
+    ],
+)
+def test_slips_in_the_settings_of_a_network_of_one_s_own(settings, message):
+    with pytest.raises(ValueError, match=message):
+        small("ewc", cl_bench.stream("split_digits", num_tasks=2), model=module(), **settings)
+
+
+def test_a_chosen_network_may_have_heads_that_its_file_does_not_name(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    text = "name: features\n_target_: features_of_a_test.make\n"
+    (tmp_path / "model" / "features.yaml").write_text(text)
+    code = "from torch import nn\nmake = lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(6))\n"
+    (tmp_path / "features_of_a_test.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    stream = cl_bench.stream("split_digits", num_tasks=2)
+    for settings in ({"heads": True}, {"model.heads": True}):
+        strategy = small("finetune", stream, model="features", config_dir=tmp_path, **settings)
+        assert strategy.model.heads.num_heads == 2
+
+
 def test_a_network_with_too_few_outputs_is_told_so():
     stream = cl_bench.stream("permuted_digits", num_tasks=2)
-    with pytest.raises(ValueError, match="an output for each class"):
+    with pytest.raises(ValueError, match=r"give logits .*, got \[2, 3\]: make its last layer that wide"):
         cl_bench.train(small("finetune", stream, model=module(outputs=3)), stream)
 
 
