@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from cl_bench.config.checked import TARGET, Checker, SettingError
 from cl_bench.config.compose import compose, hydra_apart
+from cl_bench.config.given_settings import has, no_setting
 from cl_bench.config.nearest import nearest_settings
-from cl_bench.config.sweep import has, no_setting
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import MAY_BE_NEW, WordError, override, quoted
 from cl_bench.python.given import is_network
