@@ -171,6 +171,7 @@ def test_one_strategy_is_shown_with_its_settings_its_source_and_what_is_tuned_fo
         ("strategy", "bayesbinn_fixed_prior", "model.weights=binary"),
         ("strategy", "finetune", "Settings, with their defaults"),
         ("benchmark", "split_mnist", "benchmark.num_tasks=5"),
+        ("benchmark", "split", "unit ([0, 1]), standardised, raw (features as they are)"),
         ("benchmark/dataset", "image_folder", "benchmark.dataset.path=???"),
         ("model", "mlp", "model.hidden=[100, 100]"),
         ("training", "default", "training.epochs=5"),
