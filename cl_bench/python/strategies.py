@@ -85,8 +85,8 @@ def strategy(
     if isinstance(model, str):
         words.append(word("model", model))
     elif model is not None:
-        names = {name: key for key in NETWORK for name in (key, f"model.{key}") if name in settings}
-        parts["model"] = part_of_network(model, {key: settings.pop(name) for name, key in names.items()})
+        short = {name: key for key in NETWORK for name in (key, f"model.{key}") if name in settings}
+        parts["model"] = part_of_network(model, {key: settings.pop(name) for name, key in short.items()})
     if plugins:
         parts["plugins"] = parts_of_plugins(plugins)
     make, own = None, {}
