@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,12 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})
 
 
-def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.DataFrame:
+def run(
+    overrides: Sequence[str] = (),
+    *,
+    config_dir: Folders = None,
+    results_dir: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
     """Run one configuration and return its records, as `cl-bench run` would.
 
     Write run(["strategy=ewc", "seed=3"]), or run(["strategy=ewc", "seeds=[0,1,2]"]). A run that is finished
@@ -52,6 +57,7 @@ def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.Data
 
     Args:
         config_dir: a folder of more YAML files, or several, as `--config-dir` is.
+        results_dir: as the word results_dir=...: the folder that the study is written into.
 
     Returns:
         One row a record; see `cl_bench.analysis.load`.
@@ -63,11 +69,12 @@ def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.Data
     from cl_bench.analysis.results import Results
     from cl_bench.config.checked import checked
     from cl_bench.config.compose import compose
-    from cl_bench.python.settings import folders_of
+    from cl_bench.python.settings import folders_of, with_results_dir
     from cl_bench.report.outcomes import provenance_notes
     from cl_bench.runner.run import execute
 
-    config = compose(overrides, config_dirs=folders_of(config_dir))
+    words = with_results_dir(overrides, results_dir)
+    config = compose(words, config_dirs=folders_of(config_dir))
     results = Results.read(*execute(checked(config)))
     for note in provenance_notes(results.found):
         warnings.warn(note, stacklevel=2)
@@ -75,7 +82,12 @@ def run(overrides: Sequence[str] = (), *, config_dir: Folders = None) -> pd.Data
 
 
 def load_network(
-    run: str | os.PathLike[str], *, after_task: int | None = None, trust: bool = False, device: str = "cpu"
+    run: str | os.PathLike[str],
+    *,
+    after_task: int | None = None,
+    trust: bool = False,
+    device: str = "cpu",
+    model: nn.Module | Callable[..., nn.Module] | None = None,
 ) -> nn.Module:
     """Return the network of a run in eval mode, with the weights that `training.save=[weights]` has left.
 
@@ -88,6 +100,8 @@ def load_network(
         trust: whether code is run that the run's config.yaml names, and neither conf/ nor an installed
             package does.
         device: as in training.device.
+        model: the network that the run was given from Python, or what makes it, as it was given to
+            `cl_bench.strategy`. None: the configuration builds it.
 
     Raises:
         ValueError: without saved weights, with the command that makes them; for a file that is damaged or
@@ -95,11 +109,16 @@ def load_network(
     """
     from cl_bench.runner.load_saved import load_network
 
-    return load_network(run, after_task=after_task, trust=trust, device=device)
+    return load_network(run, after_task=after_task, trust=trust, device=device, model=_maker(model))
 
 
 def load_strategy(
-    run: str | os.PathLike[str], *, after_task: int | None = None, trust: bool = False, device: str = "cpu"
+    run: str | os.PathLike[str],
+    *,
+    after_task: int | None = None,
+    trust: bool = False,
+    device: str = "cpu",
+    model: nn.Module | Callable[..., nn.Module] | None = None,
 ) -> Any:
     """Return the strategy of a run as it stood after the last task that `training.save=[weights]` has left.
 
@@ -107,11 +126,22 @@ def load_strategy(
     repeated in their order. It can be trained further. The run's data are read.
 
     Args:
-        run, after_task, trust, device: as in `load_network`.
+        run, after_task, trust, device, model: as in `load_network`.
 
     Raises:
         ValueError: as in `load_network`; and for a strategy whose state nobody can tell.
     """
     from cl_bench.runner.load_saved import load_strategy
 
-    return load_strategy(run, after_task=after_task, trust=trust, device=device)
+    return load_strategy(run, after_task=after_task, trust=trust, device=device, model=_maker(model))
+
+
+def _maker(model: Any) -> Callable[..., nn.Module] | None:
+    """Return what makes a given network. Raises TypeError."""
+    if model is None:
+        return None
+    from cl_bench.python.given import maker
+
+    if isinstance(model, str):
+        raise TypeError(f"model must be a torch.nn.Module, or what makes one, got {model!r}; see trust")
+    return maker(model)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 MOST_THREADS = 1024  # torch is killed by the system for some number above it
@@ -58,9 +59,11 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 def check_optimizer(optimizer: str) -> None:
     """Check the name of an optimizer, or the path of its class. Whether that exists is seen elsewhere."""
     if not isinstance(optimizer, str) or not (optimizer in OPTIMIZERS or DOTTED.fullmatch(optimizer)):
+        near = get_close_matches(str(optimizer).lower(), OPTIMIZERS, n=1)
         raise ValueError(
             f"optimizer must be one of {', '.join(OPTIMIZERS)}, or the path of a class such as "
             f"torch.optim.RMSprop, got optimizer={optimizer!r}"
+            + (f"; did you mean {near[0]}?" if near else "")
         )
 
 

@@ -21,7 +21,7 @@ from cl_bench.cli.merge import merge
 from cl_bench.records.agreement import KEYS, compare
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.row_files import RecordsError
-from cl_bench.records.rows import FILES, CalibrationBin, Probe, Record, State
+from cl_bench.records.rows import FILES, CalibrationBin, Foreign, Probe, Record, State
 from cl_bench.records.runs import STATUSES, read_run
 from cl_bench.report.rerun_command import command
 from cl_bench.runner.stored_config import StoredConfigError, stored_config
@@ -33,12 +33,13 @@ ROWS = {
     State: [State(0, after, math.nan, 0.5, 64, 8, 0.25, 7, math.nan) for after in (0, 1, 2)],
     CalibrationBin: [CalibrationBin(0, 1, 1, bin, 5, 0.9, 0.8) for bin in (3, 15)],
     Probe: [Probe(0, 1, step, 1, 0.5, 0.7, 10) for step in (1, 2)],
+    Foreign: [Foreign(0, after, 1, 0.5, 0.7, math.nan, 10) for after in (1, 2)],
 }
 ABOUT = {
     **{"study": "study", "benchmark": "split_digits", "strategy": "ewc", "seed": 0, "hash": "0123abcd"},
     **{"status": "finished", "error": None, "settings": {"training.epochs": 1, "training.test_last": None}},
     **{"arguments": ["strategy=ewc"], "versions": {"python": "3.11"}, "scenario": "task", "num_tasks": 2},
-    **{"wall_seconds": 1.5, "cpu_seconds": 1.5, "weights_sha256": "00"},
+    **{"wall_seconds": 1.5, "cpu_seconds": 1.5, "weights_sha256": "00", "ood": ["noise"]},
 }
 CONFIG = "study: s\nseed: 0\nbenchmark: {name: b}\nmodel: {}\nstrategy: {_target_: cl_bench.strategies.EWC}\n"
 CONFIG += "training: {epochs: 1}\nseed_for: {init: null}\nplugins: []\nloggers: []\n"

@@ -15,7 +15,6 @@ from cl_bench.records.text import one_line, shortened
 LONGEST = 400  # letters of a method's name
 _KEPT = 200  # of a longer one
 _MOST_PARTS = 20  # of a dotted key that a short name may have
-_PATH = "_target_"
 _SEEDS = ("seed", "seeds", "seed_for")
 
 # What a method is called, in pieces: its strategy, then (name, value) of settings, and what else sets it
@@ -64,7 +63,7 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         swept = swept_settings([run.settings for run in recorded], neutral=_neutral(recorded))
         if len(protocols[study, benchmark]) > 1:
             swept = list(dict.fromkeys([*swept, TEST_LAST]))
-        names = short_names(_without_paths(swept, [run.settings for run in recorded]))
+        names = short_names(_without_paths(swept, recorded))
         labels = {id(run): _pieces(run, names) for run in group}
         labels = _apart_by_device(group, _apart_by_length(group, labels))
         labels, told = _apart_by_provenance(group, labels)
@@ -99,6 +98,17 @@ def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:
         taken.add(unique)
         found[thing] = unique
     return found
+
+
+def _without_paths(keys: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """The keys, without paths of code (`model._target_`) that the names beside them (`model.name`) tell."""
+    told = []
+    for key in keys:
+        name = f"{key.removesuffix('_target_')}name"
+        values = {(shown(run.settings.get(name)), shown(run.settings.get(key))) for run in runs}
+        if key.endswith("._target_") and name in keys and len(values) == len({each for each, _ in values}):
+            told.append(key)
+    return [key for key in keys if key not in told]
 
 
 def _neutral(runs: Iterable[Run]) -> dict[str, Any]:
@@ -137,21 +147,6 @@ def swept_settings(
         if any(key not in one for one in settings):
             values[key].add(shown(neutral[key]))
     return [key for key, found in values.items() if len(found) > 1 and not _names_no_method(key)]
-
-
-def _without_paths(keys: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys, less the path of a class or function (`_target_`) where the name beside it says as much."""
-    kept = []
-    for key in keys:
-        part, _, last = key.rpartition(".")
-        beside = f"{part}.name"
-        paths = defaultdict(set)
-        if last == _PATH and beside in keys:
-            for one in settings:
-                paths[shown(one.get(beside))].add(shown(one.get(key)))
-        if not paths or any(len(found) > 1 for found in paths.values()):
-            kept.append(key)
-    return kept
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

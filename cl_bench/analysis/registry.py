@@ -90,6 +90,11 @@ class Metric:
         return FACTORS[self.unit]
 
     @property
+    def decimals(self) -> int:
+        """How many a table shows of a number: a fraction such as 0.225 would lose all with one."""
+        return 3 if self.unit in ("", "nats") else 1
+
+    @property
     def heading(self) -> str:
         """The title with its unit, as it stands above a column."""
         return f"{self.title} ({self.unit})" if self.unit else self.title

@@ -9,7 +9,7 @@ import pandas as pd
 from cl_bench.records.text import cut
 
 NOT_RECORDED = "not recorded"
-DEFAULTS = "defaults"
+NOT_TUNED = "not tuned"  # by a file of tuned settings: the defaults, or what the command gave
 OTHERWISE = ", other settings"  # than they were tuned with
 MOST_SHOWN = 8  # lines under a table, and methods in one
 WIDTH = 110
@@ -21,14 +21,14 @@ class Tuning(NamedTuple):
     """How a run's settings were found; the fields are columns of `load` and `summary`.
 
     Attributes:
-        tuning: tuned, published, not searched, defaults, not recorded; the first two maybe with `OTHERWISE`.
+        tuning: tuned, published, not searched, not tuned, not recorded; the first two maybe with `OTHERWISE`.
         tuning_note: the search, its file, and what is set otherwise.
 
     >>> Tuning("tuned", "tuned/digits: random, 20 trials").tuning
     'tuned'
     """
 
-    tuning: str  # tuned, published, not searched, defaults, not recorded; the first two maybe `OTHERWISE`
+    tuning: str  # tuned, published, not searched, not tuned, not recorded; the first two maybe `OTHERWISE`
     tuning_note: str  # the search, its file, and what is set otherwise
 
 
@@ -40,8 +40,8 @@ def tuning_of(about: Mapping[str, Any]) -> Tuning:
     Args:
         about: run.json, as it was read.
 
-    >>> tuning_of({"tuning": "defaults"}).tuning, tuning_of({}).tuning
-    ('defaults', 'not recorded')
+    >>> tuning_of({"tuning": "none: defaults"}).tuning, tuning_of({}).tuning
+    ('not tuned', 'not recorded')
     >>> about = {
     ...     "tuning": {"tuned/digits/ewc.yaml": "..."},
     ...     "tuned_by": {"search": "random, 20 trials"},
@@ -51,7 +51,7 @@ def tuning_of(about: Mapping[str, Any]) -> Tuning:
     """
     files, told = about.get("tuning"), about.get("tuned_by")
     if isinstance(files, str):
-        return Tuning(DEFAULTS, "")
+        return Tuning(NOT_TUNED, "")
     if not isinstance(files, dict) or not files:
         return Tuning(NOT_RECORDED, "")
     folder = str(next(iter(files))).rpartition("/")[0]  # tuned/permuted_mnist, of one or several strategies
@@ -66,8 +66,8 @@ def tuning_of(about: Mapping[str, Any]) -> Tuning:
 def joined(found: Sequence[Tuning]) -> Tuning:
     """What the runs of a method say of how their settings were found, each thing once.
 
-    >>> joined([Tuning("tuned", "a"), Tuning("tuned", "a"), Tuning("defaults", "")])
-    Tuning(tuning='tuned or defaults', tuning_note='a')
+    >>> joined([Tuning("tuned", "a"), Tuning("tuned", "a"), Tuning("not tuned", "")])
+    Tuning(tuning='tuned or not tuned', tuning_note='a')
     """
     return Tuning(*(" or ".join(dict.fromkeys(filter(None, texts))) for texts in zip(*found, strict=True)))
 
@@ -103,11 +103,11 @@ def tuning_text(rows: pd.DataFrame, *, indent: str) -> str:
     """The lines of `tuning_lines` for the terminal, under their title; empty where the summary does not tell.
 
     >>> rows = pd.DataFrame(
-    ...     {"method": ["ewc"], "tuning": "defaults", "tuning_note": ""}
+    ...     {"method": ["ewc"], "tuning": "not tuned", "tuning_note": ""}
     ... )
     >>> print(tuning_text(rows, indent="  "))
       Settings
-        ewc: defaults
+        ewc: not tuned
     """
     lines = tuning_lines(rows)
     wrapped = [

@@ -7,8 +7,8 @@ from cl_bench.cli.options import with_options
 from cl_bench.records.text import one_line
 
 ABOUT = """One table of the runs below the folders: methods in rows, benchmarks and metrics in columns.
-Bold are the best, and what a paired t-test does not tell from it. The caption says so, and how many seeds
-and which settings there were."""
+Bold are the best, and what a paired t-test on 3 seeds or more does not tell from it. The caption says so,
+and how many seeds and which settings there were."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _table(options: Namespace) -> int:
     from cl_bench.report.paper_table import paper_table
-    from cl_bench.report.table_formats import FORMATS, format_of, write_table
+    from cl_bench.report.table_formats import FORMATS, Words, format_of, write_table
 
     kind = format_of(options.output, options.format)
     made = paper_table(
@@ -27,8 +27,9 @@ def _table(options: Namespace) -> int:
         methods=options.methods,
         labels=options.labels,
         interval=options.interval,
+        bold=options.bold,
     )
-    text = FORMATS[kind](made)
+    text = FORMATS[kind](made, Words(options.label, options.caption))
     if options.output is None:
         print(text, end="")
     else:
@@ -37,6 +38,7 @@ def _table(options: Namespace) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from cl_bench.report.bold import BOLD, TIES
     from cl_bench.report.paper_table import METRICS, SPREADS
     from cl_bench.report.table_formats import ENDINGS, FORMATS
 
@@ -65,6 +67,18 @@ def _parser() -> ArgumentParser:
         choices=list(SPREADS),
         default="t",
         help="what stands behind ±: Student's 95 %% interval, standard error or deviation (default: t)",
+    )
+    parser.add_argument(
+        "--bold",
+        choices=list(BOLD),
+        default=TIES,
+        help="the best and what a test does not tell from it, the best alone, or nothing (default: ties)",
+    )
+    parser.add_argument("--label", default="", metavar="NAME", help="what \\ref calls the table in LaTeX")
+    parser.add_argument(
+        "--caption",
+        metavar="TEXT",
+        help="instead of the sentences on the numbers, which become comments of the LaTeX file",
     )
     parser.add_argument("--format", choices=list(FORMATS), help="default: that of the file, or latex")
     parser.add_argument(

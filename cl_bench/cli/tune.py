@@ -16,7 +16,7 @@ from cl_bench.config.words import override, quoted
 from cl_bench.runner.assembly import NOISE
 from cl_bench.tuning.samplers import check_sampler
 from cl_bench.tuning.space import dimension_of
-from cl_bench.tuning.tune import OURS, PAIRS, Request, check, tune_one
+from cl_bench.tuning.tune import BESIDES, OURS, PAIRS, Request, check, tune_one
 from cl_bench.validation import check_count, check_seed, check_share
 
 NOT_THEIRS = {  # what the search sets itself, and what to do about it
@@ -25,6 +25,7 @@ NOT_THEIRS = {  # what the search sets itself, and what to do about it
     "study": "set tune.folder",
     "training.test_on": "leave it out: only validation images are scored",
     "benchmark.validation_share": "set tune.validation_share",
+    **{f"training.{name}": "leave it out: validation images give the score" for name in BESIDES},
 }
 
 USAGE = """cl-bench tune: find settings without a look at what is reported

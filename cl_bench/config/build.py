@@ -118,8 +118,8 @@ def notes_of(stream: TaskStream, strategy: Any) -> list[str]:
     if stream.scenario == "task" and stream.num_tasks > 1 and not _has_heads(strategy):
         notes.append(
             "the network has no head for each task, so that this is no task-incremental result "
-            "(scenario=task): use one of conf/model or a cl_bench.models.Network with num_heads heads, or "
-            "benchmark.scenario=domain"
+            "(scenario=task): let it give features and set +model.heads=true (heads: true in its file), or "
+            "use one of conf/model, or benchmark.scenario=domain"
         )
     return notes
 
@@ -140,34 +140,37 @@ def build_model(
     """Build the model at its seeded start, with heads and frozen parts as its settings say.
 
     Args:
-        make: called in place of the configuration's target, with all shapes.
+        make: called in place of the configuration's target, with what its signature asks for.
 
     Raises:
         ValueError: for a network that cannot be trained on the stream.
     """
+    network = _network(config, stream, seeds, make)
+    if isinstance(network, Network):
+        network.input_shape = tuple(stream.input_shape)
+    return network
+
+
+def _network(
+    config: DictConfig, stream: TaskStream, seeds: Seeds, make: Callable[..., nn.Module] | None
+) -> nn.Module:
     all_shapes = {name: getattr(stream, name) for name in SHAPES}
-    if make is not None:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seeds["init"])
-            network = make(**all_shapes)
-        if isinstance(network, MultiTaskModule):
-            return network
-        own = settings_of_the_suite(_resolved(config.model), ("gets",))
-        check_own_settings(**own)
-        return adopted(network, **all_shapes, **own)
     node = without_those_of_others(_resolved(config.model))
     target = str(node.get("_target_"))
-    names, is_open = _parameters_of(target)
+    names, is_open = _parameters_of(target if make is None else make)
     own = settings_of_the_suite(node, names)
     check_own_settings(**own)
     shapes = {name: all_shapes[name] for name in shapes_handed(node, names, is_open=is_open)}
     with torch.random.fork_rng(devices=[]):  # made on the CPU: no GPU is woken up for it
         torch.default_generator.manual_seed(seeds["init"])
-        network = build(OmegaConf.create(node), without=tuple(own), **shapes)
+        if make is None:
+            network = build(OmegaConf.create(node), without=tuple(own), **shapes)
+        else:
+            network = make(**shapes)
         own.pop("gets", None)
         if isinstance(network, MultiTaskModule):  # Avalanche's, which strategy=avalanche calls in its own way
             return network
-        if not any(own.values()) and target in OUR_NETWORKS:
+        if make is None and not any(own.values()) and target in OUR_NETWORKS:
             return network
         try:
             return adopted(network, **all_shapes, **own)
@@ -175,10 +178,11 @@ def build_model(
             raise ValueError(f"model={node.get('name')}: {error}") from error
 
 
-def _parameters_of(target: str) -> tuple[list[str], bool]:
+def _parameters_of(target: str | Callable[..., Any]) -> tuple[list[str], bool]:
     """The names of the parameters of a class or function, and whether it takes others, too."""
     try:
-        parameters = inspect.signature(get_object(target)).parameters.values()
+        function = get_object(target) if isinstance(target, str) else target
+        parameters = inspect.signature(function).parameters.values()
     except Exception:  # `build` says what is wrong with it
         return [], True
     named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
@@ -222,6 +226,8 @@ def build_strategy(
         evaluator=_evaluator(config),
         **learner,
     )
+    if hasattr(strategy, "input_shape"):
+        strategy.input_shape = tuple(stream.input_shape)
     if not getattr(strategy, "mixes_heads", True) and any(
         len(heads_of(task).unique()) > 1 for task in stream.train
     ):

@@ -30,7 +30,7 @@ from omegaconf.errors import (
 from cl_bench.config.choices import GROUPS, choices, plugged_in
 from cl_bench.config.data_sets import called, look_in, parts
 from cl_bench.config.environment import num_cores
-from cl_bench.config.handed import without_those_of_others
+from cl_bench.config.handed import OF_THE_SUITE, without_those_of_others
 from cl_bench.config.nearest import no_such_choice, no_such_setting
 from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
@@ -158,7 +158,9 @@ def explain(error: Exception) -> str:
 def known_settings(config: DictConfig) -> list[str]:
     """List the full names of all settings that users set, and the groups of choices."""
     names = flatten(_container(config, resolve=False))
-    return [*(name for name in names if "._" not in f".{name}"), *GROUPS]
+    of_any_network = [f"model.{name}" for name in OF_THE_SUITE] if "model" in config else []
+    shown = dict.fromkeys([*(name for name in names if "._" not in f".{name}"), *of_any_network])
+    return [*shown, *GROUPS]
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -20,9 +20,13 @@ from cl_bench.records.identity import LATER_KEY
 ITEM = "[]"  # stands in a place for any position in a list
 STOCK = ("strategy", "path")  # the class of one of Avalanche's strategies
 STOCK_SETTINGS = ("strategy", "settings")  # of that class
+OPTIMIZER = ("training", "optimizer")
+TORCHS = re.compile(r"torch\.optim\.[A-Za-z]\w*")  # a name of that module, which must be an optimizer's class
 # texts that are never imported, although one may look like the path of a class: test.tar, my.study
 TEXTS = {("study",), ("results_dir",), ("benchmark", "dataset", "path")}
+WHAT = {("model", "what"), ("plugins", ITEM, "what")}  # of `GIVEN`
 TEXT_KEYS = {"name", "root"}
+GIVEN = "cl_bench.python.given"
 DATASET = ("benchmark", "dataset")
 OF_SEVERAL = ("datasets", "parts")  # lists in it, whose items are data sets themselves
 _DOTTED = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
@@ -64,7 +68,7 @@ def names_in(node: Any, place: Place = ()) -> Iterator[Named]:
 
 
 def _may_be_imported(place: Place, text: str) -> bool:
-    if place in TEXTS or place[-1] in TEXT_KEYS or place[-1].startswith("_"):
+    if place in TEXTS or place in WHAT or place[-1] in TEXT_KEYS or place[-1].startswith("_"):
         return False
     if place[:2] == STOCK_SETTINGS and set(text) & set("/:\\"):
         return True  # timm, for one, loads whatever weights hf-hub:somebody/something has
@@ -72,9 +76,16 @@ def _may_be_imported(place: Place, text: str) -> bool:
 
 
 def is_known(named: Named, known: set[Named]) -> bool:
-    """Whether conf/ or an installed package names it at this setting, or it is a strategy of Avalanche's."""
+    """Whether conf/ or an installed package names it at this setting.
+
+    So are strategies of Avalanche's and optimizers of torch's at theirs.
+    """
     if named == Named((*DATASET, "_partial_"), "True"):
         return True  # in what is made of several data sets; of a single one it gives no data
+    if named.place == OPTIMIZER and TORCHS.fullmatch(named.value):
+        return True
+    if named.place[-1] == "_target_" and named.value.startswith(f"{GIVEN}."):
+        return True  # it says only that this part was given from Python
     return named in known or (named.place == STOCK and named.value.startswith("avalanche."))
 
 

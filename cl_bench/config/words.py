@@ -19,7 +19,8 @@ PATH = re.compile(r"(^|[._])(dir|root|path|folder)$")
 NAME = re.compile(r"(^|\.)(study|name)$")
 # a mapping whose names are those of somebody's class: any may be given
 OPEN = re.compile(r"(^|[._])settings(\.|$)")
-MAY_BE_NEW = {f"model.{name}" for name in OF_THE_SUITE}
+# what the suite reads of every network, whether or not its file has it
+OF_ANY_NETWORK = {f"model.{name}" for name in OF_THE_SUITE}
 SWEEP, CONFIG_DIR, RUN = ("-m", "--multirun"), ("-cd", "--config-dir"), ("-r", "--run")
 
 
@@ -113,8 +114,8 @@ def override(word: str, *, several: bool = False) -> str:
     """Write `name=value` as Hydra reads it.
 
     `~` at the start of a path is expanded. A path or a name, by the setting's name, is quoted where Hydra
-    would take it for something else. What is given to a mapping of somebody's settings may be new there; so
-    may what the suite reads for any network, which no file of conf/model need name.
+    would take it for something else. What is given to a mapping of somebody's settings may be new there,
+    and so may be what the suite reads of every network.
 
     Args:
         several: whether a,b is two values.
@@ -124,8 +125,7 @@ def override(word: str, *, several: bool = False) -> str:
     """
     name, _, value = word.partition("=")
     inside = OPEN.search(name)
-    is_new = name in MAY_BE_NEW or (inside and (inside[2] or value.startswith("{")))
-    if is_new and name[0] not in "+~":
+    if name in OF_ANY_NETWORK or (inside and name[0] not in "+~" and (inside[2] or value.startswith("{"))):
         name = f"++{name}"
         word = f"{name}={value}"
     parsed = _parsed(word)

@@ -63,7 +63,7 @@ def suited(images: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def foreign_experiences(
-    images: Tensor, stream: TaskStream, *, size: int, seeds: Sequence[Seeds]
+    images: Tensor, stream: TaskStream, *, name: str, size: int, seeds: Sequence[Seeds]
 ) -> list[Any]:
     """A sample of foreign images as Avalanche experiences, one for each head of the stream.
 
@@ -71,12 +71,16 @@ def foreign_experiences(
     first task, and not transformed further: no permutation, no rotation. Their labels mean nothing.
 
     Args:
-        images: uint8 [N, C', H', W'], see `suited`.
+        images: uint8 [N, C', H', W'], see `suited`; for a stream of features as many of them, float.
+        name: of the foreign data set, for errors.
         size: of the sample; all where there are fewer.
+
+    Raises:
+        ValueError: for images beside a stream of features, or the other way round, and for other shapes.
     """
-    shared = SharedImages(suited(images, stream.input_shape))
     first = stream.test[0]
     parts = getattr(first, "parts", (first,))
+    shared = SharedImages(_like(images, parts[0].shared.images, stream.input_shape, name=name))
 
     def task(head: int) -> Any:
         whole = [
@@ -97,6 +101,18 @@ def foreign_experiences(
 
     tasks = tuple(task(head) for head in range(stream.num_heads))
     return list(to_avalanche(stream._replace(train=tasks, validation=(), test=tasks)).streams["test"])
+
+
+def _like(images: Tensor, of_stream: Tensor, shape: Sequence[int], *, name: str) -> Tensor:
+    """Bring foreign images, or features, to what the stream has."""
+    kinds = {False: "images", True: "features"}
+    given, wanted = images.is_floating_point(), of_stream.is_floating_point()
+    if given != wanted or (given and tuple(images.shape[1:]) != tuple(shape)):
+        raise ValueError(
+            f"training.ood must name data sets of the stream's kind, {kinds[wanted]} {list(shape)}, got "
+            f"{name} of {kinds[given]} {list(images.shape[1:])}: leave it out"
+        )
+    return images if given else suited(images, shape)
 
 
 class Doubts(SupervisedPlugin):

@@ -25,6 +25,7 @@ from cl_bench.figures.confusion import draw_confusion, share_matrix
 from cl_bench.figures.critical_difference import draw_critical_difference
 from cl_bench.figures.forgetting import checked_tasks, draw_forgetting, limits_of
 from cl_bench.figures.heatmap import colour_limits, draw_heatmap, mean_matrix
+from cl_bench.figures.limits import show
 from cl_bench.figures.measures import measure_of
 from cl_bench.figures.panel_choices import Labels, Names, Styles, check_some, chosen_of
 from cl_bench.figures.pareto import LABELS as COSTS
@@ -51,7 +52,8 @@ def forgetting(
         task: its number; None: the mean over the tasks seen so far.
         metric: another column of the records, such as nll.
         interval: over seeds: t (95 %), se, iqr (around the median) or none.
-        methods, labels, styles: see the top of this page.
+        methods, labels: see `analysis.selection.select`.
+        styles: looks of methods by name, see `method_styles`; None: they follow from the names.
 
     Raises:
         AnalysisError: for a frame of several benchmarks, and for a task, metric or method that it has not.
@@ -73,7 +75,7 @@ def forgetting(
         shown = curves[curves["on_task"] == task]
     check_some(shown, f"no complete run has measured {metric}")
     draw_forgetting(axes, shown, styles=looks, scale=measure.scale)
-    axes.set_ylim(*limits_of(shown, measure))
+    show(axes, "y", *limits_of(shown, measure))
     axes.set_xlabel("after task")
     layout.task_ticks(axes.xaxis)
     axes.set_ylabel(measure.label)

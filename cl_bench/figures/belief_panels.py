@@ -15,6 +15,7 @@ from cl_bench.figures import layout
 from cl_bench.figures.calibration import draw_reliability
 from cl_bench.figures.drift import draw_drift, draw_frozen
 from cl_bench.figures.forgetting import checked_tasks, limits_of
+from cl_bench.figures.limits import show
 from cl_bench.figures.panel_choices import Labels, Names, Styles, check_one_benchmark, check_some, chosen_of
 from cl_bench.figures.stability_gap import draw_gaps, draw_probes
 from cl_bench.figures.uncertainty import LABELS, draw_auroc, draw_uncertainty
@@ -136,7 +137,7 @@ def stability_gap(
     if task is not None:
         checked_tasks([task], int(curves["on_task"].max()))
         draw_probes(axes, curves, task=task, styles=looks)
-        axes.set_ylim(*limits_of(curves[curves["on_task"] == task]))
+        show(axes, "y", *limits_of(curves[curves["on_task"] == task]))
         axes.set_xlabel("step")
         axes.set_ylabel("accuracy (%)")
         return

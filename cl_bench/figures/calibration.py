@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.analysis.reliability import END, LEARNED
 from cl_bench.figures import layout
-from cl_bench.figures.curves import Band, draw_bands
+from cl_bench.figures.curves import Band, draw_bands, of_few_seeds
 from cl_bench.figures.letters import wrapped
 from cl_bench.figures.style import house_style
 
@@ -90,7 +90,7 @@ def draw_reliability(axes: Axes, bins: pd.DataFrame, *, style: MethodStyle) -> N
         look = _look(when)
         share = rows["share"].to_numpy(dtype=float)
         low, high = (np.where(share >= _FEWEST, end, np.nan) for end in (low, high))
-        bands.append(Band(x, low, high, style.color))
+        bands.append(Band(x, low, high, style.color, is_thin=of_few_seeds(rows)))
         color, face = style.color, style.color if when == LEARNED else "none"
         axes.plot(x, mean, color=color, linestyle=look["linestyle"], linewidth=0.8, label=NAMES[when])
         sizes = 1.5 + _AREA * layout.scale() ** 2 * share

@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from cl_bench.analysis.looks import MethodStyle, ordered
 
 MOST_BANDS = 6  # of a panel that are shaded
+LEAST_SEEDS = 3  # of a band that is shaded: Student's interval of two is 12.7 standard errors to each side
 
 
 def draw_curves(
@@ -32,7 +33,7 @@ def draw_curves(
     for method, rows in by_method(curves, x, styles):
         style, where = styles[method], rows[x]
         mean, low, high = (scale * rows[name] for name in ("mean", "low", "high"))
-        bands.append(Band(where, low, high, style.color))
+        bands.append(Band(where, low, high, style.color, is_thin=of_few_seeds(rows)))
         first = int((where >= rows[since]).argmax()) if since else 0
         if first:
             faint.append((np.column_stack([where, mean])[: first + 1], style.color))
@@ -63,25 +64,32 @@ class Band(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     color: str
+    is_thin: bool = False  # its ends alone are drawn
+
+
+def of_few_seeds(rows: Mapping[str, np.ndarray] | pd.DataFrame) -> bool:
+    """Whether an interval over these rows of a method would cover a panel: see `LEAST_SEEDS`."""
+    return "num_seeds" in rows and bool((np.asarray(rows["num_seeds"]) < LEAST_SEEDS).any())
 
 
 def draw_bands(axes: Axes, bands: Iterable[Band], *, alpha: float = 0.18) -> None:
-    """All intervals of a panel: a single artist, behind its lines.
+    """All intervals of a panel, behind its lines: one artist for those that are shaded, one for the others.
 
-    They are shaded. Of more than `MOST_BANDS` methods only the ends are drawn, as thin lines: one shade over
-    the other would hide all of them.
+    Of more than `MOST_BANDS` methods, and of few seeds, only the ends are drawn, as thin lines: one shade
+    over the other would hide all of them.
     """
     bands = list(bands)
-    found = [(outline, band.color) for band in bands for outline in _outlines(band)]
-    if not found:
-        return
-    outlines, colors = zip(*found, strict=True)
-    if len(bands) <= MOST_BANDS:
+    many = len(bands) > MOST_BANDS
+    found = [(outline, each.color, many or each.is_thin) for each in bands for outline in _outlines(each)]
+    shaded = [(outline, color) for outline, color, is_thin in found if not is_thin]
+    ends = [(end, color) for outline, color, is_thin in found if is_thin for end in np.split(outline, 2)]
+    if shaded:
+        outlines, colors = zip(*shaded, strict=True)
         axes.add_collection(PolyCollection(outlines, facecolors=colors, alpha=alpha, linewidths=0))
-        return
-    ends = [half for outline in outlines for half in np.split(outline, 2)]
-    twice = [color for color in colors for _ in range(2)]
-    axes.add_collection(LineCollection(ends, colors=twice, linewidths=0.4, alpha=0.3, zorder=1.5))
+    if ends:
+        lines, colors = zip(*ends, strict=True)
+        look = {"linewidths": 0.4, "alpha": 0.3} if many else {"linewidths": 0.6, "alpha": 0.5}
+        axes.add_collection(LineCollection(lines, colors=colors, zorder=1.5, **look))
 
 
 def _outlines(band: Band) -> Iterator[np.ndarray]:

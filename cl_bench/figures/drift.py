@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.figures import layout
 from cl_bench.figures.curves import draw_curves
-from cl_bench.figures.limits import limits_around, log_axis
+from cl_bench.figures.limits import limits_around, log_axis, show
 from cl_bench.figures.style import house_style
 
 
@@ -64,5 +64,5 @@ def draw_frozen(axes: Axes, frozen: pd.DataFrame, *, styles: Mapping[str, Method
     """Percent of the weights."""
     draw_curves(axes, frozen, x="after_task", styles=styles, scale=100)
     parts = (100 * frozen[part] for part in ("mean", "low", "high"))
-    axes.set_ylim(*limits_around(*parts, within=(0, 100)))
+    show(axes, "y", *limits_around(*parts, within=(0, 100)))
     axes.set_ylabel("frozen weights (%)")

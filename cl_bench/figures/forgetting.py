@@ -65,7 +65,7 @@ def forgetting_figure(
         for place, (axes, task) in enumerate(zip(panels, shown, strict=True)):
             draw_forgetting(axes, table[task], styles=styles, scale=measure.scale)
             if task == MEAN:
-                axes.set_title(_title(f"mean of {_averaged(curves, num_tasks)}", width / columns))
+                axes.set_title(_title(_averaged(curves, num_tasks), width / columns))
                 axes.title.set_fontweight("bold" if number > 1 else "normal")
             else:
                 _mark_learning(axes, int(task))
@@ -84,7 +84,8 @@ def forgetting_figure(
             axes.set_ylim(*limits)
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
         if ylim is None and shown[-1] == MEAN and number > 1:
-            _zoom(panels[-1], averages, limits, measure, width / columns)
+            words = _averaged(curves, num_tasks)
+            _zoom(panels[-1], averages, limits, measure, words, width / columns)
         if tasks is None and number <= num_tasks and title is not None:
             some = f"{number - 1} of {num_tasks} tasks shown, evenly spaced"
             title = f"{title} ({some})" if title else some
@@ -122,12 +123,15 @@ def draw_forgetting(
     draw_curves(axes, curves, x="after_task", styles=styles, scale=scale, since=since)
 
 
-def _averaged(curves: pd.DataFrame, num_tasks: int) -> str:
-    """What the average is over, in words: the tasks that the methods were tested on in the end."""
+def _averaged(curves: pd.DataFrame, num_tasks: int) -> tuple[str, str]:
+    """What the average is over, in words and in few: the tasks that the methods were tested on in the end."""
     numbers = set(curves.loc[curves["after_task"] == num_tasks, "method"].value_counts())
     if numbers == {num_tasks}:
-        return "tasks seen"
-    return f"last {numbers.pop()} seen" if len(numbers) == 1 else "tasks tested"
+        return "mean of tasks seen", "mean"
+    if len(numbers) == 1:
+        last = numbers.pop()
+        return f"mean of last {last} seen", f"mean, last {last}"
+    return "mean of tasks tested", "mean"
 
 
 def _stretch(first: int, last: int) -> tuple[float, float]:
@@ -149,19 +153,27 @@ def limits_of(curves: pd.DataFrame, measure: Measure = ACCURACY) -> tuple[float,
 
 
 def _zoom(
-    axes: Axes, averages: pd.DataFrame, limits: tuple[float, float], measure: Measure, inches: float
+    axes: Axes,
+    averages: pd.DataFrame,
+    limits: tuple[float, float],
+    measure: Measure,
+    words: tuple[str, str],
+    inches: float,
 ) -> None:
     """Closer limits of the panel of the mean, which has ticks of its own then."""
     closer = _closer_limits(averages, limits, scale=measure.scale)
     if closer is not None:
         axes.set_ylim(*closer)
         axes.tick_params(labelleft=True)
-        axes.set_title(_title(f"{axes.get_title()} (zoom)".replace("\n", " "), inches), fontweight="bold")
+        axes.set_title(_title([f"{each} (zoom)" for each in words], inches), fontweight="bold")
 
 
-def _title(text: str, inches: float) -> str:
-    """A title in lines of a panel's width."""
-    return wrapped(text, inches - 0.1, size=mpl.rcParams["axes.titlesize"])
+def _title(words: Sequence[str], inches: float) -> str:
+    """The first title that is one line of a panel's width, for a second line would push its row down; or
+    else the last of them, in lines.
+    """
+    lines = [wrapped(each, inches - 0.1, size=mpl.rcParams["axes.titlesize"]) for each in words]
+    return next((each for each in lines if "\n" not in each), lines[-1])
 
 
 def _closer_limits(

@@ -44,6 +44,21 @@ def limits_around(
     return max(lowest, within[0] - room), min(highest, within[1] + room)
 
 
+def show(axes: Axes, which: str, low: float, high: float) -> None:
+    """Let an axis show all from low to high, and what it is known to show already: of axes that share it, or
+    by limits that were set before.
+
+    Args:
+        which: x or y.
+    """
+    siblings = getattr(axes, f"get_shared_{which}_axes")().get_siblings(axes)
+    is_set = not getattr(axes, f"get_autoscale{which}_on")()
+    if is_set or any(other.has_data() for other in siblings if other is not axes):
+        ends = getattr(axes, f"get_{which}lim")()
+        low, high = min(low, *ends), max(high, *ends)
+    getattr(axes, f"set_{which}lim")(low, high)
+
+
 def within(metric: Metric) -> tuple[float, float]:
     """The lowest and the highest number that a metric can have, as drawn."""
     if metric.unit != "%":
@@ -51,15 +66,23 @@ def within(metric: Metric) -> tuple[float, float]:
     return (-100.0 if metric.is_change else 0.0), 100.0
 
 
-def log_axis(axes: Axes, which: str, values: pd.DataFrame, *, prefixes: bool = False) -> None:
+def log_axis(
+    axes: Axes,
+    which: str,
+    values: pd.DataFrame,
+    *,
+    prefixes: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> None:
     """A logarithmic axis around these values, all positive or nan; what reaches down to 0 runs off it.
 
+    `limits` are its ends, where they are not around all values.
     Where they are close together the ticks are numbers such as 20 and 50 (with `prefixes` 20k), else powers.
     """
     low, high = float(values.min().min()), float(values.max().max())
     margin = max(1.25, (high / low) ** 0.08)
     getattr(axes, f"set_{which}scale")("log", nonpositive="clip")
-    getattr(axes, f"set_{which}lim")(low / margin, high * margin)
+    show(axes, which, *(limits or (low / margin, high * margin)))
     axis = getattr(axes, f"{which}axis")
     if high / low * margin**2 < 200:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.analysis.registry import metric_of
 from cl_bench.figures import layout
-from cl_bench.figures.limits import limits_around, log_axis, within
+from cl_bench.figures.limits import limits_around, log_axis, show, within
 from cl_bench.figures.style import house_style
 
 _PARTS = ("mean", "low", "high")
@@ -89,10 +89,10 @@ def draw_pareto(
         layout.draw_point(axes, x, y, style=style, label=str(row["method"]), x_error=x_error, y_error=y_error)
     costs = front["cost_mean"]
     if (costs > 0).all():
-        log_axis(axes, "x", front[["cost_mean", "cost_high"]], prefixes=prefixes)
+        limits = None
         if costs.nunique() > 1:
-            logarithms = (np.log(front[f"cost_{part}"].clip(lower=1e-300)) for part in _PARTS)
-            axes.set_xlim(*np.exp(limits_around(*logarithms)))
-    axes.set_ylim(
-        *limits_around(*(gain.factor * front[f"gain_{part}"] for part in _PARTS), within=within(gain))
-    )
+            low, high = limits_around(*(np.log(front[f"cost_{part}"].clip(lower=1e-300)) for part in _PARTS))
+            limits = float(np.exp(low)), float(np.exp(high))
+        log_axis(axes, "x", front[["cost_mean", "cost_high"]], prefixes=prefixes, limits=limits)
+    parts = (gain.factor * front[f"gain_{part}"] for part in _PARTS)
+    show(axes, "y", *limits_around(*parts, within=within(gain)))

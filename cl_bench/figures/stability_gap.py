@@ -12,7 +12,7 @@ from cl_bench.analysis.looks import MethodStyle, chosen_tasks, ordered
 from cl_bench.figures import layout
 from cl_bench.figures.curves import draw_curves
 from cl_bench.figures.forgetting import MEAN, checked_tasks, limits_of
-from cl_bench.figures.limits import limits_around
+from cl_bench.figures.limits import limits_around, show
 from cl_bench.figures.style import house_style
 
 
@@ -107,6 +107,6 @@ def draw_gaps(axes: Axes, gaps: pd.DataFrame, *, styles: Mapping[str, MethodStyl
     axes.axhline(0, color="#999999", linewidth=0.8, zorder=1)
     draw_curves(axes, gaps, x="steps_since", styles=styles, scale=100, num_markers=5)
     parts = (100 * gaps[part] for part in ("mean", "low", "high"))
-    axes.set_ylim(*limits_around(*parts, within=(-100, 100)))
+    show(axes, "y", *limits_around(*parts, within=(-100, 100)))
     axes.set_ylabel("change (points)")
     axes.set_xlabel("steps into the new task")

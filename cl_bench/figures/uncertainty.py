@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from cl_bench.analysis.looks import MethodStyle, ordered
 from cl_bench.figures import layout
 from cl_bench.figures.curves import draw_curves
-from cl_bench.figures.limits import limits_around
+from cl_bench.figures.limits import limits_around, show
 from cl_bench.figures.style import house_style
 
 LABELS = {"entropy": "entropy (nats)", "mutual_information": "mutual information\n(nats)"}
@@ -70,7 +70,7 @@ def uncertainty_figure(
 def draw_uncertainty(axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, MethodStyle]) -> None:
     """Nats after each task."""
     draw_curves(axes, curves, x="after_task", styles=styles)
-    axes.set_ylim(*_limits(curves))
+    show(axes, "y", *_limits(curves))
 
 
 def _limits(curves: pd.DataFrame) -> tuple[float, float]:
@@ -85,4 +85,4 @@ def draw_auroc(axes: Axes, auroc: pd.DataFrame, *, styles: Mapping[str, MethodSt
     axes.set_ylabel("AUROC")
     layout.task_ticks(axes.xaxis)
     parts = (auroc[part] for part in ("mean", "low", "high"))
-    axes.set_ylim(*limits_around(*parts, within=(0, 1)))
+    show(axes, "y", *limits_around(*parts, within=(0, 1)))

@@ -32,6 +32,7 @@ from cl_bench.learner.early_stopping import EarlyStopping
 from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.forward import Forward
+from cl_bench.learner.in_use import as_in_tests
 from cl_bench.learner.links import TaskFree, check_links, check_outputs, check_size, check_stackable
 from cl_bench.learner.no_metrics import NoMetrics
 from cl_bench.learner.optimizers import check_elementwise, clip_norm, optimizer_of_vector
@@ -106,6 +107,8 @@ class Learner(Adapter):
     steps_taken = 0  # of the current task
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
     _trained: Tensor | None = None  # mask of what the optimizer may move; None: all
+    in_use = False  # whether predictions are made as in tests, see learner/in_use.py
+    input_shape: tuple[int, ...] | None = None  # of an image of the stream that it was built for
     _fits: Any = None  # the experience whose classes the network's outputs were compared with
 
     @takes_training_settings
@@ -145,6 +148,7 @@ class Learner(Adapter):
         self.schedule, self.learning_rate = settings.schedule, settings.learning_rate
         self.keeps_optimizer = settings.optimizer_state == "kept"
         self.only_seen_classes, self.iterations = settings.active_classes == "seen", settings.iterations
+        self.tested_from: dict[int, list[Tensor]] = {}  # head -> `test_noise` before its newest test
         self.early_stopping = EarlyStopping(settings.patience) if settings.patience else None
         self.listeners = Listeners()
         super().__init__(
@@ -158,6 +162,11 @@ class Learner(Adapter):
             plugins=list(plugins),
             evaluator=evaluator or NoMetrics(),
         )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "predict" in vars(cls):
+            cls.predict = as_in_tests(cls.predict)  # type: ignore[method-assign]
 
     # A training step
 
@@ -288,11 +297,13 @@ class Learner(Adapter):
 
     # Predictions, and what the method believes
 
+    @as_in_tests
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
 
         Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again. What
-        averages over samples also sets `expected_entropy`.
+        averages over samples also sets `expected_entropy`. After `put_to_use` a call is as in tests, see
+        learner/in_use.py.
         """
         return log_probabilities(self.logits(images, task))
 
@@ -317,7 +328,27 @@ class Learner(Adapter):
         """The number of weights P of one network."""
         return len(self.flat)
 
+    def put_to_use(self) -> None:
+        """Let predictions be as in tests: see learner/in_use.py. It can be trained further."""
+        self.settle()
+        self.network.eval()
+        self.in_use = True
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        used, self.in_use = self.in_use, False
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            self.in_use = used
+
+    def _before_eval(self, **kwargs: Any) -> None:
+        self.tested_from = {}
+        super()._before_eval(**kwargs)
+
     def eval_epoch(self, **kwargs: Any) -> None:
+        ours = hasattr(self.experience, "task_data")
+        for head in heads_in(self.experience) if ours else (0,):
+            self.tested_from.setdefault(head, self.test_noise.state())
         with self.test_samples.one_test():
             super().eval_epoch(**kwargs)
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from cl_bench.learner.noise import Noise
 from cl_bench.learner.packing import Stateful, pack
 from cl_bench.learner.seed_stack import template_of
-from cl_bench.learner.seeds import global_state
 from cl_bench.learner.state import declared
 from cl_bench.models.stacked import StackedNetwork
 
@@ -67,12 +66,7 @@ def take_up(learner: Any, knowledge: Mapping[str, Any], experiences: Any = ()) -
         if [each.shape for each in told.get(name, ())] == [each.shape for each in state]:
             generators[name] = told[name]
     learner.restore(
-        {
-            "optimizer": learner.optimizer.state_dict(),
-            **knowledge,
-            "generators": generators,
-            "global_generators": global_state(),
-        },
+        learner.state() | dict(knowledge) | {"generators": generators},  # what is not told is as new
         experiences,
     )
     learner.network.eval()

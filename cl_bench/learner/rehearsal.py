@@ -22,9 +22,13 @@ class Rehearsal(Learner):
     Args:
         memory_size: examples in all, at least 1.
         buffer: `reservoir` or `class_balanced`; see learner/memory.py.
+
+    Attributes:
+        rehearses: whether steps see examples of the memory, so that they train old heads, too.
     """
 
     kept = ("memories",)
+    rehearses = True
 
     def __init__(self, *, memory_size: int, buffer: str, **learner: Any) -> None:
         check_count(memory_size=memory_size)
@@ -51,6 +55,8 @@ class Rehearsal(Learner):
             )
 
     def heads_trained(self) -> set[int]:
+        if not self.rehearses:
+            return super().heads_trained()
         held = (memory.heads.tolist() for memory in self.memories if len(memory))
         return super().heads_trained().union(*held)
 

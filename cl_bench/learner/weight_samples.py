@@ -22,20 +22,20 @@ class TestSamples:
         self._noise = noise
         self._start = self._end = noise.state()
         self._kept: list[Tensor] = []
-        self._in_test = False
+        self.in_test = False
 
     @contextmanager
     def one_test(self) -> Iterator[None]:
         """What is taken meanwhile, after each `rewind`, is the same."""
-        self._start, self._in_test = self._noise.state(), True
+        self._start, self.in_test = self._noise.state(), True
         try:
             yield
         finally:
-            self._kept, self._in_test = [], False
+            self._kept, self.in_test = [], False
 
     def rewind(self) -> None:
         """A new batch of the test."""
-        if self._in_test:
+        if self.in_test:
             self._noise.restore(self._start)
 
     def take(self, number: int, draw: Callable[[], Tensor]) -> Iterator[Tensor]:
@@ -47,7 +47,7 @@ class TestSamples:
         drawn: list[Tensor] = []
         for _ in range(number):
             sample = draw()
-            if self._in_test and number * sample.nbytes <= KEPT_BYTES:
+            if self.in_test and number * sample.nbytes <= KEPT_BYTES:
                 drawn.append(sample)
             yield sample
         self._kept, self._end = drawn, self._noise.state()

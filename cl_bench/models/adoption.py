@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cl_bench.models.frozen import freeze
 from cl_bench.models.heads import Heads
+from cl_bench.models.modes import modes_restored
 from cl_bench.models.network import Network
 from cl_bench.models.parameters import check_parameters
 
@@ -64,11 +65,10 @@ def _outputs(network: nn.Module, input_shape: Sequence[int], *, training: bool) 
     """
     place = next(iter(network.parameters()), torch.empty(0))
     images = torch.zeros(NUM_LOOKED_AT, *input_shape, device=place.device)
-    modes = {module: module.training for module in network.modules()}
-    network.train(training)
     buffers = {name: each.clone() for name, each in network.named_buffers() if not _is_lazy(each)}
     try:
-        with torch.no_grad():
+        with torch.no_grad(), modes_restored(network):
+            network.train(training)
             return network(images, 0) if isinstance(network, Network) else network(images)
     except Exception as error:
         reason = " ".join(str(error).split())
@@ -80,8 +80,6 @@ def _outputs(network: nn.Module, input_shape: Sequence[int], *, training: bool) 
         for name, each in network.named_buffers():
             if name in buffers:
                 each.copy_(buffers[name])
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _is_lazy(tensor: Tensor) -> bool:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from cl_bench.models.asked import check_task
 from cl_bench.models.normalisation import BINARY_BATCH_EPSILON, Scale, batch_norm, check_names
 
 ABSENT = -1e4  # the logit of a class that is not there: its probability is exactly 0, its logarithm finite
@@ -47,6 +48,7 @@ class Heads(nn.Module):
         A tuple of heads gives their logits side by side, [B, len(task) * num_classes]. A tensor is never read
         on the host: an index out of range in one fails as torch's `gather` does.
         """
+        check_task(task)
         if self.num_heads == 1:
             task = 0
         outputs = self.linear(features)

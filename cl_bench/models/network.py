@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from cl_bench.models.asked import check_axes
 from cl_bench.models.heads import Heads, Task
 
 
@@ -10,6 +11,7 @@ class Network(nn.Module):
 
     def __init__(self, body: nn.Module, heads: Heads) -> None:
         super().__init__()
+        self.input_shape: tuple[int, ...] | None = None  # of an image of the stream that it was built for
         self.body = body
         self.heads = heads
 
@@ -27,4 +29,5 @@ class Network(nn.Module):
                     "model, needs one head (benchmark.scenario=domain or class) or strategy=avalanche"
                 )
             task = 0
+        check_axes(images, self.input_shape)
         return self.heads(self.body(images), task)

@@ -25,8 +25,8 @@ class StackedNetwork(nn.Module):
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
-        _check_draws(networks[0])
         tensors_by_name = _tensors_by_name(networks)
+        _check_draws(networks[0])
         self.num_seeds = len(networks)
         self.template = deepcopy(networks[0])
         _replace(

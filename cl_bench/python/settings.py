@@ -1,5 +1,6 @@
 """Settings as Python has them -> the words of a command line, which name them by dots."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -11,10 +12,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from cl_bench.config.checked import TARGET, Checker, SettingError
 from cl_bench.config.compose import compose, hydra_apart
 from cl_bench.config.given_settings import has, no_setting
+from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_settings
 from cl_bench.config.tuned_files import TUNING
-from cl_bench.config.words import MAY_BE_NEW, WordError, override, quoted
-from cl_bench.python.given import is_network
+from cl_bench.config.words import OF_ANY_NETWORK, WordError, override, quoted
 
 Folders = str | PathLike[str] | Sequence[str | PathLike[str]] | None
 
@@ -70,12 +71,10 @@ def words_of_seeds(
 def _full_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) -> str:
     if "." in name or name in homes:
         return name
-    if "model" in homes and _is_for_any_network(config, f"model.{name}"):
-        return f"model.{name}"
     found = [
         f"{home}.{name}"
         for home in homes
-        if name != "name" and not name.startswith("_") and has(config, f"{home}.{name}")
+        if name != "name" and not name.startswith("_") and _takes(config, f"{home}.{name}")
     ]
     if len(found) > 1:
         written = " or ".join(f'**{{"{each}": {value!r}}}' for each in found)
@@ -85,9 +84,8 @@ def _full_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) 
     return found[0]
 
 
-def _is_for_any_network(config: DictConfig, name: str) -> bool:
-    """Whether the suite reads a setting of the model that its file need not have."""
-    return name in MAY_BE_NEW and not is_network(config.model)
+def _takes(config: DictConfig, name: str) -> bool:
+    return name in OF_ANY_NETWORK or has(config, name)
 
 
 def _no_such_name(config: DictConfig, name: str, value: Any, homes: Sequence[str]) -> str:
@@ -96,6 +94,8 @@ def _no_such_name(config: DictConfig, name: str, value: Any, homes: Sequence[str
         home: [str(each) for each in OmegaConf.select(config, home) if not str(each).startswith("_")]
         for home in homes
     }
+    for each in OF_THE_SUITE if "model" in names else ():
+        names["model"] += [each] if each not in names["model"] else []
     short = {f"{home}.{each}": each for home, inside in names.items() for each in inside if each != "name"}
     near = list(dict.fromkeys(short[each] for each in nearest_settings(name, short)))
     if near:
@@ -117,7 +117,7 @@ def _words(config: DictConfig, name: str, value: Any) -> Iterator[str]:
             inner = f"{name}.{key}"
             # only a mapping that is empty in conf/ takes names of the user's own
             yield from [word(f"+{inner}", each)] if not present else _words(config, inner, each)
-    elif has(config, name) or _is_for_any_network(config, name):
+    elif _takes(config, name):
         yield word(name, value)
     else:
         raise SettingError(no_setting(config, f"{name}={written_value(value, name)}", Checker()))
@@ -162,6 +162,11 @@ def written_value(value: Any, name: str) -> str:
         return f"{{{','.join(inner)}}}"
     if isinstance(value, list | tuple | range):
         return f"[{','.join(written_value(each, name) for each in value)}]"
+    if isinstance(value, type) or inspect.isroutine(value):
+        raise SettingError(
+            f"{name} must be the path of a class or function, got the object: give "
+            f'"{value.__module__}.{value.__qualname__}"'
+        )
     raise SettingError(
         f"{name} must be a number, a text, true or false, None, a list or a mapping of these, got a "
         f"{type(value).__name__}"
@@ -184,6 +189,18 @@ def folders_of(config_dir: Folders) -> tuple[str, ...]:
                 f"config_dir must be a folder of YAML files, got {fspath(each)!r}, which is no folder"
             )
     return tuple(map(str, found))
+
+
+def with_results_dir(words: Sequence[str], results_dir: str | PathLike[str] | None) -> list[str]:
+    """Add the folder of results that is given as an argument. Raises SettingError where a word has it."""
+    if results_dir is None:
+        return list(words)
+    given = [each for each in words if str(each).lstrip("+").startswith("results_dir=")]
+    if given:
+        raise SettingError(
+            f"results_dir is given twice, by {given[0]} and results_dir={fspath(results_dir)!r}"
+        )
+    return [*words, word("results_dir", fspath(results_dir))]
 
 
 def name_of_choice(what: str, name: Any) -> str:

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -10,11 +9,19 @@ from omegaconf import DictConfig
 from torch import nn
 
 from cl_bench.config.checked import SettingError, checked
+from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.learner.base import Learner
 from cl_bench.learner.seeds import Seeds
 from cl_bench.python.anybodys import as_tasks
 from cl_bench.python.composed import OfStrategy, Stream, as_in_a_run, benchmark_of, seeds_of, shapes_of
-from cl_bench.python.given import NETWORK, part_of_network, part_of_strategy, part_of_tasks, parts_of_plugins
+from cl_bench.python.given import (
+    maker,
+    part_of_network,
+    part_of_strategy,
+    part_of_tasks,
+    parts_of_plugins,
+    warn_of_one_start,
+)
 from cl_bench.python.settings import (
     Folders,
     composed,
@@ -48,17 +55,17 @@ def strategy(
 
     Write `cl_bench.strategy("ewc", stream, strength=30.0, epochs=5, seed=3)`. Settings of the strategy, of
     its training and of its model are keywords. A name that is in two of these is given with dots, as in
-    `**{"training.learning_rate": 1e-3}`. Defaults are those of the command line: of conf/, and for a pair of
-    benchmark and strategy the settings that were tuned for it.
+    `**{"training.learning_rate": 1e-3}`. `heads=True` and `frozen=[...]` are of any network.
+    Defaults are those of the command line: of conf/, and for a pair of benchmark and strategy the settings
+    that were tuned for it.
 
     Args:
         name: a choice of conf/strategy, or of an installed package; or a class of your own.
         stream: of `cl_bench.stream`; or a `TaskStream` or benchmark of Avalanche's, which have no tuned
             settings.
-        model: a choice of conf/model; or a module, of which a copy is trained; or a function of
-            `input_shape`, `num_classes` and `num_heads`. None: the benchmark's, or the strategy's. Of one
-            that gives features `heads=True` puts a head for each task on it, and `frozen` names parts that
-            stay as they are.
+        model: a choice of conf/model; or a class or function, which gets what its signature names of
+            `input_shape`, `num_classes` and `num_heads`; or a module, of which a copy is trained. A module is
+            a given start: its weights are those of every seed. None: the benchmark's, or the strategy's.
         seed: of first weights, batches and noise. None: the stream's.
         seeds: several seeds, trained at once, in place of `seed`. None: the stream's.
         seed_for: seeds for one purpose, such as `{"init": 3}`.
@@ -81,12 +88,12 @@ def strategy(
     if of_stream is None:
         parts["benchmark"] = part_of_tasks(OWN, tasks.num_tasks)
     words += untuned(folders) if of_stream is None or not tuned else []
-    make_model = _maker(model)
+    make_model = maker(model)
     if isinstance(model, str):
         words.append(word("model", model))
     elif model is not None:
-        short = {name: key for key in NETWORK for name in (key, f"model.{key}") if name in settings}
-        parts["model"] = part_of_network(model, {key: settings.pop(name) for name, key in short.items()})
+        of_model, settings = _of_the_suite(settings)
+        parts["model"] = part_of_network(model, of_model)
     if plugins:
         parts["plugins"] = parts_of_plugins(plugins)
     make, own = None, {}
@@ -106,6 +113,7 @@ def strategy(
     _check_same_tasks(config, of_stream)
     with as_in_a_run(config.training):
         built = _built(config, tasks, model=make_model, plugins=plugins, make=make)
+    warn_of_one_start(model, seeds_of(config))
     built.composed = OfStrategy(config, shapes_of(tasks))
     return built
 
@@ -117,25 +125,14 @@ def _built(config: DictConfig, tasks: TaskStream, **given: Any) -> Any:
     return build_strategy(config, tasks, each[0] if config.seeds is None else each, **given)
 
 
-def _maker(model: Any) -> Callable[..., nn.Module] | None:
-    """Return what makes the network of a given module or function; None for a choice of conf/model."""
-    if model is None or isinstance(model, str):
-        return None
-    if isinstance(model, nn.Module):
-        return lambda **_: deepcopy(model)
-    if not callable(model):
-        raise TypeError(
-            f"model must be the name of a choice, a torch.nn.Module, or a function that makes one, got a "
-            f"{type(model).__name__}"
-        )
+def _of_the_suite(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part settings into those that the suite reads of any network, by their own names, and all others."""
+    own = {name.removeprefix("model."): each for name, each in settings.items() if _is_of_the_suite(name)}
+    return own, {name: each for name, each in settings.items() if not _is_of_the_suite(name)}
 
-    def made(**about: Any) -> nn.Module:
-        found = model(**about)
-        if not isinstance(found, nn.Module):
-            raise TypeError(f"model must make a torch.nn.Module, got a {type(found).__name__}")
-        return found
 
-    return made
+def _is_of_the_suite(name: str) -> bool:
+    return name.removeprefix("model.") in OF_THE_SUITE
 
 
 def _own_settings(given: type) -> set[str]:

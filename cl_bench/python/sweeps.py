@@ -5,6 +5,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from cl_bench.config.compose import (
 )
 from cl_bench.config.sweep import Sweep, find, is_choice, values_of
 from cl_bench.config.words import WordError, read
-from cl_bench.python.settings import Folders, folders_of
+from cl_bench.python.settings import Folders, folders_of, with_results_dir
 from cl_bench.records.runs import Run, read_run
 from cl_bench.report.outcomes import provenance_notes
 from cl_bench.runner.endings import described
@@ -61,7 +62,12 @@ Ended = dict[Path, str]  # each run's folder, and what was raised, if anything
 
 
 def sweep(
-    overrides: Sequence[str], *, jobs: int = 1, config_dir: Folders = None, progress: bool = True
+    overrides: Sequence[str],
+    *,
+    jobs: int = 1,
+    config_dir: Folders = None,
+    results_dir: str | PathLike[str] | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Run every combination of some values, as `cl-bench run -m` does, and return all records.
 
@@ -73,6 +79,7 @@ def sweep(
         overrides: the words of the command line.
         jobs: how many runs at a time. 1: in this process. More: in as many others.
         config_dir: a folder of more YAML files, or several.
+        results_dir: as the word results_dir=...: the folder that the study is written into.
         progress: whether a bar is shown, where standard error is a terminal.
 
     Returns:
@@ -91,7 +98,7 @@ def sweep(
         raise WordError(
             "jobs takes the place of hydra/launcher, got both: give jobs=2 for two runs at a time"
         )
-    asked = _asked(overrides, folders_of(config_dir))
+    asked = _asked(with_results_dir(overrides, results_dir), folders_of(config_dir))
     for note in asked.sweep.notes:
         warnings.warn(note, stacklevel=2)
     first = next(asked.configs())

@@ -59,8 +59,10 @@ def train(
 ) -> pd.DataFrame:
     """Train a strategy on one task after another, and test every task before the first and after each one.
 
-    The strategy is trained itself: it predicts afterwards, by `strategy.predict(images, task)`. Nothing is
-    written, unless a folder is given.
+    The strategy is trained itself: it predicts afterwards, by `strategy.predict(images, task)`, as it did in
+    its tests: its network is in eval mode, and there is no gradient. Each call samples the same weights:
+    those of the first of the newest tests with that head. It can be trained further. Nothing is written,
+    unless a folder is given.
 
     Args:
         strategy: of `cl_bench.strategy`, one of your own, or any of Avalanche's.
@@ -105,8 +107,11 @@ def train(
         warnings.warn(note, stacklevel=2)
     with as_in_a_run(config.training), _plugins_restored(strategy):
         if folder is None:
-            return _in_memory(parts, config, show_progress=progress)
-        return _in_folders(parts, config, show_progress=progress)
+            frame = _in_memory(parts, config, show_progress=progress)
+        else:
+            frame = _in_folders(parts, config, show_progress=progress)
+    strategy.put_to_use() if hasattr(strategy, "put_to_use") else strategy.model.eval()
+    return frame
 
 
 def _check_strategy(strategy: Any) -> None:

@@ -30,6 +30,7 @@ INCIDENTAL = (
     "benchmark.dataset.root",
     "benchmark.dataset.download",
     "model.download",
+    "model.first_weights",  # of a module that was given from Python: where a seed starts
     "benchmark.dataset.with_test",  # it follows from training.test_on
 )
 

@@ -17,10 +17,13 @@ class Reading(NamedTuple):
     hint: str
     metrics: tuple[str, ...] = ()  # of which the best and the worst method are named
     numbers: str = "summary.csv"
+    is_shaded: bool = False  # intervals are bands, or thin lines: see `figures.curves.draw_bands`
 
 
 _READINGS = {
-    "forgetting": Reading("A line that falls is forgetting.", ("forgetting",), "forgetting_curves.csv"),
+    "forgetting": Reading(
+        "A line that falls is forgetting.", ("forgetting",), "forgetting_curves.csv", is_shaded=True
+    ),
     "comparison": Reading("The best corner is the upper left one.", ("average_accuracy", "forgetting")),
     "heatmap": Reading(
         "A column that fades downwards is a task that is forgotten.",
@@ -34,15 +37,20 @@ _READINGS = {
         "No method off the grey line is better in both respects than those on it.",
         ("average_accuracy", "stored_bits", "training_seconds"),
     ),
-    "calibration": Reading("On the diagonal, confidence is right. Below it, it is too high.", ("ece",)),
-    "uncertainty": Reading("Tasks to come should have the higher entropy.", ("ood_auroc",)),
+    "calibration": Reading(
+        "On the diagonal, confidence is right. Below it, it is too high.", ("ece",), is_shaded=True
+    ),
+    "uncertainty": Reading("Tasks to come should have the higher entropy.", ("ood_auroc",), is_shaded=True),
     "drift": Reading(
-        "A posterior that hardly moves keeps old tasks, and learns less of new ones.", ("frozen",)
+        "A posterior that hardly moves keeps old tasks, and learns less of new ones.",
+        ("frozen",),
+        is_shaded=True,
     ),
     "stability_gap": Reading(
         "A dip after a new task begins is the stability gap. Points without a line are methods with steps of "
         "their own, such as joint training.",
         ("forgetting",),
+        is_shaded=True,
     ),
     "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
     "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
@@ -86,7 +94,12 @@ def caption(kind: str, rows: pd.DataFrame) -> str:
         aside = "Joint training aside, " if len(others) < len(rows) else ""
         found[0] = f"{aside}{found[0]}" if aside else f"{found[0][:1].upper()}{found[0][1:]}"
         found = [f"{'; '.join(found)}."]
-    return " ".join(filter(None, [what(kind), reading.hint, *found]))
+    thin = "Of two seeds the thin lines are the ends of the interval." if _is_thin(reading, rows) else ""
+    return " ".join(filter(None, [what(kind), reading.hint, thin, *found]))
+
+
+def _is_thin(reading: Reading, rows: pd.DataFrame) -> bool:
+    return reading.is_shaded and bool((rows["num_seeds"] == 2).any())
 
 
 def _extremes(name: str, rows: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cl_bench.analysis.registry import LATEX, Metric, placed
 from cl_bench.analysis.tuning import tuning_lines
-from cl_bench.report.numbers import tenths
+from cl_bench.report.numbers import rounded
 
 
 def latex_tables(summary: pd.DataFrame) -> str:
@@ -28,19 +28,21 @@ def latex_tables(summary: pd.DataFrame) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(cells: Sequence[Sequence[str]], *, caption: str, above: Sequence[str] = ()) -> str:
-    """Rows of cells, the first of them titles; the first column to the left, the others to the right.
+def table(cells: Sequence[Sequence[str]], *, caption: str, above: Sequence[str] = (), label: str = "") -> str:
+    r"""Rows of cells, the first of them titles; the first column to the left, the others to the right.
 
     Args:
         caption: in LaTeX.
         above: lines over the titles, such as titles of several columns.
+        label: what \ref calls the table; empty: nothing.
     """
     titles, *rows = (" & ".join(row) + r" \\" for row in cells)
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{caption}}}",
+            rf"\caption{{{caption}}}",  # before the label, which takes its number
+            *([rf"\label{{{label}}}"] if label else []),
             rf"\begin{{tabular}}{{l{'r' * (len(cells[0]) - 1)}}}",
             r"\toprule",
             *above,
@@ -62,15 +64,16 @@ def title(metric: Metric) -> str:
 
 def _number(row: dict[Any, Any], metric: Metric) -> str:
     mean, high = (metric.factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
-    return number(mean, high - mean)
+    return number(mean, high - mean, decimals=metric.decimals)
 
 
-def number(mean: float, half_width: float, *, bold: bool = False) -> str:
+def number(mean: float, half_width: float, *, decimals: int = 1, bold: bool = False) -> str:
     """A mean and what stands behind its plus and minus: both as they are shown, nan where there is none."""
     if math.isnan(mean):
         return "--"
-    text = rf"\mathbf{{{tenths(mean)}}}" if bold else tenths(mean)
-    half = "" if math.isnan(half_width) else rf" \pm {tenths(half_width)}"
+    text = rounded(mean, decimals)
+    text = rf"\mathbf{{{text}}}" if bold else text
+    half = "" if math.isnan(half_width) else rf" \pm {rounded(half_width, decimals)}"
     return f"${text}{half}$"
 
 

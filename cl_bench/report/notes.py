@@ -67,7 +67,7 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
 
 def recorded_notes(found: Iterable[Run]) -> list[str]:
     """What runs have noted of their data or network (`notes` in run.json): each sentence once, with the
-    methods and benchmarks that it is about.
+    methods and benchmarks that it is about. Runs of an empty study are named without it.
     """
     methods: dict[tuple[str, str], dict[str, None]] = {}
     about: dict[str, dict[tuple[str, str], dict[str, None]]] = {}
@@ -90,11 +90,15 @@ def recorded_notes(found: Iterable[Run]) -> list[str]:
 def _concerned(place: tuple[str, str], methods: list[str], *, of: int) -> str:
     """The benchmark, where it is all of its methods."""
     study, benchmark = place
-    return f"{study}: {benchmark}" if len(methods) == of else _where(study, benchmark, _listed(methods))
+    return _of(study, benchmark if len(methods) == of else f"{_listed(methods)} on {benchmark}")
 
 
 def _where(study: str, benchmark: str, method: str) -> str:
-    return f"{study}: {method} on {benchmark}"
+    return _of(study, f"{method} on {benchmark}")
+
+
+def _of(study: str, what: str) -> str:
+    return f"{study}: {what}" if study else what
 
 
 def _how_far(run: Run) -> str:

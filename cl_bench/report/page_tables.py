@@ -13,7 +13,7 @@ from cl_bench.records.identity import is_incidental
 from cl_bench.records.runs import Run
 from cl_bench.records.text import shortened
 from cl_bench.report.numbers import UNKNOWN as NONE
-from cl_bench.report.numbers import tenths
+from cl_bench.report.numbers import rounded
 
 MOST_ROWS = 1_000  # of a table of settings
 
@@ -92,12 +92,13 @@ def _measured(row: dict[Any, Any], metric: Metric) -> Cell:
     mean, high = (metric.factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
     half = high - mean
     is_constant = metric.unit == "KiB" and not half > 0
-    return Cell(tenths(mean) + ("" if math.isnan(half) or is_constant else f" ± {tenths(half)}"), mean)
+    mean_text, half_text = (rounded(value, metric.decimals) for value in (mean, half))
+    return Cell(mean_text + ("" if math.isnan(half) or is_constant else f" ± {half_text}"), mean)
 
 
 def value_text(metric: Metric, value: float) -> str:
     """A value of the metric as tables write it, without its unit."""
-    return tenths(metric.factor * value)
+    return rounded(metric.factor * value, metric.decimals)
 
 
 def plain_table(columns: Sequence[Sequence[str]], *, caption: str) -> Table:

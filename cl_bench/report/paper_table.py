@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.comparison import ALPHA, comparison
 from cl_bench.analysis.intervals import standard_error, student_t
 from cl_bench.analysis.registry import MATRIX, RECORDS, STATES, WITH_REFERENCE, Metric, metric_of
 from cl_bench.analysis.results import Results
@@ -17,7 +16,10 @@ from cl_bench.analysis.selection import select
 from cl_bench.analysis.summary import REFERENCE
 from cl_bench.analysis.tuning import tuning_lines
 from cl_bench.records.errors import AnalysisError
+from cl_bench.records.runs import Run
 from cl_bench.records.text import counted
+from cl_bench.report.bold import BOLD, TIES, Bold, bold_of
+from cl_bench.report.notes import recorded_notes
 
 METRICS = "average_accuracy,forgetting"
 MOST_EXCEPTIONS = 6  # that have other numbers of seeds, and are named
@@ -52,7 +54,7 @@ class PaperTable(NamedTuple):
 
     columns: list[Column]
     rows: dict[str, list[Number]]  # by method, as it is called in the table
-    caption: list[str]
+    caption: list[str]  # what the numbers are
 
 
 Names = str | Sequence[str]
@@ -64,24 +66,28 @@ def paper_table(
     methods: Names | None = None,
     labels: Names | Mapping[str, str] | None = None,
     interval: str = "t",
+    bold: str = TIES,
 ) -> PaperTable:
     """Put the runs below the folders into one table: methods in rows, benchmarks and metrics in columns.
 
-    Bold are the best of a column, and all that a paired t-test on matched seeds does not tell from it.
-    Its p is adjusted by Holm over all pairs of the column's methods. The reference `joint` is not among them.
-    Without two seeds in common there is no test, and the best alone is bold.
+    Bold are the best of a column, and with `bold="ties"` all that a paired t-test on matched seeds does not
+    tell from it. Its p is adjusted by Holm over all pairs of the column's methods. The reference `joint` is
+    not among them. Methods with fewer than 3 seeds in common are not tested.
 
     Args:
         metrics: names of registered metrics; one text has commas between them.
         methods: see `analysis.selection.select`; None: all, the most accurate on the first benchmark first.
         labels: what methods, benchmarks and metrics are called, as in `select`.
         interval: what stands behind ±: t, se, sd, or none.
+        bold: ties, best (alone), or none.
 
     Raises:
         AnalysisError: where no run is complete, and for a name that is not there.
     """
     if interval not in SPREADS:
         raise AnalysisError(f"what stands behind ± is one of {', '.join(SPREADS)}, got {interval=}")
+    if bold not in BOLD:
+        raise AnalysisError(f"what is bold is one of {', '.join(BOLD)}, got {bold=}")
     chosen = _metrics(metrics)
     results = Results.read(*folders).told_apart()
     if not results.complete:
@@ -95,7 +101,7 @@ def paper_table(
     shown = list(selected.labels) if selected.in_order else there
     values = _values(results, chosen)
     values = values[values["method"].isin(shown)].assign(study="")
-    bold, untested = _bold(values, chosen)
+    best = bold_of(values, chosen, which=bold)
     columns = [(benchmark, metric) for benchmark in benchmarks for metric in chosen]
     groups = dict(list(values.groupby(["method", "benchmark"], sort=False)))
     rows = {
@@ -105,7 +111,7 @@ def paper_table(
                 if (method, benchmark) in groups
                 else np.empty(0),
                 interval=interval,
-                bold=(benchmark, metric.name, method) in bold,
+                bold=(benchmark, metric.name, method) in best.cells,
             )
             for benchmark, metric in columns
         ]
@@ -115,8 +121,13 @@ def paper_table(
     named = [Column(called[benchmark], metric, titles[metric.name]) for benchmark, metric in columns]
     about = summary[summary["method"].isin(shown)]
     about = about.assign(method=about["method"].map(called), benchmark=about["benchmark"].map(called))
+    runs = [
+        run._replace(study="", method=called[run.method], benchmark=called[run.benchmark])
+        for run in results.complete
+        if run.method in shown
+    ]
     made = PaperTable(named, rows, [])
-    return made._replace(caption=_caption(made, about, interval=interval, untested=untested))
+    return made._replace(caption=_caption(made, about, runs, interval=interval, best=best))
 
 
 def _metrics(names: Names) -> list[Metric]:
@@ -152,34 +163,6 @@ def _number(observed: np.ndarray, *, interval: str, bold: bool) -> Number:
     return Number(float(observed.mean()), half, len(observed), bold)
 
 
-def _bold(values: pd.DataFrame, metrics: Sequence[Metric]) -> tuple[set[tuple[str, str, str]], bool]:
-    """Which (benchmark, metric, method) are the best or not told from it, and whether a test is missing."""
-    contenders = values[values["strategy"] != REFERENCE]
-    directed = [metric for metric in metrics if metric.better]
-    pairs = comparison(contenders, metrics=[metric.name for metric in directed])
-    p_values = {
-        (benchmark, metric, frozenset((first, second))): p
-        for benchmark, metric, first, second, p in zip(
-            *(pairs[name] for name in ("benchmark", "metric", "first", "second", "p_student_holm")),
-            strict=True,
-        )
-    }
-    bold, untested = set(), False
-    for benchmark, runs in contenders.groupby("benchmark", sort=False):
-        for metric in directed:
-            means = runs.groupby("method", sort=False)[metric.name].mean().dropna()
-            if len(means) < 2:
-                continue
-            best = means.max() if metric.better == "higher" else means.min()
-            (first, *_) = means.index[means == best]
-            for method, mean in means.items():
-                p = p_values.get((benchmark, metric.name, frozenset((first, method))), math.nan)
-                untested |= method != first and math.isnan(p)
-                if mean == best or p > ALPHA:
-                    bold.add((str(benchmark), metric.name, str(method)))
-    return bold, untested
-
-
 def _title(metric: Metric, called: str) -> str:
     """The metric's label, or else its own title; its unit unless it is percent, and which way is better."""
     text = metric.title if called == metric.name else called
@@ -188,7 +171,9 @@ def _title(metric: Metric, called: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{unit}{arrow}"
 
 
-def _caption(table: PaperTable, about: pd.DataFrame, *, interval: str, untested: bool) -> list[str]:
+def _caption(
+    table: PaperTable, about: pd.DataFrame, runs: Sequence[Run], *, interval: str, best: Bold
+) -> list[str]:
     """What the numbers are, in sentences without a full stop."""
     metrics = dict.fromkeys(column.metric for column in table.columns)
     titles = list(dict.fromkeys(column.title for column in table.columns))
@@ -199,13 +184,7 @@ def _caption(table: PaperTable, about: pd.DataFrame, *, interval: str, untested:
     spread = f" ± {SPREADS[interval]}" if known else ""
     said.append(_capital(f"{unit}mean over {_seeds(table)}{spread}"))
     if any(number.bold for number in numbers):
-        joint = f", {REFERENCE} training aside" if (about["strategy"] == REFERENCE).any() else ""
-        said.append(
-            "Bold: the best of a column, and what a paired t-test on matched seeds does not tell from it "
-            f"(p above {ALPHA:g} after Holm over all pairs{joint})"
-        )
-        if untested:
-            said.append("Methods without two seeds in common are not tested")
+        said += best.sentences(reference=REFERENCE if (about["strategy"] == REFERENCE).any() else "")
     for benchmark, rows in about.groupby("benchmark", sort=False):
         for last in sorted(set(rows["test_last"].dropna())):
             said.append(f"{benchmark}: the last {last} tasks tested")
@@ -214,6 +193,7 @@ def _caption(table: PaperTable, about: pd.DataFrame, *, interval: str, untested:
         said.append(f"{counted(left_out, 'incomplete run')} left out")
     if any(math.isnan(number.mean) for number in numbers):
         said.append("–: not run, or not measured")
+    said += [note.removesuffix(".") for note in recorded_notes(runs)]
     return said + _tuning(table, about)
 
 

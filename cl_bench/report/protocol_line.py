@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cl_bench.analysis.labels import shown
 from cl_bench.analysis.looks import natural_order
-from cl_bench.analysis.tuning import DEFAULTS, NOT_RECORDED, Tuning, tuning_of
+from cl_bench.analysis.tuning import NOT_RECORDED, NOT_TUNED, Tuning, tuning_of
 from cl_bench.records.runs import Run
 from cl_bench.records.text import counted, shortened
 
@@ -178,7 +178,7 @@ def _tuning(by_method: Mapping[str, Sequence[Run]]) -> Fact:
     return Fact("tuning", line, _by_value(values))
 
 
-_UNTUNED = {DEFAULTS: "with defaults", NOT_RECORDED: f"tuning {NOT_RECORDED}"}
+_UNTUNED = {NOT_TUNED: NOT_TUNED, NOT_RECORDED: f"tuning {NOT_RECORDED}"}
 
 
 def _in_short(told: Tuning, about: Mapping[str, Any]) -> str:

@@ -129,17 +129,20 @@ def sentence(pair: dict[str, Any], *, num_pairs: int, margin: float = MARGIN) ->
         points = "1 point" if margin == 0.01 else f"{100 * margin:g} points"
         return f"{said}: the same within {points} (TOST, {_p(pair['p_equivalent'])})."
     short = f"is not enough among {num_pairs} pairs" if low > 0 else "does not tell them apart"
-    return f"{said}, which {short} ({adjusted}); {_more_seeds(pair, number)}."
+    return f"{said}, which {short} ({adjusted}){_more_seeds(pair, number)}."
 
 
 def _more_seeds(pair: dict[str, Any], number: int) -> str:
+    """What more seeds would tell; nothing of fewer than 3, whose spread is next to unknown."""
+    if number < 3:
+        return ""
     needed = pair["seeds_needed"]
     if pd.isna(needed):
-        return "no number of seeds in sight would separate them"
+        return "; no number of seeds in sight would separate them"
     more = int(needed) - number
     if more < 1:  # with this difference and spread; these seeds were less lucky than four in five
-        return "more seeds may decide it"
-    return f"about {counted(more, 'more seed')} {'is' if more == 1 else 'are'} needed"
+        return "; more seeds may decide it"
+    return f"; about {counted(more, 'more seed')} {'is' if more == 1 else 'are'} needed"
 
 
 def _wilcoxon_note(pairs: Sequence[dict[str, Any]], *, num_pairs: int) -> str:

@@ -1,19 +1,20 @@
 """A table over benchmarks as LaTeX, Markdown and CSV, and its file."""
 
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from cl_bench.records.atomic import ForeignFileError, read_whole, write_whole
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.text import encoded, one_line
+from cl_bench.report.bold import TIES
 from cl_bench.report.latex import escaped, number, table
-from cl_bench.report.numbers import tenths
+from cl_bench.report.numbers import UNKNOWN, rounded
 from cl_bench.report.paper_table import METRICS, Column, Names, Number, PaperTable, paper_table
 from cl_bench.report.spreadsheet import csv
 
@@ -27,16 +28,44 @@ def latex_table(
     methods: Names | None = None,
     labels: Names | Mapping[str, str] | None = None,
     interval: str = "t",
+    bold: str = TIES,
+    label: str = "",
+    caption: str | None = None,
 ) -> str:
-    """Return one LaTeX table of the runs below the folders, for a paper; the arguments are `paper_table`'s.
+    r"""Return one LaTeX table of the runs below the folders, for a paper.
 
-    The document needs the package booktabs. Labels are text: no sign in them is a command.
+    The document needs the package booktabs. Labels and caption are text: no sign in them is a command.
+
+    Args:
+        metrics, methods, labels, interval, bold: those of `paper_table`.
+        label: what \ref calls the table; empty: it has none.
+        caption: in place of the sentences on the numbers, which become comments; None: these sentences.
+
+    Raises:
+        AnalysisError: as `paper_table`, and for a label with other signs than letters, digits and `:.-_/+`.
     """
-    return as_latex(paper_table(*folders, metrics=metrics, methods=methods, labels=labels, interval=interval))
+    made = paper_table(
+        *folders, metrics=metrics, methods=methods, labels=labels, interval=interval, bold=bold
+    )
+    return as_latex(made, Words(label, caption))
 
 
-def as_latex(made: PaperTable) -> str:
+class Words(NamedTuple):
+    """What a user calls a table and says below it."""
+
+    label: str = ""
+    caption: str | None = None  # None: the sentences on the numbers
+
+
+NO_WORDS = Words()
+
+
+def as_latex(made: PaperTable, words: Words = NO_WORDS) -> str:
     """Write the table with a row of benchmarks over the metrics, or alone where there is one metric."""
+    if not re.fullmatch(r"[A-Za-z0-9:.\-_/+]*", words.label):
+        raise AnalysisError(
+            f"a label of LaTeX has letters, digits and :.-_/+ here, got {words.label!r}: such as tab:results"
+        )
     groups = [(benchmark, list(columns)) for benchmark, columns in _by_benchmark(made)]
     width = len(groups[0][1])
     if width == 1:
@@ -49,14 +78,20 @@ def as_latex(made: PaperTable) -> str:
         above = [" & ".join(["", *spans]).strip() + r" \\", rules]
     cells = [["Method", *map(escaped, titles)]]
     cells += [
-        [escaped(method), *(number(*_shown(each, column), bold=each.bold) for each, column in row)]
+        [
+            escaped(method),
+            *(_in_latex(each, column) for each, column in row),
+        ]
         for method, row in _rows(made)
     ]
-    caption = " ".join(f"{escaped(sentence)}." for sentence in made.caption)
-    return "\n".join([NEEDS, table(cells, caption=caption, above=above), ""])
+    numbers = " ".join(f"{escaped(sentence)}." for sentence in made.caption)
+    own = words.caption is not None
+    caption = escaped(one_line(words.caption)) if own else numbers
+    whole = table(cells, caption=caption, above=above, label=words.label)
+    return "\n".join([NEEDS, *([f"% {numbers}"] if own else []), whole, ""])
 
 
-def as_markdown(made: PaperTable) -> str:
+def as_markdown(made: PaperTable, words: Words = NO_WORDS) -> str:
     """Write the table with one row of titles, and the caption below it."""
     several = len({column.title for column in made.columns}) > 1
     titles = [
@@ -64,16 +99,20 @@ def as_markdown(made: PaperTable) -> str:
     ]
     rows = [["Method", *map(_in_markdown, titles)], ["---", *("---:" for _ in titles)]]
     rows += [
-        [_in_markdown(method), *(_plain(*_shown(each, column), bold=each.bold) for each, column in row)]
-        for method, row in _rows(made)
+        [_in_markdown(method), *(_plain(each, column) for each, column in row)] for method, row in _rows(made)
     ]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
+    if words.label:
+        raise AnalysisError("a label is for LaTeX: leave it out, or write a .tex file")
     caption = " ".join(f"{_in_markdown(sentence)}." for sentence in made.caption)
+    caption = caption if words.caption is None else _in_markdown(words.caption)
     return "\n".join([MADE, "", *lines, "", caption, ""])
 
 
-def as_csv(made: PaperTable) -> str:
+def as_csv(made: PaperTable, words: Words = NO_WORDS) -> str:
     """Write a row a number, in the metric's own unit: an accuracy is a fraction."""
+    if words != NO_WORDS:
+        raise AnalysisError("a CSV file has no caption and no label: leave them out, or write a .tex file")
     rows = [
         {"benchmark": column.benchmark, "metric": column.metric.name, "method": method} | each._asdict()
         for method, row in _rows(made)
@@ -82,7 +121,7 @@ def as_csv(made: PaperTable) -> str:
     return csv(pd.DataFrame(rows)).decode()
 
 
-FORMATS: dict[str, Callable[[PaperTable], str]] = {
+FORMATS: dict[str, Callable[[PaperTable, Words], str]] = {
     "latex": as_latex,
     "markdown": as_markdown,
     "csv": as_csv,
@@ -140,9 +179,14 @@ def _shown(each: Number, column: Column) -> tuple[float, float]:
     return column.metric.factor * each.mean, column.metric.factor * each.half_width
 
 
-def _plain(mean: float, half_width: float, *, bold: bool) -> str:
-    text = f"**{tenths(mean)}**" if bold else tenths(mean)
-    return text + ("" if math.isnan(half_width) else f" ± {tenths(half_width)}")
+def _in_latex(each: Number, column: Column) -> str:
+    return number(*_shown(each, column), decimals=column.metric.decimals, bold=each.bold)
+
+
+def _plain(each: Number, column: Column) -> str:
+    mean, half = (rounded(value, column.metric.decimals, unknown="") for value in _shown(each, column))
+    text = f"**{mean}**" if each.bold else mean or UNKNOWN
+    return text + (f" ± {half}" if half else "")
 
 
 def _in_markdown(text: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from cl_bench.analysis.afterwards import shown_in
 from cl_bench.analysis.registry import MATRIX, TEXT, Metric
 from cl_bench.analysis.tuning import WIDTH, tuning_text
-from cl_bench.report.numbers import tenths
+from cl_bench.report.numbers import rounded
 
 _LEGEND = "In percent: mean over seeds ± half width of the 95 % Student t interval."
 _LEGEND_TEST_LAST = (
@@ -75,7 +75,7 @@ def _table(rows: pd.DataFrame) -> str:
     for metric in _shown(rows):
         mean, high = (metric.factor * rows[f"{metric.name}_{part}"] for part in ("mean", "high"))
         title = metric.title if metric.unit == "%" else metric.heading
-        columns.append([title, *_with_half_widths(list(mean), list(high - mean))])
+        columns.append([title, *_with_half_widths(list(mean), list(high - mean), metric.decimals)])
     return aligned(columns)
 
 
@@ -93,9 +93,9 @@ def aligned(columns: list[list[str]]) -> str:
     return "\n".join("  " + line for line in lines)
 
 
-def _with_half_widths(means: list[float], half_widths: list[float]) -> list[str]:
+def _with_half_widths(means: list[float], half_widths: list[float], decimals: int) -> list[str]:
     """Numbers that align at the ±; blank where there is no interval."""
-    halves = [tenths(half, unknown="") for half in half_widths]
+    halves = [rounded(half, decimals, unknown="") for half in half_widths]
     width = max(map(len, halves))
     ends = [f" ± {half:>{width}}" if half else " " * (width + 3 if width else 0) for half in halves]
-    return [tenths(mean) + end for mean, end in zip(means, ends, strict=True)]
+    return [rounded(mean, decimals) + end for mean, end in zip(means, ends, strict=True)]

@@ -42,7 +42,9 @@ def measured(
     from cl_bench.streams.benchmark import to_avalanche
 
     foreign = [
-        foreign_experiences(each.test_images, parts.stream, size=training.ood_size, seeds=parts.seeds)
+        foreign_experiences(
+            each.test_images, parts.stream, name=each.name, size=training.ood_size, seeds=parts.seeds
+        )
         for each in parts.foreign
     ]
     return measurements(

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shlex
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,14 +63,20 @@ class _Saved(NamedTuple):
 
 
 def load_network(
-    run: str | os.PathLike[str], *, after_task: int | None, trust: bool, device: str
+    run: str | os.PathLike[str],
+    *,
+    after_task: int | None,
+    trust: bool,
+    device: str,
+    model: Callable[..., nn.Module] | None = None,
 ) -> nn.Module:
     """Return the network of a run, as `cl_bench.load_network` says; no data are read."""
     found = _found(run, after_task=after_task, trust=trust, device=device)
     now = {"code": code_of(targets(found.config))}
     _warn(found.run, differences({"code": found.about.get("code")}, now))
     with _fitting(found):
-        strategy: Any = build_strategy(found.config, _shapes(found), found.seeds)  # type: ignore[arg-type]
+        shapes: Any = _shapes(found)
+        strategy: Any = build_strategy(found.config, shapes, found.seeds, model=model)
         template_of(getattr(strategy, "network", strategy.model)).load_state_dict(found.weights.network)
         active = found.weights.knowledge.get("active_classes")
         if getattr(strategy, "heads", None) is not None and active is not None:
@@ -78,7 +84,14 @@ def load_network(
     return strategy.model.eval()
 
 
-def load_strategy(run: str | os.PathLike[str], *, after_task: int | None, trust: bool, device: str) -> Any:
+def load_strategy(
+    run: str | os.PathLike[str],
+    *,
+    after_task: int | None,
+    trust: bool,
+    device: str,
+    model: Callable[..., nn.Module] | None = None,
+) -> Any:
     """Return the strategy of a run, as `cl_bench.load_strategy` says; the run's data are read."""
     found = _found(run, after_task=after_task, trust=trust, device=device)
     about = found.weights.about
@@ -90,7 +103,7 @@ def load_strategy(run: str | os.PathLike[str], *, after_task: int | None, trust:
     _warn(found.run, changes(found.config, found.about)[0])
     with _fitting(found):
         stream = stream_of(found.config, build_data(found.config), found.seeds)
-        strategy: Any = build_strategy(found.config, stream, found.seeds)
+        strategy: Any = build_strategy(found.config, stream, found.seeds, model=model)
         experiences = list(to_avalanche(stream).streams["train"])[: about["after_task"]]
         with global_generators_restored():
             take_up(strategy, found.weights.knowledge, experiences)
@@ -99,6 +112,7 @@ def load_strategy(run: str | os.PathLike[str], *, after_task: int | None, trust:
             f"{found.run}: the strategy does not know what it knew: it is of other code or data, or the file "
             "is damaged; run it again with resume=false"
         )
+    strategy.put_to_use()
     return strategy
 
 

@@ -108,6 +108,8 @@ def _is_done(folder: RunFolder, command: _Command) -> bool:
     """Whether there is nothing to do for a run; a finished one is marked where it is stale."""
     about = folder.finished()
     if about is None:
+        if folder.config.resume:
+            folder.ask_again()
         return False
     if not folder.config.resume:
         return finished_since(about, command.since)

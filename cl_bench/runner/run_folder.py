@@ -1,5 +1,6 @@
 """What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
 
+import ast
 import json
 import logging
 import os
@@ -45,6 +46,7 @@ MEASURED_BESIDES = (
     ("training.also_test",),
     ("training.ood", "training.ood_size", "seed_for.probe"),
 )
+LEFT_BESIDES = (*MEASURED_BESIDES, ("training.save",))
 NOT_ASKED = (None, "[]")  # lists are texts in run.json
 
 
@@ -91,6 +93,27 @@ class RunFolder:
         )
         names = self.plan(about["num_tasks"]).names(about["num_tasks"])
         return measured and not saved.lacking(self.path, names, about.get(saved.FACT))
+
+    def ask_again(self) -> None:
+        """Ask for what a finished run has besides, too, so that it loses nothing where it is done again."""
+        try:
+            about = about_run(self.path)
+            had, wanted = about["settings"], flatten(plain(self.config))
+            missing = [
+                name
+                for names in LEFT_BESIDES
+                if about["status"] == "finished"
+                and wanted.get(names[0]) in NOT_ASKED
+                and had.get(names[0]) not in NOT_ASKED
+                for name in names
+            ]
+            for name in missing:
+                OmegaConf.update(self.config, name, _value_of(had[name]), force_add=True)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError):
+            return  # of a run that nobody can read there is nothing to keep
+        if missing:
+            asked = ", ".join(f"{name}={had[name]}" for name in missing)
+            log.info("%s is done again, with what it had besides: %s", self.path, asked)
 
     def plan(self, num_tasks: int) -> saved.Plan:
         """Return what training.save asks for, of a stream of so many tasks."""
@@ -322,3 +345,8 @@ def _previous(name: str) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _value_of(told: Any) -> Any:
+    """Return a setting of run.json, where lists are texts."""
+    return ast.literal_eval(told) if isinstance(told, str) and told.startswith("[") else told

@@ -50,6 +50,7 @@ class DER(Rehearsal):
         check_count(buffer_batch_size=buffer_batch_size)
         super().__init__(buffer="reservoir", **rehearsal)
         self.alpha, self.beta, self.buffer_batch_size = alpha, beta, buffer_batch_size
+        self.rehearses = alpha > 0 or beta > 0
         num_rehearsed = ((alpha > 0) + (beta > 0)) * buffer_batch_size
         if compute_matched and num_rehearsed >= self.train_mb_size:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cl_bench.learner.base import Learner
+from cl_bench.learner.batches import heads_of
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.experiences import resident_tasks
 from cl_bench.learner.flat_parameters import FlatParameters
@@ -46,7 +47,7 @@ class Joint(Learner):
         super()._before_training_exp(**kwargs)
 
     def heads_trained(self) -> set[int]:
-        return {part.head for parts in self.seen for part in parts}
+        return {head for parts in self.seen for part in parts for head in heads_of(part).unique().tolist()}
 
     def recall(self, experiences: Sequence[Any]) -> None:
         self.seen = [resident_tasks(experience) for experience in experiences]

@@ -119,7 +119,8 @@ class LwF(Learner):
         return dict(zip(heads, outputs.unbind(1), strict=True))
 
     def heads_trained(self) -> set[int]:
-        return super().heads_trained() | self.known.keys()
+        is_off = self.strength == 0 and self.weighting == "fixed"
+        return super().heads_trained() | (set() if is_off else self.known.keys())
 
     @property
     def _own_head(self) -> int:

@@ -31,7 +31,7 @@ class Replay(Rehearsal):
     def __init__(self, *, replay_share: float, **rehearsal: Any) -> None:
         check_share(replay_share=replay_share)
         super().__init__(**rehearsal)
-        self.replay_share = replay_share
+        self.replay_share, self.rehearses = replay_share, replay_share > 0
 
     def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
         if not self.replay_share or not len(self.memories[0]):

@@ -22,6 +22,7 @@ from cl_bench.tuning.space import Dimension, Trial, draw_trials
 from cl_bench.tuning.tuning_streams import tuning_seeds
 
 OURS = "tune."  # prefix of the search's own settings, conf/tune.yaml
+BESIDES = ("ood", "also_test", "save")  # settings of training that a trial has no use for
 PAIRS = ("strategy", "benchmark")  # each choice of the one with each of the other is a search of its own
 
 
@@ -41,7 +42,7 @@ def check(strategy: str, *, overrides: list[str], request: Request) -> None:
     Raises:
         SettingError: for the first setting that is wrong.
     """
-    config = checked(compose(overrides))
+    config = checked(compose([*overrides, *in_trials(compose(overrides), request.tune)]))
     space = space_of(strategy, overrides, request.dimensions)
     _, trials = draw_trials(space, num_trials=request.tune.trials, seed=request.tune.sampler_seed)
     checker = Checker()
@@ -63,9 +64,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     unseeded = [
         *overrides,
         f"study=tuning/{hidden(reported.tuning.pair)}",
-        "training.test_on=validation",
-        f"benchmark.validation_share={tune.validation_share}",
-        *(["benchmark.class_order=seeded"] if "class_order" in reported.benchmark else []),
+        *in_trials(reported, tune),
     ]
     tuning = compose([*unseeded, *(setting.override for setting in first[0])])
     settings = flatten(plain(tuning))  # a setting that is missing is an error before anything is done
@@ -116,6 +115,20 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     write_tuned(path, trials=trials, scores=scores, chosen=chosen, about=about)
     take_up = f"cl-bench run --config-dir {shlex.quote(str(folder))} {shlex.join(overrides)}"
     return f"{table(trials, scores, chosen)}\n\n{path}\ntake it up: {take_up}\n"
+
+
+def in_trials(reported: DictConfig, tune: DictConfig) -> list[str]:
+    """Return what every trial has in the place of the reported runs' settings.
+
+    Validation images give the score. What is measured and saved besides is no part of it, and foreign data
+    would be test images.
+    """
+    return [
+        "training.test_on=validation",
+        f"benchmark.validation_share={tune.validation_share}",
+        *(["benchmark.class_order=seeded"] if "class_order" in reported.benchmark else []),
+        *(f"training.{name}=[]" for name in BESIDES),
+    ]
 
 
 def hidden(pair: str) -> str:

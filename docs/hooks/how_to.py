@@ -25,7 +25,7 @@ def menu() -> list[dict[str, str]]:
 
 
 def how_to() -> str:
-    """Write a list of links to all pages, for a page in their folder."""
+    """Write the list of links to all pages, as index.md has it; `python -m docs.hooks.how_to` renews it."""
     return "\n".join(f"- [{title}]({name})" for name, title in titles().items())
 
 
@@ -45,3 +45,14 @@ def citation() -> str:
 
 def escaped(text: str) -> str:
     return text.replace("_", r"\_")
+
+
+def renew() -> None:
+    """Put the list of today into index.md, below its first paragraph."""
+    path = FOLDER / INDEX
+    above, _, _ = path.read_text().partition("\n- [")
+    path.write_text(f"{above.rstrip()}\n\n{how_to()}\n")
+
+
+if __name__ == "__main__":
+    renew()

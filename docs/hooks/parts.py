@@ -17,7 +17,7 @@ from cl_bench.cli.package import render
 from cl_bench.config.choices import choices, describe
 from cl_bench.config.rules import unused_settings
 from docs.hooks import reference
-from docs.hooks.how_to import citation, how_to
+from docs.hooks.how_to import citation
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
@@ -344,7 +344,6 @@ PARTS: dict[str, Callable[..., str]] = {
         claims,
         rooms,
         include,
-        how_to,
         citation,
     )
 }

@@ -56,29 +56,21 @@ def test_swept_settings_become_columns_and_labels(write_run, tmp_path):
     assert set(frame.loc[frame["method"] == "bayesbinn carry_prior=True", "strategy.carry_prior"]) == {True}
 
 
-def test_the_path_of_a_class_is_left_out_of_a_label_where_its_name_says_as_much(write_run, tmp_path):
-    networks = [("mlp", "cl_bench.models.mlp"), ("glyphs", "mynet.Glyphs")]
-    for number, (name, path) in enumerate(networks):
-        settings = {"model.name": name, "model._target_": path}
-        write_run(tmp_path, strategy="ewc", run_hash=f"a{number}", settings=settings)
-        write_run(tmp_path, strategy="vcl", run_hash=f"b{number}", settings=settings | {"model.name": "mine"})
-    frame = load(tmp_path)
-    assert set(frame["method"]) == {
-        "ewc name=mlp",
-        "ewc name=glyphs",
-        "vcl _target_=cl_bench.models.mlp",
-        "vcl _target_=mynet.Glyphs",
-    }
-    assert "model._target_" in frame
-    other = {"model.name": "mlp", "model._target_": "another.Mlp"}  # one name of two classes
-    write_run(tmp_path, strategy="ewc", run_hash="a3", settings=other)
-    assert "ewc name=mlp _target_=another.Mlp" in set(load(tmp_path)["method"])
-
-
 def test_a_setting_that_differs_between_strategies_or_studies_is_no_sweep(write_run, tmp_path):
     for number, (study, strategy) in enumerate([("a", "ewc"), ("a", "vcl"), ("b", "ewc")]):
         write_run(tmp_path, study=study, strategy=strategy, settings={"training.epochs": number})
     assert set(load(tmp_path)["method"]) == {"ewc", "vcl"}
+
+
+@pytest.mark.parametrize("same_name", [False, True])
+def test_the_path_of_a_network_is_no_label_where_its_name_tells_it(write_run, tmp_path, same_name):
+    for place, path in enumerate(("mynet.Glyph", "mynet.GlyphFeatures", "mynet.GlyphFeatures")):
+        name = "glyph" if same_name or place == 0 else "features"
+        settings = {"model.name": name, "model._target_": path, "model.width": 8 * (place == 2)}
+        write_run(tmp_path, strategy="ewc", seed=place, settings=settings)
+    labels = set(load(tmp_path)["method"])
+    assert len(labels) == 3
+    assert any("_target_" in label for label in labels) == same_name
 
 
 def test_seeds_are_never_swept(write_run, tmp_path):

@@ -30,7 +30,7 @@ def told(search="random, 16 trials", *differs, folder="permuted_mnist"):
         ),
         (told("published: Nguyen 2018"), ("published", "tuned/permuted_mnist: Nguyen 2018")),
         (told("none"), ("not searched", "tuned/permuted_mnist")),
-        ({"tuning": "none: defaults"}, ("defaults", "")),
+        ({"tuning": "none: defaults"}, ("not tuned", "")),
         # runs from before the search, or anything, was recorded
         ({"tuning": FILES}, ("tuned", "tuned/permuted_mnist: search not recorded")),
         ({}, ("not recorded", "")),
@@ -65,7 +65,7 @@ def test_the_legend_under_a_table_has_a_line_for_each_way(write_run, tmp_path):
         "  Settings",
         "    vcl, bayesbinn: tuned (tuned/permuted_mnist: random, 16 trials)",
         "    ewc: tuned, other settings (tuned/permuted_mnist: random, 16 trials; epochs 1 (tuned at 5))",
-        "    finetune: defaults",
+        "    finetune: not tuned",
         "    old: not recorded",
     ]
     assert "ewc: tuned (tuned/split_mnist: random, 16 trials)" in second
@@ -76,7 +76,7 @@ def test_a_method_whose_runs_differ_says_both(write_run, tmp_path):
     write_run(tmp_path, seed=1, **{"tuning": "none: defaults"})
     (row,) = summary(load(tmp_path)).to_dict("records")
     assert row["num_seeds"] == 2
-    assert row["tuning"] == "tuned or defaults"
+    assert row["tuning"] == "tuned or not tuned"
 
 
 def test_a_long_legend_is_cut_and_wrapped(write_run, tmp_path):
@@ -105,15 +105,15 @@ def test_csv_page_and_latex_say_it_too(write_run, tmp_path):
     write_run(tmp_path, **told("random, 16 trials", "model.hidden [4] (tuned at [100, 100])"))
     write_run(tmp_path, strategy="finetune", accuracy=np.full((4, 3), 0.2), tuning="none: defaults")
     rows = summary(load(tmp_path))
-    assert rows["tuning"].tolist() == ["tuned, other settings", "defaults"]
+    assert rows["tuning"].tolist() == ["tuned, other settings", "not tuned"]
     rows.to_csv(tmp_path / "summary.csv", index=False)
     assert tuning_lines(pd.read_csv(tmp_path / "summary.csv")) == tuning_lines(rows), "an empty note is nan"
     table = summary_table(rows, caption="")
     assert table.columns[-1] == "settings"
-    assert [row[-1].text for row in table.rows] == ["tuned, other settings", "defaults"]
+    assert [row[-1].text for row in table.rows] == ["tuned, other settings", "not tuned"]
     latex = latex_tables(rows)
     assert r"model.hidden {[}4{]} (tuned at {[}100, 100{]})" in latex
-    assert "finetune: defaults." in latex
+    assert "finetune: not tuned." in latex
 
 
 def test_a_summary_from_before_has_no_legend(write_run, tmp_path):

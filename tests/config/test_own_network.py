@@ -1,10 +1,13 @@
 """A network by the path of its class: what it gets, what is left out, and the name of its runs."""
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
 from small_parts import small_stream
 
 from cl_bench.config.build import build_model
 from cl_bench.config.checked import Checker, SettingError
+from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose, config_hash, hydra_apart, loader, plain
 from cl_bench.config.handed import shapes_handed, without_those_of_others
 from cl_bench.config.sweep import find
@@ -112,7 +115,7 @@ def test_a_target_gets_what_its_signature_names(node, names, is_open, expected):
 
 
 def test_heads_are_put_on_features_where_that_is_asked():
-    network = built(mine("Plain", "+model.width=5", "+model.heads=true", "model.frozen=[layers]"))
+    network = built(mine("Plain", "+model.width=5", "model.heads=true", "model.frozen=[layers]"))
     assert isinstance(network, Network)
     assert (network.heads.in_features, network.heads.num_heads) == (5, 2)
     assert [name for name, each in network.named_parameters() if each.requires_grad] == [
@@ -121,15 +124,17 @@ def test_heads_are_put_on_features_where_that_is_asked():
     ]
 
 
-def test_what_the_suite_reads_needs_no_plus_at_the_command_line():
-    short, long = (mine("Plain", "+model.width=5", f"{plus}model.heads=true") for plus in ("", "+"))
-    assert config_hash(short) == config_hash(long)
-    assert built(short).heads.num_heads == 2
-    assert problems(mine("everything", "model.gets=[num_heads]")) == []
+@pytest.mark.parametrize("name", choices("model"))
+@pytest.mark.parametrize("word", ["model.heads=false", "model.frozen=[]", "model.gets=null"])
+def test_every_network_takes_the_suite_s_settings_without_a_plus(name, word):
+    key, _, value = word.partition("=")
+    composed = compose([f"model={name}", word])
+    assert OmegaConf.select(composed, key) == yaml.safe_load(value)
+    assert compose([f"model={name}", f"++{word}"]) == composed
 
 
 def test_a_target_with_settings_of_these_names_gets_them():
-    assert built(mine("has_heads", "+model.heads=2", "model.frozen=[a,b]")).layers[1].out_features == 4
+    assert built(mine("has_heads", "model.heads=2", "model.frozen=[a,b]")).layers[1].out_features == 4
 
 
 def test_a_function_of_all_settings_gets_all():
@@ -139,9 +144,9 @@ def test_a_function_of_all_settings_gets_all():
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [
-        (["+model.heads=1"], "model.heads must be true or false, got 1"),
+        (["model.heads=1"], "model.heads must be true or false, got 1"),
         (["model.frozen=stem"], "model.frozen must be a list of names"),
-        (["+model.gets=[width]"], "model.gets must be a list of input_shape, num_classes, num_heads"),
+        (["model.gets=[width]"], "model.gets must be a list of input_shape, num_classes, num_heads"),
     ],
 )
 def test_settings_of_the_suite_have_rules(settings, rule):

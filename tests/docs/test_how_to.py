@@ -6,6 +6,8 @@ import pytest
 from how_to import HOW_TO, LONGEST, follow, left_out
 from shown_blocks import BLOCK
 
+from docs.hooks.how_to import how_to
+
 PAGES = [page for page in HOW_TO if page.name != "index.md"]
 
 
@@ -14,6 +16,11 @@ def nowhere(tmp_path):
     folder = tmp_path / "reader"
     folder.mkdir()
     return folder
+
+
+def test_the_list_of_pages_is_whole():
+    (index,) = [page for page in HOW_TO if page not in PAGES]
+    assert index.read_text().endswith(f"\n\n{how_to()}\n"), "python -m docs.hooks.how_to renews it"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

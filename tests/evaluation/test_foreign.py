@@ -6,6 +6,8 @@ import pytest
 import torch
 from small_parts import small_stream
 
+import cl_bench
+from cl_bench.data import from_arrays
 from cl_bench.evaluation.experiment import measurements, weights_sha256
 from cl_bench.evaluation.foreign import foreign_experiences, suited
 from cl_bench.learner.seeds import Seeds
@@ -66,7 +68,7 @@ def test_an_auroc_is_that_of_the_confidences(learner):
             model.body[1].weight.fill_(sign)  # the sum of pixels
             model.body[1].bias.fill_(0.0 if sign > 0 else 100.0)
             model.heads.linear.weight[0].fill_(0.01)
-        foreign = [foreign_experiences(black(), stream, size=7, seeds=[Seeds(0)])]
+        foreign = [foreign_experiences(black(), stream, name="noise", size=7, seeds=[Seeds(0)])]
         strategy = Finetune(model=model, **{**learner, "learning_rate": 1e-12, "epochs": 1})
         first, *_ = [row for row in measured(strategy, stream, foreign) if isinstance(row, Foreign)]
         assert (first.after_task, first.dataset, first.num_examples) == (1, 1, 7)
@@ -77,7 +79,7 @@ def test_an_auroc_is_that_of_the_confidences(learner):
 @pytest.mark.parametrize("scenario", ["task", "domain"])
 def test_records_and_weights_are_the_same_without(learner, scenario):
     stream = small_stream(scenario=scenario)
-    foreign = [foreign_experiences(black(), stream, size=9, seeds=[Seeds(0)])]
+    foreign = [foreign_experiences(black(), stream, name="noise", size=9, seeds=[Seeds(0)])]
     results = []
     for given in (foreign, []):
         strategy = Finetune(model=network(stream), **learner)
@@ -90,7 +92,7 @@ def test_records_and_weights_are_the_same_without(learner, scenario):
 
 def test_with_a_head_a_task_only_heads_of_tasks_seen_are_asked(learner, monkeypatch):
     stream = small_stream()
-    experiences = foreign_experiences(black(), stream, size=5, seeds=[Seeds(0)])
+    experiences = foreign_experiences(black(), stream, name="noise", size=5, seeds=[Seeds(0)])
     assert [each.task_data.head for each in experiences] == [0, 1]
     strategy = Finetune(model=network(stream), **learner)
     asked = []
@@ -114,14 +116,14 @@ def test_stacked_seeds_have_the_samples_that_they_have_alone(learner):
             model=StackedNetwork([network(stream, 0), network(stream, 1)]), **{**learner, "seeds": seeds}
         ),
         both,
-        [foreign_experiences(images, both, size=8, seeds=seeds)],
+        [foreign_experiences(images, both, name="noise", size=8, seeds=seeds)],
         seed=[0, 1],
     )
     for seed in (0, 1):
         alone = measured(
             Finetune(model=network(stream, seed), **{**learner, "seeds": seeds[seed]}),
             stream,
-            [foreign_experiences(images, stream, size=8, seeds=[seeds[seed]])],
+            [foreign_experiences(images, stream, name="noise", size=8, seeds=[seeds[seed]])],
             seed=seed,
         )
         pairs = [
@@ -129,3 +131,20 @@ def test_stacked_seeds_have_the_samples_that_they_have_alone(learner):
             for rows in (together, alone)
         ]
         assert torch.tensor(pairs[0]).numpy() == pytest.approx(torch.tensor(pairs[1]).numpy())
+
+
+def test_images_are_not_foreign_to_features_nor_features_to_images():
+    stream = small_stream()
+    features = torch.rand(4, 3, 1, 1)
+    with pytest.raises(
+        ValueError, match=r"stream's kind, images \[1, 4, 4\], got rows of features \[3, 1, 1\]"
+    ):
+        foreign_experiences(features, stream, name="rows", size=4, seeds=[Seeds(0)])
+    data = from_arrays(
+        torch.randn(40, 3), torch.arange(40) % 4, torch.randn(8, 3), torch.arange(8) % 4, name="x"
+    )
+    of_features = cl_bench.stream("split", dataset=data, num_tasks=2, pixels="raw")
+    with pytest.raises(ValueError, match=r"features \[3, 1, 1\], got noise of images"):
+        foreign_experiences(black(), of_features, name="noise", size=4, seeds=[Seeds(0)])
+    (first, *_) = foreign_experiences(features, of_features, name="rows", size=4, seeds=[Seeds(0)])
+    assert torch.equal(first.task_data.images(torch.device("cpu")).sort(0)[0], features.sort(0)[0])

@@ -44,6 +44,12 @@ def test_the_examples_of_a_panel_are_what_it_draws(name):
     assert result.failed == 0
 
 
+def test_the_help_of_a_panel_sends_nobody_to_a_page_that_help_has_not():
+    for module in (accuracy_panels, belief_panels, over_benchmarks_panels):
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            assert "this page" not in (function.__doc__ or ""), name
+
+
 def test_every_kind_of_figure_has_a_panel_that_the_package_offers():
     assert set(PANELS) == set(KINDS)
     assert all(getattr(figures, name) is function for name, function in PANELS.items())

@@ -229,3 +229,22 @@ def test_what_writes_into_a_folder_needs_one(stream, setting):
     strategy = cl_bench.strategy("finetune", stream, epochs=1, **setting)
     with pytest.raises(ValueError, match=r"writes into the folder of a run, .* give folder"):
         cl_bench.train(strategy, stream)
+
+
+def test_a_class_in_place_of_its_path_is_told_the_path(stream):
+    import torch
+
+    with pytest.raises(ValueError, match=r'must be the path of a class.*give "torch\.optim\.adamw\.AdamW"'):
+        cl_bench.strategy("ewc", stream, optimizer=torch.optim.AdamW)
+    with pytest.raises(ValueError, match=r"got optimizer='AdamW'; did you mean adamw\?"):
+        cl_bench.strategy("ewc", stream, optimizer="AdamW")
+
+
+@pytest.mark.parametrize("call", [cl_bench.sweep, cl_bench.run])
+def test_the_folder_of_results_is_an_argument_or_a_word(tmp_path, call):
+    words = ["benchmark=split_digits", "strategy=finetune", "benchmark.num_tasks=2", "training.epochs=1"]
+    frame = call(words, results_dir=tmp_path / "rs")
+    assert len(frame) > 0
+    assert [each.name for each in tmp_path.iterdir()] == ["rs"]
+    with pytest.raises(ValueError, match="results_dir is given twice"):
+        call([*words, "results_dir=a"], results_dir="b")

@@ -13,6 +13,8 @@ from cl_bench.analysis import METRICS
 from cl_bench.analysis.losses import metrics_of
 from cl_bench.analysis.registry import COMPARISON, PLACES, RECORDS, metric, registered, unregister
 from cl_bench.report.build import report
+from cl_bench.report.paper_table import paper_table
+from cl_bench.report.table_formats import as_latex, as_markdown
 from docs.hooks.parts import expand
 
 write_run = runpy.run_path(str(Path(__file__).parents[1] / "analysis" / "synthetic.py"))["write_run"]
@@ -149,3 +151,26 @@ def test_a_word_that_is_no_choice_is_refused(words, message):
 def test_a_name_is_registered_once(peak):
     with pytest.raises(ValueError, match="cannot register a second metric peak"):
         metric("another peak", meaning="nothing")(peak)
+
+
+@pytest.mark.parametrize(("unit", "shown", "half"), [("", "0.225", "0.051"), ("nats", "0.225", "0.051")])
+def test_a_number_without_a_unit_keeps_enough_digits_everywhere(tmp_path, unit, shown, half):
+    """With one decimal a fraction would be 0.2 ± 0.1."""
+
+    @metric("first guess", unit=unit, better="higher", meaning="of two seeds", places=(*PLACES[:4],))
+    def guess(accuracy):
+        return 0.221 if accuracy[1][0] > 0.8 else 0.229
+
+    try:
+        for seed in range(2):
+            write_run(tmp_path, strategy="ewc", seed=seed, accuracy=MATRIX + 0.01 * seed)
+        made = report(tmp_path, figures=False)
+        row = f"{shown} ± {half}"
+        assert row in made.text
+        assert row in (tmp_path / "report.html").read_text()
+        assert rf"${shown} \pm {half}$" in (tmp_path / "table.tex").read_text()
+        table = paper_table(tmp_path, metrics="guess")
+        assert rf"${shown} \pm {half}$" in as_latex(table)
+        assert f"| {row} |" in as_markdown(table)
+    finally:
+        unregister("guess")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from cl_bench.analysis import load
+from cl_bench.analysis import AnalysisError, load
 from cl_bench.analysis.paired_tests import holm
 from cl_bench.analysis.registry import registered
 from cl_bench.analysis.summary import summary
@@ -120,8 +120,45 @@ def test_one_seed_is_not_tested_and_the_best_alone_is_bold(tmp_path):
     write(tmp_path, {"a": {"ewc": [0.9], "vcl": [0.8]}})
     made = paper_table(tmp_path, metrics="average_accuracy")
     assert bold(made) == {("ewc", "a", "average_accuracy")}
-    assert "Methods without two seeds in common are not tested" in made.caption
+    assert "Bold: the best of a column (fewer than 3 matched seeds, so no test)" in made.caption
     assert "Percent, mean over 1 seed" in made.caption
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_with_two_seeds_nothing_is_told_apart_and_the_best_alone_is_bold(tmp_path, joint):
+    scores = {"ewc": [0.9, 0.8], "vcl": [0.85, 0.78], "si": [0.5, 0.7]}
+    write(tmp_path, {"a": scores | ({"joint": [0.95, 0.95]} if joint else {})})
+    made = paper_table(tmp_path, metrics="average_accuracy")
+    assert bold(made) == {("ewc", "a", "average_accuracy")}
+    aside = "; joint training aside" if joint else ""
+    assert f"Bold: the best of a column (fewer than 3 matched seeds, so no test{aside})" in made.caption
+
+
+def test_a_pair_with_few_seeds_in_common_is_untested_beside_others_that_are(tmp_path):
+    write(tmp_path, {"a": {"ewc": [0.9, 0.8, 0.9], "vcl": [0.8, 0.9, 0.89], "si": [0.85, 0.86, np.nan]}})
+    made = paper_table(tmp_path, metrics="average_accuracy")
+    assert {method for method, _, _ in bold(made)} == {"ewc", "vcl"}
+    assert "Methods with fewer than 3 seeds in common are not tested" in made.caption
+
+
+def test_what_is_bold_is_chosen_and_said(two_benchmarks):
+    best = paper_table(two_benchmarks, metrics="average_accuracy", bold="best")
+    equal = {("ewc", "a_1", "average_accuracy"), ("vcl", "a_1", "average_accuracy")}
+    assert bold(best) == {("vcl", "b", "average_accuracy"), *equal}, "of two means that are the same, both"
+    assert "Bold: the best of a column (joint training aside)" in best.caption
+    none = paper_table(two_benchmarks, metrics="average_accuracy", bold="none")
+    assert bold(none) == set()
+    assert "bold" not in " ".join(none.caption).lower()
+    with pytest.raises(AnalysisError, match="what is bold is one of ties, best, none, got bold='all'"):
+        paper_table(two_benchmarks, bold="all")
+
+
+def test_a_note_of_runs_is_in_the_caption(tmp_path):
+    write(tmp_path, {"a": {"ewc": [0.9, 0.8]}}, notes=["the network has no head for each task."])
+    write(tmp_path, {"a": {"vcl": [0.9, 0.8]}, "b": {"vcl": [0.9, 0.8]}})
+    said = paper_table(tmp_path, labels={"ewc": "EWC", "a": "A"}).caption
+    assert "EWC on A: the network has no head for each task" in said
+    assert not any("no head" in each for each in paper_table(tmp_path, methods="vcl").caption)
 
 
 def test_what_has_no_direction_or_one_method_has_no_best(tmp_path):
@@ -191,11 +228,11 @@ def test_methods_benchmarks_and_metrics_have_their_labels_and_order(two_benchmar
 
 
 def test_the_caption_says_how_settings_were_found_and_what_is_missing(tmp_path):
-    write(tmp_path, {"a": {"ewc": [0.9, 0.8], "vcl": [0.7, 0.6]}}, tuning="defaults")
+    write(tmp_path, {"a": {"ewc": [0.9, 0.8], "vcl": [0.7, 0.6]}}, tuning="none: defaults")
     write(tmp_path, {"b": {"ewc": [0.9, 0.8]}}, tuning={"tuned/b/ewc.yaml": ""})
     write_run(tmp_path, benchmark="a", strategy="si", last_task=1)
     said = paper_table(tmp_path).caption
-    assert "a: ewc, vcl: defaults" in said
+    assert "a: ewc, vcl: not tuned" in said
     assert any(sentence.startswith("b: ewc: tuned (tuned/b") for sentence in said)
     assert "1 incomplete run left out" in said
     assert "–: not run, or not measured" in said

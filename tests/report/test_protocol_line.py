@@ -64,7 +64,7 @@ def test_what_differs_is_a_range_in_the_line_and_by_method_below_it(tmp_path, wr
     found = protocol_of()
     assert "· 1 to 100 epochs ·" in found.line
     assert "· 3 schedules ·" in found.line
-    assert found.line.endswith("· 1 to 2 seeds · with defaults")
+    assert found.line.endswith("· 1 to 2 seeds · not tuned")
     assert values(found, "length") == {"1 epoch": ["ewc"], "5 epochs": ["si"], "100 epochs": ["vcl"]}
     assert values(found, "seeds") == {"0": ["ewc", "si"], "0, 1": ["vcl"]}
 
@@ -77,7 +77,7 @@ def test_each_way_of_tuning_is_counted(tmp_path, write_run, protocol_of):
     found = protocol_of()
     assert found.line.endswith(
         "1 tuned (by hand, 1 stream), 1 tuned (random, 16 trials, 2 streams), "
-        "1 tuning not recorded, 1 with defaults"
+        "1 not tuned, 1 tuning not recorded"
     )
     assert values(found, "tuning")[
         "tuned (tuned/permuted_mnist: random, 16 trials; on the streams of seed 1000, 1001)"

@@ -104,3 +104,10 @@ def test_tables_have_no_minus_nought_and_no_nan(write_run, tmp_path, value):
     rows[numbers] = np.where(rows[numbers].notna(), value, math.nan)
     for text in (text_table(rows), latex_tables(rows)):
         assert not WRONG.search(text), text
+
+
+@pytest.mark.parametrize(("number", "said"), [(2, "p = 0.08)."), (3, "about 2 more seeds are needed.")])
+def test_of_two_seeds_no_number_of_needed_ones_follows(number, said):
+    pair = {"first": "a", "second": "b", "num_seeds": number, "difference": 0.03, "low": -0.1, "high": 0.16}
+    pair |= {"p_student_holm": 0.08, "p_equivalent": 0.9, "seeds_needed": number + 2}
+    assert sentence(pair, num_pairs=1).endswith(said)

@@ -161,3 +161,15 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_trained(configure
     with pytest.raises(ValueError, match=rule):
         execute(configured(*settings))
     assert not run_folder(configured(*settings)).exists()
+
+
+def test_a_finished_run_that_is_asked_for_more_keeps_what_it_has(configured, noise):
+    (folder,) = execute(configured("training.save=[weights]"), show_progress=False)
+    (weights,) = folder.glob("saved/weights_*")
+    before = weights.read_bytes()
+    assert execute(configured(noise), show_progress=False) == [folder]
+    assert (folder / "ood.csv").exists()
+    assert weights.read_bytes() == before
+    rows = (folder / "ood.csv").stat().st_mtime_ns
+    execute(configured("training.save=[weights]"), show_progress=False)
+    assert (folder / "ood.csv").stat().st_mtime_ns == rows, "nothing is left to do"

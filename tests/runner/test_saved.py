@@ -36,7 +36,9 @@ VARIANTS = [
     ["strategy=finetune", "training.optimizer_state=kept"],
     ["strategy=finetune", "benchmark.scenario=class", "training.active_classes=seen"],
     ["strategy=bayesbinn", "strategy.num_test_samples=5"],
+    ["strategy=ewc", "benchmark.validation_share=0.2", "training.patience=1", "training.epochs=3"],
 ]
+NOT_AT_ONCE = {"strategy.coreset=random", "training.patience=1"}
 STRATEGIES = [*([f"strategy={name}"] for name in choices("strategy") if name != "avalanche"), *VARIANTS]
 
 
@@ -95,7 +97,7 @@ def of_each_class():
         target = yaml.safe_load(path.read_text()).get("_target_", "of the choice that it inherits")
         if name != "avalanche" and not target.startswith("of "):
             first.setdefault(target, [f"strategy={name}"])
-    return [*first.values(), *(each for each in VARIANTS if "strategy.coreset=random" not in each)]
+    return [*first.values(), *(each for each in VARIANTS if not NOT_AT_ONCE & set(each))]
 
 
 @pytest.mark.parametrize("settings", of_each_class(), ids=" ".join)
@@ -194,14 +196,17 @@ def test_a_loaded_network_predicts_what_a_point_estimate_predicted(configured):
         )
 
 
-def test_a_loaded_strategy_goes_on_as_the_run_would_have(configured):
+@pytest.mark.parametrize("settings", [["strategy=vcl"], VARIANTS[-1]], ids=" ".join)
+def test_a_loaded_strategy_goes_on_as_the_run_would_have(configured, settings):
     """Trained on the last task from what was saved before it, it ends at the same bits."""
-    config = configured("strategy=vcl", "training.save=[weights@each]")
+    config = configured(*settings, "training.save=[weights@each]")
     (folder,) = execute(config)
     strategy = cl_bench.load_strategy(folder, after_task=1)
     assert weights_sha256(strategy) != [about(folder)["weights_sha256"]]
     stream, _ = build_stream(config, Seeds(0))
-    strategy.train(list(to_avalanche(stream).streams["train"])[1], eval_streams=[])
+    streams = to_avalanche(stream).streams
+    watched = list(streams["validation"])[1:] if strategy.early_stopping else []
+    strategy.train(list(streams["train"])[1], eval_streams=watched)
     assert weights_sha256(strategy) == [about(folder)["weights_sha256"]]
 
 

@@ -194,6 +194,8 @@ def test_no_report_takes_trials_for_results(tune, tmp_path, capsys):
     [
         (["benchmark=permuted_digits"], "a search needs a strategy, got none"),
         ([*EWC, "seed=3"], "a search sets seed itself, got seed=3; set tune.first_seed"),
+        ([*EWC, "training.ood=[mnist]"], "a search sets training.ood itself, .*: validation images give the"),
+        ([*EWC, "training.save=[weights]"], "a search sets training.save itself"),
         ([*EWC, "training.test_on=test"], "only validation images are scored"),
         ([*EWC, "tune.trial=3"], "there is no setting tune.trial; there are tune.trials"),
         ([*EWC, "tune.trials=0"], "trials=0"),
@@ -238,3 +240,11 @@ def test_help_names_every_setting_of_the_search(capsys):
 
 def test_the_groups_of_tuned_settings_are_no_choices_of_ours():
     assert choices("tuning") == {}
+
+
+def test_early_stopping_is_tuned_on_the_validation_images_of_the_search(tune, tmp_path):
+    status, _, errors = tune(
+        *EWC, "strategy.strength=1,10", "training.patience=1", "training.learning_rate=1e-3"
+    )
+    assert (status, errors) == (0, "")
+    assert written(tmp_path)["tuning"]["settings"]["training.patience"] == 1
