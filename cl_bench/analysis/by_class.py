@@ -7,7 +7,7 @@ import pandas as pd
 
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.over_seeds import over_seeds
-from cl_bench.analysis.predictions import Answered, answers_of
+from cl_bench.analysis.predictions import Answered, answers_of, check_any
 from cl_bench.records.errors import NotMeasuredError
 from cl_bench.records.runs import Run, read_runs
 
@@ -20,8 +20,14 @@ def per_class_accuracy(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     Columns: study, benchmark, strategy, method, seed, run, after_task, on_task, label (the class, from 0),
     num_examples, accuracy (a fraction).
 
-    >>> len(per_class_accuracy("results/reference/digits"))  # whose predictions were not saved
-    0
+    Raises:
+        NotMeasuredError: where no run has saved predictions.
+
+    >>> try:
+    ...     per_class_accuracy("results/reference/digits")
+    ... except AnalysisError as error:
+    ...     print(str(error)[:61])
+    no run in results/reference/digits has saved predictions; run
     """
     rows = [
         [*_about(run), test.after_task, test.on_task, label, number, accuracy]
@@ -29,6 +35,7 @@ def per_class_accuracy(*paths: str | os.PathLike[str]) -> pd.DataFrame:
         for test in answers_of(run)
         for label, number, accuracy in by_class(test)
     ]
+    check_any(rows, paths)
     return pd.DataFrame(rows, columns=[*ABOUT, "after_task", "on_task", "label", "num_examples", "accuracy"])
 
 

@@ -11,9 +11,11 @@ from cl_bench.analysis.frame import RUN_COLUMNS, repeated
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning
 from cl_bench.records import saved
+from cl_bench.records.errors import NotMeasuredError
 from cl_bench.records.row_files import RecordsError
 from cl_bench.records.run_files import is_packed
 from cl_bench.records.runs import Run, read_runs
+from cl_bench.records.text import one_line
 
 MOST_CLASSES = 2**16
 
@@ -82,10 +84,13 @@ def predicted(*paths: str | os.PathLike[str]) -> pd.DataFrame:
         p0, p1, ...: the probability of each class; nan for a class that a run has not.
 
     Raises:
+        NotMeasuredError: where no run has saved predictions.
         RecordsError: for a damaged file.
 
-    >>> len(predicted("results/reference/digits"))  # whose predictions were not saved
-    0
+    >>> predicted("results/reference/digits")
+    Traceback (most recent call last):
+    cl_bench.records.errors.NotMeasuredError: no run in results/reference/digits has saved predictions; \
+run with training.save=[predictions], or [predictions@each] for each task
     """
     parts = []
     for run in with_methods(read_runs(*paths))[0]:
@@ -100,7 +105,8 @@ def predicted(*paths: str | os.PathLike[str]) -> pd.DataFrame:
             columns["prediction"] = test.log_probabilities.argmax(axis=1)
             columns |= {f"p{index}": column for index, column in enumerate(test.probabilities.T)}
             parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    check_any(parts, paths)
+    return pd.concat(parts, ignore_index=True)
 
 
 def measured(function: Callable[[Any, Any], float], *paths: str | os.PathLike[str]) -> pd.DataFrame:
@@ -108,10 +114,15 @@ def measured(function: Callable[[Any, Any], float], *paths: str | os.PathLike[st
 
     Columns: study, benchmark, strategy, method, seed, run, after_task, on_task, value.
 
+    Raises:
+        NotMeasuredError: where no run has saved predictions.
+        Others as `predicted` and `values_of`.
+
     >>> def doubt(probabilities, labels):
     ...     return 1 - probabilities.max(axis=1).mean()
-    >>> len(measured(doubt, "results/reference/digits"))  # whose predictions were not saved
-    0
+    >>> measured(doubt, "results/reference/digits")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    cl_bench.records.errors.NotMeasuredError: no run in results/reference/digits has saved predictions; ...
     """
     about = ("study", "benchmark", "strategy", "method", "seed")
     rows = [
@@ -120,6 +131,7 @@ def measured(function: Callable[[Any, Any], float], *paths: str | os.PathLike[st
         if run.status != "broken"
         for test, value in values_of(run, function)
     ]
+    check_any(rows, paths)
     return pd.DataFrame(rows, columns=[*about, "run", "after_task", "on_task", "value"])
 
 
@@ -153,6 +165,19 @@ def with_predictions(found: Sequence[Run]) -> list[Run]:
     []
     """
     return [run for run in found if run.status != "broken" and _has(run)]
+
+
+def check_any(found: Sequence[Any], paths: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise a NotMeasuredError where nothing was found, since no run below the folders saved predictions.
+
+    >>> check_any([], ["results"])
+    Traceback (most recent call last):
+    cl_bench.records.errors.NotMeasuredError: no run in results has saved predictions; \
+run with training.save=[predictions], or [predictions@each] for each task
+    """
+    if not found:
+        where = " or ".join(one_line(os.fspath(path)) for path in paths)
+        raise NotMeasuredError(f"no run in {where} has saved predictions; {saved.SAVE_PREDICTIONS}")
 
 
 def _has(run: Run) -> bool:

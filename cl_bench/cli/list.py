@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -159,7 +159,7 @@ def _assigned(path: Path, group: str) -> Iterator[tuple[str, str]]:
     """Yield the full name of each setting of a file, and the comment behind it."""
     text = path.read_text()
     parents: list[tuple[int, str]] = [] if "@package _global_" in text else [(-1, _prefix(group))]
-    for line in text.splitlines():
+    for line in _with_whole_comments(text.splitlines()):
         match = ASSIGNED.match(line)
         if match is None or line.lstrip().startswith(("#", "-")):
             continue
@@ -171,6 +171,22 @@ def _assigned(path: Path, group: str) -> Iterator[tuple[str, str]]:
             yield ".".join(names), match["comment"] or ""
         else:
             parents.append((indent, match["key"]))
+
+
+def _with_whole_comments(lines: Iterable[str]) -> list[str]:
+    """Put a comment that goes on below, in its own column, at the end of the line where it begins."""
+    joined: list[str] = []
+    column = -1  # of the comment that may go on
+    for line in lines:
+        comment = line.lstrip()
+        if column > 0 and comment.startswith("#") and len(line) - len(comment) == column:
+            joined[-1] += f" {comment.lstrip('# ')}"
+            continue
+        match = ASSIGNED.match(line)
+        at = match.start("comment") if match and match["comment"] else 0
+        column = line.rfind("#", 0, at)
+        joined.append(line)
+    return joined
 
 
 def _comments(path: Path, group: str) -> dict[str, str]:

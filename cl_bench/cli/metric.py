@@ -16,13 +16,13 @@ from cl_bench.records.errors import NotMeasuredError
 from cl_bench.records.lock import RunInUseError, alone_in
 from cl_bench.records.metric_rows import BETTER, UNITS, MetricRow, check_words, write_metrics
 from cl_bench.records.rows import Record
+from cl_bench.records.saved import SAVE_PREDICTIONS
 from cl_bench.records.text import counted, one_line
 
 if TYPE_CHECKING:
     from cl_bench.records.runs import Run
 
 GROUP = "cl_bench.metrics"  # of entry points: name -> a function
-SAVE = "run with training.save=[predictions], or [predictions@each] for each task"
 TABLES = ("per_class_accuracy", "task_confusion")  # of analysis/by_class.py: a file of their own
 ABOUT = f"""Compute a metric from the predictions that training.save=[predictions] has left. It goes into
 metrics.csv of each run; `load`, `cl-bench report` and every table show it then. Without NAME all are listed.
@@ -66,7 +66,7 @@ def _metric(options: Namespace) -> int:
         print(listing())
         return 0
     if not options.folders:
-        raise ValueError(f"cl-bench metric {options.name} needs a folder with runs: {SAVE}")
+        raise ValueError(f"cl-bench metric {options.name} needs a folder with runs: {SAVE_PREDICTIONS}")
     if options.name in TABLES:
         return _table(options)
     return _numbers(options)
@@ -124,7 +124,7 @@ def _numbers(options: Namespace) -> int:
     print(_summary(asked, options.folders))
     lacking = len(found) - len(having)
     if lacking:
-        print(f"\n{counted(lacking, 'run')} without saved predictions: {SAVE}")
+        print(f"\n{counted(lacking, 'run')} without saved predictions: {SAVE_PREDICTIONS}")
     return 1 if failed else 0
 
 
@@ -133,7 +133,9 @@ def _having(found: Sequence["Run"]) -> list["Run"]:
 
     having = with_predictions(found)
     if not having:
-        raise NotMeasuredError(f"none of {counted(len(found), 'run')} has saved predictions: {SAVE}")
+        raise NotMeasuredError(
+            f"none of {counted(len(found), 'run')} has saved predictions: {SAVE_PREDICTIONS}"
+        )
     return having
 
 

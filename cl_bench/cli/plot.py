@@ -71,8 +71,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2 if options.kind not in KINDS else 1
     for note in made.notes:
         print(f"note: {note}")
-    for path in made.paths:
-        print(one_line(path))
+    several = len(set(made.titles)) > 1
+    for path, title in zip(made.paths, made.titles, strict=True):
+        print(f"{one_line(path)}  ({one_line(title)})" if several else one_line(path))
     return 0
 
 

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, partial, update_wrapper
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal.hydra import Hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import RunMode
 
 from cl_bench.cli.exit_status import status_of
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     failed_alone = status != 0 and folder is not None and (folder / "run.json").exists()
     if folder is None or not folder.is_dir() or failed_alone:
         return status
-    said, complete = overall(folder, since=since)
+    said, complete = overall(folder, since=since, before=SweepProgress.before)
     print(said)
     return status or int(not complete)
 
@@ -76,10 +78,11 @@ def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(update_wrapper(partial(job, since=time.time()), job))
     SweepProgress.folder, SweepProgress.study, SweepProgress.missing = None, None, ()
+    SweepProgress.before = {}
 
     def work() -> None:
         try:
-            with _known(mode[0]) if mode else nullcontext():
+            with _hydra_is_quiet(), _known(mode[0]) if mode else nullcontext():
                 application()
         finally:
             if SweepProgress.at_work is not None:
@@ -150,6 +153,23 @@ def check(words: Words) -> RunMode | None:
                 file=sys.stderr,
             )
     return whole.hydra.mode
+
+
+@contextmanager
+def _hydra_is_quiet() -> Iterator[None]:
+    """Keep Hydra from printing the overrides of a job that failed, before its error says why."""
+
+    def value(done: JobReturn) -> Any:
+        if done.status is not JobStatus.COMPLETED:
+            raise done._return_value
+        return done._return_value
+
+    loud = JobReturn.return_value
+    JobReturn.return_value = loud.getter(value)  # type: ignore[method-assign, attr-defined]
+    try:
+        yield
+    finally:
+        JobReturn.return_value = loud  # type: ignore[method-assign]
 
 
 @contextmanager

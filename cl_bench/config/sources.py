@@ -180,6 +180,18 @@ def _imported(bound: Imported, hops: int) -> Found | None:
     return look_up(module, bound.name, hops + 1)
 
 
+def _lies_here(module: str) -> str:
+    """Say what to type where a module that cannot be imported lies in the present folder."""
+    file, package = Path(f"{module}.py"), Path(module)
+    if not (file.is_file() or any(package.glob("*.py"))):
+        return ""
+    found = file if file.is_file() else f"{package}/"
+    return (
+        f" that Python finds. {found} lies in this folder: type PYTHONPATH=. before the command, as in "
+        "PYTHONPATH=. cl-bench run ..."
+    )
+
+
 def source_of(name: str, *, throw: bool = False) -> Source | None:
     """Return a module's source; None where there is none to read.
 
@@ -193,7 +205,7 @@ def source_of(name: str, *, throw: bool = False) -> Source | None:
         return None
     if spec is None:
         if throw and top not in sys.modules:
-            raise NotThereError(f"there is no module {top}", wrong=top)
+            raise NotThereError(f"there is no module {top}{_lies_here(top)}", wrong=top)
         return None
     if not rest:
         file = Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None

@@ -10,7 +10,6 @@ A value that no combination takes is an error. A value that only some of them ta
 
 import itertools
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,16 +18,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import ConfigTypeError
+from omegaconf import DictConfig
 
 from cl_bench.config.checked import Checker, SettingError
-from cl_bench.config.choices import choices
-from cl_bench.config.compose import CONFIG_NAME, known_settings, plain
-from cl_bench.config.nearest import nearest_settings, no_such_setting
+from cl_bench.config.compose import CONFIG_NAME, plain
+from cl_bench.config.given_settings import has, no_setting, with_overrides
 from cl_bench.config.run_rules import check_one_way_of_seeds
-
-OF_CHOICES = ("strategy", "model", "benchmark")  # groups whose choices have settings of their own
 
 Combination = tuple[str, ...]  # of choices, each as an override
 
@@ -160,14 +155,11 @@ def _refused(
 
     An empty text stands for the combination itself.
     """
-    taken: dict[str, list[str]] = {}
-    for key, overrides in settings.items():
-        if key.startswith("+") or has(config, key):
-            taken[key] = overrides
-        else:
-            yield from ((each, no_setting(config, each, checker)) for each in overrides)
+    taken = {key: overrides for key, overrides in settings.items() if key.startswith("+") or has(config, key)}
     first = [overrides[0] for overrides in taken.values()]
     base = with_overrides(config, first)
+    for each in itertools.chain(*(settings[key] for key in settings if key not in taken)):
+        yield each, no_setting(base, each, checker)
     if seeds:
         check_one_way_of_seeds(base.seeds, settings["seed"])
     problems = list(checker.problems(base))
@@ -217,57 +209,6 @@ def _with_value(settings: dict[str, Any], override: str) -> dict[str, Any] | Non
 def _touches(name: str, key: str) -> bool:
     """Whether a setting is the one of this key, or part of it: model={hidden: [3]} sets model.hidden."""
     return name == key or name.startswith(f"{key}.") or key.startswith((f"{name}.", f"{name}["))
-
-
-def has(config: DictConfig, key: str) -> bool:
-    """Whether a setting of this dotted name exists, with a value or without."""
-    parent, _, last = key.rpartition(".")
-    try:
-        node = OmegaConf.select(config, parent) if parent else config
-    except Exception:  # an interpolation on the way, which cannot be resolved
-        return True
-    if isinstance(node, ListConfig):
-        return last.isdigit() and int(last) < len(node)
-    return isinstance(node, DictConfig) and last in node.keys()  # noqa: SIM118 (a missing value is not `in`)
-
-
-def with_overrides(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
-    """Copy a configuration with overrides set. Raises SettingError where a list meets a mapping."""
-    config = config.copy()
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        key, value = override.key_or_group, override.value()
-        try:
-            OmegaConf.update(config, key, value, merge=True, force_add=not has(config, key))
-        except ConfigTypeError as error:  # of a list and a mapping
-            kind = "list" if isinstance(value, dict) else "mapping"
-            raise SettingError(f"{key} must be a {kind}, got {override.input_line}") from error
-    return config
-
-
-def no_setting(config: DictConfig, override: str, checker: Checker) -> str:
-    """Say that a setting does not exist, which is nearest, and what is wrong with its value, too."""
-    name, _, value = override.partition("=")
-    known = known_settings(config)
-    near = nearest_settings(name, known)
-    objection = ""
-    if near and has(config, near[0]) and not isinstance(OmegaConf.select(config, near[0]), DictConfig):
-        tried = checker.problems(with_overrides(config, [f"{near[0]}={value}"]))
-        objection = next((each.message for each in tried if near[0] in each.settings), "")
-    if not near and name.partition(".")[0] in OF_CHOICES:
-        return _of_other_choices(config, name)
-    return no_such_setting(name, value, known, objection=objection)
-
-
-def _of_other_choices(config: DictConfig, name: str) -> str:
-    """Say that the choice has no such setting, what it has, and which choices have it."""
-    group, _, rest = name.partition(".")
-    own = [key for key in config[group] if not str(key).startswith("_") and key not in ("name", "dataset")]
-    written = re.compile(rf"^ *{re.escape(rest.rpartition('.')[2])}:", re.MULTILINE)
-    others = [f"{group}={each}" for each, path in choices(group).items() if written.search(path.read_text())]
-    return (
-        f"{group}={config[group].get('name')} has no setting {name}, but {', '.join(own) or 'none at all'}"
-        + (f"; choices that have it: {', '.join(others)}" if others else "")
-    )
 
 
 def _check_each_has_a_job(overrides: Iterable[str], refused: Mapping[Combination, Mapping[str, str]]) -> None:

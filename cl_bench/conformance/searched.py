@@ -4,7 +4,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.config.checked import Checker
-from cl_bench.config.sweep import has, no_setting
+from cl_bench.config.given_settings import has, no_setting
 from cl_bench.conformance.check import Failed, applies, check
 from cl_bench.conformance.subject import SPLIT, Subject
 from cl_bench.tuning.search_files import space_of

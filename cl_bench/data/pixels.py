@@ -8,6 +8,11 @@ import numpy as np
 from cl_bench.data.image_data import DataError
 
 UNIT, BYTES = "[0, 1]", "0..255"
+# what to set; features out of [0, 1] need the second setting, too
+AS_FEATURES = (
+    "as features: benchmark.dataset.features=true benchmark.pixels=standardised, or raw (in Python "
+    "features=True)"
+)
 ROUNDING = 1e-6  # by so much floats may lie outside [0, 1]: a resize or a division leaves it
 CHANNELS = (1, 3, 4)  # grey, colour, colour with transparency
 CHUNK = 2**24  # values that are looked at together: a copy of all images as floats need not fit into memory
@@ -50,17 +55,17 @@ def values_of(images: np.ndarray, *, what: str) -> Values:
     if lowest < 0 and kind == "f":
         raise DataError(
             f"{rule}, got {got}; give them as they were before they were standardised "
-            "(benchmark.pixels=standardised does that), or as features (features=True)"
+            f"(benchmark.pixels=standardised does that), or {AS_FEATURES}"
         )
     if lowest < 0 or highest > 255:
         raise DataError(
             f"{rule}, got {got}; scale them, such as 16 bits a channel by 255 / 65535, or keep them as they "
-            "are, as features (features=True)"
+            f"are, {AS_FEATURES}"
         )
     if kind == "f" and not all((part == np.rint(part)).all() for part in _chunks(images)):
         raise DataError(
             f"{rule}, got {got} with fractions; round them, divide by what white is in them, or keep them as "
-            "they are, as features (features=True)"
+            f"they are, {AS_FEATURES}"
         )
     return Values(BYTES, highest)
 

@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from cl_bench.config.checked import TARGET, Checker, SettingError
 from cl_bench.config.compose import compose, hydra_apart
+from cl_bench.config.given_settings import has, no_setting
 from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_settings
-from cl_bench.config.sweep import has, no_setting
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import OF_ANY_NETWORK, WordError, override, quoted
 

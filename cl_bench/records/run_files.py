@@ -1,6 +1,7 @@
 """What a run left, wherever that lies: in a folder of its own, or in a compact study."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def rows_of_run(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
 def summary_of(path: Path) -> Path:
     """The file that says what the run was and how it went: its run.json, or its study's runs.json."""
     return path.parent / compact.FILE if is_packed(path) else path / "run.json"
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    """When each summary in or below a folder was written, in ns of the disk's clock; see `summary_of`."""
+    found = {}
+    for name in ("run.json", compact.FILE):
+        for path in folder.rglob(name):
+            with suppress(OSError):
+                found[path.resolve()] = path.stat().st_mtime_ns
+    return found
 
 
 def left_out(path: Path) -> list[str]:

@@ -21,6 +21,7 @@ METRICS = "metrics.csv"  # beside it: what `cl-bench metric` made of the predict
 WEIGHTS, PREDICTIONS = ("weights", "predictions")
 EACH = "@each"
 CHOICES = ("weights", "predictions", "weights@each", "predictions@each")  # of training.save
+SAVE_PREDICTIONS = "run with training.save=[predictions], or [predictions@each] for each task"
 FACT = "saved"  # in run.json: file -> its bytes and SHA-256
 CONTENT = "weights_sha256"  # of what a file of weights holds: other code may write other bytes
 KEY = "cl_bench"  # of the text in a file that says what it is of

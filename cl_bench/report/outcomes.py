@@ -1,15 +1,18 @@
 """One table of how a sweep ended: what finished, what failed and why, what is missing."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from cl_bench.records.lock import is_held
 from cl_bench.records.run_files import summary_of
 from cl_bench.records.runs import Run
 from cl_bench.records.text import one_line
+
+MOST_NAMED = 4  # runs that ended for the same reason
 
 
 class Outcome(NamedTuple):
@@ -44,7 +47,7 @@ def unfinished(runs: Sequence[Run]) -> list[Outcome]:
 
 
 def outcome_table(runs: Sequence[Run], absent: Sequence[str] = ()) -> str:
-    """The table; one line where all is finished.
+    """The table; one line where all is finished, and one for all runs that ended for the same reason.
 
     Args:
         absent: what of the sweep has not begun, in words.
@@ -54,22 +57,53 @@ def outcome_table(runs: Sequence[Run], absent: Sequence[str] = ()) -> str:
     lines = [f"finished: {num_finished} of {len(runs)} runs"]
     if not rows and not absent:
         return lines[0]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    alike = defaultdict(list)
     for row in rows:
-        lines.append(f"  {row.what:<{widths[0]}}  {row.run:<{widths[1]}}  {row.why}")
-        lines += [f"  {'':<{widths[0]}}  log: {row.log}"] if row.log != "–" else []
+        alike[row.what, row.why].append(row)
+    called = {key: same[0].run if len(same) == 1 else _count(len(same)) for key, same in alike.items()}
+    indent, width = (
+        max(map(len, texts), default=0) for texts in ([row.what for row in rows], called.values())
+    )
+    for (what, why), same in alike.items():
+        lines.append(f"  {what:<{indent}}  {called[what, why]:<{width}}  {why}")
+        more = f" and {len(same) - MOST_NAMED} more" if len(same) > MOST_NAMED else ""
+        names = f"{', '.join(row.run for row in same[:MOST_NAMED])}{more}" if len(same) > 1 else ""
+        log = f"log: {same[0].log}" if same[0].log != "–" else ""
+        lines += [f"  {'':<{indent}}  {line}" for line in (names, log) if line]
     lines += [f"  missing  {note}" for note in absent]
     return "\n".join([*lines, "The same command does only what is left."])
 
 
-def touched(runs: Sequence[Run], since: float) -> list[Run]:
-    """The runs that a command met which began at a time: each says so in the time of its run.json."""
+def touched(runs: Sequence[Run], before: Mapping[Path, int]) -> list[Run]:
+    """The runs that a command met: each says so in the time of its run.json.
+
+    Args:
+        before: those times when it began, see `stamps`. They tell it apart from a command that ended just
+            before, whatever the clocks of disks and machines say.
+    """
     found = []
     for run in runs:
+        summary = summary_of(run.path)
         with suppress(OSError):
-            if summary_of(run.path).stat().st_mtime >= since - 1:
+            if summary.stat().st_mtime_ns != before.get(summary.resolve()):
                 found.append(run)
     return found
+
+
+def without_earlier_failures(runs: Sequence[Run], asked: Sequence[Run]) -> list[Run]:
+    """The runs, less those that failed before and were not asked for now."""
+    now = {run.path for run in asked}
+    return [run for run in runs if run.status != "failed" or run.path in now]
+
+
+def failed_before(number: int, folder: str) -> list[str]:
+    """Say in a line how many runs failed before, and how to be rid of them.
+
+    Args:
+        folder: theirs, as a shell takes it.
+    """
+    runs = f"{_count(number)} of other commands {'has' if number == 1 else 'have'} failed"
+    return [f"{runs}: cl-bench clean {folder} lists and removes such runs"] if number else []
 
 
 def work_done(runs: Sequence[Run], since: float) -> str:

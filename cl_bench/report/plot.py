@@ -26,10 +26,11 @@ FORMATS = ("png", "svg", "pdf")
 
 
 class Plotted(NamedTuple):
-    """The files of a kind, and what could not be drawn, a sentence each."""
+    """The files of a kind, what could not be drawn, a sentence each, and what each file is of."""
 
     paths: list[Path]
     notes: list[str]
+    titles: list[str]  # of each path: its benchmark, and its study where there are several
 
 
 def plot(
@@ -91,7 +92,12 @@ def plot(
     if not done.paths:
         raise AnalysisError(f"{kind}: {'; '.join(reasons)}")
     notes = [*refusals(done.refused, quiet=()), *results.left_out(), *kept, *_without_any(results, planned)]
-    return Plotted(done.paths, [cut(one_line(note), LONGEST_NOTE) for note in notes])
+    titles = {path: drawing.title for drawing in planned for path in _files(drawing)}
+    return Plotted(
+        done.paths,
+        [cut(one_line(note), LONGEST_NOTE) for note in notes],
+        [titles.get(path, "") for path in done.paths],
+    )
 
 
 def drawings(
@@ -215,11 +221,16 @@ def _candidates(drawing: "Drawing") -> "Iterator[Drawing]":
     yield from (drawing._replace(path=drawing.path.with_name(f"{name}-{number}")) for number in count(2))
 
 
+def _files(drawing: "Drawing") -> list[Path]:
+    return [drawing.path.with_name(f"{drawing.path.name}.{each}") for each in drawing.formats]
+
+
 def _others(drawing: "Drawing") -> list[Path]:
     """Which of its files are there already and hold something else."""
     from cl_bench.figures.style import is_marked
 
-    paths = [drawing.path.with_name(f"{drawing.path.name}.{each}") for each in drawing.formats]
     return [
-        path for path in paths if path.exists() and not (path.is_file() and is_marked(path, drawing.mark))
+        path
+        for path in _files(drawing)
+        if path.exists() and not (path.is_file() and is_marked(path, drawing.mark))
     ]

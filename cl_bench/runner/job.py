@@ -8,6 +8,7 @@ from cl_bench.config.compose import register
 from cl_bench.config.data_sets import look_in
 from cl_bench.config.tuned import with_tuning
 from cl_bench.runner.run import execute
+from cl_bench.runner.sweep_progress import SweepProgress
 
 
 def job(config: DictConfig, *, since: float | None = None) -> str:
@@ -21,4 +22,7 @@ def job(config: DictConfig, *, since: float | None = None) -> str:
     look_in(each.path for each in hydra.runtime.config_sources if each.provider == "command-line")
     config = with_tuning(config, hydra)
     in_sweep = hydra.mode == RunMode.MULTIRUN
-    return " ".join(map(str, execute(config, show_progress=not in_sweep, since=since)))
+    here = SweepProgress.at_work  # of a sweep whose jobs this process runs itself
+    return " ".join(
+        map(str, execute(config, show_progress=not in_sweep, since=since, said=here.said if here else None))
+    )

@@ -35,7 +35,7 @@ class _Command(NamedTuple):
 
     since: float  # when it began, in seconds of the clock
     show_progress: bool
-    said: set[str]  # notes that were told already
+    said: set[str] | None  # notes that were told already; None: they are for the log alone
 
 
 class _Taken(NamedTuple):
@@ -45,7 +45,13 @@ class _Taken(NamedTuple):
     error: RunInUseError
 
 
-def execute(config: DictConfig, *, show_progress: bool = True, since: float | None = None) -> list[Path]:
+def execute(
+    config: DictConfig,
+    *,
+    show_progress: bool = True,
+    since: float | None = None,
+    said: set[str] | None = None,
+) -> list[Path]:
     """Train and test as configured; write every record as it is measured. Returns a run folder for each seed.
 
     A finished run is left as it is, unless `resume` is false. One of other code or data than now is marked as
@@ -58,9 +64,12 @@ def execute(config: DictConfig, *, show_progress: bool = True, since: float | No
     Args:
         since: when the command began: with `resume=false`, what another process has finished after that is
             not done again. None: now.
+        said: notes that a sweep has told already, to which those of this run are added. None: a run without
+            progress tells none, since its sweep's table does.
     """
     check_resume(config.resume)
-    command = _Command(time.time() if since is None else since, show_progress, set())
+    told = set() if show_progress else said
+    command = _Command(time.time() if since is None else since, show_progress, told)
     folders = [RunFolder(each) for each in one_seed_each(config)]
     with ends_alone():
         left = _left(folders, command)
@@ -232,11 +241,7 @@ def _do(folders: Sequence[RunFolder], command: _Command, stack: ExitStack) -> No
         from cl_bench.learner.process import process_restored
     stack.enter_context(process_restored())
     parts, share = _assembled(folders, show_progress=command.show_progress), 1 / len(folders)
-    for note in parts.notes:
-        if note not in command.said:
-            # a sweep's table has them
-            log.log(logging.WARNING if command.show_progress else logging.INFO, note)
-            command.said.add(note)
+    _tell(parts, folders[0], command)
     for folder in folders:
         stack.enter_context(opened(folder, share=share))
         folder.tell(**parts.facts)
@@ -256,6 +261,19 @@ def _do(folders: Sequence[RunFolder], command: _Command, stack: ExitStack) -> No
         folder.finish(share=share, weights_sha256=sha256)
     for folder in folders:  # the first one's are of all
         folder.drop_checkpoints()
+
+
+def _tell(parts: Parts, folder: RunFolder, command: _Command) -> None:
+    """Tell what there is to know before any training, once a command; in a sweep what a run records, since
+    its table says the rest.
+    """
+    for note in parts.notes:
+        told = note if command.show_progress else f"{folder.config.benchmark.name}: {note}"
+        if command.said is None or not (command.show_progress or note in parts.facts["notes"]):
+            log.info(told)
+        elif told not in command.said:
+            log.warning(told)
+            command.said.add(told)
 
 
 def _assembled(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:

@@ -18,6 +18,7 @@ from cl_bench.config.sweep import LeftOut, jobs, values_of
 from cl_bench.evaluation.terminal import Bar
 from cl_bench.records.atomic import write_whole
 from cl_bench.records.protocol import TEST_LAST, num_tests
+from cl_bench.records.run_files import stamps
 
 POLL_SECONDS = 0.5
 # of the last sweep into a study's folder, beside its runs; analysis/missing_runs.py reads it
@@ -37,6 +38,7 @@ class SweepProgress(Callback):
     folder: Path | None = None
     study: Path | None = None
     missing: tuple[Path, ...] = ()  # of the folder and those it lies in, what was not there before
+    before: Mapping[Path, int] = {}  # when each summary in it, or in the study, had been written then
     at_work: "SweepProgress | None" = None  # where this process runs a sweep
     _bar: Bar | None = None
 
@@ -48,11 +50,14 @@ class SweepProgress(Callback):
         with suppress(OmegaConfBaseException):  # a setting without a value: the run itself says so
             self._note(Path(config.hydra.run.dir))
             SweepProgress.study = None if config.seeds is None else Path(config.hydra.sweep.dir)
+            if SweepProgress.study is not None:
+                SweepProgress.before = stamps(SweepProgress.study)
 
     @staticmethod
     def _note(folder: Path) -> None:
         SweepProgress.folder = folder
         SweepProgress.missing = tuple(each for each in (folder, *folder.parents) if not each.exists())
+        SweepProgress.before = stamps(folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         num_runs = count_jobs(config) * len(config.seeds or [config.seed])
@@ -67,6 +72,7 @@ class SweepProgress(Callback):
     def start(self, *, folder: Path, num_runs: int, label: str) -> None:
         """Show how far the runs in `folder` are from now on."""
         SweepProgress.at_work = self
+        self.said: set[str] = set()  # notes on its data and tasks, before any training
         self._bar = Bar(total=num_runs, label=label, count="{n:.1f} of {total:.0f} runs")
         if not self._bar.hidden:
             self._stopped = threading.Event()
@@ -88,7 +94,7 @@ class SweepProgress(Callback):
         assert self._bar is not None
         ended_before: dict[Path, bool] = {}
         while not self._stopped.wait(POLL_SECONDS):
-            shares = {path: _share_done(path, since) for path in sweep_folder.glob("*/run.json")}
+            shares = {path: _share_done(path, self.before) for path in sweep_folder.glob("*/run.json")}
             begun = {path: share for path, share in shares.items() if share is not None}
             for path, share in begun.items():
                 if share == 1 and path not in ended_before:
@@ -146,10 +152,10 @@ def _ended_before(summary: Path, since: float) -> bool:
         return False
 
 
-def _share_done(summary: Path, since: float) -> float | None:
+def _share_done(summary: Path, before: Mapping[Path, int]) -> float | None:
     """Return the share of a run that is done, 0 to 1; None for a run that this sweep has not touched."""
     try:
-        if summary.stat().st_mtime < since - 1:
+        if summary.stat().st_mtime_ns == before.get(summary.resolve()):
             return None
         about = json.loads(summary.read_text())
         if about["status"] != "running":

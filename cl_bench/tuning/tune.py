@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from cl_bench.config.checked import Checker, SettingError, checked
 from cl_bench.config.compose import compose, plain
-from cl_bench.config.sweep import has, no_setting, with_overrides
+from cl_bench.config.given_settings import has, no_setting, with_overrides
 from cl_bench.config.tuned import provenance
 from cl_bench.records.identity import flatten, is_incidental
 from cl_bench.tuning.document import settings_of, write_tuned

@@ -1,5 +1,7 @@
 """Metrics of saved predictions: as scikit-learn and as made by hand; the records' own numbers again."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn
@@ -133,6 +135,18 @@ def test_tasks_that_share_classes_are_not_confused():
     tests = [Answered(1, task, np.log([[0.5, 0.5]]), np.array([0])) for task in (1, 2)]
     with pytest.raises(NotMeasuredError, match="classes that belong to one task each"):
         by_class.confusion(tests)
+
+
+@pytest.mark.parametrize(
+    "read", [predicted, partial(measured, of_predictions.macro_f1), by_class.per_class_accuracy]
+)
+def test_without_saved_predictions_it_is_said_what_to_do(tmp_path, read):
+    config = compose([*SMALL, "training.save=[weights]", f"results_dir={tmp_path}"])
+    execute(config, show_progress=False)
+    with pytest.raises(
+        NotMeasuredError, match=r"has saved predictions; run with training.save=\[predictions"
+    ):
+        read(tmp_path)
 
 
 def test_a_metric_that_fails_says_for_which_test(swept):

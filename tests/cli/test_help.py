@@ -74,7 +74,7 @@ def test_run_help_shows_every_setting_and_trains_nothing(capsys, tmp_path, monke
         (["list", "xyz"], "there is no group 'xyz'; groups: experiment, benchmark"),
         (["run", "strategy=ewcc"], "there is no strategy=ewcc; choices: "),
         (["run", "strategy=ewcc"], "Did you mean strategy=ewc?"),
-        (["run", "benchmark/dataset=minst"], "Did you mean benchmark/dataset=mnist?"),
+        (["run", "benchmark/dataset=minst"], "Did you mean benchmark/dataset=mnist or "),
         (["run", "experiment=digit"], "Did you mean experiment=digits?"),
         (["run", "training.epoch=3"], "there is no setting training.epoch. Did you mean training.epochs=3?"),
         (["run", "strateg=ewc"], "there is no setting strateg. Did you mean strategy"),
@@ -171,6 +171,7 @@ def test_one_strategy_is_shown_with_its_settings_its_source_and_what_is_tuned_fo
         ("strategy", "bayesbinn_fixed_prior", "model.weights=binary"),
         ("strategy", "finetune", "Settings, with their defaults"),
         ("benchmark", "split_mnist", "benchmark.num_tasks=5"),
+        ("benchmark", "split", "unit ([0, 1]), standardised, raw (features as they are)"),
         ("benchmark/dataset", "image_folder", "benchmark.dataset.path=???"),
         ("model", "mlp", "model.hidden=[100, 100]"),
         ("training", "default", "training.epochs=5"),
@@ -184,6 +185,21 @@ def test_one_choice_of_every_group_is_shown(command, group, name, expected):
     status, shown, errors = command("list", group, name)
     assert (status, errors) == (0, "")
     assert expected in shown
+
+
+def test_a_comment_over_several_lines_is_shown_to_its_end(command):
+    _, shown, _ = command("list", "training", "default")
+    (line,) = [line for line in shown.splitlines() if "training.patience=" in line]
+    assert "a lower validation loss (needs benchmark.validation_share), and go back to its best" in line
+
+
+def test_a_comment_of_its_own_is_not_the_end_of_another(tmp_path):
+    from cl_bench.cli.list import _comments
+
+    path = tmp_path / "mine.yaml"
+    lines = ("rate: 1   # one", "          # two", "# of the file", "width: 2", "          # of nothing")
+    path.write_text("\n".join([*lines, "name: x  # y", "  # z"]))
+    assert _comments(path, "model") == {"model.rate": "one two", "model.name": "y"}
 
 
 def test_showing_a_choice_imports_neither_torch_nor_avalanche():

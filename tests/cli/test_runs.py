@@ -52,13 +52,33 @@ def test_a_sweep_in_which_one_job_fails_finishes_the_others_and_names_it(run, tm
     }
     assert found == {(1e30, 0): "failed", (1e30, 1): "failed", (1e-3, 0): "finished", (1e-3, 1): "finished"}
     assert "finished: 2 of 4 runs" in shown
-    assert shown.count("NonFiniteLossError: the training loss is nan at task 1") == 2
+    assert shown.count("NonFiniteLossError: the training loss is nan at task 1") == 1
+    assert "  failed  2 runs  NonFiniteLossError: " in shown
     for folder in tmp_path.glob("default/*-s0-*"):
         if json.loads((folder / "run.json").read_text())["status"] == "failed":
-            assert f"failed  {folder.name}" in shown
+            assert f"          {folder.name}, " in shown
             assert f"log: {folder / 'run.log'}" in shown
-    (line,) = of_ours(errors)
+    (line,) = errors.splitlines()
     assert line.startswith("cl-bench: the training loss is nan at task 1, epoch 1, step 2")
+    status, shown, errors = run("-m", "training.learning_rate=1e-3", "seed=0,1,2", *SMALL)
+    assert (status, errors) == (0, "")
+    assert "NonFiniteLossError" not in shown
+    assert "finished: 3 of 3 runs\n2 runs of other commands have failed: cl-bench clean " in shown
+
+
+def test_a_run_that_ended_just_before_is_not_one_of_this_command_s(run):
+    assert run("strategy=finetune", *SMALL, "seed=3")[0] == 0
+    _, shown, _ = run("-m", "strategy=finetune", "seed=0,1", *SMALL, "resume=false")
+    assert "finished: 3 of 3 runs" in shown
+    assert "finished before" not in shown
+    _, shown, _ = run("-m", "strategy=finetune", "seed=0,1,2", *SMALL)
+    assert "3 runs: 2 finished before, 1 run now" in shown
+
+
+def test_a_sweep_tells_once_and_before_training_what_is_odd_about_its_tasks(run):
+    _, _, errors = run("-m", "strategy=finetune,ewc", "seed=0,1", *SMALL, "benchmark.num_tasks=9")
+    (line,) = errors.splitlines()
+    assert line.startswith("cl-bench: split_digits: tasks 2, 3, 4, 5, 6 and 3 more of 9 have a single class")
 
 
 def test_the_flag_for_a_sweep_may_stand_anywhere(run, tmp_path):

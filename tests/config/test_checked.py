@@ -12,10 +12,10 @@ from cl_bench.config import run_rules
 from cl_bench.config.checked import Checker, SettingError, checked
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose, plain
+from cl_bench.config.given_settings import with_overrides
 from cl_bench.config.rules import rules_of
 from cl_bench.config.signatures import signature_of
 from cl_bench.config.sources import NotThereError, locate
-from cl_bench.config.sweep import with_overrides
 
 CHECKER = Checker()  # reads each source once
 EWC = compose(["strategy=ewc"])
@@ -285,3 +285,18 @@ def test_checking_imports_neither_torch_nor_avalanche(tmp_path):
 @pytest.mark.parametrize("value", ["true", "false", "stale", "keep"])
 def test_each_value_of_resume_is_taken_at_the_command_line(value):
     assert str(checked(compose([f"resume={value}"])).resume).lower() == value
+
+
+@pytest.mark.parametrize("place", ["of_this_folder.py", "of_this_folder/nets.py"])
+def test_a_module_of_the_present_folder_is_told_how_python_finds_it(tmp_path, monkeypatch, place):
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("")
+    monkeypatch.chdir(tmp_path)
+    found = place.partition("/")[0] + "/" * ("/" in place)
+    advice = f"{found} lies in this folder: type PYTHONPATH=. before the command"
+    for setting in ("model._target_", "strategy._target_", "benchmark._target_", "training.optimizer"):
+        (message,) = Checker().problems(with_overrides(EWC, [f"{setting}=of_this_folder.Mine"]))
+        assert message.message.startswith(f"{setting}=of_this_folder.Mine does not exist: there is no module")
+        assert advice in message.message
+    (message,) = messages(with_overrides(EWC, ["model._target_=elsewhere.Mine"]))
+    assert message.endswith("there is no module elsewhere")

@@ -6,10 +6,11 @@ from omegaconf import OmegaConf
 from small_parts import small_stream
 
 from cl_bench.config.build import build_model
-from cl_bench.config.checked import Checker
+from cl_bench.config.checked import Checker, SettingError
 from cl_bench.config.choices import choices
-from cl_bench.config.compose import compose, config_hash, plain
+from cl_bench.config.compose import compose, config_hash, hydra_apart, loader, plain
 from cl_bench.config.handed import shapes_handed, without_those_of_others
+from cl_bench.config.sweep import find
 from cl_bench.learner.seeds import Seeds
 from cl_bench.models import Network
 
@@ -77,6 +78,21 @@ def test_what_was_set_and_is_not_taken_is_refused():
     ]
     assert problems(mine("Net", "model.hidden=[5]")) == ["model=mine has no setting model.hidden"]
     assert "needs the setting model.width" in problems(mine("Plain"))[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("model.width=7", "nets_of_a_test.Net takes it: type +model.width=7"),
+        ("strategy.epochs=3", "Did you mean training.epochs=3?"),
+        ("model.num_classes=3", "has no setting model.num_classes"),
+    ],
+)
+def test_what_the_class_takes_and_no_file_names_is_told_with_its_plus(given, expected):
+    words = ["strategy=ewc", "model.name=mine", "model._target_=nets_of_a_test.Net", given]
+    with hydra_apart(), pytest.raises(SettingError) as refused:
+        find(loader(), words, anew=True)
+    assert expected in str(refused.value)
 
 
 def test_our_own_networks_keep_all_their_settings():

@@ -8,7 +8,8 @@ import pytest
 from cl_bench.cli.main import main
 from cl_bench.config.checked import SettingError
 from cl_bench.config.compose import loader, register
-from cl_bench.config.sweep import find, has, with_overrides
+from cl_bench.config.given_settings import has, with_overrides
+from cl_bench.config.sweep import find
 
 
 @pytest.fixture(scope="module")

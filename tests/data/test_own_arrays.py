@@ -49,7 +49,9 @@ def test_more_axes_are_images_unless_they_are_said_to_be_features():
     scaled = rows(BYTES / 255, BYTES[:20] / 255)
     assert (scaled.features, scaled.train_images.dtype) == (False, torch.uint8)
     maps = RNG.normal(size=(40, 8, 3, 3))
-    with pytest.raises(DataError, match=r"got float64 from -.*features \(features=True\)"):
+    with pytest.raises(
+        DataError, match=r"got float64 from -.*features=true benchmark.pixels=standardised, or"
+    ):
         rows(maps, maps[:20])
     data = rows(maps, maps[:20], features=True)
     assert data.train_images.equal(torch.from_numpy(maps).float())

@@ -262,6 +262,19 @@ def test_several_benchmarks_add_their_names_to_the_output(tmp_path):
     ]
 
 
+def test_the_command_says_which_file_is_of_which_benchmark(tmp_path, capsys):
+    for benchmark in ("a-1", "b"):
+        write_run(tmp_path, benchmark=benchmark)
+    out = str(tmp_path / "out.png")
+    assert main(["plot", "heatmap", str(tmp_path), "-o", out, "--no-title"]) == 0
+    files = capsys.readouterr().out.splitlines()
+    assert files == [f"{tmp_path}/out-a-1.png  (a-1)", f"{tmp_path}/out-b.png  (b)"]
+    assert main(["plot", "heatmap", str(tmp_path), "-o", out, "--title", "Ours"]) == 0
+    assert capsys.readouterr().out.splitlines() == files, (
+        "the title is the figure's, the benchmark the file's"
+    )
+
+
 @pytest.mark.parametrize("output", ["x", "x.png", "x.svg", "x.pdf", "figures/"])
 def test_no_figure_takes_the_place_of_another(two_methods, tmp_path, monkeypatch, output):
     monkeypatch.chdir(tmp_path)

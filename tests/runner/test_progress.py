@@ -1,7 +1,6 @@
 """The bar over a sweep counts every run and follows them by their records."""
 
 import pickle
-import time
 
 import cloudpickle
 import pytest
@@ -26,17 +25,19 @@ def test_a_runs_share_is_that_of_its_records(tmp_path):
     folder = tmp_path / "a run"
     folder.mkdir()
     summary = folder / "run.json"
-    assert _share_done(summary, since=0) is None
+    assert _share_done(summary, before={}) is None
     summary.write_text('{"status": "running", "num_tasks": 2}')
     (folder / "records.csv").write_text("header\n" + "row\n" * 3)
-    assert _share_done(summary, since=0) == 3 / 6
+    assert _share_done(summary, before={}) == 3 / 6
     summary.write_text('{"status": "running", "num_tasks": 9, "settings": {"training.test_last": 2}}')
-    assert _share_done(summary, since=0) == 3 / (1 + 8 * 2)
+    assert _share_done(summary, before={}) == 3 / (1 + 8 * 2)
     summary.write_text('{"status": "failed", "num_tasks": 2}')
-    assert _share_done(summary, since=0) == 1
-    assert _share_done(summary, since=time.time() + 10) is None  # of an earlier sweep
+    assert _share_done(summary, before={}) == 1
+    assert (
+        _share_done(summary, before={summary.resolve(): summary.stat().st_mtime_ns}) is None
+    )  # of an earlier sweep
     summary.write_text('{"status": ')
-    assert _share_done(summary, since=0) == 0
+    assert _share_done(summary, before={}) == 0
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,7 @@ def test_a_worker_gets_nothing_of_the_terminal(monkeypatch, tmp_path):
 
 
 def test_when_all_seeds_of_a_sweep_are_finished_the_bar_is_full(small, tmp_path, totals):
-    since = time.time()
     assert main(["run", "-m", *small("seeds=[0,1]", "strategy=finetune,ewc", "training.stacked=true")]) == 0
     found = list(tmp_path.glob("*/*/run.json"))
     assert totals == [len(found)] == [4]
-    assert [_share_done(path, since) for path in found] == [1] * 4
+    assert [_share_done(path, {}) for path in found] == [1] * 4
