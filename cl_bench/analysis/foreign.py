@@ -30,7 +30,7 @@ def read_foreign(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.
     >>> len(read_foreign([Run(Path("few/ewc-s0"), "few", status="finished")]))
     0
     """
-    rows_by_run = [rows_of(run, Foreign, damaged) if run.status == "finished" else [] for run in found]
+    rows_by_run = [rows_of(run, Foreign, damaged) if _has_some(run) else [] for run in found]
     tested = [(run, rows) for run, rows in zip(found, rows_by_run, strict=True) if rows]
     if not tested:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -48,6 +48,11 @@ def read_foreign(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.
     # a resumed run tests again what it had tested: the last counts
     frame = pd.DataFrame(columns)[list(COLUMNS)]
     return frame.drop_duplicates([*_RUN, "after_task", "dataset"], keep="last", ignore_index=True)
+
+
+def _has_some(run: Run) -> bool:
+    """Whether a finished run was tested on foreign data: of the others no file is looked for."""
+    return run.status == "finished" and bool((run.about or {}).get("ood"))
 
 
 def _name(run: Run, number: int) -> str:

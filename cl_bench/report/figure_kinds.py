@@ -251,7 +251,7 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
 }
 OVER_BENCHMARKS = tuple(kind.__name__ for kind in (critical_difference, *OF_SEVERAL_BENCHMARKS))
 # of one over seeds
-WITHOUT_INTERVALS = (heatmap.__name__, confusion.__name__, variance.__name__, *OVER_BENCHMARKS)
+WITHOUT_INTERVALS = tuple(kind.__name__ for kind in (heatmap, confusion, variance, critical_difference))
 
 
 def _one_of(metric: str | None, names: Sequence[str], ylim: Limits | None) -> Sequence[str]:
