@@ -51,7 +51,7 @@ class Plan(NamedTuple):
 
     def names(self, after_task: int) -> list[str]:
         """Name the files that there are after a task."""
-        tasks = range(after_task + 1)
+        tasks = range(after_task + 1 if self.kinds else 0)
         return [name_of(kind, after) for after in tasks for kind in self.kinds if self.is_due(kind, after)]
 
 

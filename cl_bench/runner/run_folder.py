@@ -79,8 +79,8 @@ class RunFolder:
         """Return run.json of a run that is finished, whole, and has all that is asked; else None."""
         try:
             about = about_run(self.path)  # of a folder, or of a run that was packed into a compact study
-            whole = about["status"] == "finished" and self._has_what_is_asked(about)
-            return about if whole and written_rows.are_whole(self.path, about) else None
+            whole = about["status"] == "finished" and written_rows.are_whole(self.path, about)
+            return about if whole and self._has_what_is_asked(about) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.textpath import TextPath
 
-from cl_bench.figures import house_style, layout
+from cl_bench.figures import house_style, letters, limits
 from cl_bench.records.text import counted, cut, encoded, never_fail, one_line, printable, shortened
 
 ANY = st.text(st.characters(exclude_categories=()))  # lone surrogates, marks and unassigned ones too
@@ -29,7 +30,7 @@ def test_a_name_is_one_line_that_prints(text):
 
 @given(ANY)
 def test_what_is_drawn_is_in_the_letters_of_the_font(text):
-    assert layout.drawable(text) == layout.drawable(layout.drawable(text))
+    assert letters.drawable(text) == letters.drawable(letters.drawable(text))
 
 
 @given(ANY, st.sampled_from(["ascii", "latin-1", "utf-8"]))
@@ -72,14 +73,14 @@ def test_one_of_a_thing_is_no_plural():
 def test_any_name_is_drawn_as_it_is_within_its_width(name):
     with warnings.catch_warnings(), house_style():
         warnings.simplefilter("error")
-        wrapped = layout.wrapped(name, 2.0)
-        assert "".join(wrapped.split()) == "".join(layout.drawable(name).split())
+        wrapped = letters.wrapped(name, 2.0)
+        assert "".join(wrapped.split()) == "".join(letters.drawable(name).split())
         for line in wrapped.split("\n"):
-            assert layout.TextPath((0, 0), line, size=9).get_extents().width <= 72 * 2.0
+            assert TextPath((0, 0), line, size=9).get_extents().width <= 72 * 2.0
 
 
 def test_powers_of_ten_are_no_mathematics():
-    assert [layout.power_of_ten(value) for value in (1e-3, 1, 1e12, 20, 0)] == ["10⁻³", "10⁰", "10¹²", "", ""]
+    assert [limits.power_of_ten(value) for value in (1e-3, 1, 1e12, 20, 0)] == ["10⁻³", "10⁰", "10¹²", "", ""]
 
 
 def test_a_table_is_printed_at_a_terminal_without_utf_8(tmp_path):
