@@ -58,10 +58,10 @@ def test_a_run_writes_its_configuration_its_records_and_its_summary(configured):
     }
     summary = about(folder)
     assert set(summary) == {
-        "study", "benchmark", "strategy", "seed", "hash", "status", "error", "settings", "neutral",
-        "versions", "started", "finished", "scenario", "num_tasks", "data_source", "hardware", "weights_sha256",
+        "study", "benchmark", "strategy", "seed", "hash", "status", "error", "settings", "versions",
+        "started", "finished", "scenario", "num_tasks", "data_source", "hardware", "weights_sha256",
         "wall_seconds", "cpu_seconds", "tuning", "test_data", "arguments",
-        "notes", "code", "data", "files", "commit", "dirty",
+        "notes", "code", "data", "files", "commit", "dirty", "neutral",
     }  # fmt: skip
     expected = {
         "study": "default",
