@@ -36,6 +36,7 @@ class _Command(NamedTuple):
     since: float  # when it began, in seconds of the clock
     show_progress: bool
     said: set[str] | None  # notes that were told already; None: they are for the log alone
+    logged: set[str]  # those that are in the log alone
 
 
 class _Taken(NamedTuple):
@@ -69,7 +70,7 @@ def execute(
     """
     check_resume(config.resume)
     told = set() if show_progress else said
-    command = _Command(time.time() if since is None else since, show_progress, told)
+    command = _Command(time.time() if since is None else since, show_progress, told, set())
     folders = [RunFolder(each) for each in one_seed_each(config)]
     with ends_alone():
         left = _left(folders, command)
@@ -270,7 +271,9 @@ def _tell(parts: Parts, folder: RunFolder, command: _Command) -> None:
     for note in parts.notes:
         told = note if command.show_progress else f"{folder.config.benchmark.name}: {note}"
         if command.said is None or not (command.show_progress or note in parts.facts["notes"]):
-            log.info(told)
+            if told not in command.logged:
+                log.info(told)
+                command.logged.add(told)
         elif told not in command.said:
             log.warning(told)
             command.said.add(told)

@@ -219,7 +219,7 @@ def test_a_stream_of_one_s_own_has_the_defaults_of_conf():
     records = cl_bench.train(strategy, stream)
     assert set(records["benchmark"]) == {"own"}
     assert set(records["scenario"]) == {"task"}
-    assert set(records["tuning"]) == {"defaults"}
+    assert set(records["tuning"]) == {"not tuned"}
 
 
 def test_a_benchmark_of_avalanche_s_is_trained_on_as_its_stream_is():

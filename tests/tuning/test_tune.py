@@ -178,7 +178,8 @@ def test_a_run_on_validation_images_cannot_see_a_test_image(tmp_path, monkeypatc
 def test_a_search_cannot_see_a_test_image(tune, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(Path(__file__).parent), *sys.path])
     status, _, errors = tune("strategy=finetune", "benchmark=split_digits", *CANARY, "tune.trials=2")
-    assert (status, errors) == (0, "")
+    assert status == 0
+    assert all("no validation image" in line for line in errors.splitlines())
     assert written(tmp_path, "split_digits", "finetune")["tuning"]["data_source"] == "nowhere"
 
 
@@ -194,7 +195,7 @@ def test_no_report_takes_trials_for_results(tune, tmp_path, capsys):
     [
         (["benchmark=permuted_digits"], "a search needs a strategy, got none"),
         ([*EWC, "seed=3"], "a search sets seed itself, got seed=3; set tune.first_seed"),
-        ([*EWC, "training.ood=[mnist]"], "a search sets training.ood itself, .*: validation images give the"),
+        ([*EWC, "training.ood=[mnist]"], "got training.ood=[mnist]; leave it out: validation images give"),
         ([*EWC, "training.save=[weights]"], "a search sets training.save itself"),
         ([*EWC, "training.test_on=test"], "only validation images are scored"),
         ([*EWC, "tune.trial=3"], "there is no setting tune.trial; there are tune.trials"),
