@@ -253,9 +253,13 @@ def _handed_over(
             continue
     taken = {name for name, _ in given}
     own = parameters_of(function)
-    if any(each.arg is None for each in call.keywords):  # the other settings, by **
-        handed |= {name: each for name, each in names.items() if name not in taken}
-    elif function.args.kwarg is not None:
+    others = [each.value for each in call.keywords if each.arg is None]  # by **
+    for expression in others:
+        known = names.get(expression.id) if isinstance(expression, ast.Name) else None
+        # a function's own parameters are not among its others
+        rest = known if isinstance(known, dict) else names
+        handed |= {name: each for name, each in rest.items() if name not in taken}
+    if not others and function.args.kwarg is not None:
         extra = {name: each for name, each in handed.items() if name not in own}
         return {name: each for name, each in handed.items() if name in own} | {function.args.kwarg.arg: extra}
     return handed

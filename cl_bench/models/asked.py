@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 
 def check_task(task: object) -> None:
@@ -49,6 +49,8 @@ def check_axes(images: object, input_shape: Sequence[int] | None) -> None:
     Raises:
         ValueError: with what to do.
     """
+    if isinstance(images, fx.Proxy):  # torch looks at how the network is made
+        return
     if not isinstance(images, Tensor):
         raise ValueError(
             f"images must be a torch tensor, got a {type(images).__name__}: take torch.as_tensor"

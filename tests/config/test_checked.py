@@ -300,3 +300,9 @@ def test_a_module_of_the_present_folder_is_told_how_python_finds_it(tmp_path, mo
         assert advice in message.message
     (message,) = messages(with_overrides(EWC, ["model._target_=elsewhere.Mine"]))
     assert message.endswith("there is no module elsewhere")
+
+
+def test_a_setting_of_a_strategy_s_own_is_not_taken_for_that_of_training():
+    checked(compose(["strategy=bayesbinn", "strategy.momentum=0.5", "benchmark=split_digits"]))
+    with pytest.raises(SettingError, match=r"has a setting of its own, strategy\.momentum"):
+        checked(compose(["strategy=bayesbinn", "training.momentum=0.5", "benchmark=split_digits"]))
