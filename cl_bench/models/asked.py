@@ -13,7 +13,9 @@ def check_task(task: object) -> None:
     Raises:
         ValueError: for a list, a number with a fraction, and whatever else is no task.
     """
-    if isinstance(task, bool):
+    if isinstance(task, fx.Proxy):  # torch looks at how the network is made
+        right = True
+    elif isinstance(task, bool):
         right = False
     elif isinstance(task, Tensor):
         right = task.dtype == torch.int64 and task.dim() == 1
