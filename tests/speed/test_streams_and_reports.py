@@ -75,5 +75,5 @@ def test_the_measured_runs_have_numbers_for_every_kind_of_figure(tmp_path):
         with suppress(NotMeasuredError):  # parts of the seed, of two benchmarks
             drawing.make(**drawing.arguments)
             made.add(drawing.make.__name__)
-    assert made == set(KINDS)
+    assert made == set(KINDS) - {"confusion"}, "which is of saved predictions, and not of rows"
     assert not results.damaged
