@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.data.decode import decode
-from cl_bench.data.image_data import DataError, one_line
+from cl_bench.data.image_data import DataError, ImageData, one_line
 
 
 class _Examples(Sequence[tuple[str, Any]]):
@@ -34,15 +34,42 @@ class _Examples(Sequence[tuple[str, Any]]):
             yield name, image
 
 
-def read_examples(
-    parts: Sequence[tuple[int, Callable[[int], tuple[Any, Any]]]], *, what: str, size: int | None
-) -> tuple[Tensor, list[Any], tuple[str, ...]]:
+Part = tuple[int, Callable[[int], tuple[Any, Any]]]  # how many it has; a position -> an image and its class
+
+
+def data_of_examples(
+    parts: Sequence[Part], *, name: str, class_names: Sequence[str] | None, size: int | None, source: str
+) -> ImageData:
+    """Read a data set example by example; without a second part there are no test images.
+
+    Args:
+        class_names: see `numbered`.
+        size: as in `decode`.
+
+    Raises:
+        DataError: for an image or a label that cannot be read.
+    """
+    images, labels, notes = _read(parts, what=name, size=size)
+    numbers, names = numbered(labels, class_names, what=name)
+    num_train = parts[0][0]
+    return ImageData(
+        name=name,
+        train_images=images[:num_train],
+        train_labels=numbers[:num_train],
+        test_images=images[num_train:],
+        test_labels=numbers[num_train:],
+        class_names=names,
+        source=source,
+        notes=notes,
+        channels_last=False,
+    )
+
+
+def _read(parts: Sequence[Part], *, what: str, size: int | None) -> tuple[Tensor, list[Any], tuple[str, ...]]:
     """Read all examples of several parts in one go, so that images have one shape.
 
     Args:
-        parts: of each, how many it has, and a function from a position to an image and its class.
         what: the data set, for errors.
-        size: as in `decode`.
 
     Returns:
         Images, uint8 [N, C, H, W]; classes as they are given; notes.

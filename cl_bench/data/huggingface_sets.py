@@ -5,12 +5,13 @@ A data set never brings code that is run: scripts of theirs are refused by the l
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cl_bench.data.cache import stored
-from cl_bench.data.examples import numbered, read_examples
+from cl_bench.data.examples import data_of_examples, numbered
 from cl_bench.data.image_data import DataError, ImageData, one_line
 from cl_bench.data.locate import Source, cache_folder, expanded, is_file, is_folder, places
 
@@ -181,23 +182,12 @@ def _images(parts: Sequence[Any], image: str, label: str, *, title: str, size: i
         row = part[index]
         return row[image], row[label]
 
-    images, labels, notes = read_examples(
-        [(len(part), lambda index, part=part: at(part, index)) for part in parts],  # type: ignore[misc]
-        what=title,
-        size=size,
-    )
-    numbers, class_names = numbered(labels, _names(parts[0], label), what=title)
-    num_train = len(parts[0])
-    return ImageData(
+    return data_of_examples(
+        [(len(part), partial(at, part)) for part in parts],
         name=title,
-        train_images=images[:num_train],
-        train_labels=numbers[:num_train],
-        test_images=images[num_train:],
-        test_labels=numbers[num_train:],
-        class_names=class_names,
+        class_names=_names(parts[0], label),
+        size=size,
         source=f"Hugging Face's {title}",
-        notes=notes,
-        channels_last=False,
     )
 
 

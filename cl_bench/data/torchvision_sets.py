@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from cl_bench.data.cache import stored
-from cl_bench.data.examples import numbered, read_examples
+from cl_bench.data.examples import data_of_examples
 from cl_bench.data.image_data import UNREADABLE, DataError, ImageData, one_line
 from cl_bench.data.locate import Source, cache_folder, is_folder, places
 
@@ -177,21 +177,12 @@ def _files(folder: Path) -> tuple[str, ...]:
 
 def _read(name: str, sets: Sequence[Any], *, size: int | None) -> ImageData:
     """Read the parts; without a second one there are no test images."""
-    images, labels, notes = read_examples(
-        [(len(each), each.__getitem__) for each in sets], what=name, size=size
-    )
-    numbers, class_names = numbered(labels, _class_names(sets[0]), what=name)
-    num_train = len(sets[0])
-    return ImageData(
+    return data_of_examples(
+        [(len(each), each.__getitem__) for each in sets],
         name=name,
-        train_images=images[:num_train],
-        train_labels=numbers[:num_train],
-        test_images=images[num_train:],
-        test_labels=numbers[num_train:],
-        class_names=class_names,
+        class_names=_class_names(sets[0]),
+        size=size,
         source=f"torchvision's {name}",
-        notes=notes,
-        channels_last=False,
     )
 
 

@@ -130,7 +130,7 @@ def test_an_error_in_training_leaves_nothing_behind(before, tmp_path):
 
 
 def test_functions_work_in_another_thread():
-    """As a notebook's widgets, or a server, call them: signals are the main thread's."""
+    """A notebook's widgets, or a server, call from another thread; signals are the main thread's."""
     errors: list[BaseException] = []
 
     def work() -> None:

@@ -155,7 +155,7 @@ def test_a_name_is_registered_once(peak):
 
 @pytest.mark.parametrize(("unit", "shown", "half"), [("", "0.225", "0.051"), ("nats", "0.225", "0.051")])
 def test_a_number_without_a_unit_keeps_enough_digits_everywhere(tmp_path, unit, shown, half):
-    """With one decimal a fraction would be 0.2 ± 0.1."""
+    """A fraction has three decimals, since one would make it 0.2 ± 0.1."""
 
     @metric("first guess", unit=unit, better="higher", meaning="of two seeds", places=(*PLACES[:4],))
     def guess(accuracy):

@@ -19,7 +19,7 @@ measure = runpy.run_path(str(HERE / "figures" / "full_runs.py"))["measure"]
 
 
 def matrix(accuracy, forgetting=0.0):
-    """Of a stream of two tasks with this average accuracy and forgetting."""
+    """Return the accuracies on a stream of two tasks with this average and this forgetting."""
     end = accuracy
     return np.array([[0.1, 0.1], [end + forgetting, 0.1], [end, end]])
 
