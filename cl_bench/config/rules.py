@@ -153,6 +153,7 @@ class _Reader:
                 base, *others = self.constructors
                 assert isinstance(base.node, Function)
                 handed = _handed_over(call, base.node, source, names, method=True)
+                handed |= {"self": names["self"]} if "self" in names else {}
                 yield from _Reader(others, self.calls).of(base, handed)
             return
         target, method = resolved(source, call.func), False

@@ -418,8 +418,12 @@ def test_a_run_with_a_network_from_python_is_loaded_with_it(tmp_path, given):
     images = stream.test[0].images("cpu")
     expected = strategy.predict(images, 0)
     network = cl_bench.load_network(tmp_path, model=given)
-    assert torch.equal(network(images).log_softmax(dim=1), expected)
-    assert torch.equal(cl_bench.load_strategy(tmp_path, model=given).predict(images, 0), expected)
+    learnt, loaded = strategy.model.state_dict(), network.state_dict()
+    assert list(learnt) == list(loaded)
+    assert all(torch.equal(learnt[name], loaded[name]) for name in learnt)
+    # the last bit of a product of matrices depends on where they lie in memory
+    torch.testing.assert_close(network(images).log_softmax(dim=1), expected)
+    torch.testing.assert_close(cl_bench.load_strategy(tmp_path, model=given).predict(images, 0), expected)
     for load_it in (cl_bench.load_network, cl_bench.load_strategy):
         with pytest.raises(ValueError, match=r"a network of this run was given from Python.*model=\.\.\."):
             load_it(tmp_path)
