@@ -143,7 +143,11 @@ class Learner(Adapter):
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
-            self.network, compile=compile, precision=settings.precision, device=device
+            self.network,
+            compile=compile,
+            precision=settings.precision,
+            device=device,
+            channels_last=settings.channels_last,
         )
         self.schedule, self.learning_rate = settings.schedule, settings.learning_rate
         self.keeps_optimizer = settings.optimizer_state == "kept"
