@@ -153,11 +153,13 @@ def frozen(states: pd.DataFrame) -> Measured:
     "novelty AUROC",
     of=STATES,
     better="higher",
-    meaning="confidence on tasks seen against that on tasks still to come",
+    meaning="confidence on tasks seen against that on tasks still to come; not with a head a task",
     group="uncertainty",
 )
 def ood_auroc(states: pd.DataFrame) -> Measured:
     """How well confidence tells tasks seen from those to come, as a mean over tasks where it is defined.
+
+    In the scenario `task` it never is: tests of tasks to come go through untrained heads.
 
     >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
     >>> ood_auroc(pd.DataFrame(run | {"ood_auroc": [np.nan, 0.75]}))

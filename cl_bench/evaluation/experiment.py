@@ -15,6 +15,7 @@ from cl_bench.evaluation.foreign import ForeignTests
 from cl_bench.evaluation.known_task import KnownTask
 from cl_bench.evaluation.scores import Bin, Scores
 from cl_bench.evaluation.states import States, stored_tensors
+from cl_bench.learner.experiences import task_labels_of
 from cl_bench.learner.seeds import global_generators_restored
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.uncertainty import auroc
@@ -216,18 +217,34 @@ class Examination:
             for place, (on_task, by_seed) in enumerate(zip(tasks, self._scores.rows, strict=True))
             for index, (seed, score) in enumerate(zip(self._seeds, by_seed, strict=True))
         ]
-        num_seen = sum(task <= after_task for task in tasks)
         states = self._states.after(
             after_task,
             seconds=seconds,
             num_steps=self._finite_loss.num_steps,
-            ood_auroc=_ood_auroc(self._scores.confidences, num_seen, len(self._seeds)),
+            ood_auroc=self._ood_auroc(tasks, after_task),
         )
         for index, state in enumerate(states):
             rows += [state, *_calibration(state, tasks, [by_seed[index] for by_seed in self._scores.bins])]
         self._scores.forget()
         rows += self._foreign.after(self._strategy, after_task, tasks)
         return rows
+
+
+    def _ood_auroc(self, tasks: Sequence[int], after_task: int) -> list[float]:
+        """The AUROC of each seed: confidence on tests of tasks seen against those of tasks to come.
+
+        A task to come counts where a task seen had its head. A head that no task has trained tells of its
+        first weights alone. So with a head a task the AUROC is nan.
+        """
+        seen = [place for place, task in enumerate(tasks) if task <= after_task]
+        unseen = [place for place, task in enumerate(tasks) if task > after_task]
+        if not (seen and unseen):
+            return [math.nan] * len(self._seeds)
+        heads = [task_labels_of(self._experiences[task - 1]) for task in tasks]
+        trained = frozenset[int]().union(*(heads[place] for place in seen))
+        unseen = [place for place in unseen if heads[place] <= trained]
+        confidences = self._scores.confidences
+        return _auroc([confidences[place] for place in seen], [confidences[place] for place in unseen])
 
 
 def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> Iterator[CalibrationBin]:
@@ -239,14 +256,11 @@ def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> I
             )
 
 
-def _ood_auroc(confidences: list[Tensor], num_seen: int, num_seeds: int) -> list[float]:
-    """The AUROC of each seed: confidence on the first `num_seen` tests against the others, [R, N] each."""
-    if not 0 < num_seen < len(confidences):
-        return [math.nan] * num_seeds
-    seen, unseen = torch.cat(confidences[:num_seen], dim=1), torch.cat(confidences[num_seen:], dim=1)
-    if bool(seen.isnan().any() | unseen.isnan().any()):
-        return [math.nan] * num_seeds
-    return auroc(seen, unseen).tolist()
+def _auroc(positive: list[Tensor], negative: list[Tensor]) -> list[float]:
+    """The AUROC of each seed, of its scores in several tests, [R, N] each; nan where there are none, or nan."""
+    if not negative or any(bool(each.isnan().any()) for each in (*positive, *negative)):
+        return [math.nan] * len(positive[0])
+    return auroc(torch.cat(positive, dim=1), torch.cat(negative, dim=1)).tolist()
 
 
 def _synchronise(strategy: Any) -> None:

@@ -4,6 +4,8 @@ from cl_bench.validation import is_whole
 
 TEST_LAST = "training.test_last"  # its dotted key in the settings of a run
 
+TASK, CLASS = "task", "class"  # scenarios with outputs that are untrained until their task comes
+
 
 def tasks_tested(after_task: int, *, num_tasks: int, test_last: int | None) -> range:
     """Return the tasks tested after training on tasks 1..after_task: the last so many, or all of the stream.
