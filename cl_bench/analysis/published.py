@@ -65,12 +65,13 @@ def equivalence(values: Sequence[float], *, published: Sample, margin: float) ->
     Returns:
         nan where one of both is a single seed: no mean is compared then.
 
+    >>> from cl_bench.analysis.two_samples import Sample
     >>> theirs = Sample(90.0, deviation=0.2, number=10)
     >>> round(equivalence([89.9, 90.0, 90.2], published=theirs, margin=1.0), 4)
-    0.0005
+    0.0003
     >>> # no difference, no agreement
     >>> round(equivalence([88.0, 90.0, 92.0], published=theirs, margin=1.0), 4)
-    0.2382
+    0.2389
     """
     if min(len(values), published.number) < 2:
         return math.nan
@@ -98,12 +99,13 @@ def verdict(
         evidence: how the published number is known, one of `expected_numbers.EVIDENCE`.
         protocol: `other` for a number of another protocol.
 
+    >>> from cl_bench.analysis.two_samples import Sample
     >>> theirs = Sample(90.0, deviation=0.2, number=10)
     >>> verdict([89.9, 90.0, 90.2], published=theirs, margin=1.0, evidence="read")
     'agrees'
     >>> verdict([80.1, 80.0, 79.9], published=theirs, margin=1.0, evidence="read")
     'differs'
-    >>> one_run = Sample(87.4, deviation=math.nan, number=1)
+    >>> one_run = Sample(87.4, deviation=np.nan, number=1)
     >>> verdict([82.0, 78.2, 85.7], published=one_run, margin=3.0, evidence="measured")
     'inside the spread of single runs'
     >>> verdict([90.0], published=one_run, margin=3.0, evidence="measured")

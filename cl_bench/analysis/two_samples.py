@@ -79,8 +79,8 @@ def published_sample(mean: float, *, spread: float | None, spread_kind: str, num
     Args:
         spread_kind: one of `SPREADS`, in letters of any case.
 
-    >>> published_sample(57.33, spread=1.66, spread_kind="SEM", number=20)
-    Sample(mean=57.33, deviation=7.423745685297203, number=20)
+    >>> published_sample(90.0, spread=0.5, spread_kind="SEM", number=16)
+    Sample(mean=90.0, deviation=2.0, number=16)
     >>> published_sample(87.44, spread=None, spread_kind="", number=None)
     Sample(mean=87.44, deviation=nan, number=1)
     """
@@ -108,7 +108,7 @@ def difference_of(ours: Sample, published: Sample) -> Difference:
     >>> found = difference_of(ours, Sample(91.0, deviation=1.0, number=4))
     >>> round(found.error, 4), round(found.degrees, 4)
     (0.7071, 6.0)
-    >>> found = difference_of(ours, Sample(91.0, deviation=math.nan, number=1))
+    >>> found = difference_of(ours, Sample(91.0, deviation=np.nan, number=1))
     >>> round(found.error, 4), found.degrees
     (1.118, 3.0)
     """
@@ -156,7 +156,7 @@ def equivalence_p(found: Difference, *, margin: float) -> float:
         ValueError: for a margin that is not positive.
 
     >>> round(equivalence_p(Difference(0.2, error=0.5, degrees=9.0), margin=2.0), 4)
-    0.0028
+    0.0029
     """
     if not margin > 0:
         raise ValueError(f"margin must be positive, got {margin=}")
