@@ -10,6 +10,7 @@ import pandas as pd
 from cl_bench.analysis.intervals import interval_of
 from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
 from cl_bench.analysis.over_seeds import METHOD, over_seeds
+from cl_bench.analysis.tested import newest
 from cl_bench.records.protocol import TASK
 
 _RUN = [*METHOD, "run"]
@@ -114,6 +115,7 @@ def seen_and_unseen(frame: pd.DataFrame, column: str, *, interval: str = "t") ->
     2   True           1  0.90
     3   True           2  0.75
     """
+    frame = newest(frame)
     values = frame.assign(seen=frame["on_task"] <= frame["after_task"])
     if "scenario" in values:
         values = values[values["seen"] | (values["scenario"] != TASK)]

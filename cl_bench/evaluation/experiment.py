@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -67,6 +68,7 @@ def measurements(
     seed: int | Sequence[int],
     test_on: str,
     test_last: int | None,
+    test_all_at_end: bool = False,
     start: Start | None = None,
     also_test: Sequence[str] = (),
     foreign: Sequence[Sequence[Any]] = (),
@@ -82,6 +84,7 @@ def measurements(
         seed: written into the rows, nothing else; a sequence for a strategy that trains several at once.
         test_on: `test`, or `validation` for tuning, which needs a benchmark with a validation stream.
         test_last: after each task, test only the last so many tasks seen; None: all tasks of the stream.
+        test_all_at_end: test all tasks after the last one, whatever `test_last` says.
         start: resume there; what it has seen is not yielded again. None: begin.
         also_test: `task` measures the accuracy with the task known, too; see evaluation/known_task.py.
         foreign: other data sets that are tested after each task, see `foreign_experiences`.
@@ -97,6 +100,7 @@ def measurements(
         tested,
         seeds=seeds,
         test_last=test_last,
+        test_all_at_end=test_all_at_end,
         known_task=KnownTask(experiences) if "task" in also_test else None,
         foreign=foreign,
     )
@@ -165,6 +169,7 @@ class Examination:
         experiences: one for each task that is tested.
         seeds: written into the rows.
         test_last: test only the last so many tasks seen; None: all.
+        test_all_at_end: all tasks are tested after the last one.
         known_task: measures the accuracy with the task known, too.
         foreign: data sets that are tested, too, see `ForeignTests`.
     """
@@ -176,11 +181,15 @@ class Examination:
         *,
         seeds: Sequence[int],
         test_last: int | None,
+        test_all_at_end: bool = False,
         known_task: KnownTask | None = None,
         foreign: Sequence[Sequence[Any]] = (),
     ) -> None:
         self._strategy, self._experiences = strategy, experiences
-        self._seeds, self._test_last = seeds, test_last
+        self._seeds = seeds
+        self._tested = partial(
+            tasks_tested, num_tasks=len(experiences), test_last=test_last, all_at_end=test_all_at_end
+        )
         self._scores, self._finite_loss = Scores(), FiniteLoss()
         # Avalanche's clock must stay the last plugin
         self._known_task, self._foreign = known_task, ForeignTests(foreign, seeds=seeds)
@@ -199,8 +208,7 @@ class Examination:
             after_task: the last task trained on; 0 before the first.
             seconds: that its training took.
         """
-        num_tasks = len(self._experiences)
-        tasks = tasks_tested(after_task, num_tasks=num_tasks, test_last=self._test_last)
+        tasks = self._tested(after_task)
         self._scores.forget()
         if tasks:
             with global_generators_restored():
