@@ -254,7 +254,8 @@ class VCL(Learner):
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         present = self.posterior.mean.clone()
-        prediction, self.expected_entropy = average_prediction(self._sampled_logits(present, images, task))
+        samples = self._sampled_logits(present, images, task)
+        prediction, self.expected_entropy, self.num_averaged = average_prediction(samples)
         self.posterior.mean.copy_(present)
         return prediction
 
