@@ -35,7 +35,8 @@ class TrainingSettings:
         active_classes: `all` outputs are trained and tested, or with one head only those of classes `seen` in
             this task and earlier ones (tests before the first task are of all).
         learning_rate: step size at the start of each task.
-        schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
+        schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch);
+            `cosine_epoch_end` (torch's, stepped before each epoch). See learner/schedule.py.
         precision: of the network's arithmetic: `float32`, `tf32` or `bfloat16`; see learner/forward.py.
         momentum: of an optimizer that has one, such as `sgd`.
         weight_decay: the optimizer's own: `adam` and `sgd` add weight_decay * theta to the gradient, `adamw`

@@ -12,7 +12,7 @@ from cl_bench.learner.batches import ResidentBatches, merged
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.experiences import head_of, heads_in, resident_tasks
 from cl_bench.learner.flat_parameters import FlatParameters
-from cl_bench.learner.gaussian_layers import fisher_of_means, make_gaussian
+from cl_bench.learner.gaussian_layers import CONV_SAMPLING, fisher_of_means, make_gaussian
 from cl_bench.posteriors import coresets, gaussian
 from cl_bench.posteriors.beliefs import frozen_share
 from cl_bench.posteriors.gaussian import Gaussian
@@ -28,10 +28,10 @@ class VCL(Learner):
     prior.
 
     Source: Nguyen et al. 2018. The expectation is the mean of `num_samples` by local reparameterisation,
-    drawn for each example. The authors' code averages 10 samples of whole weights. The code of Swaroop et al.
-    2019 averages 10 by local reparameterisation, with noise that the examples of a batch share. Predictions
-    average probabilities over whole-weight samples. In the scenario `task` the heads of other tasks keep
-    their posterior and cost no KL.
+    drawn for each example; convolutions have `conv_sampling`. The authors' code averages 10 samples of whole
+    weights. The code of Swaroop et al. 2019 averages 10 by local reparameterisation, with noise that the
+    examples of a batch share. Predictions average probabilities over whole-weight samples. In the scenario
+    `task` the heads of other tasks keep their posterior and cost no KL.
 
     Args:
         kl_weight: 1 is the paper's objective; 0 forgets the prior.
@@ -48,6 +48,9 @@ class VCL(Learner):
         fisher_strength: of `fisher`; 1 is Bayes' rule.
         num_samples: a training step.
         num_test_samples: weight samples of a prediction.
+        conv_sampling: of a convolution in training. `local` draws the output of each place on its own, and so
+            trains another posterior than is tested: see learner/gaussian_layers.py. `whole` draws one sample
+            of the weights a step, as tests do, with one convolution instead of two.
         coreset: `none`, `random` or `k_center`: examples kept out of the task's training data, on which a
             throw-away copy of the posterior is trained further before each test.
         coreset_size: examples a task.
@@ -88,6 +91,7 @@ class VCL(Learner):
         coreset: str,
         coreset_size: int,
         coreset_epochs: int,
+        conv_sampling: str = "local",
         first_kl_weight: float | None = None,
         carried_precision: str = "learned",
         fisher_strength: float = 1.0,
@@ -101,9 +105,11 @@ class VCL(Learner):
         if initial_mean_deviation is not None:
             check_positive(initial_mean_deviation=initial_mean_deviation)
         check_choice("coreset", coreset, CORESETS)
+        check_choice("conv_sampling", conv_sampling, CONV_SAMPLING)
         check_count(num_samples=num_samples, num_test_samples=num_test_samples)
         check_count(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
         self.initial_log_variance, self.first_log_variance = initial_log_variance, math.log(prior_variance)
+        self.conv_sampling = conv_sampling
         super().__init__(**learner)
         if self.stack.shape and coreset != "none":
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
@@ -127,7 +133,12 @@ class VCL(Learner):
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""
-        self.layers = make_gaussian(network, log_variance=self.initial_log_variance, noise=self.noise)
+        self.layers = make_gaussian(
+            network,
+            log_variance=self.initial_log_variance,
+            noise=self.noise,
+            conv_sampling=self.conv_sampling,
+        )
         means = [mean for layer in self.layers for mean in layer.mean]
         log_variances = [part for layer in self.layers for part in layer.log_variance]
         return FlatParameters(means + log_variances, self.stack.shape)
