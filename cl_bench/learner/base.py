@@ -143,7 +143,11 @@ class Learner(Adapter):
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
-            self.network, compile=compile, precision=settings.precision, device=device
+            self.network,
+            compile=compile,
+            precision=settings.precision,
+            device=device,
+            count=self.count_gradients,
         )
         self.schedule, self.learning_rate = settings.schedule, settings.learning_rate
         self.keeps_optimizer = settings.optimizer_state == "kept"
@@ -307,6 +311,10 @@ class Learner(Adapter):
         """
         return log_probabilities(self.logits(images, task))
 
+    def sampled_from(self) -> Sequence[Tensor]:
+        """The tensors that predictions need in place of one set of weights; none where they sample none."""
+        return ()
+
     def settle(self) -> None:
         """Put the weights that are tested into the network, where training has others in it."""
 
@@ -361,7 +369,7 @@ class Learner(Adapter):
         """
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
-        self.steps_taken = 0
+        self.steps_taken = self.gradient_evaluations = 0
         others = rows_of_others(self.heads, self.heads_trained())
         self._trained = self.flat.mask(others) if others and self.training_settings.moves_by_itself else None
         if self.heads is None and max(heads_in(self.experience)) > 0 and not self.notes:

@@ -15,19 +15,30 @@ class Forward:
 
     Args:
         network: called as network(images, task); its own hooks and gradients are as ever.
+        count: told how many images a call had whose gradient can be taken.
         compile: run its body through `torch.compile`, with CUDA graphs on a GPU.
         precision: `bfloat16` runs it under autocast, weights stay float32; `tf32` is a setting of the process
             (see `prepare_process`), and the same as `float32` here.
     """
 
-    def __init__(self, network: nn.Module, *, compile: bool, precision: str, device: torch.device) -> None:
-        self.network, self.device_type = network, device.type
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        compile: bool,
+        precision: str,
+        device: torch.device,
+        count: Callable[[int], None] | None = None,
+    ) -> None:
+        self.network, self.device_type, self._count = network, device.type, count
         self.half = precision == "bfloat16"
         self._call: Callable[..., Tensor] = network
         if compile:
             self._call = self._compiled("reduce-overhead" if device.type == "cuda" else None)
 
     def __call__(self, images: Tensor, task: Task) -> Tensor:
+        if self._count is not None and torch.is_grad_enabled():
+            self._count(len(images))
         if not self.half:
             return self._call(images, task)
         with torch.autocast(self.device_type, torch.bfloat16):

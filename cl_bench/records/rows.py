@@ -70,6 +70,12 @@ class State(NamedTuple):
     training_seconds: float  # of this task; 1 / R of it where R seeds are trained at once
     num_steps: int  # of this task
     ood_auroc: float  # of the confidence, tasks seen against tasks not seen yet; nan where one is not tested
+    gradient_evaluations: float = (
+        math.nan
+    )  # of this task: one for each example and weight sample; nan: unknown
+    predicting_bits: float = (
+        math.nan
+    )  # what the tested predictions need: a posterior where weights are sampled
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:
@@ -82,7 +88,13 @@ class State(NamedTuple):
             "training_seconds": FROM_0,
             "num_steps": COUNT,
             "ood_auroc": FRACTION_OR_NAN,
+            "gradient_evaluations": FROM_0_OR_NAN,
+            "predicting_bits": FROM_0_OR_NAN,
         }
+
+    @classmethod
+    def only_if_measured(cls) -> tuple[str, ...]:
+        return ("gradient_evaluations", "predicting_bits")
 
 
 class CalibrationBin(NamedTuple):
