@@ -70,12 +70,8 @@ class State(NamedTuple):
     training_seconds: float  # of this task; 1 / R of it where R seeds are trained at once
     num_steps: int  # of this task
     ood_auroc: float  # of the confidence, tasks seen against tasks not seen yet; nan where one is not tested
-    gradient_evaluations: float = (
-        math.nan
-    )  # of this task: one for each example and weight sample; nan: unknown
-    predicting_bits: float = (
-        math.nan
-    )  # what the tested predictions need: a posterior where weights are sampled
+    gradient_evaluations: float = math.nan  # of this task, of single examples; nan: unknown
+    predicting_bits: float = math.nan  # that the tested predictions need, maybe a posterior
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:

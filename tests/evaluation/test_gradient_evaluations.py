@@ -34,7 +34,8 @@ def states(strategy, stream):
         (("gdumb", "strategy.memory_size=20"), EPOCHS * 20, EPOCHS * 20),
         (
             ("der", "strategy.buffer_batch_size=8"),
-            *(EPOCHS * TASK + steps * 8 for steps in (STEPS - 1, STEPS)),
+            EPOCHS * TASK + (STEPS - 1) * 8,  # before the first step the memory is empty
+            EPOCHS * TASK + STEPS * 8,
         ),
         (("ewc",), *[EPOCHS * TASK + 10 * TASK] * 2),  # and one for each label
         (("ewc", "strategy.fisher_estimator=sampled"), *[EPOCHS * TASK + TASK] * 2),
