@@ -3,12 +3,14 @@
 Each is (study, run) -> its number, from all rows of all runs.
 """
 
+import math
 from typing import Any
 
 import pandas as pd
 
 from cl_bench.analysis.registry import PAGE, RECORDS, STATES, TEXT, metric
 from cl_bench.analysis.tested import newest
+from cl_bench.analysis.tuning import num_trials
 
 Measured = dict[Any, Any]  # (study, run) -> number
 _RUN = ["study", "run"]
@@ -164,6 +166,72 @@ def deployed_bits(states: pd.DataFrame) -> Measured:
 
 
 @metric(
+    "predicting",
+    of=STATES,
+    unit="KiB",
+    better="lower",
+    meaning="what the tested predictions need: a posterior where they average over weight samples",
+    group="cost",
+)
+def predicting_bits(states: pd.DataFrame) -> Measured:
+    """What the predictions need that were tested after the last task, in bits.
+
+    It is the posterior, and examples of coresets, where predictions average over weight samples. Otherwise it
+    is the network with one set of weights, as in `deployed_bits`.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> predicting_bits(pd.DataFrame(run | {"predicting_bits": [640.0, 640.0]}))
+    {('few', 'vcl-s0'): 640.0}
+    """
+    return _in_the_end(states, "predicting_bits")
+
+
+@metric(
+    "gradients",
+    of=STATES,
+    unit="thousand",
+    better="lower",
+    meaning="gradients of single examples that training takes, all tasks, weight samples and importances",
+    group="cost",
+)
+def gradient_evaluations(states: pd.DataFrame) -> Measured:
+    """The gradients of single examples that training on all tasks has taken.
+
+    An example counts in each epoch, for each weight sample, from a memory too. A pass for importances takes
+    one gradient of each example and label. nan: some task did not count them.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> gradient_evaluations(
+    ...     pd.DataFrame(run | {"gradient_evaluations": [0.0, 600.0]})
+    ... )
+    {('few', 'vcl-s0'): 600.0}
+    """
+    return states.groupby(_RUN, sort=False)["gradient_evaluations"].agg(_sum_if_known).to_dict()
+
+
+@metric(
+    "trials",
+    of=RECORDS,
+    unit="count",
+    meaning="settings that a search tried; 0 without a search, unknown by hand or of a publication",
+    group="cost",
+)
+def trials(records: pd.DataFrame) -> Measured:
+    """How many settings the search has tried that gave a run its own.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc")
+    >>> note = "tuned/digits: random, 16 trials"
+    >>> trials(frame.assign(tuning="tuned", tuning_note=note))
+    {('study', 'benchmark-ewc-s0'): 16.0}
+    """
+    if "tuning" not in records:
+        return {}
+    runs = records.drop_duplicates(_RUN)
+    told = zip(runs["study"], runs["run"], runs["tuning"], runs["tuning_note"], strict=True)
+    return {(study, run): num_trials(tuning, note) for study, run, tuning, note in told}
+
+
+@metric(
     "frozen weights",
     of=STATES,
     meaning="share of weights whose posterior is all but certain",
@@ -209,6 +277,10 @@ def training_seconds(states: pd.DataFrame) -> Measured:
     {('few', 'vcl-s0'): 2.5}
     """
     return states.groupby(_RUN, sort=False)["training_seconds"].sum().to_dict()
+
+
+def _sum_if_known(values: pd.Series) -> float:
+    return math.nan if values.isna().any() else float(values.sum())
 
 
 def _in_the_end(rows: pd.DataFrame, column: str) -> Measured:

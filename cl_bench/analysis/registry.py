@@ -27,7 +27,8 @@ FIRST = "first"  # the columns of the page that are shown before the reader choo
 COMPARISON = "comparison"  # pairs of methods, ranks and shares of variance, with their tables and figures
 PLACES = (TEXT, PAGE, LATEX, FIRST, COMPARISON)
 
-FACTORS = {"%": 100.0, "KiB": 1 / 8192, "s": 1.0, "nats": 1.0, "": 1.0}  # unit -> shown over stored
+# unit -> shown over stored
+FACTORS = {"%": 100.0, "KiB": 1 / 8192, "thousand": 1e-3, "count": 1.0, "s": 1.0, "nats": 1.0, "": 1.0}
 GROUPS = ("accuracy", "uncertainty", "posterior", "cost")  # in the order of the page
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -94,12 +95,17 @@ class Metric:
     @property
     def decimals(self) -> int:
         """How many a table shows of a number: a fraction such as 0.225 would lose all with one."""
-        return 3 if self.unit in ("", "nats") else 1
+        return {"": 3, "nats": 3, "count": 0}.get(self.unit, 1)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is counted, and as a rule the same with every seed."""
+        return self.unit in ("KiB", "thousand", "count")
 
     @property
     def heading(self) -> str:
         """The title with its unit, as it stands above a column."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
+        return f"{self.title} ({self.unit})" if self.unit not in ("", "count") else self.title
 
 
 _REGISTERED: dict[str, Metric] = {}  # by name, in the order of the summary's columns

@@ -149,6 +149,7 @@ class Learner(Adapter):
             precision=settings.precision,
             device=device,
             channels_last=settings.channels_last,
+            count=self.count_gradients,
         )
         self.schedule, self.learning_rate = settings.schedule, settings.learning_rate
         self.keeps_optimizer = settings.optimizer_state == "kept"
@@ -312,6 +313,10 @@ class Learner(Adapter):
         """
         return log_probabilities(self.logits(images, task))
 
+    def sampled_from(self) -> Sequence[Tensor]:
+        """The tensors that predictions need in place of one set of weights; none where they sample none."""
+        return ()
+
     def settle(self) -> None:
         """Put the weights that are tested into the network, where training has others in it."""
 
@@ -366,7 +371,7 @@ class Learner(Adapter):
         """
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
-        self.steps_taken = 0
+        self.steps_taken = self.gradient_evaluations = 0
         others = rows_of_others(self.heads, self.heads_trained())
         self._trained = self.flat.mask(others) if others and self.training_settings.moves_by_itself else None
         if self.heads is None and max(heads_in(self.experience)) > 0 and not self.notes:

@@ -1,6 +1,6 @@
 """Learners with an update rule of their own, and with gradients and predictions from weight samples."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -99,6 +99,10 @@ class SamplingLearner(OwnRule):
         prediction, self.expected_entropy, self.num_averaged = self.combine(samples)
         self.flat.set(present)
         return prediction
+
+    def sampled_from(self) -> Sequence[Tensor]:
+        belief = self.belief() if self.num_test_samples else None
+        return () if belief is None else tuple(belief)
 
     def _sampled_logits(self, images: Tensor, task: int | Tensor) -> Iterator[Tensor]:
         """The logits of one weight sample after the other; leaves the last one in the network."""

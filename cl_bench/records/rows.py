@@ -72,6 +72,8 @@ class State(NamedTuple):
     # of the confidence, tasks seen against tasks to come that have a trained head; nan where there is none.
     # Rows of old have a number for untrained heads, too; the analysis leaves it out.
     ood_auroc: float
+    gradient_evaluations: float = math.nan  # of this task, of single examples; nan: unknown
+    predicting_bits: float = math.nan  # that the tested predictions need, maybe a posterior
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:
@@ -84,7 +86,13 @@ class State(NamedTuple):
             "training_seconds": FROM_0,
             "num_steps": COUNT,
             "ood_auroc": FRACTION_OR_NAN,
+            "gradient_evaluations": FROM_0_OR_NAN,
+            "predicting_bits": FROM_0_OR_NAN,
         }
+
+    @classmethod
+    def only_if_measured(cls) -> tuple[str, ...]:
+        return ("gradient_evaluations", "predicting_bits")
 
 
 class CalibrationBin(NamedTuple):

@@ -320,6 +320,7 @@ class VCL(Learner):
                 for images, labels, task in batches:
                     self.flat.zero_gradients()
                     for _ in range(self.num_samples):
+                        self.count_gradients(len(images))
                         self._criterion(self.network(images, task), labels).backward()
                     self.flat.gradients.div_(self.num_samples)
                     self.add_kl_gradient(start, batches.num_examples, active)
@@ -335,6 +336,11 @@ class VCL(Learner):
             for name in ("pixels", "labels", "heads"):
                 tensors[f"coreset_{number}_{name}"] = getattr(kept, name)
         return tensors
+
+    def sampled_from(self) -> Sequence[Tensor]:
+        """The posterior, and the coresets that a copy of it is trained on before each test."""
+        coresets = [getattr(kept, name) for kept in self.coresets for name in ("pixels", "labels", "heads")]
+        return (*self.posterior, *coresets)
 
     def belief(self) -> Gaussian:
         return self.posterior
