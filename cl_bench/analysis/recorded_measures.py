@@ -3,11 +3,14 @@
 Each is (study, run) -> its number, from all rows of all runs.
 """
 
+import math
 from typing import Any
 
 import pandas as pd
 
 from cl_bench.analysis.registry import PAGE, RECORDS, STATES, TEXT, metric
+from cl_bench.analysis.tested import newest
+from cl_bench.analysis.tuning import num_trials
 
 Measured = dict[Any, Any]  # (study, run) -> number
 _RUN = ["study", "run"]
@@ -105,6 +108,35 @@ def accuracy_task_known(records: pd.DataFrame) -> Measured:
 
 
 @metric(
+    "average accuracy, all tasks",
+    of=RECORDS,
+    better="higher",
+    meaning="mean of R[T, j] over all tasks, where the others are over the last ones only",
+    places=(TEXT, PAGE),
+)
+def average_accuracy_all_tasks(records: pd.DataFrame) -> Measured:
+    """The accuracy after the last task as a mean over all tasks, of runs that test only the last ones before.
+
+        1/T sum_j R[T, j]
+
+    The last tasks are the newest ones, and hide what was forgotten. It takes `training.test_all_at_end`. A
+    run without `training.test_last` has it as its average accuracy, and not here.
+
+    >>> R = [[0.1, 0.1], [0.9, 0.2], [0.5, 0.8]]
+    >>> frame = matrix_frame(R, method="ewc", test_last=1)
+    >>> average_accuracy_all_tasks(frame)
+    {('study', 'benchmark-ewc-s0'): 0.65}
+    """
+    if "test_last" not in records:
+        return {}
+    last = _after_last(records[records["test_last"].notna()])
+    # of a test that is there twice the last counts
+    tests = last.drop_duplicates([*_RUN, "on_task"], keep="last").groupby(_RUN, sort=False)
+    found = tests.agg(mean=("accuracy", "mean"), tested=("on_task", "size"), of=("num_tasks", "first"))
+    return found.loc[found["tested"] == found["of"], "mean"].to_dict()
+
+
+@metric(
     "stored",
     of=STATES,
     unit="KiB",
@@ -134,6 +166,72 @@ def deployed_bits(states: pd.DataFrame) -> Measured:
 
 
 @metric(
+    "predicting",
+    of=STATES,
+    unit="KiB",
+    better="lower",
+    meaning="what the tested predictions need: a posterior where they average over weight samples",
+    group="cost",
+)
+def predicting_bits(states: pd.DataFrame) -> Measured:
+    """What the predictions need that were tested after the last task, in bits.
+
+    It is the posterior, and examples of coresets, where predictions average over weight samples. Otherwise it
+    is the network with one set of weights, as in `deployed_bits`.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> predicting_bits(pd.DataFrame(run | {"predicting_bits": [640.0, 640.0]}))
+    {('few', 'vcl-s0'): 640.0}
+    """
+    return _in_the_end(states, "predicting_bits")
+
+
+@metric(
+    "gradients",
+    of=STATES,
+    unit="thousand",
+    better="lower",
+    meaning="gradients of single examples that training takes, all tasks, weight samples and importances",
+    group="cost",
+)
+def gradient_evaluations(states: pd.DataFrame) -> Measured:
+    """The gradients of single examples that training on all tasks has taken.
+
+    An example counts in each epoch, for each weight sample, from a memory too. A pass for importances takes
+    one gradient of each example and label. nan: some task did not count them.
+
+    >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
+    >>> gradient_evaluations(
+    ...     pd.DataFrame(run | {"gradient_evaluations": [0.0, 600.0]})
+    ... )
+    {('few', 'vcl-s0'): 600.0}
+    """
+    return states.groupby(_RUN, sort=False)["gradient_evaluations"].agg(_sum_if_known).to_dict()
+
+
+@metric(
+    "trials",
+    of=RECORDS,
+    unit="count",
+    meaning="settings that a search tried; 0 without a search, unknown by hand or of a publication",
+    group="cost",
+)
+def trials(records: pd.DataFrame) -> Measured:
+    """How many settings the search has tried that gave a run its own.
+
+    >>> frame = matrix_frame([[0.1], [0.9]], method="ewc")
+    >>> note = "tuned/digits: random, 16 trials"
+    >>> trials(frame.assign(tuning="tuned", tuning_note=note))
+    {('study', 'benchmark-ewc-s0'): 16.0}
+    """
+    if "tuning" not in records:
+        return {}
+    runs = records.drop_duplicates(_RUN)
+    told = zip(runs["study"], runs["run"], runs["tuning"], runs["tuning_note"], strict=True)
+    return {(study, run): num_trials(tuning, note) for study, run, tuning, note in told}
+
+
+@metric(
     "frozen weights",
     of=STATES,
     meaning="share of weights whose posterior is all but certain",
@@ -153,11 +251,13 @@ def frozen(states: pd.DataFrame) -> Measured:
     "novelty AUROC",
     of=STATES,
     better="higher",
-    meaning="confidence on tasks seen against that on tasks still to come",
+    meaning="confidence on tasks seen against that on tasks still to come; not with a head a task",
     group="uncertainty",
 )
 def ood_auroc(states: pd.DataFrame) -> Measured:
     """How well confidence tells tasks seen from those to come, as a mean over tasks where it is defined.
+
+    In the scenario `task` it never is: tests of tasks to come go through untrained heads.
 
     >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
     >>> ood_auroc(pd.DataFrame(run | {"ood_auroc": [np.nan, 0.75]}))
@@ -179,12 +279,18 @@ def training_seconds(states: pd.DataFrame) -> Measured:
     return states.groupby(_RUN, sort=False)["training_seconds"].sum().to_dict()
 
 
+def _sum_if_known(values: pd.Series) -> float:
+    return math.nan if values.isna().any() else float(values.sum())
+
+
 def _in_the_end(rows: pd.DataFrame, column: str) -> Measured:
-    return _last(rows, column).set_index(_RUN)[column].to_dict()
+    return _after_last(rows).set_index(_RUN)[column].to_dict()
 
 
 def mean_in_the_end(rows: pd.DataFrame, column: str) -> Measured:
     """The mean of a column over the tasks tested after the last one, of each run.
+
+    With `training.test_last` it is over the last so many.
 
     >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(error=[0.8, 0.2])
     >>> mean_in_the_end(frame, "error")
@@ -192,9 +298,8 @@ def mean_in_the_end(rows: pd.DataFrame, column: str) -> Measured:
     """
     if column not in rows:  # of a table from before it was measured
         return {}
-    return _last(rows, column).groupby(_RUN, sort=False)[column].mean().to_dict()
+    return newest(_after_last(rows)).groupby(_RUN, sort=False)[column].mean().to_dict()
 
 
-def _last(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows after the last task."""
-    return rows.loc[rows["after_task"] == rows["num_tasks"], [*_RUN, column]]
+def _after_last(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["after_task"] == rows["num_tasks"]]

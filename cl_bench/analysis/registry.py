@@ -27,7 +27,8 @@ FIRST = "first"  # the columns of the page that are shown before the reader choo
 COMPARISON = "comparison"  # pairs of methods, ranks and shares of variance, with their tables and figures
 PLACES = (TEXT, PAGE, LATEX, FIRST, COMPARISON)
 
-FACTORS = {"%": 100.0, "KiB": 1 / 8192, "s": 1.0, "nats": 1.0, "": 1.0}  # unit -> shown over stored
+# unit -> shown over stored
+FACTORS = {"%": 100.0, "KiB": 1 / 8192, "thousand": 1e-3, "count": 1.0, "s": 1.0, "nats": 1.0, "": 1.0}
 GROUPS = ("accuracy", "uncertainty", "posterior", "cost")  # in the order of the page
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -48,6 +49,7 @@ class Metric:
         group: what it is about, one of `GROUPS`.
         short: the usual abbreviation; empty where there is none.
         is_change: it says what changed between two tests, not how high something is.
+        undefined_in: scenarios in which it says nothing of a method; there it is nan.
 
     >>> (found,) = [each for each in registered() if each.name == "stored_bits"]
     >>> isinstance(found, Metric), found.heading, found.better
@@ -65,6 +67,7 @@ class Metric:
     group: str
     short: str
     is_change: bool
+    undefined_in: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for what, given, known in (
@@ -92,12 +95,17 @@ class Metric:
     @property
     def decimals(self) -> int:
         """How many a table shows of a number: a fraction such as 0.225 would lose all with one."""
-        return 3 if self.unit in ("", "nats") else 1
+        return {"": 3, "nats": 3, "count": 0}.get(self.unit, 1)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is counted, and as a rule the same with every seed."""
+        return self.unit in ("KiB", "thousand", "count")
 
     @property
     def heading(self) -> str:
         """The title with its unit, as it stands above a column."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
+        return f"{self.title} ({self.unit})" if self.unit not in ("", "count") else self.title
 
 
 _REGISTERED: dict[str, Metric] = {}  # by name, in the order of the summary's columns
@@ -114,6 +122,7 @@ def metric(
     group: str = GROUPS[0],
     short: str = "",
     is_change: bool = False,
+    undefined_in: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Register the function below as a metric of its name; the words are those of `Metric`.
 
@@ -144,6 +153,7 @@ def metric(
             group=group,
             short=short,
             is_change=is_change,
+            undefined_in=undefined_in,
         )
         return function
 

@@ -1,5 +1,7 @@
 """How the settings of a run were found, as its run.json tells."""
 
+import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +17,8 @@ MOST_SHOWN = 8  # lines under a table, and methods in one
 WIDTH = 110
 LONGEST_NOTE = 1_000  # letters
 _KINDS = {"none": "not searched", "published": "published"}  # how a search begins -> what it is
+
+_TRIALS = re.compile(r", (\d+) trials\b")
 
 
 class Tuning(NamedTuple):
@@ -61,6 +65,22 @@ def tuning_of(about: Mapping[str, Any]) -> Tuning:
     kind = next((kind for start, kind in _KINDS.items() if search.startswith(start)), "tuned")
     note = folder if kind == "not searched" else f"{folder}: {search.removeprefix('published: ')}"
     return Tuning(kind + (OTHERWISE if differs else ""), cut("; ".join([note, *differs]), LONGEST_NOTE))
+
+
+def num_trials(tuning: str, note: object) -> float:
+    """How many settings a search has tried, as `Tuning` tells: 0 without a search, nan where it is not told.
+
+    A search by hand, and that of a publication, do not.
+
+    >>> num_trials("tuned", "tuned/digits: random, 16 trials"), num_trials("not tuned", "")
+    (16.0, 0.0)
+    >>> num_trials("tuned", "tuned/digits: by hand")
+    nan
+    """
+    if tuning.removesuffix(OTHERWISE) in (NOT_TUNED, _KINDS["none"]):
+        return 0.0
+    told = _TRIALS.search(note) if isinstance(note, str) else None
+    return float(told.group(1)) if told else math.nan
 
 
 def joined(found: Sequence[Tuning]) -> Tuning:

@@ -35,15 +35,36 @@ def deployed_bits(strategy: Any) -> int:
     """The network of one seed with one set of weights, such as the posterior's mean or mode: all that it
     takes to predict without sampling. A weight of -1 or +1 has one bit.
     """
-    num_seeds = _num_seeds(strategy) or 1
-    network = _network(strategy)
+    if not hasattr(strategy, "num_weights"):
+        return _untrained_bits(strategy) + _bits(dict(_network(strategy).named_parameters()))
+    trained = trainable(_network(strategy))
+    bits_a_weight = 1 if strategy.binary else 8 * next(iter(trained.values())).element_size()
+    return _untrained_bits(strategy) + strategy.num_weights * bits_a_weight
+
+
+def predicting_bits(strategy: Any) -> int:
+    """What one seed needs to predict as it is tested: a posterior where tests sample weights, or else the
+    network with one set of weights, as `deployed_bits`.
+
+    A binary network that is sampled needs a number a weight; one that is tested with its most probable
+    weights needs a bit.
+    """
+    sampled_from = strategy.sampled_from() if hasattr(strategy, "sampled_from") else ()
+    if not sampled_from:
+        return deployed_bits(strategy)
+    sampled = _bits(dict(enumerate(sampled_from)))
+    return _untrained_bits(strategy) + sampled // (_num_seeds(strategy) or 1)
+
+
+def _untrained_bits(strategy: Any) -> int:
+    """The buffers and frozen parameters of one seed's network; a network that is not ours has none frozen."""
+    network, num_seeds = _network(strategy), _num_seeds(strategy) or 1
     buffers = _bits(dict(network.named_buffers())) // num_seeds
     if not hasattr(strategy, "num_weights"):
-        return buffers + _bits(dict(network.named_parameters()))
+        return buffers
     trained = trainable(network)
     frozen = {name: each for name, each in network.named_parameters() if name not in trained}
-    bits_a_weight = 1 if strategy.binary else 8 * next(iter(trained.values())).element_size()
-    return buffers + _bits(frozen) // num_seeds + strategy.num_weights * bits_a_weight
+    return buffers + _bits(frozen) // num_seeds
 
 
 class States:
@@ -82,6 +103,8 @@ class States:
             "deployed_bits": deployed_bits(strategy),
             "training_seconds": seconds / number,
             "num_steps": num_steps,
+            "gradient_evaluations": float(getattr(strategy, "gradient_evaluations", math.nan)),
+            "predicting_bits": float(predicting_bits(strategy)),
         }
         return [
             State(seed=seed, drift=drift, frozen=share, ood_auroc=auroc, **common)

@@ -39,6 +39,8 @@ class Adapter(SupervisedTemplate):
         in_task: names of attributes that steps change, and that the next task makes anew. What is used after
             a task's last step belongs here, too: the batch and its loss are gone where a run resumes there.
         after_step: called after every step, when everything of the step is done.
+        gradient_evaluations: of the current task and of one seed: the gradients taken of single examples. It
+            is nan where a pass through the data did not say how many it takes.
     """
 
     network: nn.Module
@@ -55,6 +57,7 @@ class Adapter(SupervisedTemplate):
     in_task: ClassVar[tuple[str, ...]] = ()
     after_step: Callable[[], None] | None = None
     early_stopping: EarlyStopping | None
+    gradient_evaluations: float = 0
     _goes_on_from: dict[str, Any] | None = None  # a state in the midst of the next task
 
     # The network and its heads
@@ -93,6 +96,11 @@ class Adapter(SupervisedTemplate):
             labels = [task.labels for task in resident_tasks(self.experience)]
             activate(self.heads, torch.cat(labels), self.device)
 
+    @property
+    def in_first_task(self) -> bool:
+        """Whether no task has been learned yet."""
+        return self.clock.train_exp_counter == 0
+
     # Seeds: one, or several at once
 
     @property
@@ -120,6 +128,10 @@ class Adapter(SupervisedTemplate):
     def join_seeds(self, results: Sequence[Tensor]) -> Tensor:
         """One result a seed, each [...]: as they are stacked, [R, ...], or the only one."""
         return self.stack.join(results)
+
+    def count_gradients(self, num_examples: int) -> None:
+        """Add the gradients of so many examples, of all seeds together, to `gradient_evaluations`."""
+        self.gradient_evaluations += num_examples // self.num_seeds
 
     def measure(self, function: Callable[..., Any], **settings: Any) -> list[Any]:
         """The results of function(network, batches, generator=...) on the data of the task, one a seed.

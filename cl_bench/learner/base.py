@@ -106,6 +106,7 @@ class Learner(Adapter):
     loss: Tensor
     steps_taken = 0  # of the current task
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
+    num_averaged = 1  # the weight samples in it
     _trained: Tensor | None = None  # mask of what the optimizer may move; None: all
     in_use = False  # whether predictions are made as in tests, see learner/in_use.py
     input_shape: tuple[int, ...] | None = None  # of an image of the stream that it was built for
@@ -143,7 +144,12 @@ class Learner(Adapter):
         self.flat = self.lay_out(self.network)
         self.flat.follow(self.network)
         self.logits = Forward(  # (images, task) -> [B, K]
-            self.network, compile=compile, precision=settings.precision, device=device
+            self.network,
+            compile=compile,
+            precision=settings.precision,
+            device=device,
+            channels_last=settings.channels_last,
+            count=self.count_gradients,
         )
         self.schedule, self.learning_rate = settings.schedule, settings.learning_rate
         self.keeps_optimizer = settings.optimizer_state == "kept"
@@ -302,10 +308,14 @@ class Learner(Adapter):
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
 
         Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again. What
-        averages over samples also sets `expected_entropy`. After `put_to_use` a call is as in tests, see
+        averages over samples also sets `expected_entropy` and `num_averaged`. After `put_to_use` a call is as in tests, see
         learner/in_use.py.
         """
         return log_probabilities(self.logits(images, task))
+
+    def sampled_from(self) -> Sequence[Tensor]:
+        """The tensors that predictions need in place of one set of weights; none where they sample none."""
+        return ()
 
     def settle(self) -> None:
         """Put the weights that are tested into the network, where training has others in it."""
@@ -361,7 +371,7 @@ class Learner(Adapter):
         """
         if not self.keeps_optimizer:
             self.optimizer = self.new_optimizer()
-        self.steps_taken = 0
+        self.steps_taken = self.gradient_evaluations = 0
         others = rows_of_others(self.heads, self.heads_trained())
         self._trained = self.flat.mask(others) if others and self.training_settings.moves_by_itself else None
         if self.heads is None and max(heads_in(self.experience)) > 0 and not self.notes:

@@ -8,7 +8,9 @@ sqrt(P) times smaller than under whole weights: 16 times at 16 x 16 places. So `
 posterior than the one that tests sample.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ from torch.nn.utils import parametrize
 from cl_bench.learner.drawn_like import DrawnLike
 from cl_bench.learner.noise import Noise
 from cl_bench.models.parameters import is_plain, tied, trainable
-from cl_bench.posteriors import gaussian
+from cl_bench.posteriors import fisher, gaussian
 from cl_bench.posteriors.gaussian import Gaussian
 
 CONV_SAMPLING = ("local", "whole")
@@ -48,6 +50,7 @@ class GaussianLayer(nn.Module):
         self.convolves = isinstance(layer, nn.Conv2d)
         self.noise = noise
         self.mean = nn.ParameterList(_weight_and_bias(layer))
+        self.point = (layer,)  # with the means as its weights; in a tuple, so that it is no part of this one
         self.log_variance = nn.ParameterList(
             nn.Parameter(torch.full_like(mean, log_variance))
             if mean.requires_grad
@@ -97,14 +100,46 @@ def make_gaussian(
                 f"got {name} in several places: give each layer its own, or freeze it (requires_grad=False)"
             )
     layers = []
+    for parent, name, child in _children(network):
+        if isinstance(child, GaussianLayer) or not _is_trained(child):
+            continue
+        layer = GaussianLayer(child, log_variance=log_variance, noise=noise, conv_sampling=conv_sampling)
+        setattr(parent, name, layer)
+        layers.append(layer)
+    return layers
+
+
+def fisher_of_means(
+    network: nn.Module, batches: Iterable[Sequence[Any]], *, generator: torch.Generator
+) -> Tensor:
+    """The exact diagonal Fisher information of a network's means, in the order of `make_gaussian`'s layers.
+
+    Args:
+        network: with Gaussian layers, in eval mode.
+        batches, generator: as `fisher.diagonal` has them.
+
+    Returns:
+        F [P], one for each mean.
+    """
+    network = copy.deepcopy(network)
+    layers = [layer for _, _, layer in _children(network) if isinstance(layer, GaussianLayer)]
+    for parent, name, layer in list(_children(network)):
+        if isinstance(layer, GaussianLayer):
+            setattr(parent, name, layer.point[0])
+    network.eval()
+    information = fisher.diagonal(network, batches, estimator="exact", generator=generator)
+    trained = list(trainable(network).values())
+    parts = dict(zip(map(id, trained), information.split([each.numel() for each in trained]), strict=True))
+    frozen = torch.zeros((), device=information.device)
+    means = [mean for layer in layers for mean in layer.mean]
+    return torch.cat([parts.get(id(mean), frozen.expand(mean.numel())) for mean in means])
+
+
+def _children(network: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
+    """Every module of a network with its parent and its name there."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, GaussianLayer) or not _is_trained(child):
-                continue
-            layer = GaussianLayer(child, log_variance=log_variance, noise=noise, conv_sampling=conv_sampling)
-            setattr(parent, name, layer)
-            layers.append(layer)
-    return layers
+            yield parent, name, child
 
 
 def _is_trained(layer: nn.Module) -> bool:

@@ -1,6 +1,6 @@
 """Learners with an update rule of their own, and with gradients and predictions from weight samples."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -95,9 +95,14 @@ class SamplingLearner(OwnRule):
         if self.num_test_samples == 0:
             return super().predict(images, task)
         present = self.flat.values.data.clone()
-        prediction, self.expected_entropy = self.combine(self._sampled_logits(images, task))
+        samples = self._sampled_logits(images, task)
+        prediction, self.expected_entropy, self.num_averaged = self.combine(samples)
         self.flat.set(present)
         return prediction
+
+    def sampled_from(self) -> Sequence[Tensor]:
+        belief = self.belief() if self.num_test_samples else None
+        return () if belief is None else tuple(belief)
 
     def _sampled_logits(self, images: Tensor, task: int | Tensor) -> Iterator[Tensor]:
         """The logits of one weight sample after the other; leaves the last one in the network."""

@@ -1,7 +1,10 @@
 """A second pass through a task's data, in which a network that has learnt them is measured."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+
+import torch
 
 from cl_bench.learner.batches import Batch, ResidentBatches, batches_of, joined
 
@@ -11,22 +14,41 @@ Result = TypeVar("Result")
 
 
 def measure(
-    learner: Any, function: Callable[..., Result], *, batch_size: int = MEASURE_BATCH_SIZE
+    learner: Any,
+    function: Callable[..., Result],
+    *,
+    batch_size: int = MEASURE_BATCH_SIZE,
+    gradients: Callable[[int], int] | None = None,
 ) -> list[Result]:
     """The results of function(network, batches, generator=...), one a seed.
 
     The network is in eval mode, and the batches are the seed's data of the current task in their order.
     Where examples are of several heads, each batch is of one.
+
+    Args:
+        gradients: number of outputs -> the gradients that the function takes of each example. None: not
+            known, and neither are the task's `gradient_evaluations` then.
     """
-    results = []
+    results: list[Result] = []
     for network, data, generator in learner.each_seed():
         network.eval()
         batches = batches_of([data], batch_size=batch_size, device=learner.device)
         if batches.task is None:  # what is measured of single examples takes one head at a time
             batches = HeadByHead(batches)
+        if not results:  # each seed takes as many
+            learner.gradient_evaluations += _num_gradients(network, batches, gradients)
         results.append(function(network, batches, generator=generator))
         network.train()
     return results
+
+
+def _num_gradients(network: Any, batches: ResidentBatches, gradients: Callable[[int], int] | None) -> float:
+    if gradients is None:
+        return math.nan
+    images, _, task = next(iter(batches))
+    with torch.no_grad():
+        num_outputs = network(images[:1], task).shape[-1]
+    return gradients(num_outputs) * batches.num_examples
 
 
 class HeadByHead(ResidentBatches):

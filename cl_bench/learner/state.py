@@ -38,6 +38,7 @@ def state_of(learner: Any) -> dict[str, Any]:
         "active_classes": None if heads is None else pack(heads.active, "active"),
         "early_stopping": None if stopping is None else pack(stopping, "early_stopping"),
         "steps_taken": learner.steps_taken,
+        "gradient_evaluations": learner.gradient_evaluations,
         "clock": {name: value for name, value in vars(learner.clock).items() if isinstance(value, int)},
         "generators": {name: noise.state() for name, noise in _generators(learner)},
         "global_generators": global_state(),
@@ -92,6 +93,7 @@ def _restore(learner: Any, state: dict[str, Any]) -> None:
     if learner.early_stopping is not None:
         learner.early_stopping.restore(state["early_stopping"])
     learner.steps_taken = state["steps_taken"]
+    learner.gradient_evaluations = state["gradient_evaluations"]
     learner.clock.__dict__.update(state["clock"])
     for name, noise in _generators(learner):
         noise.restore(state["generators"][name])

@@ -49,6 +49,8 @@ class TrainingSettings:
             task's steps.
         patience: stop a task after so many epochs without a lower validation loss, and go back to the best
             epoch; see learner/early_stopping.py. None: train to the end.
+        channels_last: the layout of images in memory, with which many convolutions are faster, and other in
+            their last digits.
 
     Raises:
         ValueError: for a setting out of range, by name.
@@ -74,6 +76,7 @@ class TrainingSettings:
         label_smoothing: float = 0.0,
         warm_up: float = 0,
         patience: int | None = None,
+        channels_last: bool = False,
     ) -> None:
         check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
         if iterations is not None:
@@ -103,6 +106,7 @@ class TrainingSettings:
         self.momentum, self.weight_decay = momentum, weight_decay
         self.optimizer_state, self.active_classes = optimizer_state, active_classes
         self.learning_rate, self.schedule, self.warm_up = learning_rate, schedule, warm_up
+        self.channels_last = channels_last
         self.precision, self.clip_norm, self.label_smoothing = precision, clip_norm, label_smoothing
 
     @property

@@ -129,6 +129,4 @@ def normalise_heads(
         return None
     if normalisation == "batch":
         return BatchNormPerHead(num_classes, num_heads)
-    if normalisation == "none" or num_classes == 2:
-        return Scale(in_features**-0.5)
-    return nn.LayerNorm(num_classes, elementwise_affine=False)
+    return Scale(in_features**-0.5)

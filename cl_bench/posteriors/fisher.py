@@ -65,6 +65,24 @@ def label_weights(logits: Tensor, labels: Tensor, estimator: str, generator: tor
     return nn.functional.one_hot(labels, logits.shape[-1]).to(logits)
 
 
+def num_gradients(num_outputs: int, *, estimator: str) -> int:
+    """How many gradients an estimator takes of each example: one for each label that has a weight.
+
+        exact       K
+        others      1
+
+    Args:
+        num_outputs: K.
+        estimator: one of `ESTIMATORS`, or `BATCHED`.
+
+    >>> fisher.num_gradients(10, estimator="exact")
+    10
+    >>> fisher.num_gradients(10, estimator="sampled")
+    1
+    """
+    return num_outputs if estimator == "exact" else 1
+
+
 def diagonal(
     model: nn.Module,
     batches: Iterable[Sequence],

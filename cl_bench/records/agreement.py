@@ -13,6 +13,8 @@ from cl_bench.records.saved import told_hashes
 WEIGHTS = "final weights"
 FACTS = ("hash", "scenario", "num_tasks")  # of run.json
 TIMING = {"training_seconds"}  # columns that a clock gives
+# of every new run, but not of those from before they were counted
+COUNTED_LATER = {"gradient_evaluations", "predicting_bits"}
 # what a row is about; of two rows about the same the last counts, as in the analysis
 KEYS: dict[type, tuple[str, ...]] = {
     Record: ("seed", "after_task", "on_task"),
@@ -132,7 +134,7 @@ def _of_rows(name: str, one: dict | None, other: dict | None) -> Compared:
 def _differences(one: dict, other: dict) -> Iterator[str]:
     for key in sorted({*one, *other}):
         mine, theirs = one.get(key), other.get(key)
-        if mine == theirs:
+        if mine == theirs or (mine and theirs and _alike_but_for_age(mine, theirs)):
             continue
         if mine is None or theirs is None:
             only = theirs or mine
@@ -143,6 +145,12 @@ def _differences(one: dict, other: dict) -> Iterator[str]:
                 f"{field} {mine.get(field, 'nan')} and {theirs.get(field, 'nan')}" for field in names[:3]
             )
             yield f"{_place(mine, len(key))} {values}"
+
+
+def _alike_but_for_age(mine: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
+    """Whether rows are equal without what only the younger run counted."""
+    differing = mine.keys() ^ theirs.keys()
+    return differing <= COUNTED_LATER and all(mine[name] == theirs[name] for name in mine if name in theirs)
 
 
 def _place(row: Mapping[str, str] | None, length: int) -> str:

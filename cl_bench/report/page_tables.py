@@ -91,7 +91,7 @@ def _seeds(row: dict[Any, Any]) -> str:
 def _measured(row: dict[Any, Any], metric: Metric) -> Cell:
     mean, high = (metric.factor * row[f"{metric.name}_{part}"] for part in ("mean", "high"))
     half = high - mean
-    is_constant = metric.unit == "KiB" and not half > 0
+    is_constant = metric.is_constant and not half > 0
     mean_text, half_text = (rounded(value, metric.decimals) for value in (mean, half))
     return Cell(mean_text + ("" if math.isnan(half) or is_constant else f" ± {half_text}"), mean)
 

@@ -77,6 +77,9 @@ def check_state(state: Any, *, like: Mapping[str, Any], after_task: int) -> None
     steps, clock = state["steps_taken"], state["clock"]
     if type(steps) is not int or any(value < 0 for value in (steps, *clock.values())):
         raise CheckpointError(f"must count steps from 0, got steps_taken={_shown(steps)} and {clock}")
+    gradients = state["gradient_evaluations"]
+    if type(gradients) not in (int, float) or gradients < 0 or gradients == math.inf:
+        raise CheckpointError(f"must count gradients from 0, got gradient_evaluations={_shown(gradients)}")
     if clock["train_exp_counter"] != after_task or clock["train_exp_iterations"] != steps:
         raise CheckpointError(f"must be of {after_task} tasks and {steps} steps, got {clock}")
 

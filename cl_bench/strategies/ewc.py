@@ -56,9 +56,10 @@ class EWC(QuadraticPenalty):
 
     def _importance(self) -> list[Tensor]:
         """The diagonal Fisher information F of the current task, one tensor a seed."""
+        count = partial(fisher.num_gradients, estimator=self.fisher_estimator)
         if self.fisher_estimator == fisher.BATCHED:
-            return self.measure(_of_batch_means, batch_size=self.train_mb_size)
-        return self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator))
+            return self.measure(_of_batch_means, batch_size=self.train_mb_size, gradients=count)
+        return self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator), gradients=count)
 
 
 def _of_batch_means(network: nn.Module, batches: Iterable, *, generator: torch.Generator) -> Tensor:

@@ -87,7 +87,11 @@ class FunctionPrior(Learner):
         self.priors: list[function_prior.FunctionPrior] = []  # at the points of each earlier task
         # not compiled: its shape changes with each task
         self.remembered_logits = Forward(
-            self.network, compile=False, precision=learner["precision"], device=self.device
+            self.network,
+            compile=False,
+            precision=learner["precision"],
+            device=self.device,
+            count=self.count_gradients,
         )
 
     def criterion(self) -> Tensor:
@@ -133,6 +137,7 @@ class FunctionPrior(Learner):
             self.remembered = self._all_points()
             with torch.no_grad():
                 means = self._means()
+            self.count_gradients(sum(mean.numel() for mean in means))  # of each point, one for each class
             with self._evaluating():
                 self.priors = [
                     function_prior.FunctionPrior(mean, self._whitening(points))
@@ -154,9 +159,15 @@ class FunctionPrior(Learner):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        images = self.join_seeds(self.measure(partial(remember, size=self.memory_size, by=self.selection)))
+        kept = self.measure(
+            partial(remember, size=self.memory_size, by=self.selection), gradients=lambda num_outputs: 0
+        )
+        images = self.join_seeds(kept)
         self.points.append(Points(images, head_of(self.experience)))
-        diagonal = self.join_seeds(self.measure(partial(fisher.diagonal, estimator="exact")))
+        exact = {"estimator": "exact"}
+        diagonal = self.join_seeds(
+            self.measure(partial(fisher.diagonal, **exact), gradients=partial(fisher.num_gradients, **exact))
+        )
         self.precision = self.precision + self.num_examples * diagonal
         if self.priors:  # made anew, of points and precision, when the next task comes
             self.priors = []

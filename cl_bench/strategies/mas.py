@@ -28,7 +28,10 @@ class MAS(QuadraticPenalty):
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         importance = self.join_seeds(
-            self.measure(lambda network, batches, **_: sensitivity.importance(network, batches))
+            self.measure(
+                lambda network, batches, **_: sensitivity.importance(network, batches),
+                gradients=lambda num_outputs: 1,
+            )
         )
         self.penalty = quadratic_penalty.add_online(
             self.penalty, self.flat.values.data, importance, decay=1.0

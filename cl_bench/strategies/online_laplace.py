@@ -1,6 +1,7 @@
 """Online Laplace: the Gaussian approximation of the posterior is the next task's prior."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -89,7 +90,7 @@ class OnlineLaplace(QuadraticPenalty):
         super()._after_training_exp(**kwargs)
         diagonal = self._diagonal()
         if self.structure == "kfac":
-            new = self.measure(partial(kronecker.factors, estimator=self.fisher_estimator))
+            new = self._measured(kronecker.factors)
             term = kronecker.stacked(new) if self.stack.shape else new[0]
             self.terms = kronecker.add(self.terms, term, memory=self.memory)
         self.penalty = quadratic_penalty.add_likelihood(
@@ -101,7 +102,15 @@ class OnlineLaplace(QuadraticPenalty):
         free = kronecker.outside(self.blocks, self.flat.values.data)
         if kronecker.num_inside(self.blocks) == len(self.flat):
             return free
-        return free * self.join_seeds(self.measure(partial(fisher.diagonal, estimator=self.fisher_estimator)))
+        return free * self.join_seeds(self._measured(fisher.diagonal))
+
+    def _measured(self, function: Callable[..., Any]) -> list[Any]:
+        """What a function of the estimator gives on the data of the task, one a seed."""
+        estimator = self.fisher_estimator
+        return self.measure(
+            partial(function, estimator=estimator),
+            gradients=partial(fisher.num_gradients, estimator=estimator),
+        )
 
     def belief(self) -> Gaussian | None:
         """N(theta*, 1 / Lambda); None with Kronecker factors, of whose sums nobody knows the determinant."""

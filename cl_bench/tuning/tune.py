@@ -128,6 +128,7 @@ def in_trials(reported: DictConfig, tune: DictConfig) -> list[str]:
         f"benchmark.validation_share={tune.validation_share}",
         *(["benchmark.class_order=seeded"] if "class_order" in reported.benchmark else []),
         *(f"training.{name}=[]" for name in BESIDES),
+        "training.test_all_at_end=false",
     ]
 
 

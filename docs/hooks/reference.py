@@ -129,7 +129,7 @@ def shorten(path: Path) -> None:
 
 
 def _short(cell: str) -> str:
-    if len(cell) <= DIGITS or "." not in cell:
+    if len(cell) <= DIGITS or "." not in cell or cell.endswith(".0"):  # a whole number is a count
         return cell
     return min(repr(float(f"{float(cell):.{DIGITS}g}")), cell, key=len)
 
