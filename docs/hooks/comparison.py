@@ -42,11 +42,7 @@ The settings of each were found with the same budget of trials, on streams that 
 [Tune without leaking](tuning.md) has the protocol, and [Strategies](strategies.md) the equations.
 Each seed draws its own stream, which is the same for all methods. So differences are tested on matched seeds.
 
-```sh
-cl-bench run experiment=comparison
-```
-
-That command runs what is not there yet. The page is made from the records by `make reference`.
+{{command}}The page is made from the records by `make reference`.
 Numbers are means over seeds, ± half of the 95 % Student t interval, in percent where no unit is named.
 Bold is the best of a column, and what a paired t-test does not tell from it.
 Its p is above {ALPHA:g} after Holm's adjustment over all pairs.
@@ -57,6 +53,11 @@ Joint training is a reference, and never bold.
 - `gradients` counts those of single examples, for each weight sample and each importance.
 - `trials` counts the settings that were tried.
 """
+COMMAND = """```sh
+cl-bench run experiment=comparison
+```
+
+That command runs what is not there yet. """
 NOT_YET = "\nNo run of it is in `results/reference/comparison` yet.\n"
 
 
@@ -91,13 +92,16 @@ class Benchmark(NamedTuple):
 
 def page(folder: Path = STUDY) -> str:
     """The page of the records below a folder; where there are none, what it will have."""
+    head = HEAD.replace("{command}", COMMAND if "comparison" in choices("experiment") else "")
     if not folder.is_dir():
-        return HEAD + NOT_YET
+        return head + NOT_YET
     results = Results.read(folder).told_apart()
     found = list(benchmarks(results))
     commits = {run.commit for run in results.complete}
     said = f"\nAll runs are of commit `{commits.pop()}`.\n" if len(commits) == 1 and commits != {""} else ""
-    parts = [HEAD + said, *map(_section, found), _ranks(results, folder), _differences(found)]
+    picture = f"forgetting_over_benchmarks-{folder.name}.png"
+    said += _shown("Average accuracy over the tasks seen, on each benchmark", folder, picture)
+    parts = [head + said, *map(_section, found), _ranks(results, folder), _differences(found)]
     return "\n".join(filter(None, parts))
 
 
@@ -237,14 +241,19 @@ def _ranks(results: Results, folder: Path) -> str:
         row = ranked.iloc[0]
         text += (
             f"Average ranks of {len(ranked)} methods over {row['num_benchmarks']} benchmarks, 1 is the best. "
-            f"Ranks that are nearer than {row['critical_difference']:.2f} may be chance (Nemenyi).\n\n"
+            f"Ranks that are nearer than {row['critical_difference']:.2f} may be chance (Nemenyi).\n"
         )
-        if (folder / "figures" / name).is_file():
-            kind, _, rest = name.partition("-")
-            text += f"![Average ranks and the critical difference](figures/{kind}-{folder.name}-{rest})\n\n"
+        text += _shown("Average ranks and the critical difference", folder, name)
         rows = [[f"`{each['method']}`", f"{each['average_rank']:.2f}"] for each in ranked.to_dict("records")]
-        text += markdown(["method", "average rank"], rows) + "\n"
+        text += "\n" + markdown(["method", "average rank"], rows) + "\n"
     return text.rstrip("\n") + "\n"
+
+
+def _shown(words: str, folder: Path, name: str) -> str:
+    """A figure under its name on the site; empty where it is not drawn."""
+    kind, _, rest = name.partition("-")
+    there = (folder / "figures" / name).is_file()
+    return f"\n![{words}](figures/{kind}-{folder.name}-{rest})\n" if there else ""
 
 
 def _figure_names(folder: Path) -> tuple[str, str]:
