@@ -168,7 +168,7 @@ class BayesBiNN(SamplingLearner):
         That is the step before, but for `published`, and a momentum of 0.
         """
         unread = {"posterior.previous"} if not self.published else set()
-        unread |= {"posterior.momentum"} if self.momentum == 0 else set()
+        unread |= {"posterior.momentum", "posterior.correction"} if self.momentum == 0 else set()
         return {name: part for name, part in super().state_tensors().items() if name not in unread}
 
     def belief(self) -> BinaryWeights:
