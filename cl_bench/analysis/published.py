@@ -236,7 +236,16 @@ def _compared(one: Expected, runs: Iterable[RunMatrix]) -> dict[str, Any]:
         "published": one.accuracy,
         **{
             name: getattr(one, name)
-            for name in ("margin", "spread", "spread_kind", "source", "evidence", "note", "reason", "protocol")
+            for name in (
+                "margin",
+                "spread",
+                "spread_kind",
+                "source",
+                "evidence",
+                "note",
+                "reason",
+                "protocol",
+            )
         },
         "published_seeds": one.seeds,
         **{name: float(value) for name, value in interval._asdict().items()},

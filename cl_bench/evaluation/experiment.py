@@ -237,7 +237,6 @@ class Examination:
         rows += self._foreign.after(self._strategy, after_task, tasks)
         return rows
 
-
     def _ood_auroc(self, tasks: Sequence[int], after_task: int) -> list[float]:
         """The AUROC of each seed: confidence on tests of tasks seen against those of tasks to come.
 

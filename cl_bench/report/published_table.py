@@ -51,7 +51,9 @@ def tally(rows: pd.DataFrame) -> str:
     compared = sum(found[each] for each in COMPARED)
     of_agreement, *others = COMPARED
     told = [f"{found[each]} {each}" for each in others if found[each]]
-    said = [", ".join([f"{found[of_agreement]} of {counted(compared, 'row')} agree", *told])] if compared else []
+    said = (
+        [", ".join([f"{found[of_agreement]} of {counted(compared, 'row')} agree", *told])] if compared else []
+    )
     left = [f"{number} {each}" for each, number in found.items() if each not in COMPARED]
     return "; ".join([*said, *([f"not compared: {', '.join(left)}"] if left else [])])
 

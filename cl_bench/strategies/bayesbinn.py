@@ -49,9 +49,9 @@ class BayesBiNN(SamplingLearner):
         carry_prior: whether the posterior becomes the next task's prior; otherwise that stays at lambda = 0.
         variant: `sound` or `published`.
         max_slope: of `sound`: the largest d w_r / d mu; None for no limit. The limit is a bias: see
-            `bernoulli.expected_slope`.
+            `bernoulli_slope.expected_slope`.
         estimator: where the loss is differentiated: at `relaxed` weights, or at `hard` ones, draws of -1 and
-            +1. `hard` has no temperature and no slope; see `bernoulli.hard_scale`.
+            +1. `hard` has no temperature and no slope; see posteriors/bernoulli_slope.py.
         The step size alpha is the learner's `learning_rate`; its `optimizer` is not used.
     """
 

@@ -177,7 +177,9 @@ class VCL(Learner):
 
     def added_loss(self) -> Tensor:
         """The term kl_weight KL(q_t || q_{t-1}) / N_t over the weights that the task may move, in nats."""
-        return self.present_kl_weight / self.num_examples * (self.active * self.kl_by_weight(self.prior)).sum()
+        return (
+            self.present_kl_weight / self.num_examples * (self.active * self.kl_by_weight(self.prior)).sum()
+        )
 
     def kl_by_weight(self, prior: Gaussian) -> Tensor:
         """The divergence of the posterior from a prior, nats [P]."""

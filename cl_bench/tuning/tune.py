@@ -44,7 +44,7 @@ def check(strategy: str, *, overrides: list[str], request: Request) -> None:
         SettingError: for the first setting that is wrong.
     """
     config = checked(compose([*overrides, *in_trials(compose(overrides), request.tune)]))
-    space = space_of(strategy, overrides, request.dimensions)
+    space = searched(strategy, overrides, request, config)
     _, trials = draw_trials(space, num_trials=request.tune.trials, seed=request.tune.sampler_seed)
     checker = Checker()
     for setting in trials[0]:
@@ -59,7 +59,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     """Search for one strategy on one benchmark; write its YAML and return what to show of it."""
     tune = request.tune
     reported = compose(overrides)
-    space = space_of(strategy, overrides, request.dimensions)
+    space = searched(strategy, overrides, request, reported)
     how, following = sampler_of(space, tune)
     first = following([], [])
     unseeded = [
@@ -118,6 +118,16 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     write_tuned(path, trials=trials, scores=scores, chosen=chosen, about=about)
     take_up = f"cl-bench run --config-dir {shlex.quote(str(folder))} {shlex.join(overrides)}"
     return f"{table(trials, scores, chosen)}\n\n{path}\ntake it up: {take_up}\n"
+
+
+def searched(strategy: str, overrides: list[str], request: Request, config: DictConfig) -> list[Dimension]:
+    """List what is searched: of the files in conf/search, less what this network has no setting for."""
+    space = space_of(strategy, overrides, request.dimensions)
+    return [
+        each
+        for each in space
+        if each.key in request.dimensions or not each.key.startswith("model.") or has(config, each.key)
+    ]
 
 
 def in_trials(reported: DictConfig, tune: DictConfig) -> list[str]:

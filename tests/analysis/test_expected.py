@@ -157,7 +157,13 @@ def test_one_seed_against_what_has_no_spread_says_nothing(number):
 def test_another_protocol_is_shown_and_counts_nowhere(tmp_path):
     rows = [
         {"strategy": "ewc", "accuracy": 90.0, "spread": 0.2},
-        {"strategy": "ewc", "accuracy": 60.0, "spread": 0.2, "protocol": "other", "note": "Ten times longer."},
+        {
+            "strategy": "ewc",
+            "accuracy": 60.0,
+            "spread": 0.2,
+            "protocol": "other",
+            "note": "Ten times longer.",
+        },
         {"strategy": "si", "accuracy": 60.0, "protocol": "other", "note": "Ten times longer."},
     ]
     rows[1]["reason"] = "theirs is plain SGD."

@@ -37,7 +37,10 @@ def test_one_sided_tests_are_scipys_of_shifted_means(ours, published):
     for margin in (0.5, 2.0, 8.0):
         shifted = [
             stats.ttest_ind_from_stats(
-                *ours, *published._replace(mean=published.mean + side * margin), equal_var=False, alternative=to
+                *ours,
+                *published._replace(mean=published.mean + side * margin),
+                equal_var=False,
+                alternative=to,
             ).pvalue
             for side, to in ((-1, "greater"), (1, "less"))
         ]
@@ -97,4 +100,8 @@ def test_a_margin_must_be_positive():
 def test_values_without_spread_are_sure():
     found = difference_of(sample_of([90.0, 90.0]), Sample(90.0, 0.0, 5))
     assert found.error == 0
-    assert [equivalence_p(found._replace(difference=each), margin=1.0) for each in (0.5, 1.0, 2.0)] == [0, 0.5, 1]
+    assert [equivalence_p(found._replace(difference=each), margin=1.0) for each in (0.5, 1.0, 2.0)] == [
+        0,
+        0.5,
+        1,
+    ]

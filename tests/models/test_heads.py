@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from cl_bench.models import Heads
-from cl_bench.models.heads import BatchNormPerHead, normalise_heads
+from cl_bench.models.heads import LOGIT_GAIN, BatchNormPerHead, normalise_heads
 
 
 def make_heads(
@@ -100,10 +100,22 @@ def test_two_binary_outputs_keep_their_gradient_under_layer_norm(normalisation):
     assert heads.linear.weight.grad.abs().max() > 1e-2
 
 
-def test_layer_norm_of_binary_heads_makes_each_row_of_logits_standard():
+def test_layer_norm_of_binary_heads_makes_each_row_of_logits_standard_times_a_gain():
     logits = make_heads("layer")(100 * torch.randn(5, 6), 1)
     torch.testing.assert_close(logits.mean(1), torch.zeros(5), atol=1e-5, rtol=0)
-    torch.testing.assert_close(logits.var(1, correction=0), torch.ones(5), atol=1e-3, rtol=0)
+    torch.testing.assert_close(logits.std(1, correction=0), torch.full((5,), LOGIT_GAIN), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "layer", "group", "none"])
+@pytest.mark.parametrize("num_classes", [2, 3, 10, 100])
+def test_binary_heads_allow_a_confident_prediction(normalisation, num_classes):
+    """Weights that all agree with one class, and features that all agree with the weights."""
+    heads = make_heads(normalisation, num_classes=num_classes).eval()
+    with torch.no_grad():
+        heads.linear.weight.fill_(-1.0)
+        heads.linear.weight[heads.rows(0)][0] = 1.0
+    features = torch.full((1, heads.in_features), 10.0)
+    assert heads(features, 0).softmax(dim=1)[0, 0] > 0.99
 
 
 @pytest.mark.parametrize("task", [-1, 4])

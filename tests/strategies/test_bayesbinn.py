@@ -65,6 +65,52 @@ def weights_of(strategy: BayesBiNN) -> Tensor:
 # Training
 
 
+@pytest.mark.usefixtures("double_precision")
+def test_hard_weights_move_by_the_gradient_at_a_draw(lab, make, network):
+    """lambda <- lambda - alpha (N dl/dw + k (lambda - lambda0)) at w = -1 or +1, drawn as tests draw."""
+    task = lab.tasks(1)[0]
+    alpha, n = 3e-2, len(task.labels)
+    strategy = make({"estimator": "hard"}, network(normalisation="batch"), learning_rate=alpha, batch_size=n)
+    reference, natural = network(normalisation="batch"), strategy.posterior.natural.clone()
+    noise, order = lab.clone(strategy.noise), lab.clone(strategy.batch_order)
+    images = task.images(CPU)
+    for _ in range(2):
+        positions = torch.randperm(n, generator=order)
+        uniform = torch.rand(len(natural), generator=noise)
+        w = torch.where(uniform < torch.sigmoid(-2 * natural), -1.0, 1.0)
+        nn.utils.vector_to_parameters(w, reference.parameters())
+        loss = F.cross_entropy(reference(images[positions]), task.labels[positions])
+        gradient = torch.cat(
+            [part.reshape(-1) for part in torch.autograd.grad(loss, list(reference.parameters()))]
+        )
+        natural = natural - alpha * (n * gradient + natural)
+    (experience,) = lab.benchmark([task]).train_stream
+    strategy.train(experience, eval_streams=[])
+    torch.testing.assert_close(strategy.posterior.natural, natural)
+
+
+@pytest.mark.parametrize("estimator", ["relaxed", "hard"])
+def test_the_first_task_has_a_kl_weight_of_its_own(lab, make, estimator):
+    tasks = lab.benchmark(lab.tasks(2)).train_stream
+
+    def after(number, **method):
+        strategy = make({"estimator": estimator} | method)
+        for experience in list(tasks)[:number]:
+            strategy.train(experience, eval_streams=[])
+        return strategy.posterior.natural
+
+    both = {"kl_weight": 0.5, "first_kl_weight": 0.1}
+    assert torch.equal(after(1, **both), after(1, kl_weight=0.1))
+    assert not torch.equal(after(2, **both), after(2, kl_weight=0.1))
+    assert torch.equal(after(1, kl_weight=0.5, first_kl_weight=0.0), after(1, kl_weight=0.0))
+    assert torch.equal(after(2, kl_weight=0.5, first_kl_weight=0.5), after(2, kl_weight=0.5))
+
+
+def test_the_published_steps_have_no_hard_weights(make):
+    with pytest.raises(ValueError, match="estimator must be relaxed for variant=published"):
+        make({"variant": "published", "estimator": "hard"})
+
+
 def test_weights_are_binary_before_and_after_training_and_relaxed_within(lab, make):
     strategy = make()
     seen = Steps(strategy)

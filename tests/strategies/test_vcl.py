@@ -292,3 +292,68 @@ def test_a_prior_that_is_changed_in_place_counts(make):
     before = strategy.kl_gradient(strategy.prior).mean.clone()
     strategy.prior.log_variance.sub_(math.log(4))
     torch.testing.assert_close(strategy.kl_gradient(strategy.prior).mean, 4 * before)
+
+
+# A prior by the Fisher information
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("heads", [False, True])
+def test_a_prior_by_the_fisher_information_has_that_of_each_task_at_the_means(lab, make, heads):
+    tasks = lab.tasks(2, heads=heads)
+    method = {"carried_precision": "fisher", "fisher_strength": 3.0, "prior_variance": 0.5}
+    strategy = make(num_heads=2 if heads else 1, method=method, learning_rate=0.1)
+    precision = torch.full_like(strategy.prior.mean, 2.0)
+    layers = [strategy.network.body[1], strategy.network.heads.linear]
+    for task, experience in zip(tasks, lab.benchmark(tasks).train_stream, strict=True):
+        before = strategy.prior
+        strategy.train(experience, eval_streams=[])
+        means = [part.detach().clone().requires_grad_() for layer in layers for part in layer.mean]
+        fisher = torch.zeros_like(precision)
+        for image in task.images(CPU).flatten(1):
+            hidden = (means[0] @ image + means[1]).relu()
+            logits = means[2] @ hidden + means[3]
+            log_p = logits[task.head * 3 : task.head * 3 + 3].log_softmax(dim=0)
+            for each in range(3):
+                gradient = torch.autograd.grad(log_p[each], means, retain_graph=True)
+                fisher += log_p[each].exp().detach() * torch.cat([part.reshape(-1) for part in gradient]) ** 2
+        trained = strategy.active > 0
+        precision = torch.where(trained, precision + 3.0 * fisher, precision)
+        torch.testing.assert_close((-strategy.prior.log_variance).exp(), precision)
+        assert torch.equal(strategy.prior.mean[trained], strategy.posterior.mean[trained])
+        assert torch.equal(strategy.prior.mean[~trained], before.mean[~trained])
+
+
+def test_with_a_prior_by_the_fisher_information_the_variances_start_anew_where_the_task_trains(lab, make):
+    tasks = lab.tasks(2, heads=True)
+    strategy = make(num_heads=2, method={"carried_precision": "fisher"}, learning_rate=0.1)
+    seen = []
+
+    class Seen(SupervisedPlugin):
+        def before_training_epoch(self, strategy, **kwargs):
+            seen.append(tuple(part.clone() for part in strategy.posterior))
+
+    strategy.plugins.append(Seen())
+    first, second = lab.benchmark(tasks).train_stream
+    strategy.train(first, eval_streams=[])
+    learned = tuple(part.clone() for part in strategy.posterior)
+    seen.clear()
+    strategy.train(second, eval_streams=[])
+    mean, log_variance = seen[0]
+    active = strategy.active > 0
+    assert torch.equal(mean, learned[0])
+    assert torch.equal(log_variance[~active], learned[1][~active])
+    assert (log_variance[active] == strategy.initial_log_variance).all()
+    assert not torch.equal(log_variance, learned[1])
+
+
+def test_the_first_task_has_a_kl_weight_of_its_own(lab, make):
+    first, _ = lab.benchmark(lab.tasks(2)).train_stream
+
+    def after(**method):
+        strategy = make(method=method, learning_rate=0.1)
+        strategy.train(first, eval_streams=[])
+        return strategy.flat.values.data
+
+    assert torch.equal(after(kl_weight=5.0, first_kl_weight=0.0), after(kl_weight=0.0))
+    assert not torch.equal(after(kl_weight=5.0), after(kl_weight=0.0))

@@ -8,6 +8,7 @@ SMALL = (
     "benchmark.num_tasks=2",
     "training.epochs=1",
     "model.hidden=[8]",
+    *("model.normalisation=none", "model.activation=relu", "training.schedule=constant"),
     "tune.num_seeds=1",
     "tune.num_reported=5",
 )

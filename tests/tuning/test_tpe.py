@@ -85,6 +85,31 @@ def test_a_command_searches_by_scores_within_the_budget_and_repeats_nothing(tune
     assert runs == {path: path.stat().st_mtime_ns for path in tmp_path.glob("tuning/*/.*/*/records.csv")}
 
 
+def test_finalists_alone_are_tried_on_more_streams_and_one_of_them_is_chosen(tune, tmp_path):
+    command = (
+        *(
+            "strategy=ewc",
+            "benchmark=split_digits",
+            "strategy.strength=1",
+            "tune.num_seeds=3",
+            "tune.finalists=2",
+        ),
+        "training.learning_rate=1e-5,1e-3,1e30,1e-2",
+    )
+    status, shown, errors = tune(*command)
+    assert (status, errors) == (0, "")
+    found = yaml.safe_load((tmp_path / "tuning" / "split_digits" / "ewc.yaml").read_text())["tuning"]
+    assert found["finalists"] == 2
+    tried = [list(trial["by_seed"]) for trial in found["trials"]]
+    firsts = [trial["by_seed"][1000] for trial in found["trials"]]
+    assert sorted(map(len, tried)) == [1, 1, 3, 3]
+    best = sorted(range(4), key=lambda index: -(firsts[index] or 0))[:2]
+    assert all(tried[index] == [1000, 1001, 1002] for index in best)
+    assert found["chosen"] == max(best, key=lambda index: found["trials"][index]["accuracy"])
+    assert shown.count("on 1000 alone") == 1  # the other one diverged
+    assert tune(*command)[1] == shown
+
+
 def test_a_grid_within_the_budget_is_tried_whole_with_any_sampler(tune, tmp_path):
     assert (
         tune("strategy=ewc", "strategy.strength=1,10", "training.learning_rate=1e-3", "tune.sampler=tpe")[0]
