@@ -47,9 +47,10 @@ docs: $(VENV)/.installed-tests
 	$(BIN)/cl-bench report build/reference > build/reference.txt
 	CL_BENCH_REFERENCE=build/reference NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-# results/reference/README.md, from the results; the figures there become small
+# results/reference/README.md and docs/comparison.md, from the results; the figures there become small
 reference: $(VENV)/.installed-tests
 	$(BIN)/python -m docs.hooks.reference
+	$(BIN)/python -m docs.hooks.comparison
 
 # dist/: sdist and wheel, and a study run from an environment that has the wheel alone
 package: $(VENV)/.installed-tests

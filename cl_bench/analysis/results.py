@@ -125,6 +125,10 @@ class Results:
         """The runs of a study, of a benchmark, or of both; what is known of them already is kept."""
         return self._part({name: {value} for name, value in where.items()})
 
+    def of_benchmarks(self, names: Collection[str]) -> "Results":
+        """The runs of these benchmarks."""
+        return self._part({"benchmark": names})
+
     def most_accurate(self, number: int) -> "Results":
         """The runs of so many methods at most, those of the best average accuracy."""
         rows = self.summary.sort_values("average_accuracy_mean", ascending=False, kind="stable")

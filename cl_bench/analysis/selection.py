@@ -87,6 +87,27 @@ def select(
     return Selection(named, in_order=methods is not None)
 
 
+def select_benchmarks(known: Iterable[str], names: str | Sequence[str]) -> list[str]:
+    """Find the benchmarks that are meant, by names or patterns; one text has commas between them.
+
+    Raises:
+        AnalysisError: for a name that is not there.
+
+    >>> select_benchmarks(["permuted_mnist", "split_mnist", "split_digits"], "split*")
+    ['split_digits', 'split_mnist']
+    """
+    there = sorted(set(known))
+    found = []
+    for name in [
+        each.strip() for text in ([names] if isinstance(names, str) else names) for each in text.split(",")
+    ]:
+        meant = [each for each in there if fnmatchcase(each, name)]
+        if not meant:
+            raise AnalysisError(f"there is no benchmark {name!r} in these runs; there are {', '.join(there)}")
+        found += meant
+    return list(dict.fromkeys(found))
+
+
 def _chosen(known: Sequence[str], methods: str | Sequence[str]) -> list[str]:
     texts = [methods] if isinstance(methods, str) else methods
     names = [name for text in texts for name in ([text] if text in known else _COMMAS.split(text))]

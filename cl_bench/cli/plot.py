@@ -25,6 +25,11 @@ _CHOICES: dict[str, dict[str, Any]] = {
         "metavar": "NAME=LABEL",
         "help": 'what a method or strategy is called: "bayesbinn=BayesBiNN (ours)"; may be given again',
     },
+    "benchmarks": {
+        "action": "append",
+        "metavar": "A,B*",
+        "help": "names or patterns: those drawn, or in a figure over benchmarks (default: all)",
+    },
     "metric": {
         "metavar": "NAME",
         "help": "what is drawn: a metric of summary.csv; for forgetting and heatmap a column of records.csv, "

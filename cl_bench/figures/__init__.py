@@ -37,6 +37,7 @@ from cl_bench.figures.belief_panels import (  # isort: skip
 )
 from cl_bench.figures.over_benchmarks_panels import (  # isort: skip
     aggregate,
+    forgetting_over_benchmarks,
     improvement,
     performance_profile,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "drift",
     "forgetting",
     "forgetting_figure",
+    "forgetting_over_benchmarks",
     "heatmap",
     "heatmap_figure",
     "house_style",

@@ -1,24 +1,65 @@
 """One panel, drawn onto axes of one's own: how good methods are over several benchmarks.
 
-The arguments that all have in common are those of `accuracy_panels`; the frame is of two benchmarks or more.
+The arguments that all have in common are those of `accuracy_panels`; the frame is of two benchmarks or more,
+but for `forgetting_over_benchmarks`.
 """
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from cl_bench.analysis.aggregates import STATISTICS, aggregate_scores
+from cl_bench.analysis.curves import average_curves
 from cl_bench.analysis.improvement import improvements
-from cl_bench.analysis.looks import MethodStyle
+from cl_bench.analysis.looks import MethodStyle, ordered
+from cl_bench.analysis.matrix import matrices
 from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.analysis.over_benchmarks import Scores, compared_method, scores_over_benchmarks, with_bounds
 from cl_bench.analysis.profiles import performance_profiles
 from cl_bench.analysis.run_metrics import run_metrics
 from cl_bench.figures.estimates import arrow_of, chance_of, draw_estimates, draw_improvement
-from cl_bench.figures.panel_choices import Labels, Names, Styles, chosen_of
+from cl_bench.figures.forgetting_over_benchmarks import draw_benchmark
+from cl_bench.figures.measures import measure_of
+from cl_bench.figures.panel_choices import Labels, Names, Styles, check_some, chosen_of
 from cl_bench.figures.performance_profile import draw_performance_profile
 from cl_bench.records.errors import AnalysisError
 
 METRIC = average_accuracy.__name__
+
+
+def forgetting_over_benchmarks(
+    frame: pd.DataFrame,
+    *,
+    axes: Axes,
+    metric: str = "accuracy",
+    interval: str = "t",
+    methods: Names = None,
+    labels: Labels = None,
+    styles: Styles = None,
+) -> None:
+    """Draw one benchmark's mean over the tasks seen, with a bar a method and task.
+
+    Where errors differ much, the vertical axis is logarithmic in them.
+
+    Args:
+        frame: as `load` gives it, of one benchmark; draw each onto axes of its own.
+        axes, metric, interval, methods, labels, styles: as in `forgetting`.
+
+    Raises:
+        AnalysisError: as in `forgetting`.
+
+    >>> frame = load("results/reference/permuted_mnist")
+    >>> axes = Figure().subplots()
+    >>> forgetting_over_benchmarks(frame, axes=axes, methods="ewc,finetune")
+    >>> axes.get_yscale(), axes.get_xlabel()
+    ('function', 'after task')
+    """
+    measure = measure_of(metric)
+    chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes)
+    curves = average_curves(frame, found=matrices(frame, column=metric), interval=interval)
+    shown = chosen.of(curves)
+    check_some(shown, f"no complete run has measured {metric}")
+    draw_benchmark(axes, shown, methods=ordered(shown["method"], looks), styles=looks, measure=measure)
+    axes.set_xlabel("after task")
 
 
 def performance_profile(

@@ -59,6 +59,11 @@ _READINGS = {
     ),
     "variance": Reading("A long bar is a part of the seed that matters.", numbers="seed_variance.csv"),
     "critical_difference": Reading("A bar joins methods that chance may order.", numbers="statistics.csv"),
+    "forgetting_over_benchmarks": Reading(
+        "A line that falls is forgetting. Where errors differ much the axis is logarithmic in them.",
+        numbers="forgetting_curves.csv",
+        is_shaded=True,
+    ),
     "performance_profile": Reading(
         "Where one line is above another everywhere, its method is better at all levels.",
         numbers="performance_profiles.csv",

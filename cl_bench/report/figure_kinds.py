@@ -22,7 +22,7 @@ from cl_bench.analysis.results import Results
 from cl_bench.analysis.variance import variance_shares
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
 from cl_bench.records.row_files import RecordsError
-from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS
+from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS, forgetting_over_benchmarks
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn, so that --help and the report are quick
     from matplotlib.figure import Figure
@@ -246,10 +246,13 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         drift,
         variance,
         critical_difference,
+        forgetting_over_benchmarks,
         *OF_SEVERAL_BENCHMARKS,
     )
 }
-OVER_BENCHMARKS = tuple(kind.__name__ for kind in (critical_difference, *OF_SEVERAL_BENCHMARKS))
+OVER_BENCHMARKS = tuple(
+    kind.__name__ for kind in (critical_difference, forgetting_over_benchmarks, *OF_SEVERAL_BENCHMARKS)
+)
 # of one over seeds
 WITHOUT_INTERVALS = tuple(kind.__name__ for kind in (heatmap, confusion, variance, critical_difference))
 

@@ -19,6 +19,7 @@ class Options:
 
     Attributes:
         methods, labels: as `analysis.selection.select` takes them.
+        benchmarks: names or patterns of those that are drawn, or are in a figure over benchmarks.
         metric: of the vertical axis. For forgetting and heatmap it is a column of the records, such as nll.
             For others it is a metric of the summary; for a comparison it may be two, and the second is the
             horizontal axis: "learning_accuracy,forgetting".
@@ -32,6 +33,7 @@ class Options:
 
     methods: str | Sequence[str] | None = None
     labels: str | Sequence[str] | Mapping[str, str] | None = None
+    benchmarks: str | Sequence[str] | None = None
     metric: str | None = None
     tasks: Tasks | None = None
     against: str | None = None

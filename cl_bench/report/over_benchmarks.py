@@ -1,4 +1,4 @@
-"""Kinds of figures over several benchmarks: profiles, probability of improvement, aggregates."""
+"""Kinds of figures over several benchmarks: forgetting, profiles, probability of improvement, aggregates."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,31 @@ from cl_bench.analysis.over_benchmarks import Scores, compared_method, scores_ov
 from cl_bench.analysis.profiles import performance_profiles
 from cl_bench.analysis.results import Results
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
+from cl_bench.records.runs import Run
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from matplotlib.figure import Figure
+
+
+def forgetting_over_benchmarks(
+    results: Results,
+    *,
+    metric: str = "accuracy",
+    ylim: tuple[float, float] | None = None,
+    **look: Any,
+) -> "Figure":
+    """Mean over the tasks seen, as more are learned: one panel a benchmark, of two or more."""
+    from cl_bench.figures.forgetting_over_benchmarks import forgetting_over_benchmarks_figure
+    from cl_bench.figures.measures import measure_of
+
+    measure = measure_of(metric)
+    found = sorted({run.benchmark for run in _complete(results)})
+    if len(found) < 2:
+        raise NotMeasuredError(f"this figure needs 2 benchmarks or more, these runs are of {found[0]}")
+    _, averages = results.curves_of(metric)
+    if averages.empty:
+        raise NotMeasuredError(f"no run has measured {metric} in each test; run again")
+    return forgetting_over_benchmarks_figure(averages, measure=measure, ylim=ylim, **look)
 
 
 def performance_profile(
@@ -78,13 +100,19 @@ def tables_over_benchmarks(values: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
 
 
+# scores of the methods that were run on all benchmarks
 OF_SEVERAL_BENCHMARKS = (performance_profile, improvement, aggregate)
 
 
 def _scores(results: Results, metric: str) -> Scores:
+    _ = _complete(results)
+    return scores_over_benchmarks(results.metrics, metric)
+
+
+def _complete(results: Results) -> list[Run]:
     if not results.complete:
         raise AnalysisError("no run is complete: each must have tested all that was to be tested")
-    return scores_over_benchmarks(results.metrics, metric)
+    return results.complete
 
 
 def _axis(scores: Scores) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def paper_table(
     called = select(known, labels=labels).labels
     selected = select(there, methods=methods)
     shown = list(selected.labels) if selected.in_order else there
-    values = _values(results, chosen)
+    values = values_of(results, chosen)
     values = values[values["method"].isin(shown)].assign(study="")
     best = bold_of(values, chosen, which=bold)
     columns = [(benchmark, metric) for benchmark in benchmarks for metric in chosen]
@@ -138,7 +138,7 @@ def _metrics(names: Names) -> list[Metric]:
     return [metric_of(name) for name in wanted]
 
 
-def _values(results: Results, metrics: Iterable[Metric]) -> pd.DataFrame:
+def values_of(results: Results, metrics: Iterable[Metric]) -> pd.DataFrame:
     """The metrics of complete runs, a row each, those that are not of the matrix too."""
     values = results.metrics
     frames = {RECORDS: "records", STATES: "states"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cl_bench.analysis.looks import families, from_elsewhere, method_styles
 from cl_bench.analysis.results import Results
-from cl_bench.analysis.selection import select
+from cl_bench.analysis.selection import select, select_benchmarks
 from cl_bench.records.atomic import link_within
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
 from cl_bench.records.text import cut, one_line
@@ -53,8 +53,8 @@ def plot(
             an ending both .png and .svg are written. With several benchmarks each has its name added.
             Default: `figures` in the one folder, or where one is. With options the name ends in `-chosen`
             there, since the report draws its own figures again.
-        options: those of `figure_options.Options`: methods, labels, metric, tasks, interval, ylim, title,
-            width, height.
+        options: those of `figure_options.Options`: methods, labels, benchmarks, metric, tasks, interval,
+            ylim, title, width, height.
 
     Raises:
         AnalysisError, RecordsError: where there is nothing to draw, a format is not written, or the kind has
@@ -75,6 +75,9 @@ def plot(
     results = Results.read(*folders, interval=asked.interval or "t")
     if together:
         results = results.told_apart()
+    if asked.benchmarks is not None:
+        there = {run.benchmark for run in results.complete}
+        results = results.of_benchmarks(select_benchmarks(there, asked.benchmarks))
     planned = drawings(results, [kind], folder=default, together=together, options=asked)
     if not planned:
         raise AnalysisError(f"{kind}: no run is complete: each must have tested all that was to be tested")

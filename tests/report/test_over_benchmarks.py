@@ -1,5 +1,6 @@
 """Figures and tables over several benchmarks, from folders of runs."""
 
+import math
 import runpy
 import warnings
 from pathlib import Path
@@ -13,8 +14,13 @@ from cl_bench.analysis.results import Results
 from cl_bench.analysis.run_metrics import run_metrics
 from cl_bench.cli.main import main
 from cl_bench.figures import method_styles
+from cl_bench.figures.forgetting_over_benchmarks import forgetting_over_benchmarks_figure, in_order
 from cl_bench.report.build import report
-from cl_bench.report.over_benchmarks import OF_SEVERAL_BENCHMARKS, tables_over_benchmarks
+from cl_bench.report.over_benchmarks import (
+    OF_SEVERAL_BENCHMARKS,
+    forgetting_over_benchmarks,
+    tables_over_benchmarks,
+)
 from cl_bench.report.plot import plot
 
 HERE = Path(__file__).parents[1]  # tests
@@ -180,3 +186,98 @@ def test_a_study_of_one_benchmark_has_no_such_tables(tmp_path):
     write_run(tmp_path, strategy="ewc")
     write_run(tmp_path, strategy="vcl")
     assert tables_over_benchmarks(run_metrics(Results.read(tmp_path).frame)) == {}
+
+
+# Forgetting on several benchmarks
+
+
+def panels(folder, **more):
+    results = Results.read(folder)
+    styles = method_styles(run.method for run in results.found)
+    figure = forgetting_over_benchmarks(results, styles=styles, **{"title": "", "width": 7.2} | more)
+    figure.draw_without_rendering()
+    return figure
+
+
+def test_each_benchmark_has_a_panel_and_all_have_one_legend(two_benchmarks):
+    figure = panels(two_benchmarks)
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b"]
+    (legend,) = figure.legends
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert shown == ["ewc", "finetune", "joint", "si", "vcl"]
+    averages = Results.read(two_benchmarks).averages
+    for axes in figure.axes:
+        rows = averages[averages["benchmark"] == axes.get_title()]
+        lines = {line.get_label(): line for line in axes.lines}
+        assert set(lines) == set(rows["method"])
+        for method, line in lines.items():
+            mean = rows.loc[rows["method"] == method, "mean"]
+            assert list(line.get_ydata()) == pytest.approx(list(100 * mean))
+            first = figure.axes[0].lines
+            (same,) = [each for each in first if each.get_label() == method]
+            assert line.get_color() == same.get_color()
+
+
+def test_no_bar_of_a_task_hides_another_and_each_is_the_interval(two_benchmarks):
+    axes = panels(two_benchmarks).axes[0]
+    rows = Results.read(two_benchmarks).averages
+    places = {line.get_label(): line.get_xdata()[-1] for line in axes.lines}
+    assert len(set(places.values())) == len(DECAYS) + 1
+    ends = {tuple(segment[-1]) for bars in axes.collections for segment in bars.get_segments()}
+    high = rows[(rows["benchmark"] == "a") & (rows["method"] == "ewc")]["high"].iloc[-1]
+    assert any(x == pytest.approx(places["ewc"]) and y == pytest.approx(100 * high) for x, y in ends)
+
+
+@pytest.mark.parametrize(
+    ("ends", "scale"),
+    [
+        ((0.99, 0.9), "function"),  # 1 and 10 % of errors
+        ((0.9, 0.8), "linear"),
+        ((0.99, 0.3, 0.2), "linear"),  # most have little left
+    ],
+)
+def test_an_axis_is_logarithmic_in_errors_that_differ_much(ends, scale):
+    curves = pd.DataFrame({"method": list("xyz")[: len(ends)], "after_task": 1, "mean": ends})
+    curves = curves.assign(low=curves["mean"], high=curves["mean"], benchmark="a")
+    styles = method_styles(curves["method"])
+    (axes,) = forgetting_over_benchmarks_figure(curves, styles=styles).axes
+    assert axes.get_yscale() == scale
+    low, high = axes.get_ylim()
+    assert low < 100 * min(ends)
+    assert high > 100 * max(ends)
+
+
+def test_accuracies_without_an_error_are_drawn():
+    curves = pd.DataFrame({"method": ["x", "y"], "after_task": 1, "mean": [1.0, 0.6]})
+    curves = curves.assign(low=math.nan, high=math.nan, benchmark="a")
+    (axes,) = forgetting_over_benchmarks_figure(curves, styles=method_styles("xy")).axes
+    (line,) = [line for line in axes.lines if line.get_label() == "x"]
+    assert axes.get_ylim()[1] > line.get_ydata()[0] >= 99.9
+
+
+def test_rows_are_of_one_kind_of_stream_and_the_easier_data_come_first():
+    means = {"split_b": 0.9, "permuted_b": 0.5, "split_a": 0.95, "permuted_a": 0.9}
+    curves = pd.DataFrame({"benchmark": list(means), "after_task": 2, "mean": means.values()})
+    assert in_order(curves) == ["permuted_a", "permuted_b", "split_a", "split_b"]
+
+
+def test_one_benchmark_has_no_panels(tmp_path):
+    write_run(tmp_path, benchmark="a", strategy="ewc")
+    with pytest.raises(AnalysisError, match="needs 2 benchmarks or more, these runs are of a"):
+        plot("forgetting_over_benchmarks", tmp_path)
+
+
+def test_benchmarks_are_chosen_by_name_or_pattern(tmp_path):
+    for benchmark in ("split_a", "split_b", "permuted_a"):
+        write_run(tmp_path, benchmark=benchmark, strategy="ewc")
+    folder, place = str(tmp_path), tmp_path / "x.svg"
+    assert (
+        main(["plot", "forgetting_over_benchmarks", folder, "--benchmarks", "split*", "-o", str(place)]) == 0
+    )
+    assert "permuted_a" not in place.read_text()
+    made = plot("heatmap", tmp_path, benchmarks="split_b,permuted_a", output=tmp_path / "y.svg")
+    assert {path.name for path in made.paths} == {"y-split_b.svg", "y-permuted_a.svg"}
+    with pytest.raises(
+        AnalysisError, match="no benchmark 'rotated' in these runs; there are permuted_a, split_a"
+    ):
+        plot("heatmap", tmp_path, benchmarks="rotated")
