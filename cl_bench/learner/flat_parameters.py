@@ -99,6 +99,10 @@ class FlatParameters:
                 mask[places[parameter]].view(parameter.shape[len(self._seed_shape) :])[rows] = 0
         return mask
 
+    def marked(self, parameters: Iterable[nn.Parameter]) -> Tensor:
+        """1 in the given parameters, 0 everywhere else; [P]."""
+        return 1 - self.mask((each, slice(None)) for each in parameters)
+
     # How the vector and the network stay one
 
     def relink(self) -> None:

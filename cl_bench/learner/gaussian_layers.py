@@ -72,6 +72,11 @@ class GaussianLayer(nn.Module):
         variances = [log_variance.exp() for log_variance in self.log_variance]
         return gaussian.local_reparameterisation(self._map, inputs, list(self.mean), variances, self._draw)
 
+    @property
+    def scales(self) -> list[nn.Parameter]:
+        """The means of a normalisation's scales; none of a layer that mixes its inputs."""
+        return [self.mean[0]] if self.draws_weights else []
+
     def _map(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
         return self.apply_weight(inputs, weights[0], weights[1] if len(weights) > 1 else None)
 

@@ -31,7 +31,9 @@ class TrainingSettings:
         iterations: steps a task, the last pass cut short; they take the place of `epochs`. None: `epochs`.
         batch_size, test_batch_size: in examples; the second changes nothing in training.
         optimizer: `adam`, `adamw`, `sgd`, or the path of a class such as `torch.optim.RMSprop`.
-        optimizer_state: `new` for each task, or `kept`: Adam's averages continue from task to task.
+        optimizer_state: `new` for each task, or `kept`: Adam's averages continue from task to task. Its count
+            of steps is one for all weights, as torch's is for one output layer. So a head that joins late
+            takes first steps of 3.2 to 6.5 times the learning rate.
         active_classes: `all` outputs are trained and tested, or with one head only those of classes `seen` in
             this task and earlier ones (tests before the first task are of all).
         learning_rate: step size at the start of each task.

@@ -27,6 +27,16 @@ def tied(network: nn.Module) -> set[nn.Parameter]:
     return {parameter for parameter in places if sum(parameter is each for each in places) > 1}
 
 
+def scales(network: nn.Module) -> list[nn.Parameter]:
+    """Return the scales of normalisation layers, which leave a network as it is where they are 1.
+
+    A prior of weights around 0 is one around 1 for them.
+    """
+    kinds = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
+    found = [layer.weight for layer in network.modules() if isinstance(layer, kinds)]
+    return [weight for weight in found if isinstance(weight, nn.Parameter)]
+
+
 def is_plain(layer: nn.Module, kind: type[Layer]) -> TypeGuard[Layer]:
     """Whether a layer computes what torch's class computes, from its own weight and bias alone.
 

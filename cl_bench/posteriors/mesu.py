@@ -86,7 +86,7 @@ def step(
     *,
     mean_rate: float,
     deviation_rate: float,
-    prior_mean: float,
+    prior_mean: float | Tensor,
     prior_deviation: float,
     memory_window: float,
     clip: float | None,
@@ -102,7 +102,7 @@ def step(
     Args:
         by_mean, by_deviation: g_m and g_s [P], averaged over weight samples.
         mean_rate, deviation_rate: eta_m and eta_s, without unit.
-        prior_mean, prior_deviation: m0 and s0.
+        prior_mean, prior_deviation: m0, one for all weights or [P], and s0.
         memory_window: N, in steps.
         clip: gradients are cut to +-clip / s; None does not cut.
         active: 1 for the weights that may move, 0 for those that stay as they are; None for all.

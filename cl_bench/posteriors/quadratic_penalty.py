@@ -44,16 +44,16 @@ def init(weights: Tensor) -> Quadratic:
     return Quadratic(weights.clone(), torch.zeros_like(weights))
 
 
-def prior(weights: Tensor, precision: float) -> Quadratic:
-    """The penalty that is a Gaussian prior N(0, 1 / precision) on every weight.
+def prior(mean: Tensor, precision: float) -> Quadratic:
+    """The penalty that is a Gaussian prior N(mean, 1 / precision) on every weight.
 
     Args:
-        weights: theta [P], of which the shape alone counts.
+        mean: [P].
 
-    >>> quadratic_penalty.prior(torch.tensor([0.5]), precision=10.0)
-    Quadratic(centre=tensor([0.]), precision=tensor([10.]))
+    >>> quadratic_penalty.prior(torch.tensor([0.0, 1.0]), precision=10.0)
+    Quadratic(centre=tensor([0., 1.]), precision=tensor([10., 10.]))
     """
-    return Quadratic(torch.zeros_like(weights), torch.full_like(weights, precision))
+    return Quadratic(mean.clone(), torch.full_like(mean, precision))
 
 
 def add_likelihood(state: Quadratic, weights: Tensor, curvature: Tensor, trained: Tensor) -> Quadratic:
@@ -111,7 +111,8 @@ def add_online(state: Quadratic, weights: Tensor, fisher: Tensor, *, decay: floa
 
         precision <- gamma precision + fisher,   centre <- weights
 
-    Source: Schwarz et al. 2018, section 4.
+    Source: Schwarz et al. 2018, section 4. There gamma multiplies the newest Fisher information, too, so that
+    their penalty is gamma times this one. The constant is absorbed by the strength: theirs is ours / gamma.
 
     Args:
         weights: the task's solution, [P].

@@ -25,7 +25,8 @@ class EWC(QuadraticPenalty):
     Args:
         strength: lambda of the papers; 0 is fine-tuning.
         mode: `separate` or `online`.
-        decay: gamma of `online`, in [0, 1].
+        decay: gamma of `online`, in [0, 1]. In the paper it also multiplies the newest Fisher information. A
+            strength lambda there is gamma lambda here.
         fisher_estimator: `exact`, `sampled`, `empirical`, `predicted` or, to compare with libraries that
             take it, `batched` (of batches of the training size); see posteriors/fisher.py.
     """

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.learner.sampling import SamplingLearner
+from cl_bench.models.parameters import scales
 from cl_bench.posteriors import mesu
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.mesu import Synapses
@@ -25,7 +26,8 @@ class MESU(SamplingLearner):
     Args:
         initial_deviation: of every weight; the means start at the network's own first weights.
         deviation_learning_rate: eta_s, on the learner's schedule.
-        prior_mean, prior_deviation: m0 and s0.
+        prior_mean, prior_deviation: m0 and s0. Scales of normalisation layers, which do nothing where they
+            are 1, have 1 + m0 (ours).
         memory_window: N, in examples.
         clip: of gradients, in units of 1 / s; None for no limit.
         num_samples: weight samples a training step.
@@ -57,9 +59,10 @@ class MESU(SamplingLearner):
             check_positive(clip=clip)
         super().__init__(**learner)
         self.deviation_learning_rate, self.clip = deviation_learning_rate, clip
-        self.prior_mean, self.prior_deviation = prior_mean, prior_deviation
+        self.prior_deviation = prior_deviation
         self.memory_window = memory_window
         start = self.flat.values.data
+        self.prior_mean = prior_mean + self.flat.marked(scales(self.network)).expand_as(start)
         self.posterior = Synapses(start.clone(), torch.full_like(start, initial_deviation))
 
     def draw_weights(self) -> tuple[Tensor, Tensor]:
@@ -96,5 +99,5 @@ class MESU(SamplingLearner):
         return Gaussian(self.posterior.mean, 2 * self.posterior.deviation.log())
 
     def first_prior(self) -> Gaussian:
-        mean = torch.full_like(self.posterior.mean, self.prior_mean)
+        mean = self.prior_mean.clone()
         return Gaussian(mean, torch.full_like(mean, 2 * math.log(self.prior_deviation)))

@@ -11,6 +11,7 @@ from torch import Tensor
 from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.quadratic_penalty import QuadraticPenalty
 from cl_bench.learner.seed_stack import each_network
+from cl_bench.models.parameters import scales
 from cl_bench.posteriors import fisher, kronecker, quadratic_penalty
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.validation import check_choice, check_positive
@@ -29,7 +30,8 @@ class OnlineLaplace(QuadraticPenalty):
 
     Args:
         strength: of all the posterior so far; 1 is Bayes' rule, 0 fine-tuning.
-        prior_precision: of the first task's prior, N(0, 1 / prior_precision).
+        prior_precision: of the first task's prior, N(0, 1 / prior_precision); of scales of normalisation
+            layers, which do nothing where they are 1, N(1, 1 / prior_precision).
         structure: `diagonal` or `kfac`.
         memory: of `kfac`: `separate` keeps factors for each task, exact, and grows; `merged` averages them.
         fisher_estimator: `exact`, `sampled` or `empirical`; see posteriors/fisher.py.
@@ -52,7 +54,7 @@ class OnlineLaplace(QuadraticPenalty):
         super().__init__(**penalty)
         self.prior_precision = prior_precision
         self.structure, self.memory, self.fisher_estimator = structure, memory, fisher_estimator
-        self.penalty = quadratic_penalty.prior(self.flat.values.data, prior_precision)
+        self.penalty = quadratic_penalty.prior(self._first_mean(), prior_precision)
         network = next(each_network(self.network))
         self.blocks = kronecker.blocks_of(network) if structure == "kfac" else []
         self.terms: tuple[kronecker.Term, ...] = ()
@@ -123,5 +125,9 @@ class OnlineLaplace(QuadraticPenalty):
         return self.belief()
 
     def first_prior(self) -> Gaussian | None:
-        centre = torch.zeros_like(self.penalty.centre)
-        return Gaussian(centre, torch.full_like(centre, -math.log(self.prior_precision)))
+        mean = self._first_mean().clone()
+        return Gaussian(mean, torch.full_like(mean, -math.log(self.prior_precision)))
+
+    def _first_mean(self) -> Tensor:
+        """1 at scales of normalisation, 0 at all other weights; [P]."""
+        return self.flat.marked(scales(self.network)).expand_as(self.flat.values.data)

@@ -36,10 +36,11 @@ class VCL(Learner):
     Args:
         kl_weight: 1 is the paper's objective; 0 forgets the prior.
         first_kl_weight: of the first task, whose prior nobody has learned; None: kl_weight.
-        prior_variance: of the first task's prior, N(0, prior_variance).
+        prior_variance: of the first task's prior, N(0, prior_variance); of scales of normalisation layers,
+            which do nothing where they are 1, N(1, prior_variance).
         initial_log_variance: of the posterior before the first task.
         initial_mean_deviation: its means, biases too, start at draws from a normal of this deviation, cut
-            at twice it (0.1 in the authors' code); None: where the model starts.
+            at twice it (0.1 in the authors' code), around the prior's mean. None: where the model starts.
         restart: put means and variances back to their start before each task, but for the heads of other
             tasks; the prior stays. (Swaroop et al. 2019, who draw new means each time.)
         carried_precision: of the next task's prior: `learned`, that of the posterior, or `fisher`: that of the
@@ -120,6 +121,7 @@ class VCL(Learner):
         if initial_mean_deviation is not None:
             uniform = self.draws("init", self.device).uniform_like(self.posterior.mean)
             start = gaussian.truncated_normal(uniform, deviation=initial_mean_deviation)
+            start = start + self.first_mean()
             self.flat.set(torch.cat([start, self.posterior.log_variance], dim=-1))
         self.initial = Gaussian(*(part.clone() for part in self.posterior)) if restart else None
         self.prior = self.first_prior()
@@ -358,8 +360,13 @@ class VCL(Learner):
         return frozen_share(self.posterior, Gaussian(prior.mean, least))
 
     def first_prior(self) -> Gaussian:
-        mean = torch.zeros_like(self.posterior.mean)
+        mean = self.first_mean().expand_as(self.posterior.mean).clone()
         return Gaussian(mean, torch.full_like(mean, self.first_log_variance))
+
+    def first_mean(self) -> Tensor:
+        """The first prior's mean: 1 at scales of normalisation, 0 at all other weights; [P]."""
+        scales = [scale for layer in self.layers for scale in layer.scales]
+        return self.flat.marked(scales).chunk(2)[0]
 
     @property
     def num_weights(self) -> int:

@@ -263,3 +263,39 @@ def test_an_absent_class_has_probability_0_at_the_largest_logits(make):
         assert logits[0, 1] == ABSENT
         assert logits.softmax(dim=1)[0, 1] == 0
         assert torch.isfinite(logits.log_softmax(dim=1)).all()
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_weights_that_join_late_take_adam_s_larger_first_steps():
+    """As torch's Adam of one output layer, whose rows had no gradient so far (betas 0.9 and 0.999)."""
+    constant = torch.optim.Adam([torch.zeros(2, requires_grad=True)], lr=1.0)
+    (weights,) = constant.param_groups[0]["params"]
+    late = []
+    for step in range(6020):
+        before = weights.detach().clone()
+        weights.grad = torch.tensor([1.0, float(step >= 6000)])
+        constant.step()
+        late.append(float((before - weights.detach())[1]))
+    late = late[6000:]
+    assert late[0] == pytest.approx(0.1 / 0.001**0.5, rel=2e-3)  # 3.2
+    assert max(late) == pytest.approx(6.5, abs=0.1)
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_heads_whose_adam_is_kept_are_rows_of_torch_s_output_layer(lab, make):
+    tasks = lab.tasks(2, heads=True)
+    kept = make(optimizer_state="kept", batch_size=12, num_heads=2)
+    network = make(num_heads=2).network
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.data, parameter.grad = parameter.data.clone(), None
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for task in tasks:
+        for _ in range(2):
+            optimizer.zero_grad()
+            logits = network(task.images(CPU), task.head)
+            torch.nn.functional.cross_entropy(logits, task.labels).backward()
+            optimizer.step()
+    kept.train(lab.benchmark(tasks).train_stream, eval_streams=[])
+    plain = torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()])
+    torch.testing.assert_close(kept.flat.values.data, plain, rtol=1e-9, atol=1e-9)

@@ -76,3 +76,18 @@ def test_an_anchor_counts_every_weight_that_any_task_has_trained_once():
     state = quadratic_penalty.add_anchor(state, weights + 1, torch.tensor([1.0, 0.0, 1.0]))
     assert torch.equal(state.precision, torch.ones(3))
     assert torch.equal(state.centre, weights + 1)
+
+
+def test_the_decay_of_the_paper_is_ours_with_another_strength():
+    """Schwarz et al. 2018: the penalty lambda gamma F*, where F* <- gamma F* + F."""
+    generator = torch.Generator().manual_seed(3)
+    gamma, strength = 0.8, 12.5
+    state, theirs = quadratic_penalty.init(torch.zeros(5)), torch.zeros(5)
+    for _ in range(4):
+        weights, fisher, probe = torch.rand(3, 5, generator=generator)
+        state = quadratic_penalty.add_online(state, weights, fisher, decay=gamma)
+        theirs = gamma * theirs + fisher
+        expected = strength / 2 * (gamma * theirs * (probe - weights) ** 2).sum()
+        found = quadratic_penalty.penalty(state, probe, strength=gamma * strength)
+        torch.testing.assert_close(found, expected)
+        assert found > 0

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 
+from cl_bench.models.parameters import scales
 from cl_bench.strategies import MESU
 
 CPU = torch.device("cpu")
@@ -43,6 +44,8 @@ def test_two_tasks_equal_the_update_of_the_paper_written_out(lab, make, network,
     strategy = make({"num_samples": num_samples, "clip": clip}, learning_rate=eta_m, batch_size=5)
     reference = network()
     m, s = (part.clone() for part in strategy.posterior)
+    m0 = strategy.flat.marked(scales(strategy.network))  # 0 as in the paper for all that does not normalise
+    assert 0 < m0.sum() < len(m0) / 2
     noise, order = lab.clone(strategy.noise), lab.clone(strategy.batch_order)
     for task in tasks:
         images = task.images(CPU)
@@ -58,7 +61,7 @@ def test_two_tasks_equal_the_update_of_the_paper_written_out(lab, make, network,
                     g_m, g_s = (torch.minimum(torch.maximum(g, -clip / s), clip / s) for g in (g_m, g_s))
                 n = window / len(positions)
                 m, s = (
-                    m + eta_m * (-(s**2) * g_m + s**2 * (0 - m) / (n * s0**2)),
+                    m + eta_m * (-(s**2) * g_m + s**2 * (m0 - m) / (n * s0**2)),
                     s + eta_s / 2 * (-(s**2) * g_s + s * (s0**2 - s**2) / (n * s0**2)),
                 )
     strategy.train(lab.benchmark(tasks).train_stream, eval_streams=[])
