@@ -234,19 +234,7 @@ def _compared(one: Expected, runs: Iterable[RunMatrix]) -> dict[str, Any]:
     found = difference_of(sample_of(values), published) if values else Difference(*[math.nan] * 3)
     return {
         "published": one.accuracy,
-        **{
-            name: getattr(one, name)
-            for name in (
-                "margin",
-                "spread",
-                "spread_kind",
-                "source",
-                "evidence",
-                "note",
-                "reason",
-                "protocol",
-            )
-        },
+        **{name: getattr(one, name) for name in _AS_THEY_ARE},
         "published_seeds": one.seeds,
         **{name: float(value) for name, value in interval._asdict().items()},
         "num_seeds": len(values),
@@ -260,6 +248,7 @@ def _compared(one: Expected, runs: Iterable[RunMatrix]) -> dict[str, Any]:
     }
 
 
+_AS_THEY_ARE = ("margin", "spread", "spread_kind", "source", "evidence", "note", "reason", "protocol")
 COLUMNS = (
     "study", "method", "published", "spread", "spread_kind", "published_seeds", "mean", "low", "high",
     "num_seeds", "difference", "half_width", "margin", "p_value", "verdict", "protocol", "source", "evidence",

@@ -67,7 +67,7 @@ class Metric:
     group: str
     short: str
     is_change: bool
-    undefined_in: tuple[str, ...]
+    undefined_in: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, given, known in (

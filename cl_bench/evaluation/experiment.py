@@ -264,7 +264,7 @@ def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> I
 
 
 def _auroc(positive: list[Tensor], negative: list[Tensor]) -> list[float]:
-    """The AUROC of each seed, of its scores in several tests, [R, N] each; nan where there are none, or nan."""
+    """The AUROC of each seed, from its scores in several tests, [R, N] each; nan where there are none."""
     if not negative or any(bool(each.isnan().any()) for each in (*positive, *negative)):
         return [math.nan] * len(positive[0])
     return auroc(torch.cat(positive, dim=1), torch.cat(negative, dim=1)).tolist()

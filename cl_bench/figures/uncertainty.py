@@ -38,9 +38,8 @@ def uncertainty_figure(
     """
     methods = ordered(pd.concat([*measures.values(), auroc])["method"], styles)
     number = len(measures) + (not auroc.empty)
-    sides = [
-        seen for seen in (True, False) if any((each["seen"] == seen).any() for each in measures.values())
-    ]
+    told = pd.concat([pd.Series(dtype=bool), *(each["seen"] for each in measures.values())])
+    sides = [seen for seen in (True, False) if (told == seen).any()]
     with house_style(width):
         row_height = max(1.3, 0.23 * width) if number > 1 else 0.4 * width
         below = layout.legend_height(methods, width)

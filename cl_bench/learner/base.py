@@ -308,8 +308,8 @@ class Learner(Adapter):
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
 
         Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again. What
-        averages over samples also sets `expected_entropy` and `num_averaged`. After `put_to_use` a call is as in tests, see
-        learner/in_use.py.
+        averages over samples also sets `expected_entropy` and `num_averaged`. After `put_to_use` a call is as
+        in tests, see learner/in_use.py.
         """
         return log_probabilities(self.logits(images, task))
 

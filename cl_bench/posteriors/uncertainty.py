@@ -54,10 +54,13 @@ def mutual_information(mean_entropy: Tensor, expected_entropy: Tensor, *, num_sa
 
         MI = S / (S - 1) (H(mean_s p_s) - mean_s H(p_s))
 
-    The factor makes numbers of few samples and of many comparable. Expanded to second order about the true
-    mean p, the difference has the expectation (1 - 1/S) 1/2 sum_k Var(p_sk) / p_k: the entropy of a mean of S
-    samples is too low by 1/S of that (Miller 1955 has the same term for counts). What is left is of higher
-    order. So a single estimate may exceed the entropy of the mean prediction.
+    The factor makes numbers of few samples and of many comparable. Without it, to second order about the true
+    mean p, the expectation is
+
+        (1 - 1/S) 1/2 sum_k Var(p_sk) / p_k
+
+    The entropy of a mean of S samples is too low by the part with 1/S. (Miller 1955 has that term for counts.)
+    What is left is of higher order. A single estimate may exceed the entropy of the mean prediction.
 
     It is not negative but for rounding, which is cut off. Sources: Houlsby et al. 2011; Depeweg et al. 2018.
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from cl_bench.analysis.published import ANOTHER_PROTOCOL, COMPARED, DIFFERS, NOT_RUN, OUTSIDE
+from cl_bench.analysis.published import AGREES, ANOTHER_PROTOCOL, COMPARED, DIFFERS, NOT_RUN, OUTSIDE
 from cl_bench.records.text import one_line
-from cl_bench.records.text import counted
 from cl_bench.report.numbers import tenths
 from cl_bench.report.text_table import aligned
 
@@ -45,17 +44,17 @@ def tally(rows: pd.DataFrame) -> str:
 
     >>> verdicts = ["agrees", "agrees", "differs", "another protocol", "not run"]
     >>> tally(pd.DataFrame({"verdict": verdicts}))
-    '2 of 3 rows agree, 1 differs; not compared: 1 another protocol, 1 not run'
+    '2 of 3 compared agree, 1 differs; not compared: 1 another protocol, 1 not run'
     """
     found = Counter(rows["verdict"])
     compared = sum(found[each] for each in COMPARED)
-    of_agreement, *others = COMPARED
-    told = [f"{found[each]} {each}" for each in others if found[each]]
-    said = (
-        [", ".join([f"{found[of_agreement]} of {counted(compared, 'row')} agree", *told])] if compared else []
-    )
+    others = [f"{found[each]} {each}" for each in COMPARED if found[each] and each != AGREES]
     left = [f"{number} {each}" for each, number in found.items() if each not in COMPARED]
-    return "; ".join([*said, *([f"not compared: {', '.join(left)}"] if left else [])])
+    said = [
+        ", ".join([f"{found[AGREES]} of {compared} compared agree", *others]) if compared else "",
+        f"not compared: {', '.join(left)}" if left else "",
+    ]
+    return "; ".join(filter(None, said))
 
 
 def columns_of(rows: pd.DataFrame) -> list[list[str]]:

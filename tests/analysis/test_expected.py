@@ -157,20 +157,14 @@ def test_one_seed_against_what_has_no_spread_says_nothing(number):
 def test_another_protocol_is_shown_and_counts_nowhere(tmp_path):
     rows = [
         {"strategy": "ewc", "accuracy": 90.0, "spread": 0.2},
-        {
-            "strategy": "ewc",
-            "accuracy": 60.0,
-            "spread": 0.2,
-            "protocol": "other",
-            "note": "Ten times longer.",
-        },
-        {"strategy": "si", "accuracy": 60.0, "protocol": "other", "note": "Ten times longer."},
+        {"strategy": "ewc", "accuracy": 60.0, "spread": 0.2, "protocol": "other", "note": "Longer."},
+        {"strategy": "si", "accuracy": 60.0, "protocol": "other", "note": "Longer."},
     ]
     rows[1]["reason"] = "theirs is plain SGD."
     study_of(tmp_path, [90.0, 90.1, 89.9], [GROUP | {"rows": rows}])
     found = compared(tmp_path)
     assert found["verdict"].tolist() == ["agrees", "another protocol", "not run"]
-    assert tally(found) == "1 of 1 row agree; not compared: 1 another protocol, 1 not run"
+    assert tally(found) == "1 of 1 compared agree; not compared: 1 another protocol, 1 not run"
     told = remarks(found)
     assert "ewc is of another protocol: theirs is plain SGD." in told
     assert not [line for line in told if "misses" in line or "beyond the margin" in line]
@@ -272,7 +266,7 @@ def test_the_report_shows_the_table_and_writes_it_as_csv(tmp_path):
     assert "si 80 (20) – 0 – 1.5 not run 1" in lines
     assert "ewc 99 (20) 90.0 ± 0.1 4 -9.0 ± 0.1 1.5 differs 2" in lines
     assert "ewc 70 (20) 90.0 ± 0.1 4 +20.0 ± 0.1 1.5 unverified source 3" in lines
-    assert "1 of 2 rows agree, 1 differs; not compared: 1 not run, 1 unverified source." in lines
+    assert "1 of 2 compared agree, 1 differs; not compared: 1 not run, 1 unverified source." in lines
     assert "1 Somebody 2020 (read)." in lines
     assert "2 Somebody 2020 (read). Another network." in lines
     assert "ewc misses the published number: their network is larger." in lines

@@ -157,7 +157,7 @@ def test_heads_that_no_task_has_trained_have_no_auroc(stream, network, learner):
 
 
 def test_of_tasks_to_come_those_count_that_have_a_trained_head(stream, network, learner):
-    """A third task comes back to the head of the first: after task 1 it is compared with, the second is not."""
+    """A third task comes back to the head of the first: after task 1 it counts, the second does not."""
     data = list(to_avalanche(stream).streams["test"])
     strategy = Finetune(model=network, **learner)
     examination = Examination(strategy, [*data, data[0]], seeds=[0], test_last=None)
