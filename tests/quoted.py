@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NUMBER = re.compile(r"(?<![\w.,-])\d+\.\d+(?!\w|\.\d)")
 STUDIES = "docs/studies.md"
@@ -163,12 +163,33 @@ def best_orders(accuracies: Sequence[str]) -> list[str]:
     return [second, lowest, third, best]
 
 
+def in_words(runs: Any, metric: str, *methods: str) -> list[str]:
+    """The means of a metric on split CIFAR-10."""
+    return [runs.mean(Source("split_cifar10", method, metric=metric)) for method in methods]
+
+
 AT_100 = Source("bayesbinn_permuted_mnist", "bayesbinn_published epochs=100")
 SENTENCES = (
     Said(
         STUDIES,
         ("batches of 128", "`bayesbinn` has"),
         lambda runs: [runs.mean(Source("permuted_mnist", "bayesbinn"))],
+    ),
+    Said(
+        STUDIES,
+        ("`bayesbinn` does not learn",),
+        lambda runs: [
+            *in_words(runs, "learning_accuracy", "bayesbinn", "finetune"),
+            *in_words(runs, "forgetting", "bayesbinn"),
+        ],
+    ),
+    Said(
+        STUDIES,
+        ("`vcl` learns less",),
+        lambda runs: [
+            *in_words(runs, "learning_accuracy", "vcl"),
+            *in_words(runs, "forgetting", "vcl", "finetune"),
+        ],
     ),
     Said(STUDIES, ("our three seeds have",), lambda runs: runs.by_seed(AT_100)),
     Said(STUDIES, ("Our seed 0 has",), lambda runs: runs.by_task(AT_100, seed=0)),
@@ -197,6 +218,8 @@ NOT_OURS = {
     "deviations of": "settings, and a trial",
     "standard error": "published",
     "margin": "a rule",
+    "numbers compared are those": "names of preprints",
+    "log-variance": "a trial",
     "published 64.0": "published",
     "`lwf`": "trials",
 }

@@ -10,6 +10,8 @@ import pandas as pd
 from cl_bench.analysis.intervals import interval_of
 from cl_bench.analysis.matrix import RunMatrix, by_method, matrices
 from cl_bench.analysis.over_seeds import METHOD, over_seeds
+from cl_bench.analysis.tested import newest
+from cl_bench.records.protocol import TASK
 
 _RUN = [*METHOD, "run"]
 
@@ -97,7 +99,8 @@ def seen_and_unseen(frame: pd.DataFrame, column: str, *, interval: str = "t") ->
         seen:   1/t sum_{j<=t} U[t, j]
         unseen: 1/(T-t) sum_{j>t} U[t, j]   for t = 0..T
 
-    These are of each run and of the tasks tested; then over seeds. Columns: those of `over_seeds`, by seen
+    These are of each run and of the tasks tested; then over seeds. Runs in the scenario `task` have no rows
+    of tasks to come, whose heads are untrained. Columns: those of `over_seeds`, by seen
     and after_task.
 
     Args:
@@ -112,7 +115,10 @@ def seen_and_unseen(frame: pd.DataFrame, column: str, *, interval: str = "t") ->
     2   True           1  0.90
     3   True           2  0.75
     """
+    frame = newest(frame)
     values = frame.assign(seen=frame["on_task"] <= frame["after_task"])
+    if "scenario" in values:
+        values = values[values["seen"] | (values["scenario"] != TASK)]
     places = [*METHOD, "run", "seen", "after_task"]
     means = values.groupby(places, sort=False)[column].mean().reset_index()
     return over_seeds(means, column, by=["seen", "after_task"], interval=interval)

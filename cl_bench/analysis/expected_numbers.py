@@ -13,6 +13,7 @@ FILE = "expected.json"  # in the folder of a study, written by its runs
 MOST_ROWS = 1_000  # of a study
 LONGEST_TEXT = 5_000  # letters of a note, a source and the like
 EVIDENCE = ("read", "quoted", "plot", "measured", "memory")
+SAME, OTHER = "", "other"  # protocols
 
 
 class Expected(NamedTuple):
@@ -27,8 +28,9 @@ class Expected(NamedTuple):
         evidence: one of `EVIDENCE`; `memory` is unverified.
         after_task: the mean over the tasks so far is meant; None: the average accuracy in the end.
         spread: the published one.
-        spread_kind: SEM or std.
-        seeds: how many were published.
+        spread_kind: SEM or std. A spread of another kind is shown and not used.
+        seeds: how many were published; None: not known, and taken for one.
+        protocol: `other` where theirs differs from ours by more than the margin may hold. The note says how.
         note: how the protocol here differs.
         reason: why it was missed, where that is known.
         run_with: settings beyond the study's own sweep.
@@ -49,6 +51,7 @@ class Expected(NamedTuple):
     spread: float | None = None
     spread_kind: str = ""  # SEM, std
     seeds: int | None = None
+    protocol: str = SAME  # OTHER: shown, and neither agreement nor miss
     note: str = ""  # how the protocol here differs
     reason: str = ""  # why it was missed, where that is known
     run_with: tuple[str, ...] = ()  # settings beyond the study's own sweep
@@ -82,28 +85,38 @@ def expected_numbers(groups: Sequence[Mapping[str, Any]]) -> list[Expected]:
                 one = Expected(settings=settings, **fields)
             except TypeError as error:
                 raise AnalysisError(f"expected: {error}, got {_cut(row)}") from error
-            for name, kind in _KINDS.items():
-                value = getattr(one, name)
-                if not isinstance(value, kind) or isinstance(value, bool):
-                    raise AnalysisError(f"expected: {name} is no {name}, got {_cut(value)} in {_cut(row)}")
-            if one.evidence not in EVIDENCE:
-                raise AnalysisError(
-                    f"expected: evidence must be one of {', '.join(EVIDENCE)}, got {_cut(row)}"
-                )
-            for name in ("accuracy", "margin", "spread"):
-                value = getattr(one, name)
-                if value is not None and not 0 <= value <= 100:
-                    raise AnalysisError(f"expected: {name} must be percent, got {_cut(value)} in {_cut(row)}")
-            if not one.margin > 0:
-                raise AnalysisError(f"expected: margin must be positive, got {one.margin=} in {_cut(row)}")
-            for name in ("after_task", "seeds"):
-                value = getattr(one, name)
-                if value is not None and not 0 <= value <= MOST:
-                    raise AnalysisError(f"expected: {name} must be from 0 to {MOST:,}, got {_cut(row)}")
+            _check(one, row)
             found.append(_readable(one))
             if len(found) > MOST_ROWS:
                 raise AnalysisError(f"expected: there must be at most {MOST_ROWS:,} rows")
     return found
+
+
+def _check(one: Expected, row: Mapping[str, Any]) -> None:
+    for name, kind in _KINDS.items():
+        value = getattr(one, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise AnalysisError(f"expected: {name} is no {name}, got {_cut(value)} in {_cut(row)}")
+    if one.evidence not in EVIDENCE:
+        raise AnalysisError(f"expected: evidence must be one of {', '.join(EVIDENCE)}, got {_cut(row)}")
+    if one.protocol not in (SAME, OTHER):
+        raise AnalysisError(
+            f"expected: protocol must be {OTHER}, or left out, got {_cut(one.protocol)} in {_cut(row)}"
+        )
+    if one.protocol == OTHER and not one.note:
+        raise AnalysisError(
+            f"expected: a row of another protocol must say in its note what differs, got {_cut(row)}"
+        )
+    for name in ("accuracy", "margin", "spread"):
+        value = getattr(one, name)
+        if value is not None and not 0 <= value <= 100:
+            raise AnalysisError(f"expected: {name} must be percent, got {_cut(value)} in {_cut(row)}")
+    if not one.margin > 0:
+        raise AnalysisError(f"expected: margin must be positive, got {one.margin=} in {_cut(row)}")
+    for name in ("after_task", "seeds"):
+        value = getattr(one, name)
+        if value is not None and not 0 <= value <= MOST:
+            raise AnalysisError(f"expected: {name} must be from 0 to {MOST:,}, got {_cut(row)}")
 
 
 def _readable(one: Expected) -> Expected:
@@ -120,7 +133,7 @@ def _cut(value: Any) -> str:
 
 _NUMBER, _MAYBE = (int, float), (int, float, type(None))
 _KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("strategy", "source", "evidence", "spread_kind", "note", "reason"), (str,)),
+    **dict.fromkeys(("strategy", "source", "evidence", "spread_kind", "protocol", "note", "reason"), (str,)),
     **dict.fromkeys(("accuracy", "margin"), _NUMBER),
     **dict.fromkeys(("spread", "seeds"), _MAYBE),
     "after_task": (int, type(None)),

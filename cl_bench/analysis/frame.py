@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from cl_bench.analysis.afterwards import metric_columns
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.tuning import Tuning, tuning_of
-from cl_bench.records.protocol import TEST_LAST
+from cl_bench.records.protocol import TASK, TEST_LAST
 from cl_bench.records.row_files import MOST, AnyRow, RecordsError
 from cl_bench.records.rows import FILES, CalibrationBin, Record, State
 from cl_bench.records.run_files import rows_of_run
@@ -127,7 +127,7 @@ def states(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     Columns: those of `load` that describe a run, after_task, drift (nats), frozen (share of weights),
     stored_bits, deployed_bits, training_seconds and num_steps (of the task), ood_auroc, and the swept
-    settings; see `State`.
+    settings; see `State`. In the scenario `task`, ood_auroc is nan: tasks to come have untrained heads.
 
     >>> table = states("results/reference/digits")
     >>> sorted(table["after_task"].unique().tolist())
@@ -178,7 +178,8 @@ def states_frame(found: Sequence[Run], swept: Sequence[str] = ()) -> pd.DataFram
     >>> len(states_frame([run]))
     0
     """
-    return _rows_frame(found, swept, State, [run.states for run in found])
+    frame = _rows_frame(found, swept, State, [run.states for run in found])
+    return frame.assign(ood_auroc=frame["ood_auroc"].where(frame["scenario"] != TASK))
 
 
 def calibration_frame(

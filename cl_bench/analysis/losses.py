@@ -67,6 +67,8 @@ def forward_transfer_of_loss(loss: ArrayLike) -> float:
 
         1/(T-1) sum_{j>1} (L[0, j] - L[j-1, j])
 
+    It has a meaning where `forward_transfer` has one, in the scenario `domain`.
+
     Args:
         loss: L [1 + T, T].
 

@@ -1,5 +1,6 @@
 """Records of a run -> its accuracy matrix R, from which every metric is computed."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,10 @@ class RunMatrix:
         """The metrics of the whole matrix, which is made once for all of them."""
         matrix = self.accuracy
         return Measures(
-            {metric.name: metric.compute(matrix) for metric in registered(MATRIX)},
+            {
+                metric.name: math.nan if self.scenario in metric.undefined_in else metric.compute(matrix)
+                for metric in registered(MATRIX)
+            },
             when_learned(matrix),
             average_seen(matrix),
         )
@@ -104,7 +108,7 @@ class Measures(NamedTuple):
     """What follows from a run's matrix.
 
     Attributes:
-        metrics: all of `METRICS`, by name.
+        metrics: all of `METRICS`, by name; nan where the run's scenario leaves one without meaning.
         learned: the accuracy on each task when it was learned, [T].
         seen: the mean accuracy on the tasks seen so far, [T].
 

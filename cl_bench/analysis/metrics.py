@@ -30,6 +30,7 @@ from cl_bench.analysis.registry import (
     metric,
     registered,
 )
+from cl_bench.records.protocol import CLASS, TASK
 
 
 @metric("average accuracy", better="higher", meaning="mean of R[T, j]", places=PLACES)
@@ -110,11 +111,21 @@ def backward_transfer(accuracy: ArrayLike) -> float:
     return _mean(matrix[-1, :-1] - _when_learned(matrix)[:-1])
 
 
-@metric("forward transfer", better="higher", meaning="mean over j > 1 of R[j-1, j] - R[0, j]", is_change=True)
+@metric(
+    "forward transfer",
+    better="higher",
+    meaning="mean over j > 1 of R[j-1, j] - R[0, j]; in the scenario `domain` only",
+    is_change=True,
+    undefined_in=(TASK, CLASS),
+)
 def forward_transfer(accuracy: ArrayLike) -> float:
     """What earlier tasks did for a task not yet learned, on average over all but the first.
 
         FWT = 1/(T-1) sum_{j>1} (R[j-1, j] - R[0, j])
+
+    It needs outputs that mean something before their task comes. Of runs in the scenario `task`, where that
+    test goes through an untrained head, summaries have nan. So they have in `class`, where it is 0 minus
+    chance, whatever the method: no class to come is ever predicted.
 
     Source: Lopez-Paz, Ranzato 2017, equation 4.
 

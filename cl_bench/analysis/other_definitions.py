@@ -53,24 +53,30 @@ def mammoth_forgetting(accuracy: ArrayLike) -> float:
     return float((seen.max(axis=0) - seen[-1]).mean())
 
 
-def mammoth_forward_transfer(accuracy: ArrayLike, *, class_incremental: bool) -> float:
-    """The forward transfer of Mammoth, which is ours where heads do not grow in use.
+def mammoth_forward_transfer(
+    accuracy: ArrayLike, *, class_incremental: bool, head_a_task: bool = False
+) -> float:
+    """The forward transfer of Mammoth, which is ours where all outputs are in use from the start.
 
         1/(T-1) sum_{j>1} (R[j-1, j] - R[0, j])
 
     On class-incremental streams (one head that grows in use) a class that was never trained on is never
-    predicted. So it is 0 minus chance, which says nothing of the method. We give nan.
+    predicted. So it is 0 minus chance, which says nothing of the method. We give nan. With a head a task the
+    tests are of untrained heads: nan, too.
 
     Args:
         accuracy: R [1 + T, T].
+        class_incremental, head_a_task: whether the scenario was `class`, or `task`.
 
     >>> R = [[0.1, 0.1, 0.1], [0.8, 0.2, 0.1], [0.9, 0.8, 0.3], [0.6, 0.7, 0.9]]
     >>> round(mammoth_forward_transfer(R, class_incremental=False), 4)
     0.15
     >>> mammoth_forward_transfer(R, class_incremental=True)
     nan
+    >>> mammoth_forward_transfer(R, class_incremental=False, head_a_task=True)
+    nan
     """
-    return float("nan") if class_incremental else forward_transfer(accuracy)
+    return float("nan") if class_incremental or head_a_task else forward_transfer(accuracy)
 
 
 def chaudhry_forgetting(accuracy: ArrayLike) -> float:

@@ -1,13 +1,15 @@
 """A study beside the numbers that were published: does it reach them?
 
-A published accuracy p (percent) is taken as it stands. The accuracies x_1..x_n of our seeds have the mean m
-and the standard error e = s / sqrt(n). They agree with p within a margin d if both one-sided tests of
-|E x - p| >= d are refused (two one-sided tests, TOST: Schuirmann, J. Pharmacokinet. Biopharm. 1987).
+A published accuracy is the mean of seeds, too. So it is compared as one sample of seeds with another, see
+`two_samples`, and has an error of its own.
 
-    p-value = 1 - F(min(m - (p - d), (p + d) - m) / e) = 1 - F((d - |m - p|) / e)
+    several seeds there:   two one-sided tests with Welch's error, within the study's margin
+    one seed there:        is it where one more seed of ours would be?
+    one seed here:         is it where one more seed of theirs would be?
+    one seed each:         nothing can be said
 
-F is Student's distribution with n - 1 degrees of freedom. Not to find a difference is no agreement: where
-neither the test nor the interval decides, the verdict is `undecided`.
+Not to find a difference is no agreement: where neither the test nor the interval decides, the verdict is
+`undecided`. A number of another protocol is shown, and never counts.
 """
 
 import math
@@ -18,11 +20,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cl_bench.analysis.expected_numbers import Expected, expected_numbers, read_expected
+from cl_bench.analysis.expected_numbers import OTHER, Expected, expected_numbers, read_expected
 from cl_bench.analysis.intervals import student_t
 from cl_bench.analysis.labels import LONGEST, short_names, shown
 from cl_bench.analysis.matrix import RunMatrix, matrices
-from cl_bench.analysis.paired_tests import tost
+from cl_bench.analysis.two_samples import (
+    Difference,
+    Sample,
+    difference_of,
+    equivalence_p,
+    half_width,
+    published_sample,
+    sample_of,
+)
 from cl_bench.records.runs import Run
 from cl_bench.records.text import shortened
 
@@ -31,64 +41,91 @@ __all__ = ["Expected", "against_published", "equivalence", "expected_numbers", "
 LEVEL = 0.05  # of the test
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided"
+INSIDE, OUTSIDE = "inside the spread of single runs", "outside the spread of single runs"
+WITHIN = "outside the spread, within the margin"  # of single runs
 ONE_SEED, UNVERIFIED, NOT_RUN = "one seed", "unverified source", "not run"
+ANOTHER_PROTOCOL = "another protocol"
 AMBIGUOUS = "several variants"  # runs of different settings fit the row
+COMPARED = (AGREES, DIFFERS, UNDECIDED, INSIDE, WITHIN, OUTSIDE)  # verdicts that a comparison was made for
 
 
-def equivalence(values: Sequence[float], *, published: float, margin: float) -> float:
-    """The p-value of agreement with a published number within a margin; small where they agree.
+def equivalence(values: Sequence[float], *, published: Sample, margin: float) -> float:
+    """The p-value of agreement with a published mean within a margin; small where they agree.
 
-        p = 1 - F((d - |m - p*|) / e),   m the mean, e = s / sqrt(n)
+        p = 1 - F((d - |m - p*|) / e)
 
-    F is Student's distribution with n - 1 degrees of freedom. Source: Schuirmann 1987 (two one-sided tests).
+    e is the standard error of the difference, and F Student's distribution, see
+    `two_samples.difference_of`. Sources: Schuirmann 1987; Welch 1947.
 
     Args:
-        values: of n >= 2 seeds.
-        published: p*.
+        values: of n seeds, [n].
+        published: p* with its spread and number of seeds, see `two_samples.published_sample`.
         margin: d, in the unit of the values.
 
-    Raises:
-        ValueError: for fewer than two values.
+    Returns:
+        nan where one of both is a single seed: no mean is compared then.
 
-    >>> round(equivalence([89.9, 90.0, 90.2], published=90.0, margin=1.0), 4)
-    0.0041
+    >>> from cl_bench.analysis.two_samples import Sample
+    >>> theirs = Sample(90.0, deviation=0.2, number=10)
+    >>> round(equivalence([89.9, 90.0, 90.2], published=theirs, margin=1.0), 4)
+    0.0003
     >>> # no difference, no agreement
-    >>> round(equivalence([88.0, 90.0, 92.0], published=90.0, margin=1.0), 4)
+    >>> round(equivalence([88.0, 90.0, 92.0], published=theirs, margin=1.0), 4)
     0.2389
     """
-    if len(values) < 2:
-        raise ValueError(f"a test needs two seeds or more, got {len(values)}")
-    return tost(values, margin=margin, around=published).p
+    if min(len(values), published.number) < 2:
+        return math.nan
+    return equivalence_p(difference_of(sample_of(values), published), margin=margin)
 
 
-def verdict(values: Sequence[float], *, published: float, margin: float, evidence: str) -> str:
-    """Whether our seeds agree with a published number: `agrees`, `differs`, or why neither can be said.
+def verdict(
+    values: Sequence[float], *, published: Sample, margin: float, evidence: str, protocol: str = ""
+) -> str:
+    """Whether our seeds agree with a published number, or why that cannot be said.
 
-    They agree where the test of `equivalence` shows it. They differ where the 95 % interval is outside the
-    margin.
+    - `agrees`: the test of `equivalence` shows it, at the level of 0.05.
+    - `differs`: the 95 % interval of the difference lies outside the margin, |m - p*| - t e > d.
+    - `undecided`: neither.
+    - `inside the spread of single runs`, or `outside` it: one of both has a single seed. Inside is
+      |m - p*| <= t s sqrt(1 + 1/n), the 95 % prediction interval of one more seed of the other. What is
+      outside, and nearer than the margin, is said to be so, and is no miss.
+    - `one seed`: both have a single seed.
+
+    What was not run, what is of another protocol, and what nobody has read is said to be so.
 
     Args:
         values: of our seeds.
+        published: as in `equivalence`.
         evidence: how the published number is known, one of `expected_numbers.EVIDENCE`.
+        protocol: `other` for a number of another protocol.
 
-    >>> verdict([89.9, 90.0, 90.2], published=90.0, margin=1.0, evidence="read")
+    >>> from cl_bench.analysis.two_samples import Sample
+    >>> theirs = Sample(90.0, deviation=0.2, number=10)
+    >>> verdict([89.9, 90.0, 90.2], published=theirs, margin=1.0, evidence="read")
     'agrees'
-    >>> verdict([80.1, 80.0, 79.9], published=90.0, margin=1.0, evidence="read")
+    >>> verdict([80.1, 80.0, 79.9], published=theirs, margin=1.0, evidence="read")
     'differs'
-    >>> verdict([90.0], published=90.0, margin=1.0, evidence="read")
+    >>> one_run = Sample(87.4, deviation=np.nan, number=1)
+    >>> verdict([82.0, 78.2, 85.7], published=one_run, margin=3.0, evidence="measured")
+    'inside the spread of single runs'
+    >>> verdict([90.0], published=one_run, margin=3.0, evidence="measured")
     'one seed'
     """
     if len(values) == 0:
         return NOT_RUN
+    if protocol == OTHER:
+        return ANOTHER_PROTOCOL
     if evidence == "memory":
         return UNVERIFIED
-    if len(values) == 1:
+    found = difference_of(sample_of(values), published)
+    if math.isnan(found.error):
         return ONE_SEED
-    if equivalence(values, published=published, margin=margin) < LEVEL:
+    apart, half = abs(found.difference), half_width(found)
+    if min(len(values), published.number) < 2:
+        return INSIDE if apart <= half else WITHIN if apart <= margin else OUTSIDE
+    if equivalence_p(found, margin=margin) < LEVEL:
         return AGREES
-    interval = student_t(np.array(values, dtype=float))
-    outside = interval.low > published + margin or interval.high < published - margin
-    return DIFFERS if outside else UNDECIDED
+    return DIFFERS if apart - half > margin else UNDECIDED
 
 
 def against_published(
@@ -109,8 +146,10 @@ def against_published(
         mean, low, high: of our runs, percent, with the 95 % Student t interval over seeds.
         num_seeds: how many of ours count.
         difference, margin: in points.
+        half_width: of the 95 % interval of the difference, or of the prediction where one has a single seed.
         p_value: of `equivalence`.
         verdict: of `verdict`.
+        protocol: `other` where the number is of another one.
         source, evidence, note, reason, run_with: see `Expected`.
 
     Args:
@@ -121,8 +160,9 @@ def against_published(
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from cl_bench.records.runs import Run
-    >>> rows = [{"strategy": "vcl", "accuracy": 90.0, "margin": 1.0}]
-    >>> published = [{"source": "Table 1", "evidence": "read", "rows": rows}]
+    >>> rows = [{"strategy": "vcl", "accuracy": 90.0, "spread": 0.1, "margin": 1.0}]
+    >>> group = {"evidence": "read", "seeds": 5, "spread_kind": "SEM"}
+    >>> published = [group | {"source": "Table 1", "rows": rows}]
     >>> frame = pd.concat(
     ...     matrix_frame([[0.1], [accuracy]], method="vcl", seed=seed, study="few")
     ...     for seed, accuracy in enumerate([0.899, 0.900, 0.902])
@@ -188,25 +228,31 @@ def _accuracy(run: RunMatrix, after_task: int | None) -> float:
 def _compared(one: Expected, runs: Iterable[RunMatrix]) -> dict[str, Any]:
     values = [value for value in (_accuracy(run, one.after_task) for run in runs) if not math.isnan(value)]
     interval = student_t(np.array(values))
-    about = {"published": one.accuracy, "margin": one.margin}
+    published = published_sample(
+        one.accuracy, spread=one.spread, spread_kind=one.spread_kind, number=one.seeds
+    )
+    found = difference_of(sample_of(values), published) if values else Difference(*[math.nan] * 3)
     return {
-        **about,
+        "published": one.accuracy,
         **{
             name: getattr(one, name)
-            for name in ("spread", "spread_kind", "source", "evidence", "note", "reason")
+            for name in ("margin", "spread", "spread_kind", "source", "evidence", "note", "reason", "protocol")
         },
         "published_seeds": one.seeds,
         **{name: float(value) for name, value in interval._asdict().items()},
         "num_seeds": len(values),
-        "difference": float(interval.mean) - one.accuracy,
-        "p_value": equivalence(values, **about) if len(values) > 1 else math.nan,
-        "verdict": verdict(values, **about, evidence=one.evidence),
+        "difference": found.difference,
+        "half_width": half_width(found),
+        "p_value": equivalence(values, published=published, margin=one.margin),
+        "verdict": verdict(
+            values, published=published, margin=one.margin, evidence=one.evidence, protocol=one.protocol
+        ),
         "run_with": " ".join(one.run_with),
     }
 
 
 COLUMNS = (
     "study", "method", "published", "spread", "spread_kind", "published_seeds", "mean", "low", "high",
-    "num_seeds", "difference", "margin", "p_value", "verdict", "source", "evidence", "note",
-    "reason", "run_with",
+    "num_seeds", "difference", "half_width", "margin", "p_value", "verdict", "protocol", "source", "evidence",
+    "note", "reason", "run_with",
 )  # fmt: skip

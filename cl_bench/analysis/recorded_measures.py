@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cl_bench.analysis.registry import PAGE, RECORDS, STATES, TEXT, metric
+from cl_bench.analysis.tested import newest
 from cl_bench.analysis.tuning import num_trials
 
 Measured = dict[Any, Any]  # (study, run) -> number
@@ -104,6 +105,35 @@ def accuracy_task_known(records: pd.DataFrame) -> Measured:
     {('study', 'benchmark-ewc-s0'): 0.9}
     """
     return mean_in_the_end(records, "accuracy_task_known")
+
+
+@metric(
+    "average accuracy, all tasks",
+    of=RECORDS,
+    better="higher",
+    meaning="mean of R[T, j] over all tasks, where the others are over the last ones only",
+    places=(TEXT, PAGE),
+)
+def average_accuracy_all_tasks(records: pd.DataFrame) -> Measured:
+    """The accuracy after the last task as a mean over all tasks, of runs that test only the last ones before.
+
+        1/T sum_j R[T, j]
+
+    The last tasks are the newest ones, and hide what was forgotten. It takes `training.test_all_at_end`. A
+    run without `training.test_last` has it as its average accuracy, and not here.
+
+    >>> R = [[0.1, 0.1], [0.9, 0.2], [0.5, 0.8]]
+    >>> frame = matrix_frame(R, method="ewc", test_last=1)
+    >>> average_accuracy_all_tasks(frame)
+    {('study', 'benchmark-ewc-s0'): 0.65}
+    """
+    if "test_last" not in records:
+        return {}
+    last = _after_last(records[records["test_last"].notna()])
+    # of a test that is there twice the last counts
+    tests = last.drop_duplicates([*_RUN, "on_task"], keep="last").groupby(_RUN, sort=False)
+    found = tests.agg(mean=("accuracy", "mean"), tested=("on_task", "size"), of=("num_tasks", "first"))
+    return found.loc[found["tested"] == found["of"], "mean"].to_dict()
 
 
 @metric(
@@ -221,11 +251,13 @@ def frozen(states: pd.DataFrame) -> Measured:
     "novelty AUROC",
     of=STATES,
     better="higher",
-    meaning="confidence on tasks seen against that on tasks still to come",
+    meaning="confidence on tasks seen against that on tasks still to come; not with a head a task",
     group="uncertainty",
 )
 def ood_auroc(states: pd.DataFrame) -> Measured:
     """How well confidence tells tasks seen from those to come, as a mean over tasks where it is defined.
+
+    In the scenario `task` it never is: tests of tasks to come go through untrained heads.
 
     >>> run = {"study": "few", "run": "vcl-s0", "num_tasks": 1, "after_task": [0, 1]}
     >>> ood_auroc(pd.DataFrame(run | {"ood_auroc": [np.nan, 0.75]}))
@@ -252,11 +284,13 @@ def _sum_if_known(values: pd.Series) -> float:
 
 
 def _in_the_end(rows: pd.DataFrame, column: str) -> Measured:
-    return _last(rows, column).set_index(_RUN)[column].to_dict()
+    return _after_last(rows).set_index(_RUN)[column].to_dict()
 
 
 def mean_in_the_end(rows: pd.DataFrame, column: str) -> Measured:
     """The mean of a column over the tasks tested after the last one, of each run.
+
+    With `training.test_last` it is over the last so many.
 
     >>> frame = matrix_frame([[0.1], [0.9]], method="ewc").assign(error=[0.8, 0.2])
     >>> mean_in_the_end(frame, "error")
@@ -264,9 +298,8 @@ def mean_in_the_end(rows: pd.DataFrame, column: str) -> Measured:
     """
     if column not in rows:  # of a table from before it was measured
         return {}
-    return _last(rows, column).groupby(_RUN, sort=False)[column].mean().to_dict()
+    return newest(_after_last(rows)).groupby(_RUN, sort=False)[column].mean().to_dict()
 
 
-def _last(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows after the last task."""
-    return rows.loc[rows["after_task"] == rows["num_tasks"], [*_RUN, column]]
+def _after_last(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["after_task"] == rows["num_tasks"]]

@@ -49,6 +49,7 @@ class Metric:
         group: what it is about, one of `GROUPS`.
         short: the usual abbreviation; empty where there is none.
         is_change: it says what changed between two tests, not how high something is.
+        undefined_in: scenarios in which it says nothing of a method; there it is nan.
 
     >>> (found,) = [each for each in registered() if each.name == "stored_bits"]
     >>> isinstance(found, Metric), found.heading, found.better
@@ -66,6 +67,7 @@ class Metric:
     group: str
     short: str
     is_change: bool
+    undefined_in: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for what, given, known in (
@@ -120,6 +122,7 @@ def metric(
     group: str = GROUPS[0],
     short: str = "",
     is_change: bool = False,
+    undefined_in: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Register the function below as a metric of its name; the words are those of `Metric`.
 
@@ -150,6 +153,7 @@ def metric(
             group=group,
             short=short,
             is_change=is_change,
+            undefined_in=undefined_in,
         )
         return function
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cl_bench.analysis.losses import metrics_of, name_for
 from cl_bench.analysis.matrix import RunMatrix, matrices
-from cl_bench.analysis.registry import WITH_REFERENCE, registered
+from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, registered
 from cl_bench.analysis.summary import reference_accuracies
 
 RUN = ("study", "benchmark", "method", "strategy", "seed", "run")
@@ -41,6 +41,7 @@ def run_metrics(
         found = list(accuracies)
     else:
         found = matrices(frame.assign(accuracy=sign * frame[column]))  # higher is better
+    undefined_in = {name_for(metric.name, column): metric.undefined_in for metric in registered(MATRIX)}
     joint = reference_accuracies(found)
     against = {name_for(metric.name, column): metric.compute for metric in registered(WITH_REFERENCE)}
     rows = []
@@ -52,7 +53,10 @@ def run_metrics(
                 row |= run.measures.metrics
             else:
                 matrix = sign * run.accuracy
-                row |= {key: metric(matrix) for key, metric in metrics.items()}
+                row |= {
+                    key: math.nan if run.scenario in undefined_in[key] else metric(matrix)
+                    for key, metric in metrics.items()
+                }
             row |= {
                 name: math.nan if reference is None else compute(run.accuracy, reference)
                 for name, compute in against.items()

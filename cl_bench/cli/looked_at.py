@@ -39,7 +39,7 @@ def looked_at(folder: Path) -> Run:
         tests = {(each.after_task, each.on_task) for each in run.records if each.after_task}
         num_tasks, last = run.num_tasks, run.test_last
         first = tasks_tested(0, num_tasks=num_tasks, test_last=last)
-        wanted = num_tests(num_tasks=num_tasks, test_last=last) - len(first)
+        wanted = num_tests(num_tasks=num_tasks, test_last=last, all_at_end=run.test_all_at_end) - len(first)
         if len(tests) < wanted:
             return run._replace(status="broken", error=f"finished with {len(tests)} of {wanted} tests")
     return run

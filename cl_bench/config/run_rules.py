@@ -23,6 +23,7 @@ def check_training(
     checkpoint_minutes: float,
     test_on: str,
     test_last: int | None,
+    test_all_at_end: bool,
     probe_every: int | None,
     probe_size: int,
     also_test: Sequence[str],

@@ -32,6 +32,7 @@ SMALL = (
     "training.batch_size=32",
     "training.test_batch_size=100",
     "training.learning_rate=0.01",
+    "training.schedule=constant",  # one by epoch would leave hardly a step
     "benchmark.validation_share=0.9",
 )
 MODELS = {

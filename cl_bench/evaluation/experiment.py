@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from cl_bench.evaluation.foreign import ForeignTests
 from cl_bench.evaluation.known_task import KnownTask
 from cl_bench.evaluation.scores import Bin, Scores
 from cl_bench.evaluation.states import States, stored_tensors
+from cl_bench.learner.experiences import task_labels_of
 from cl_bench.learner.seeds import global_generators_restored
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors.uncertainty import auroc
@@ -66,6 +68,7 @@ def measurements(
     seed: int | Sequence[int],
     test_on: str,
     test_last: int | None,
+    test_all_at_end: bool = False,
     start: Start | None = None,
     also_test: Sequence[str] = (),
     foreign: Sequence[Sequence[Any]] = (),
@@ -81,6 +84,7 @@ def measurements(
         seed: written into the rows, nothing else; a sequence for a strategy that trains several at once.
         test_on: `test`, or `validation` for tuning, which needs a benchmark with a validation stream.
         test_last: after each task, test only the last so many tasks seen; None: all tasks of the stream.
+        test_all_at_end: test all tasks after the last one, whatever `test_last` says.
         start: resume there; what it has seen is not yielded again. None: begin.
         also_test: `task` measures the accuracy with the task known, too; see evaluation/known_task.py.
         foreign: other data sets that are tested after each task, see `foreign_experiences`.
@@ -96,6 +100,7 @@ def measurements(
         tested,
         seeds=seeds,
         test_last=test_last,
+        test_all_at_end=test_all_at_end,
         known_task=KnownTask(experiences) if "task" in also_test else None,
         foreign=foreign,
     )
@@ -164,6 +169,7 @@ class Examination:
         experiences: one for each task that is tested.
         seeds: written into the rows.
         test_last: test only the last so many tasks seen; None: all.
+        test_all_at_end: all tasks are tested after the last one.
         known_task: measures the accuracy with the task known, too.
         foreign: data sets that are tested, too, see `ForeignTests`.
     """
@@ -175,11 +181,15 @@ class Examination:
         *,
         seeds: Sequence[int],
         test_last: int | None,
+        test_all_at_end: bool = False,
         known_task: KnownTask | None = None,
         foreign: Sequence[Sequence[Any]] = (),
     ) -> None:
         self._strategy, self._experiences = strategy, experiences
-        self._seeds, self._test_last = seeds, test_last
+        self._seeds = seeds
+        self._tested = partial(
+            tasks_tested, num_tasks=len(experiences), test_last=test_last, all_at_end=test_all_at_end
+        )
         self._scores, self._finite_loss = Scores(), FiniteLoss()
         # Avalanche's clock must stay the last plugin
         self._known_task, self._foreign = known_task, ForeignTests(foreign, seeds=seeds)
@@ -198,8 +208,7 @@ class Examination:
             after_task: the last task trained on; 0 before the first.
             seconds: that its training took.
         """
-        num_tasks = len(self._experiences)
-        tasks = tasks_tested(after_task, num_tasks=num_tasks, test_last=self._test_last)
+        tasks = self._tested(after_task)
         self._scores.forget()
         if tasks:
             with global_generators_restored():
@@ -216,18 +225,34 @@ class Examination:
             for place, (on_task, by_seed) in enumerate(zip(tasks, self._scores.rows, strict=True))
             for index, (seed, score) in enumerate(zip(self._seeds, by_seed, strict=True))
         ]
-        num_seen = sum(task <= after_task for task in tasks)
         states = self._states.after(
             after_task,
             seconds=seconds,
             num_steps=self._finite_loss.num_steps,
-            ood_auroc=_ood_auroc(self._scores.confidences, num_seen, len(self._seeds)),
+            ood_auroc=self._ood_auroc(tasks, after_task),
         )
         for index, state in enumerate(states):
             rows += [state, *_calibration(state, tasks, [by_seed[index] for by_seed in self._scores.bins])]
         self._scores.forget()
         rows += self._foreign.after(self._strategy, after_task, tasks)
         return rows
+
+
+    def _ood_auroc(self, tasks: Sequence[int], after_task: int) -> list[float]:
+        """The AUROC of each seed: confidence on tests of tasks seen against those of tasks to come.
+
+        A task to come counts where a task seen had its head. A head that no task has trained tells of its
+        first weights alone. So with a head a task the AUROC is nan.
+        """
+        seen = [place for place, task in enumerate(tasks) if task <= after_task]
+        unseen = [place for place, task in enumerate(tasks) if task > after_task]
+        if not (seen and unseen):
+            return [math.nan] * len(self._seeds)
+        heads = [task_labels_of(self._experiences[task - 1]) for task in tasks]
+        trained = frozenset[int]().union(*(heads[place] for place in seen))
+        unseen = [place for place in unseen if heads[place] <= trained]
+        confidences = self._scores.confidences
+        return _auroc([confidences[place] for place in seen], [confidences[place] for place in unseen])
 
 
 def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> Iterator[CalibrationBin]:
@@ -239,14 +264,11 @@ def _calibration(state: State, tasks: Iterable[int], bins: list[list[Bin]]) -> I
             )
 
 
-def _ood_auroc(confidences: list[Tensor], num_seen: int, num_seeds: int) -> list[float]:
-    """The AUROC of each seed: confidence on the first `num_seen` tests against the others, [R, N] each."""
-    if not 0 < num_seen < len(confidences):
-        return [math.nan] * num_seeds
-    seen, unseen = torch.cat(confidences[:num_seen], dim=1), torch.cat(confidences[num_seen:], dim=1)
-    if bool(seen.isnan().any() | unseen.isnan().any()):
-        return [math.nan] * num_seeds
-    return auroc(seen, unseen).tolist()
+def _auroc(positive: list[Tensor], negative: list[Tensor]) -> list[float]:
+    """The AUROC of each seed, of its scores in several tests, [R, N] each; nan where there are none, or nan."""
+    if not negative or any(bool(each.isnan().any()) for each in (*positive, *negative)):
+        return [math.nan] * len(positive[0])
+    return auroc(torch.cat(positive, dim=1), torch.cat(negative, dim=1)).tolist()
 
 
 def _synchronise(strategy: Any) -> None:

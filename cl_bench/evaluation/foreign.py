@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from cl_bench.deferred import deferred
 from cl_bench.evaluation.probes import as_before, some_of
+from cl_bench.evaluation.scores import mutual_information
 from cl_bench.learner.seeds import Seeds
 from cl_bench.posteriors import uncertainty
 from cl_bench.posteriors.prediction import log_probabilities
@@ -131,12 +132,7 @@ class Doubts(SupervisedPlugin):
     def after_eval_iteration(self, strategy: Any, **kwargs: Any) -> None:
         log_p = log_probabilities(strategy.mb_output.double())
         entropy = uncertainty.entropy(log_p, log_p.exp())
-        expected = getattr(strategy, "expected_entropy", None)
-        information = (
-            torch.full_like(entropy, torch.nan)
-            if expected is None
-            else uncertainty.mutual_information(entropy, expected)
-        )
+        information = mutual_information(strategy, entropy)
         measures = torch.stack([log_p.max(dim=1).values.exp(), entropy, information])
         num_seeds = getattr(strategy, "num_seeds", None) or 1
         self._parts.append(measures.unflatten(1, (num_seeds, -1)))

@@ -64,16 +64,13 @@ class Scores(SupervisedPlugin):
         log_confidence, predicted = log_p.max(dim=1)
         probabilities = log_p.exp()
         entropy = uncertainty.entropy(log_p, probabilities)
-        expected = getattr(strategy, "expected_entropy", None)
         by_example = (
             (predicted == labels).double(),
             F.nll_loss(log_p, labels, reduction="none"),
             log_confidence.exp(),
             uncertainty.brier(probabilities, labels),
             entropy,
-            torch.full_like(entropy, torch.nan)
-            if expected is None
-            else uncertainty.mutual_information(entropy, expected),
+            mutual_information(strategy, entropy),
         )
         num_seeds = getattr(strategy, "num_seeds", None) or 1
         # [6, R, B]: the seeds' examples come one after another
@@ -91,6 +88,22 @@ class Scores(SupervisedPlugin):
         self.rows.append([_score(row[:6], row[6], num_examples) for row in measured])
         self.bins.append([_bins(row[7:]) for row in measured])
         self.confidences.append(confidence.clone())
+
+
+def mutual_information(strategy: Any, entropy: Tensor) -> Tensor:
+    """The mutual information of label and weights in the strategy's newest prediction, nats [B].
+
+    It is nan where the strategy does not tell how many weight samples its prediction is the average of, or
+    has averaged none.
+
+    Args:
+        entropy: of the prediction, [B].
+    """
+    expected = getattr(strategy, "expected_entropy", None)
+    if expected is None:
+        return torch.full_like(entropy, torch.nan)
+    number = getattr(strategy, "num_averaged", 1)
+    return uncertainty.mutual_information(entropy, expected, num_samples=number)
 
 
 def _score(sums: list[float], ece: float, num_examples: int) -> Score:

@@ -28,6 +28,8 @@ def uncertainty_figure(
 ) -> Figure:
     """A row a measure (`LABELS`): on the left of tasks seen, on the right of tasks to come, with one axis.
 
+    Where no method has rows of tasks to come (untrained heads), there is no right side.
+
     `measures` are tables of `analysis.curves.seen_and_unseen`, none of them empty; `auroc`, how well
     confidence tells the ones from the others, is one of `state_curves`, and may be empty.
 
@@ -36,22 +38,25 @@ def uncertainty_figure(
     """
     methods = ordered(pd.concat([*measures.values(), auroc])["method"], styles)
     number = len(measures) + (not auroc.empty)
+    sides = [seen for seen in (True, False) if any((each["seen"] == seen).any() for each in measures.values())]
     with house_style(width):
         row_height = max(1.3, 0.23 * width) if number > 1 else 0.4 * width
         below = layout.legend_height(methods, width)
         size = (width, (0.55 + row_height * number) * layout.scale() + below)
         figure = Figure(figsize=size, layout="constrained")
-        places = figure.add_gridspec(number, 2)
+        places = figure.add_gridspec(number, max(len(sides), 1))
         bottom: list[Axes] = []
         for row, (name, curves) in enumerate(measures.items()):
             left = figure.add_subplot(places[row, 0])
-            bottom = [left, figure.add_subplot(places[row, 1], sharex=left, sharey=left)]
-            for axes, seen in zip(bottom, (True, False), strict=True):
+            others = range(1, len(sides))
+            bottom = [left, *(figure.add_subplot(places[row, at], sharex=left, sharey=left) for at in others)]
+            for axes, seen in zip(bottom, sides, strict=True):
                 draw_uncertainty(axes, curves[curves["seen"] == seen], styles=styles)
                 if row == 0:
                     axes.set_title("tasks seen" if seen else "tasks to come")
             left.set_ylabel(LABELS[name])
-            bottom[1].tick_params(labelleft=False)
+            for axes in bottom[1:]:
+                axes.tick_params(labelleft=False)
             layout.task_ticks(left.xaxis)
             left.set_ylim(*(ylim or _limits(curves)))
         if not auroc.empty:

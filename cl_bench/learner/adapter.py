@@ -96,6 +96,11 @@ class Adapter(SupervisedTemplate):
             labels = [task.labels for task in resident_tasks(self.experience)]
             activate(self.heads, torch.cat(labels), self.device)
 
+    @property
+    def in_first_task(self) -> bool:
+        """Whether no task has been learned yet."""
+        return self.clock.train_exp_counter == 0
+
     # Seeds: one, or several at once
 
     @property

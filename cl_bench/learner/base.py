@@ -106,6 +106,7 @@ class Learner(Adapter):
     loss: Tensor
     steps_taken = 0  # of the current task
     expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
+    num_averaged = 1  # the weight samples in it
     _trained: Tensor | None = None  # mask of what the optimizer may move; None: all
     in_use = False  # whether predictions are made as in tests, see learner/in_use.py
     input_shape: tuple[int, ...] | None = None  # of an image of the stream that it was built for
@@ -147,6 +148,7 @@ class Learner(Adapter):
             compile=compile,
             precision=settings.precision,
             device=device,
+            channels_last=settings.channels_last,
             count=self.count_gradients,
         )
         self.schedule, self.learning_rate = settings.schedule, settings.learning_rate
@@ -306,7 +308,7 @@ class Learner(Adapter):
         """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
 
         Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again. What
-        averages over samples also sets `expected_entropy`. After `put_to_use` a call is as in tests, see
+        averages over samples also sets `expected_entropy` and `num_averaged`. After `put_to_use` a call is as in tests, see
         learner/in_use.py.
         """
         return log_probabilities(self.logits(images, task))

@@ -120,13 +120,20 @@ def head_of(experience: Any) -> int:
                 "benchmark.blur=0, or benchmark.scenario=domain or class"
             )
         return experience.task_data.head
-    if not has_task_labels(experience):
-        return 0
-    labels = getattr(experience, "task_labels", None)
-    found = set(experience.dataset.targets_task_labels.uniques if labels is None else labels)
+    found = task_labels_of(experience)
     if len(found) != 1:
         raise ValueError(f"an experience must have one task label, got {sorted(found)}")
-    return int(found.pop())
+    return next(iter(found))
+
+
+def task_labels_of(experience: Any) -> frozenset[int]:
+    """The task labels of an experience's examples; 0 alone where they have none."""
+    if hasattr(experience, "task_data"):
+        return frozenset(heads_in(experience))
+    if not has_task_labels(experience):
+        return frozenset([0])
+    labels = getattr(experience, "task_labels", None)
+    return frozenset(map(int, experience.dataset.targets_task_labels.uniques if labels is None else labels))
 
 
 def resident_tasks(experience: Any) -> Sequence[TaskData | MaterialisedTask]:

@@ -95,7 +95,8 @@ class SamplingLearner(OwnRule):
         if self.num_test_samples == 0:
             return super().predict(images, task)
         present = self.flat.values.data.clone()
-        prediction, self.expected_entropy = self.combine(self._sampled_logits(images, task))
+        samples = self._sampled_logits(images, task)
+        prediction, self.expected_entropy, self.num_averaged = self.combine(samples)
         self.flat.set(present)
         return prediction
 

@@ -4,15 +4,22 @@ import math
 
 from torch.optim import Optimizer
 
-SCHEDULES = ("constant", "cosine", "cosine_by_epoch")
+SCHEDULES = ("constant", "cosine", "cosine_by_epoch", "cosine_epoch_end")
 
 
 def factor(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int, warm_up: float = 0) -> float:
     """What the learning rate is multiplied with at `step`, from 0.
 
-    A `constant` schedule has 1. The others have (1 + cos(pi x)) / 2, where x grows from 0 to 1 over the task
-    of `num_steps`. It grows step by step (`cosine`), or epoch by epoch, to 1 in the last epoch, which may be
-    cut short (`cosine_by_epoch`).
+    A `constant` schedule has 1. The others have (1 + cos(pi x)) / 2, where x grows over the task of
+    `num_steps`:
+
+        cosine             x = n / N          at step n = 0..N-1
+        cosine_by_epoch    x = e / (E - 1)    in epoch e = 0..E-1: from 1 to 0 in the last epoch
+        cosine_epoch_end   x = (e + 1) / E    lower from the first epoch on, and 0 in the last one
+
+    The last epoch may be cut short, and counts as one. `cosine_epoch_end` is torch's CosineAnnealingLR with
+    T_max = E where it is stepped before each epoch, as the authors of BayesBiNN do. A single epoch has 1 in
+    both, where torch's would be 0 and nothing would move.
 
     With a warm-up of W steps that is multiplied with min(1, (step + 1) / W). A `warm_up` below 1 is a share
     of the steps: W = warm_up * num_steps, rounded up.
@@ -29,8 +36,9 @@ def _falling(schedule: str, *, step: int, num_steps: int, steps_per_epoch: int) 
     if schedule == "cosine":
         progress = step / num_steps
     else:
-        last_epoch = (num_steps - 1) // steps_per_epoch
-        progress = step // steps_per_epoch / max(last_epoch, 1)
+        epoch, last_epoch = step // steps_per_epoch, (num_steps - 1) // steps_per_epoch
+        ahead = 1 if schedule == "cosine_epoch_end" and last_epoch else 0
+        progress = (epoch + ahead) / (max(last_epoch, 1) + ahead)
     return (1 + math.cos(math.pi * progress)) / 2
 
 

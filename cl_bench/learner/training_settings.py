@@ -35,7 +35,8 @@ class TrainingSettings:
         active_classes: `all` outputs are trained and tested, or with one head only those of classes `seen` in
             this task and earlier ones (tests before the first task are of all).
         learning_rate: step size at the start of each task.
-        schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch).
+        schedule: `constant`; `cosine` (to 0, step by step); `cosine_by_epoch` (to 0 in the last epoch);
+            `cosine_epoch_end` (torch's, stepped before each epoch). See learner/schedule.py.
         precision: of the network's arithmetic: `float32`, `tf32` or `bfloat16`; see learner/forward.py.
         momentum: of an optimizer that has one, such as `sgd`.
         weight_decay: the optimizer's own: `adam` and `sgd` add weight_decay * theta to the gradient, `adamw`
@@ -48,6 +49,8 @@ class TrainingSettings:
             task's steps.
         patience: stop a task after so many epochs without a lower validation loss, and go back to the best
             epoch; see learner/early_stopping.py. None: train to the end.
+        channels_last: the layout of images in memory, with which many convolutions are faster, and other in
+            their last digits.
 
     Raises:
         ValueError: for a setting out of range, by name.
@@ -73,6 +76,7 @@ class TrainingSettings:
         label_smoothing: float = 0.0,
         warm_up: float = 0,
         patience: int | None = None,
+        channels_last: bool = False,
     ) -> None:
         check_count(epochs=epochs, batch_size=batch_size, test_batch_size=test_batch_size)
         if iterations is not None:
@@ -102,6 +106,7 @@ class TrainingSettings:
         self.momentum, self.weight_decay = momentum, weight_decay
         self.optimizer_state, self.active_classes = optimizer_state, active_classes
         self.learning_rate, self.schedule, self.warm_up = learning_rate, schedule, warm_up
+        self.channels_last = channels_last
         self.precision, self.clip_norm, self.label_smoothing = precision, clip_norm, label_smoothing
 
     @property

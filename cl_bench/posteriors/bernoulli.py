@@ -35,20 +35,21 @@ class Bernoulli(NamedTuple):
         natural: lambda [P].
         previous: lambda one step ago [P]; the authors' code scales gradients by its mean.
         momentum: the running average of the natural gradients [P].
-        num_steps: how many steps the average is of.
+        correction: 1 - beta^n [P], what that average adds up to after the n steps that the weight has made.
 
     >>> natural = torch.tensor([0.0, -1.0])
+    >>> none = torch.zeros(2)  # no step so far
     >>> state = bernoulli.Bernoulli(
-    ...     natural, previous=natural, momentum=torch.zeros(2)
+    ...     natural, previous=natural, momentum=none, correction=none
     ... )
-    >>> state.natural.tanh(), state.num_steps
-    (tensor([ 0.0000, -0.7616]), 0)
+    >>> state.natural.tanh()
+    tensor([ 0.0000, -0.7616])
     """
 
     natural: Tensor
     previous: Tensor
     momentum: Tensor
-    num_steps: int = 0
+    correction: Tensor
 
 
 def init(natural: Tensor) -> Bernoulli:
@@ -57,7 +58,7 @@ def init(natural: Tensor) -> Bernoulli:
     >>> bernoulli.init(torch.tensor([0.5])).momentum
     tensor([0.])
     """
-    return Bernoulli(natural.clone(), natural.clone(), torch.zeros_like(natural))
+    return Bernoulli(natural.clone(), natural.clone(), torch.zeros_like(natural), torch.zeros_like(natural))
 
 
 def random_signs(uniform: Tensor, *, magnitude: float) -> Tensor:
@@ -209,7 +210,7 @@ def step(
     """One step of the Bayesian learning rule on binary weights.
 
         d <- beta d + (1 - beta) [s g + k (lambda - lambda0)]
-        lambda <- lambda - alpha d / (1 - beta^n)   at the n-th step
+        lambda <- lambda - alpha d / (1 - beta^n)   at the weight's n-th step
 
     Source: Meng et al. 2020, equations 9 and 10; momentum as in the authors' code.
 
@@ -220,7 +221,9 @@ def step(
         kl_weight: k.
         momentum: beta; the average of natural gradients, the KL's part included, is corrected for its start
             at 0, as in Adam. 0 is no momentum.
-        active: 1 for the weights that move, 0 for those that stay as they are; None for all.
+        active: 1 for the weights that move, 0 for those that stay as they are; None for all. Only steps that
+            a weight makes are counted, so that a head which joins late begins as one that is there from the
+            start. (Ours; the authors have one head, and count all steps.)
 
     >>> state = bernoulli.init(torch.tensor([1.0, 1.0]))
     >>> gradient, prior = torch.tensor([0.0, 2.0]), torch.zeros(2)
@@ -230,17 +233,19 @@ def step(
     >>> state.natural  # the prior draws both weights to 0, the loss the second one
     tensor([0.9000, 0.7000])
     """
-    num_steps = state.num_steps + 1
     direction = (state.natural - prior).mul_(kl_weight).add_(gradient)
-    velocity = state.momentum
+    average, correction = state.momentum, state.correction
     if momentum > 0:
-        velocity = momentum * state.momentum + (1 - momentum) * direction
-        direction = velocity / (1 - momentum**num_steps)
+        average = momentum * state.momentum + (1 - momentum) * direction
+        correction = momentum * state.correction + (1 - momentum)
+        direction = average / correction
     if active is not None:
         direction = direction * active
-        velocity = torch.where(active > 0, velocity, state.momentum) if momentum > 0 else velocity
+        if momentum > 0:
+            average = torch.where(active > 0, average, state.momentum)
+            correction = torch.where(active > 0, correction, state.correction)
     natural = torch.sub(state.natural, direction, alpha=step_size)
-    return Bernoulli(natural, state.natural, velocity, num_steps)
+    return Bernoulli(natural, state.natural, average, correction)
 
 
 def minus_probability(natural: Tensor) -> Tensor:

@@ -165,8 +165,10 @@ def local_reparameterisation(
 
         f(x, m) + sqrt(f(x^2, v)) eps
 
-    It is exact for a dense layer and a single example. Outputs of a convolution that share weights are drawn
-    independently, which is the usual approximation. Source: Kingma, Salimans, Welling 2015, section 2.3.
+    Each output has the mean and variance that drawn weights give it. Outputs that share weights would covary,
+    and are drawn independently. So it is exact for a dense layer, example by example. For a convolution it is
+    another posterior: noises of P places average out, and the deviation of their mean is up to sqrt(P) times
+    too small. Source: Kingma, Salimans, Welling 2015, section 2.3.
 
     Args:
         linear_map: f(inputs, weights), linear in both.

@@ -17,15 +17,19 @@ class Prediction(NamedTuple):
         log_probabilities: [B, K], of the ensemble's mean.
         expected_entropy: the mean over members of the entropy of each one's own prediction, nats [B]; None
             where the prediction is no average of probabilities.
+        num_samples: S, the members that were averaged; `uncertainty.mutual_information` needs it.
 
     >>> logs = torch.tensor([[0.5, 0.5]]).log()
-    >>> one = prediction.Prediction(logs, expected_entropy=torch.zeros(1))
+    >>> one = prediction.Prediction(
+    ...     logs, expected_entropy=torch.zeros(1), num_samples=2
+    ... )
     >>> one.log_probabilities.exp()  # of members that are sure, of either class
     tensor([[0.5000, 0.5000]])
     """
 
     log_probabilities: Tensor
     expected_entropy: Tensor | None
+    num_samples: int = 1
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -60,7 +64,7 @@ def average_prediction(samples: Iterable[Tensor]) -> Prediction:
         samples: logits [B, K] of each member.
 
     Returns:
-        The log of the mean [B, K], and the mean of the members' entropies [B].
+        The log of the mean [B, K], the mean of the members' entropies [B], and their number S.
 
     Raises:
         ValueError: without any sample.
@@ -90,4 +94,4 @@ def average_prediction(samples: Iterable[Tensor]) -> Prediction:
         raise ValueError("an average needs at least one sample, got none")
     mean = torch.where(total > 0, total.log(), largest) - math.log(number)
     # nan stays nan: a comparison with it is false, and the largest is nan, too
-    return Prediction(mean.to(logits.dtype), entropies / number)
+    return Prediction(mean.to(logits.dtype), entropies / number, number)

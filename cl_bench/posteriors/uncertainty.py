@@ -6,9 +6,12 @@ An example has the label y and predicted probabilities p [K]. Its confidence is 
     H(p) = -sum_k p_k log p_k           the entropy
 
 Let p be the mean of the predictions p_s of weight samples s. Its entropy has two parts: what the data leave
-open, and what is not known of the weights (Houlsby et al. 2011; Depeweg et al. 2018).
+open, and what is not known of the weights, the mutual information (Houlsby et al. 2011; Depeweg et al. 2018).
 
-    H(p) = mean_s H(p_s) + mutual information
+    H(p) = mean_s H(p_s) + MI
+
+Few samples disagree less with their own mean than with the true one: of S samples the difference is too
+small by the factor (S - 1) / S, to first order. `mutual_information` divides by it.
 
 The expected calibration error is over M bins of equal width of the confidence; bin m is ((m - 1) / M, m / M]
 (Naeini et al. 2015; Guo et al. 2017).
@@ -46,26 +49,35 @@ def entropy(log_probabilities: Tensor, probabilities: Tensor | None = None) -> T
     return -(probabilities * log_probabilities.clamp_min(lowest)).sum(dim=-1)
 
 
-def mutual_information(mean_entropy: Tensor, expected_entropy: Tensor) -> Tensor:
+def mutual_information(mean_entropy: Tensor, expected_entropy: Tensor, *, num_samples: int) -> Tensor:
     """The part of a prediction's entropy that comes from not knowing the weights, in nats.
 
-        H(mean_s p_s) - mean_s H(p_s)
+        MI = S / (S - 1) (H(mean_s p_s) - mean_s H(p_s))
+
+    The factor makes numbers of few samples and of many comparable. Expanded to second order about the true
+    mean p, the difference has the expectation (1 - 1/S) 1/2 sum_k Var(p_sk) / p_k: the entropy of a mean of S
+    samples is too low by 1/S of that (Miller 1955 has the same term for counts). What is left is of higher
+    order. So a single estimate may exceed the entropy of the mean prediction.
 
     It is not negative but for rounding, which is cut off. Sources: Houlsby et al. 2011; Depeweg et al. 2018.
 
     Args:
         mean_entropy: the entropy of the mean prediction, [...].
         expected_entropy: the mean of the members' entropies, [...].
+        num_samples: S, the members. One member says nothing of their spread: nan.
 
     >>> # two weight samples that disagree
     >>> members = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
     >>> mean_entropy = uncertainty.entropy(members.mean(dim=0).log())
+    >>> expected_entropy = uncertainty.entropy(members.log()).mean()
     >>> uncertainty.mutual_information(
-    ...     mean_entropy, uncertainty.entropy(members.log()).mean()
+    ...     mean_entropy, expected_entropy, num_samples=2
     ... )
-    tensor(0.3681)
+    tensor(0.7361)
     """
-    return (mean_entropy - expected_entropy).clamp_min(0)
+    if num_samples < 2:
+        return torch.full_like(mean_entropy, torch.nan)
+    return (mean_entropy - expected_entropy).clamp_min(0) * (num_samples / (num_samples - 1))
 
 
 def brier(probabilities: Tensor, labels: Tensor) -> Tensor:

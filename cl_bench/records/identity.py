@@ -25,6 +25,7 @@ INCIDENTAL = (
     "training.save",
     "seed_for.probe",
     "training.also_test",  # a column more, of the same tests
+    "training.test_all_at_end",  # more tests after the last task
     "training.ood",  # a file more
     "training.ood_size",
     "benchmark.dataset.root",

@@ -69,7 +69,9 @@ class State(NamedTuple):
     deployed_bits: int  # the network alone, with one set of weights; a weight of -1 or +1 has one bit
     training_seconds: float  # of this task; 1 / R of it where R seeds are trained at once
     num_steps: int  # of this task
-    ood_auroc: float  # of the confidence, tasks seen against tasks not seen yet; nan where one is not tested
+    # of the confidence, tasks seen against tasks to come that have a trained head; nan where there is none.
+    # Rows of old have a number for untrained heads, too; the analysis leaves it out.
+    ood_auroc: float
     gradient_evaluations: float = math.nan  # of this task, of single examples; nan: unknown
     predicting_bits: float = math.nan  # that the tested predictions need, maybe a posterior
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cl_bench.records import compact
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.metric_rows import MetricRow, read_metrics
-from cl_bench.records.protocol import TEST_LAST, check_test_last, tasks_tested
+from cl_bench.records.protocol import TEST_ALL_AT_END, TEST_LAST, check_test_last, tasks_tested
 from cl_bench.records.provenance import STALE, commit_of
 from cl_bench.records.row_files import MOST, AnyRow
 from cl_bench.records.rows import Record, State
@@ -79,6 +79,11 @@ class Run(NamedTuple):
     def test_last(self) -> int | None:
         """How many of the last tasks were tested after each task; None: all tasks, each time."""
         return self.settings.get(TEST_LAST)  # type: ignore[return-value]  # checked when it was read
+
+    @property
+    def test_all_at_end(self) -> bool:
+        """Whether all tasks were tested after the last one."""
+        return self.settings.get(TEST_ALL_AT_END) is True
 
 
 def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
@@ -190,7 +195,9 @@ def _with_rows(run: Run) -> Run:
         if after_task > num_tasks or on_task > num_tasks:
             raise ValueError(f"records.csv has task {max(after_task, on_task)} of {num_tasks}")
         if after_task not in asked:
-            asked[after_task] = tasks_tested(after_task, num_tasks=num_tasks, test_last=run.test_last)
+            asked[after_task] = tasks_tested(
+                after_task, num_tasks=num_tasks, test_last=run.test_last, all_at_end=run.test_all_at_end
+            )
         if on_task not in asked[after_task]:
             raise ValueError(
                 f"records.csv has task {on_task} tested after task {after_task}, "

@@ -40,7 +40,12 @@ _READINGS = {
     "calibration": Reading(
         "On the diagonal, confidence is right. Below it, it is too high.", ("ece",), is_shaded=True
     ),
-    "uncertainty": Reading("Tasks to come should have the higher entropy.", ("ood_auroc",), is_shaded=True),
+    "uncertainty": Reading(
+        "Tasks to come should have the higher entropy. With a head a task they are left out: their heads are "
+        "untrained.",
+        ("ood_auroc",),
+        is_shaded=True,
+    ),
     "drift": Reading(
         "A posterior that hardly moves keeps old tasks, and learns less of new ones.",
         ("frozen",),

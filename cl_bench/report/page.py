@@ -30,7 +30,7 @@ from cl_bench.report.page_tables import (
     summary_table,
 )
 from cl_bench.report.protocol_line import Protocol, protocol
-from cl_bench.report.published_table import columns_of, remarks
+from cl_bench.report.published_table import columns_of, remarks, tally
 from cl_bench.report.run_rows import listed
 
 MOST_VERSIONS = 200  # that are listed
@@ -259,7 +259,7 @@ def _published(compared: pd.DataFrame) -> list[Published]:
     return [
         Published(
             str(study),
-            ", ".join(f"{number} {verdict}" for verdict, number in Counter(rows["verdict"]).items()),
+            tally(rows),
             plain_table(columns_of(rows), caption=f"{study}: published, and here (percent)"),
             remarks(rows),
         )

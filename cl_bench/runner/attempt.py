@@ -53,6 +53,7 @@ def measured(
         seed=seeds,
         test_on=training.test_on,
         test_last=training.test_last,
+        test_all_at_end=training.get("test_all_at_end", False),
         start=start,
         also_test=training.get("also_test", ()),  # of runs of before there was it: none
         foreign=foreign,

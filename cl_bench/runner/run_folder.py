@@ -44,10 +44,11 @@ PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe
 MEASURED_BESIDES = (
     PROBE_SETTINGS,
     ("training.also_test",),
+    ("training.test_all_at_end",),
     ("training.ood", "training.ood_size", "seed_for.probe"),
 )
 LEFT_BESIDES = (*MEASURED_BESIDES, ("training.save",))
-NOT_ASKED = (None, "[]")  # lists are texts in run.json
+NOT_ASKED = (None, False, "[]")  # lists are texts in run.json
 
 
 class RunFolder:

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from cl_bench.config.sweep import LeftOut, jobs, values_of
 from cl_bench.evaluation.terminal import Bar
 from cl_bench.records.atomic import write_whole
-from cl_bench.records.protocol import TEST_LAST, num_tests
+from cl_bench.records.protocol import TEST_ALL_AT_END, TEST_LAST, num_tests
 from cl_bench.records.run_files import stamps
 
 POLL_SECONDS = 0.5
@@ -162,7 +162,9 @@ def _share_done(summary: Path, before: Mapping[Path, int]) -> float | None:
             return 1.0
         num_tasks = about.get("num_tasks")
         rows = (summary.parent / "records.csv").read_bytes().count(b"\n") - 1
-        test_last = about.get("settings", {}).get(TEST_LAST)
-        return max(rows, 0) / num_tests(num_tasks=num_tasks, test_last=test_last) if num_tasks else 0.0
+        settings = about.get("settings", {})
+        last, all_at_end = settings.get(TEST_LAST), settings.get(TEST_ALL_AT_END) is True
+        wanted = num_tests(num_tasks=num_tasks, test_last=last, all_at_end=all_at_end) if num_tasks else 0
+        return max(rows, 0) / wanted if wanted else 0.0
     except (OSError, ValueError, KeyError):
         return 0.0 if summary.exists() else None

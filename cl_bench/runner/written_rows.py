@@ -8,7 +8,7 @@ from typing import Any
 
 from cl_bench import records
 from cl_bench.records.atomic import MOST, read_whole
-from cl_bench.records.protocol import TEST_LAST, tasks_tested
+from cl_bench.records.protocol import TEST_ALL_AT_END, TEST_LAST, tasks_tested
 from cl_bench.records.rows import Foreign, Record, State
 from cl_bench.records.run_files import is_packed, rows_of_run
 
@@ -49,16 +49,22 @@ def are_whole(folder: Path, about: Mapping[str, Any]) -> bool:
     num_tasks = about["num_tasks"]
     if num_tasks > len(rows):  # each was tested at least once
         return False
-    wanted = tests(num_tasks, num_tasks=num_tasks, test_last=about["settings"].get(TEST_LAST))
+    wanted = tests(num_tasks, about)
     return {(row.after_task, row.on_task) for row in rows} == set(wanted) and all(
         row.seed == about["seed"] for row in rows
     )
 
 
-def tests(after_task: int, *, num_tasks: int, test_last: int | None) -> Iterator[tuple[int, int]]:
-    """Yield (after_task, on_task) of all tests that a run makes before it trains on the next task."""
+def tests(after_task: int, about: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+    """Yield (after_task, on_task) of all tests that a run makes before it trains on the next task.
+
+    Args:
+        about: run.json.
+    """
+    settings, num_tasks = about["settings"], about["num_tasks"]
+    last, all_at_end = settings.get(TEST_LAST), settings.get(TEST_ALL_AT_END) is True
     for after in range(after_task + 1):
-        for on in tasks_tested(after, num_tasks=num_tasks, test_last=test_last):
+        for on in tasks_tested(after, num_tasks=num_tasks, test_last=last, all_at_end=all_at_end):
             yield after, on
 
 
@@ -83,7 +89,7 @@ def problem(
         states_there = _first(folder, sizes, State)
     except (OSError, ValueError) as error:
         return str(error)
-    wanted = tests(after_task, num_tasks=about["num_tasks"], test_last=about["settings"].get(TEST_LAST))
+    wanted = tests(after_task, about)
     if {(row.after_task, row.on_task) for row in tests_there} != set(wanted):
         return f"the rows in {records.FILES[Record]} are not those of {after_task} tasks"
     if {row.after_task for row in states_there} != set(range(after_task + 1)):

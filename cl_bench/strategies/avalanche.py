@@ -42,6 +42,7 @@ UNUSED = {
     "clip_norm": "Avalanche's loop does not clip gradients",
     "warm_up": "Avalanche has plugins for schedules",
     "patience": "Avalanche has a plugin for it, EarlyStoppingPlugin",
+    "channels_last": "Avalanche's loop calls the network itself",
 }
 
 

@@ -15,6 +15,7 @@ from cl_bench.posteriors.prediction import Prediction, log_probabilities
 from cl_bench.validation import check_choice, check_not_negative, check_positive
 
 VARIANTS = ("sound", "published")
+ESTIMATORS = ("relaxed", "hard")
 # with which it converges where Bayes' rule is known exactly (conformance/conjugate.py)
 CONJUGATE = {
     "strategy.kl_weight": 1.0,
@@ -43,10 +44,14 @@ class BayesBiNN(SamplingLearner):
         num_samples: weight samples a training step.
         num_test_samples: weight samples of a prediction; 0 tests the most probable weights.
         kl_weight: k; 1 is Bayes' rule.
+        first_kl_weight: k of the first task, whose prior nobody has learned; None: kl_weight.
         momentum: beta of the natural gradient's running average, which continues from task to task.
         carry_prior: whether the posterior becomes the next task's prior; otherwise that stays at lambda = 0.
         variant: `sound` or `published`.
-        max_slope: of `sound`: the largest d w_r / d mu; None for no limit. See posteriors/bernoulli.py.
+        max_slope: of `sound`: the largest d w_r / d mu; None for no limit. The limit is a bias: see
+            `bernoulli.expected_slope`.
+        estimator: where the loss is differentiated: at `relaxed` weights, or at `hard` ones, draws of -1 and
+            +1. `hard` has no temperature and no slope; see `bernoulli.hard_scale`.
         The step size alpha is the learner's `learning_rate`; its `optimizer` is not used.
     """
 
@@ -65,18 +70,28 @@ class BayesBiNN(SamplingLearner):
         carry_prior: bool,
         variant: str,
         max_slope: float | None,
+        first_kl_weight: float | None = None,
+        estimator: str = "relaxed",
         **learner: Any,
     ) -> None:
         check_positive(temperature=temperature)
         check_not_negative(initial_magnitude=initial_magnitude, kl_weight=kl_weight)
+        if first_kl_weight is not None:
+            check_not_negative(first_kl_weight=first_kl_weight)
         check_choice("variant", variant, VARIANTS)
+        check_choice("estimator", estimator, ESTIMATORS)
+        if estimator == "hard" and variant == "published":
+            raise ValueError(
+                f"estimator must be relaxed for variant=published, whose steps are the authors', got {estimator=}"
+            )
         if max_slope is not None:
             check_positive(max_slope=max_slope)
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must be at least 0 and below 1, got {momentum=}")
         check_binary_network(learner["model"], "bayesbinn")
         super().__init__(**learner)
-        self.temperature, self.kl_weight, self.momentum = temperature, kl_weight, momentum
+        self.temperature, self.momentum, self.hard = temperature, momentum, estimator == "hard"
+        self.kl_weight, self.first_kl_weight = kl_weight, first_kl_weight
         self.carry_prior, self.published, self.max_slope = carry_prior, variant == "published", max_slope
         uniform = self.draws("init", self.device).uniform_like(self.flat.values.data)
         start = bernoulli.random_signs(uniform, magnitude=initial_magnitude)
@@ -88,12 +103,23 @@ class BayesBiNN(SamplingLearner):
         if carry_prior:
             self.claims = self.claims._replace(carries_posterior=True, conjugate=CONJUGATE)
 
+    @property
+    def present_kl_weight(self) -> float:
+        """The weight of the KL divergence in the task in training."""
+        first = self.first_kl_weight is not None and self.in_first_task
+        return self.first_kl_weight if first else self.kl_weight
+
     def draw_weights(self) -> tuple[Tensor, Tensor]:
+        if self.hard:
+            uniform = self.noise.uniform_like(self.posterior.natural)
+            return bernoulli.sample(bernoulli.minus_probability(self.posterior.natural), uniform), uniform
         noise = bernoulli.logistic_noise(self.noise.uniform_like(self.posterior.natural))
         return bernoulli.relax(self.posterior.natural, noise, temperature=self.temperature), noise
 
     def posterior_gradient(self, weights: Tensor, noise: Tensor) -> Tensor:
         """The natural gradient's data part, s g."""
+        if self.hard:
+            return self.num_examples * self.flat.gradients
         return self._scale(weights, noise).mul_(self.flat.gradients)
 
     def _scale(self, relaxed: Tensor, noise: Tensor) -> Tensor:
@@ -110,7 +136,7 @@ class BayesBiNN(SamplingLearner):
             self.mean_gradient,
             self.prior,
             step_size=self.step_size(),
-            kl_weight=self.kl_weight,
+            kl_weight=self.present_kl_weight,
             momentum=self.momentum,
             active=self.active,
         )
@@ -142,7 +168,7 @@ class BayesBiNN(SamplingLearner):
         That is the step before, but for `published`, and a momentum of 0.
         """
         unread = {"posterior.previous"} if not self.published else set()
-        unread |= {"posterior.momentum"} if self.momentum == 0 else set()
+        unread |= {"posterior.momentum", "posterior.correction"} if self.momentum == 0 else set()
         return {name: part for name, part in super().state_tensors().items() if name not in unread}
 
     def belief(self) -> BinaryWeights:

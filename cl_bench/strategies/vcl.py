@@ -12,7 +12,7 @@ from cl_bench.learner.batches import ResidentBatches, merged
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.experiences import head_of, heads_in, resident_tasks
 from cl_bench.learner.flat_parameters import FlatParameters
-from cl_bench.learner.gaussian_layers import make_gaussian
+from cl_bench.learner.gaussian_layers import CONV_SAMPLING, fisher_of_means, make_gaussian
 from cl_bench.posteriors import coresets, gaussian
 from cl_bench.posteriors.beliefs import frozen_share
 from cl_bench.posteriors.gaussian import Gaussian
@@ -20,6 +20,7 @@ from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.validation import check_choice, check_count, check_not_negative, check_positive
 
 CORESETS = ("none", "random", "k_center")
+PRECISIONS = ("learned", "fisher")
 
 
 class VCL(Learner):
@@ -27,21 +28,29 @@ class VCL(Learner):
     prior.
 
     Source: Nguyen et al. 2018. The expectation is the mean of `num_samples` by local reparameterisation,
-    drawn for each example. The authors' code averages 10 samples of whole weights. The code of Swaroop et al.
-    2019 averages 10 by local reparameterisation, with noise that the examples of a batch share. Predictions
-    average probabilities over whole-weight samples. In the scenario `task` the heads of other tasks keep
-    their posterior and cost no KL.
+    drawn for each example; convolutions have `conv_sampling`. The authors' code averages 10 samples of whole
+    weights. The code of Swaroop et al. 2019 averages 10 by local reparameterisation, with noise that the
+    examples of a batch share. Predictions average probabilities over whole-weight samples. In the scenario
+    `task` the heads of other tasks keep their posterior and cost no KL.
 
     Args:
         kl_weight: 1 is the paper's objective; 0 forgets the prior.
+        first_kl_weight: of the first task, whose prior nobody has learned; None: kl_weight.
         prior_variance: of the first task's prior, N(0, prior_variance).
         initial_log_variance: of the posterior before the first task.
         initial_mean_deviation: its means, biases too, start at draws from a normal of this deviation, cut
             at twice it (0.1 in the authors' code); None: where the model starts.
         restart: put means and variances back to their start before each task, but for the heads of other
             tasks; the prior stays. (Swaroop et al. 2019, who draw new means each time.)
+        carried_precision: of the next task's prior: `learned`, that of the posterior, or `fisher`: that of the
+            prior plus fisher_strength N_t F_t, where F_t is the diagonal Fisher information at the means; see
+            `carry_fisher`.
+        fisher_strength: of `fisher`; 1 is Bayes' rule.
         num_samples: a training step.
         num_test_samples: weight samples of a prediction.
+        conv_sampling: of a convolution in training. `local` draws the output of each place on its own, and so
+            trains another posterior than is tested: see learner/gaussian_layers.py. `whole` draws one sample
+            of the weights a step, as tests do, with one convolution instead of two.
         coreset: `none`, `random` or `k_center`: examples kept out of the task's training data, on which a
             throw-away copy of the posterior is trained further before each test.
         coreset_size: examples a task.
@@ -82,20 +91,31 @@ class VCL(Learner):
         coreset: str,
         coreset_size: int,
         coreset_epochs: int,
+        conv_sampling: str = "local",
+        first_kl_weight: float | None = None,
+        carried_precision: str = "learned",
+        fisher_strength: float = 1.0,
         **learner: Any,
     ) -> None:
         check_not_negative(kl_weight=kl_weight)
-        check_positive(prior_variance=prior_variance)
+        if first_kl_weight is not None:
+            check_not_negative(first_kl_weight=first_kl_weight)
+        check_choice("carried_precision", carried_precision, PRECISIONS)
+        check_positive(prior_variance=prior_variance, fisher_strength=fisher_strength)
         if initial_mean_deviation is not None:
             check_positive(initial_mean_deviation=initial_mean_deviation)
         check_choice("coreset", coreset, CORESETS)
+        check_choice("conv_sampling", conv_sampling, CONV_SAMPLING)
         check_count(num_samples=num_samples, num_test_samples=num_test_samples)
         check_count(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
         self.initial_log_variance, self.first_log_variance = initial_log_variance, math.log(prior_variance)
+        self.conv_sampling = conv_sampling
         super().__init__(**learner)
         if self.stack.shape and coreset != "none":
             raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
-        self.kl_weight, self.num_samples, self.num_test_samples = kl_weight, num_samples, num_test_samples
+        self.kl_weight, self.first_kl_weight = kl_weight, first_kl_weight
+        self.carries_fisher, self.fisher_strength = carried_precision == "fisher", fisher_strength
+        self.num_samples, self.num_test_samples = num_samples, num_test_samples
         self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
         if initial_mean_deviation is not None:
             uniform = self.draws("init", self.device).uniform_like(self.posterior.mean)
@@ -106,12 +126,19 @@ class VCL(Learner):
         self.coresets: list[ResidentBatches] = []
         self.coreset_positions: list[Tensor] = []  # of each, in its task's data
         self.active = torch.ones_like(self.prior.mean)
+        if self.carries_fisher:  # the next prior is not the posterior that is tested
+            self.claims = self.claims._replace(carries_posterior=False, conjugate={})
         if coreset != "none":  # whose examples are in no posterior
             self.claims = self.claims._replace(grows=True, conjugate={})
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""
-        self.layers = make_gaussian(network, log_variance=self.initial_log_variance, noise=self.noise)
+        self.layers = make_gaussian(
+            network,
+            log_variance=self.initial_log_variance,
+            noise=self.noise,
+            conv_sampling=self.conv_sampling,
+        )
         means = [mean for layer in self.layers for mean in layer.mean]
         log_variances = [part for layer in self.layers for part in layer.log_variance]
         return FlatParameters(means + log_variances, self.stack.shape)
@@ -120,6 +147,12 @@ class VCL(Learner):
     def posterior(self) -> Gaussian:
         """Views on the flat values."""
         return Gaussian(*self.flat.values.data.chunk(2, dim=-1))
+
+    @property
+    def present_kl_weight(self) -> float:
+        """The weight of the KL divergence in the task in training."""
+        first = self.first_kl_weight is not None and self.in_first_task
+        return self.first_kl_weight if first else self.kl_weight
 
     def differentiate(self, **kwargs: Any) -> None:
         if self.num_samples == 1:
@@ -140,11 +173,11 @@ class VCL(Learner):
     def add_kl_gradient(self, prior: Gaussian, num_examples: int, active: Tensor) -> None:
         gradient = self.kl_gradient(prior)
         for part, kl_part in zip(self.flat.gradients.chunk(2, dim=-1), gradient, strict=True):
-            part.addcmul_(kl_part, active, value=self.kl_weight / num_examples)
+            part.addcmul_(kl_part, active, value=self.present_kl_weight / num_examples)
 
     def added_loss(self) -> Tensor:
         """The term kl_weight KL(q_t || q_{t-1}) / N_t over the weights that the task may move, in nats."""
-        return self.kl_weight / self.num_examples * (self.active * self.kl_by_weight(self.prior)).sum()
+        return self.present_kl_weight / self.num_examples * (self.active * self.kl_by_weight(self.prior)).sum()
 
     def kl_by_weight(self, prior: Gaussian) -> Tensor:
         """The divergence of the posterior from a prior, nats [P]."""
@@ -202,18 +235,38 @@ class VCL(Learner):
             present = zip(self.initial, self.posterior, strict=True)
             parts = [torch.where(self.active > 0, start, part) for start, part in present]
             self.flat.set(torch.cat(parts, dim=-1))
+        elif self.carries_fisher:  # the prior says what is known; the noise of training starts anew
+            mean, log_variance = self.posterior
+            start = torch.full_like(log_variance, self.initial_log_variance)
+            self.flat.set(torch.cat([mean, torch.where(self.active > 0, start, log_variance)], dim=-1))
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         trained = self.active > 0  # a head that was not used keeps the prior it had
-        parts = zip(self.posterior, self.prior, strict=True)
+        learned = self.carry_fisher() if self.carries_fisher else self.posterior
+        parts = zip(learned, self.prior, strict=True)
         self.prior = Gaussian(*(torch.where(trained, part, old) for part, old in parts))
+
+    def carry_fisher(self) -> Gaussian:
+        """The means with the precision that the optimum of the objective has, where its curvature is the
+        Fisher information.
+
+            1/v_t = 1/v_{t-1} + fisher_strength N_t F_t
+
+        Source: the fixed point of Opper and Archambeau 2009, with the curvature at the means. An optimizer
+        moves a log-variance by about its step size a step. In short tasks the learned ones stay near their
+        start, the same for every weight, and as a prior they hold all weights alike.
+        """
+        importance = self.join_seeds(self.measure(fisher_of_means))
+        added = self.fisher_strength * self.num_examples * importance
+        return Gaussian(self.posterior.mean, -(gaussian.precision(self.prior) + added).log())
 
     # Predictions
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
         present = self.posterior.mean.clone()
-        prediction, self.expected_entropy = average_prediction(self._sampled_logits(present, images, task))
+        samples = self._sampled_logits(present, images, task)
+        prediction, self.expected_entropy, self.num_averaged = average_prediction(samples)
         self.posterior.mean.copy_(present)
         return prediction
 

@@ -26,6 +26,8 @@ def check_sampler(tune: DictConfig) -> None:
     """
     check_choice("tune.sampler", tune.sampler, SAMPLERS)
     check_count(at_once=tune.at_once)
+    if tune.finalists is not None:
+        check_count(finalists=tune.finalists)
     if tune.sampler == TPE:
         require_optuna()
 

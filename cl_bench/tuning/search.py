@@ -1,7 +1,7 @@
 """Run every trial on every tuning stream, with Hydra's own launchers, and score it by validation images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hydra import initialize_config_dir
@@ -31,6 +31,7 @@ class Score(NamedTuple):
 
     by_seed: dict[int, float | None]  # average accuracy on validation images after the last task, a fraction
     error: str = ""  # of the first seed that failed
+    final: bool = True  # False where only some of the seeds were tried
 
     @property
     def accuracy(self) -> float | None:
@@ -40,27 +41,58 @@ class Score(NamedTuple):
 
 
 def best(scores: Sequence[Score]) -> int | None:
-    """Return the index of the highest accuracy, of equal ones the first; None where every trial failed."""
-    accuracies = [score.accuracy for score in scores]
+    """Return the index of the highest accuracy, of equal ones the first; None where every trial failed.
+
+    A trial that was not tried on every seed cannot be the best.
+    """
+    accuracies = [score.accuracy if score.final else None for score in scores]
     known = [accuracy for accuracy in accuracies if accuracy is not None]
     return accuracies.index(max(known)) if known else None
 
 
+def play_off(
+    searching: Callable[..., tuple[list[Trial], list[Score]]],
+    trials: Sequence[Trial],
+    scores: Sequence[Score],
+    *,
+    number: int,
+    seeds: Sequence[int],
+) -> list[Score]:
+    """Try the best trials on more seeds; return the scores of all trials, those of the others not final.
+
+    Args:
+        searching: `search`, but for what to try and the seeds.
+        scores: of the trials, on the seeds so far.
+        number: how many trials are tried further.
+        seeds: those to come.
+    """
+    known = [(-score.accuracy, index) for index, score in enumerate(scores) if score.accuracy is not None]
+    finalists = [index for _, index in sorted(known)[:number]]
+    tried = [trials[index] for index in finalists]
+    _, more = searching(lambda done, _: [] if done else tried, num_trials=len(tried), seeds=seeds)
+    joined = [score._replace(final=False) for score in scores]
+    for index, score in zip(finalists, more, strict=True):
+        joined[index] = Score(scores[index].by_seed | score.by_seed, score.error)
+    return joined
+
+
 def search(
-    following: Next, *, num_trials: int, overrides: Sequence[str], num_seeds: int, label: str
+    following: Next, *, num_trials: int, unseeded: Sequence[str], seeds: Sequence[int], label: str
 ) -> tuple[list[Trial], list[Score]]:
     """Return all trials with their scores; runs that are finished already are read, not repeated.
 
     Args:
         following: what gives the next trials, see `samplers.sampler_of`.
         num_trials: how many it gives at most.
-        overrides: of the runs, all but the trial's settings; their `seeds` are the tuning seeds.
+        unseeded: overrides of the runs, all but the trial's settings and the seeds.
+        seeds: of the tuning streams.
 
     Raises:
         RuntimeError: where a run failed for another reason than its settings; the same command continues.
     """
     trials: list[Trial] = []
     scores: list[Score] = []
+    overrides = [*unseeded, f"seeds=[{','.join(map(str, seeds))}]"]
     progress = SweepProgress()
     with (
         hydra_apart(),
@@ -77,7 +109,7 @@ def search(
             config=config,
         )
         folder = run_folder(config).parent
-        progress.start(folder=folder, num_runs=num_trials * num_seeds, label=label)
+        progress.start(folder=folder, num_runs=num_trials * len(seeds), label=label)
         try:
             while asked := following(trials, [score.accuracy for score in scores]):
                 jobs = [[*overrides, *(setting.override for setting in trial)] for trial in asked]

@@ -4,6 +4,7 @@ import math
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from cl_bench.config.tuned import provenance
 from cl_bench.records.identity import flatten, is_incidental
 from cl_bench.tuning.document import settings_of, write_tuned
 from cl_bench.tuning.samplers import TPE, sampler_of
-from cl_bench.tuning.search import Score, best, search
+from cl_bench.tuning.search import Score, best, play_off, search
 from cl_bench.tuning.search_files import space_of
 from cl_bench.tuning.space import Dimension, Trial, draw_trials
 from cl_bench.tuning.tuning_streams import tuning_seeds
@@ -77,14 +78,15 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     )
     for seed, shared in tuning_streams.passed_over.items():
         print(f"tuning seed {seed} is passed over: a reported stream has its {shared}", file=sys.stderr)
-    seeds = ",".join(map(str, tuning_streams.streams))
-    trials, scores = search(
+    seeds = list(tuning_streams.streams)
+    searching = partial(search, unseeded=unseeded, label=f"tuning {reported.tuning.pair}")
+    trials, scores = searching(
         following,
         num_trials=len(first) if how == "grid" else tune.trials,
-        overrides=[*unseeded, f"seeds=[{seeds}]"],
-        num_seeds=len(tuning_streams.streams),
-        label=f"tuning {reported.tuning.pair}",
+        seeds=seeds if tune.finalists is None else seeds[:1],
     )
+    if tune.finalists is not None and seeds[1:]:
+        scores = play_off(searching, trials, scores, number=tune.finalists, seeds=seeds[1:])
     chosen = best(scores)
     if chosen is None:
         raise ValueError(
@@ -98,6 +100,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         "budget": tune.trials,
         "sampler_seed": tune.sampler_seed,
         **({"at_once": tune.at_once} if how == TPE else {}),
+        **({"finalists": tune.finalists} if tune.finalists is not None else {}),
         "space": {each.key: each.text for each in space},
         "data_source": tuning_streams.data_source,
         "streams": tuning_streams.streams,
@@ -128,6 +131,7 @@ def in_trials(reported: DictConfig, tune: DictConfig) -> list[str]:
         f"benchmark.validation_share={tune.validation_share}",
         *(["benchmark.class_order=seeded"] if "class_order" in reported.benchmark else []),
         *(f"training.{name}=[]" for name in BESIDES),
+        "training.test_all_at_end=false",
     ]
 
 
@@ -138,13 +142,17 @@ def hidden(pair: str) -> str:
 
 
 def table(trials: Sequence[Trial], scores: Sequence[Score], chosen: int) -> str:
-    """Format a line a trial: the best first, those that failed last."""
-    failed_last = [math.inf if score.accuracy is None else -score.accuracy for score in scores]
+    """Format a line a trial: the best first, then those tried on fewer streams, those that failed last."""
+    failed_last = [
+        (not score.final, math.inf if score.accuracy is None else -score.accuracy) for score in scores
+    ]
     order = sorted(range(len(trials)), key=failed_last.__getitem__)
     lines = []
     for index in order:
         score = scores[index]
         told = score.error.partition(";")[0] if score.accuracy is None else f"{score.accuracy:.1%}"
         settings = " ".join(f"{key}={value}" for key, value in settings_of(trials[index]).items())
+        if not score.final:
+            told += f" on {', '.join(map(str, score.by_seed))} alone"
         lines.append(f"{'*' if index == chosen else ' '} {settings}  {told}")
     return "\n".join(lines)

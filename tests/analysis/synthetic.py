@@ -23,11 +23,12 @@ def write_run(
     accuracy: np.ndarray | None = None,
     last_task: int | None = None,
     test_last: int | None = None,
+    test_all_at_end: bool = False,
     decay: float = 0.1,
     **about: Any,
 ) -> Path:
     """One run folder; `accuracy` is its matrix [1 + T, T], `last_task` is where it was killed;
-    with `test_last` only the newest tasks are tested.
+    with `test_last` only the newest tasks are tested, and with `test_all_at_end` all after the last one.
 
     `about` overrides run.json; None removes a key.
     """
@@ -40,10 +41,12 @@ def write_run(
         Record(seed, after, on, float(accuracy[after, on - 1]), 0.5, 100)
         for after in range(1 + (num_tasks if last_task is None else last_task))
         for on in range(1, 1 + num_tasks)
-        if test_last is None or after - test_last < on <= after
+        if test_last is None or after - test_last < on <= after or (test_all_at_end and after == num_tasks)
     ]
     if test_last is not None:
         settings = {**(settings or {}), "training.test_last": test_last}
+    if test_all_at_end:
+        settings = {**(settings or {}), "training.test_all_at_end": True}
     (folder / "records.csv").write_bytes(whole_file(Record, tests))
     described = {
         "study": study,

@@ -8,17 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import stats
 
 from cl_bench.analysis import AnalysisError, load
 from cl_bench.analysis.expected_numbers import expected_numbers
 from cl_bench.analysis.labels import with_methods
 from cl_bench.analysis.published import against_published, equivalence, verdict
+from cl_bench.analysis.two_samples import Sample, difference_of, sample_of
 from cl_bench.records.runs import read_runs
 from cl_bench.report.build import report
-from cl_bench.report.published_table import published_table, remarks
+from cl_bench.report.published_table import published_table, remarks, tally
 
 write_run = runpy.run_path(str(Path(__file__).with_name("synthetic.py")))["write_run"]
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "conf" / "experiment"
 GROUP = {"source": "Somebody 2020", "evidence": "read", "seeds": 20, "spread_kind": "SEM", "margin": 1.5}
 
 
@@ -43,36 +46,88 @@ def compared(results):
     return against_published(found, load(results))
 
 
-def test_two_values_by_hand():
-    """Mean 90, standard error 1; with one degree of freedom F is 1/2 + atan(x) / pi. Published 90.5, margin
-    2.5: the nearer bound is 2 standard errors away, and 1 - F(2) = 1/2 - atan(2) / pi.
-    """
-    assert equivalence([89, 91], published=90.5, margin=2.5) == pytest.approx(0.5 - math.atan(2) / math.pi)
+def theirs(mean, *, deviation=0.2, number=20):
+    return Sample(mean, deviation, number)
 
 
-def test_it_is_the_larger_p_value_of_two_one_sided_t_tests():
-    values, published, margin = [89.1, 90.4, 91.0, 88.7, 90.2], 89.2, 1.5
-    lower = stats.ttest_1samp(values, published - margin, alternative="greater").pvalue
-    upper = stats.ttest_1samp(values, published + margin, alternative="less").pvalue
-    assert equivalence(values, published=published, margin=margin) == pytest.approx(max(lower, upper))
+def by_hand(values, published, margin):
+    """p of the two one-sided tests by Welch's formulas."""
+    parts = [np.var(values, ddof=1) / len(values), published.deviation**2 / published.number]
+    error = math.sqrt(sum(parts))
+    degrees = sum(parts) ** 2 / (parts[0] ** 2 / (len(values) - 1) + parts[1] ** 2 / (published.number - 1))
+    low, high = (
+        stats.t.sf((difference + margin) / error, degrees)
+        for difference in (np.mean(values) - published.mean, published.mean - np.mean(values))
+    )
+    return max(low, high)
+
+
+@pytest.mark.parametrize("margin", [0.5, 1.5, 4.0])
+def test_it_is_the_larger_p_value_of_two_one_sided_tests(margin):
+    values = [89.1, 90.4, 91.0, 88.7, 90.2]
+    published = theirs(89.2, deviation=1.4, number=7)
+    found = equivalence(values, published=published, margin=margin)
+    assert found == pytest.approx(by_hand(values, published, margin), rel=1e-9)
+
+
+def test_the_published_spread_makes_it_harder_to_agree_and_to_differ():
+    near, far = [90.0, 90.1, 89.9], [93.0, 93.1, 92.9]
+    for deviation, verdicts in ((0.2, ("agrees", "differs")), (8.0, ("undecided", "undecided"))):
+        published = theirs(90.0, deviation=deviation, number=5)
+        found = [verdict(each, published=published, margin=1.5, evidence="read") for each in (near, far)]
+        assert tuple(found) == verdicts
 
 
 def test_a_mean_outside_the_margin_is_no_agreement_however_sure_it_is():
-    assert equivalence([92.0, 92.01, 91.99], published=90, margin=1.5) > 0.99
-    assert equivalence([92.0, 92.0], published=90, margin=1.5) == 1
-    assert equivalence([90.0, 90.0], published=90, margin=1.5) == 0
+    sure = theirs(90.0, deviation=0.0)
+    assert equivalence([92.0, 92.01, 91.99], published=sure, margin=1.5) > 0.99
+    assert equivalence([92.0, 92.0], published=sure, margin=1.5) == 1
+    assert equivalence([90.0, 90.0], published=sure, margin=1.5) == 0
 
 
-def test_one_value_is_no_test():
-    with pytest.raises(ValueError, match="two seeds or more, got 1"):
-        equivalence([90.0], published=90, margin=1)
+def test_with_one_seed_on_a_side_no_means_are_compared():
+    one = theirs(90.0, deviation=math.nan, number=1)
+    assert math.isnan(equivalence([90.0], published=theirs(90.0), margin=1))
+    assert math.isnan(equivalence([90.0, 90.1], published=one, margin=1))
 
 
 def test_it_agrees_exactly_where_the_90_percent_interval_lies_within_the_margin():
     values = np.array([89.0, 90.0, 91.0, 90.5])
-    half = stats.t.ppf(0.95, 3) * values.std(ddof=1) / 2
+    published = theirs(values.mean(), deviation=1.1, number=6)
+    found = difference_of(sample_of(values), published)
+    half = stats.t.ppf(0.95, found.degrees) * found.error
     for margin, expected in ((half + 1e-6, "agrees"), (half - 1e-6, "undecided")):
-        assert verdict(values, published=values.mean(), margin=margin, evidence="read") == expected
+        assert verdict(values, published=published, margin=margin, evidence="read") == expected
+
+
+def test_it_differs_exactly_where_the_95_percent_interval_lies_outside_the_margin():
+    values = np.array([89.0, 90.0, 91.0, 90.5])
+    published = theirs(80.0, deviation=1.1, number=6)
+    found = difference_of(sample_of(values), published)
+    nearest = found.difference - stats.t.ppf(0.975, found.degrees) * found.error
+    for margin, expected in ((nearest - 1e-6, "differs"), (nearest + 1e-6, "undecided")):
+        assert verdict(values, published=published, margin=margin, evidence="read") == expected
+
+
+def test_one_run_is_inside_exactly_where_the_prediction_interval_holds_it():
+    values = [82.0, 78.2, 85.7]
+    half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) * math.sqrt(1 + 1 / 3)
+    for beyond, margin, expected in (
+        (-1e-6, 3.0, "inside the spread of single runs"),
+        (1e-6, 3.0, "outside the spread of single runs"),
+        (1e-6, 30.0, "outside the spread, within the margin"),
+    ):
+        one = theirs(np.mean(values) + half + beyond, deviation=math.nan, number=1)
+        assert verdict(values, published=one, margin=margin, evidence="measured") == expected
+
+
+def test_one_run_of_ours_is_held_against_the_published_spread():
+    half = stats.t.ppf(0.975, 19) * 0.2 * math.sqrt(1 + 1 / 20)
+    for beyond, expected in (
+        (-1e-6, "inside the spread of single runs"),
+        (1e-6, "outside the spread of single runs"),
+    ):
+        assert verdict([90 + half + beyond], published=theirs(90.0), margin=0.1, evidence="read") == expected
 
 
 @pytest.mark.parametrize(
@@ -84,20 +139,62 @@ def test_it_agrees_exactly_where_the_90_percent_interval_lies_within_the_margin(
         ([93.0, 93.1, 92.9], "read", "differs"),
         ([87.0, 87.1, 86.9], "measured", "differs"),
         ([80.0, 90.0, 97.0], "read", "undecided"),
-        ([90.0], "read", "one seed"),
+        ([90.0], "read", "inside the spread of single runs"),
         ([90.0], "memory", "unverified source"),
         ([], "memory", "not run"),
     ],
 )
 def test_verdicts(values, evidence, expected):
-    assert verdict(values, published=90, margin=1.5, evidence=evidence) == expected
+    assert verdict(values, published=theirs(90.0), margin=1.5, evidence=evidence) == expected
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_one_seed_against_what_has_no_spread_says_nothing(number):
+    unknown = theirs(90.0, deviation=math.nan, number=number)
+    assert verdict([90.0], published=unknown, margin=1.5, evidence="read") == "one seed"
+
+
+def test_another_protocol_is_shown_and_counts_nowhere(tmp_path):
+    rows = [
+        {"strategy": "ewc", "accuracy": 90.0, "spread": 0.2},
+        {"strategy": "ewc", "accuracy": 60.0, "spread": 0.2, "protocol": "other", "note": "Ten times longer."},
+        {"strategy": "si", "accuracy": 60.0, "protocol": "other", "note": "Ten times longer."},
+    ]
+    rows[1]["reason"] = "theirs is plain SGD."
+    study_of(tmp_path, [90.0, 90.1, 89.9], [GROUP | {"rows": rows}])
+    found = compared(tmp_path)
+    assert found["verdict"].tolist() == ["agrees", "another protocol", "not run"]
+    assert tally(found) == "1 of 1 row agree; not compared: 1 another protocol, 1 not run"
+    told = remarks(found)
+    assert "ewc is of another protocol: theirs is plain SGD." in told
+    assert not [line for line in told if "misses" in line or "beyond the margin" in line]
+
+
+def test_what_differs_in_another_protocol_must_be_said():
+    row = {"strategy": "ewc", "accuracy": 60.0, "protocol": "other"}
+    with pytest.raises(AnalysisError, match="must say in its note what differs"):
+        expected_numbers([GROUP | {"rows": [row]}])
+    with pytest.raises(AnalysisError, match="protocol must be other, or left out, got 'similar'"):
+        expected_numbers([GROUP | {"rows": [row | {"protocol": "similar", "note": "x"}]}])
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda each: each.stem)
+def test_a_study_whose_note_says_another_protocol_has_it_so(path):
+    for one in expected_numbers(yaml.safe_load(path.read_text()).get("expected", [])):
+        assert (one.protocol == "other") == ("another protocol" in one.note.lower())
+
+
+def welch(first, number, second, other):
+    """The error and the degrees of freedom of two squared standard errors."""
+    both = first + second
+    return math.sqrt(both), both**2 / (first**2 / (number - 1) + second**2 / (other - 1))
 
 
 def test_a_row_is_compared_with_the_runs_of_its_strategy_and_settings(tmp_path):
     rows = [
         {"strategy": "ewc", "training.epochs": 5, "accuracy": 90.0, "spread": 0.2},
         {"strategy": "ewc", "training.epochs": 5, "accuracy": 95.0, "after_task": 1, "margin": 7.0},
-        {"strategy": "ewc", "training.epochs": 10, "accuracy": 90.0},
+        {"strategy": "ewc", "training.epochs": 10, "accuracy": 90.0, "spread": 0.2},
         {"strategy": "si", "training.epochs": 5, "accuracy": 90.0, "run_with": ["strategy=si"]},
     ]
     study_of(tmp_path, [89.0, 90.0, 91.0], [GROUP | {"rows": rows}])
@@ -109,6 +206,10 @@ def test_a_row_is_compared_with_the_runs_of_its_strategy_and_settings(tmp_path):
     assert found["mean"].tolist() == pytest.approx([90.0, 95.0, 51.0, math.nan], nan_ok=True)
     assert found["num_seeds"].tolist() == [3, 3, 2, 0]
     assert found["difference"].tolist() == pytest.approx([0.0, 0.0, -39.0, math.nan], nan_ok=True)
+    # the first row with its published spread, the second with ours for both
+    error, degrees = welch(1 / 3, 3, 0.2**2, 20)
+    assert found["half_width"][0] == pytest.approx(stats.t.ppf(0.975, degrees) * error)
+    assert found["half_width"][1] == pytest.approx(stats.t.ppf(0.975, 2) * math.sqrt(1 / 3 + 1 / 20))
     assert found["high"][0] - found["mean"][0] == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3))
     assert found["verdict"].tolist() == ["undecided", "agrees", "differs", "not run"]
     assert found["method"].tolist() == [
@@ -161,10 +262,11 @@ def test_the_report_shows_the_table_and_writes_it_as_csv(tmp_path):
     lines = [" ".join(line.split()) for line in found.text.splitlines()]
     assert "study: published, and here" in lines
     assert "method published here seeds difference margin agrees? source" in lines
-    assert "ewc 90 ± 0.2 SEM (20) 90.0 ± 0.1 4 +0.0 1.5 agrees 1" in lines
+    assert "ewc 90 ± 0.2 SEM (20) 90.0 ± 0.1 4 +0.0 ± 0.4 1.5 agrees 1" in lines
     assert "si 80 (20) – 0 – 1.5 not run 1" in lines
-    assert "ewc 99 (20) 90.0 ± 0.1 4 -9.0 1.5 differs 2" in lines
-    assert "ewc 70 (20) 90.0 ± 0.1 4 +20.0 1.5 unverified source 3" in lines
+    assert "ewc 99 (20) 90.0 ± 0.1 4 -9.0 ± 0.1 1.5 differs 2" in lines
+    assert "ewc 70 (20) 90.0 ± 0.1 4 +20.0 ± 0.1 1.5 unverified source 3" in lines
+    assert "1 of 2 rows agree, 1 differs; not compared: 1 not run, 1 unverified source." in lines
     assert "1 Somebody 2020 (read)." in lines
     assert "2 Somebody 2020 (read). Another network." in lines
     assert "ewc misses the published number: their network is larger." in lines

@@ -48,6 +48,13 @@ def test_seen_tasks_are_averaged_apart_from_tasks_to_come():
     assert means == {(False, 0): 1.5, (False, 1): 12.0, (True, 1): 11.0, (True, 2): 21.5}
 
 
+def test_tasks_to_come_are_left_out_where_their_heads_are_untrained():
+    rows = [("r0", after, on, 10.0 * after + on) for after in range(3) for on in (1, 2)]
+    tests = table("run after_task on_task entropy", *rows)
+    for scenario, seen in (("task", {True}), ("domain", {True, False}), ("class", {True, False})):
+        assert set(seen_and_unseen(tests.assign(scenario=scenario), "entropy")["seen"]) == seen
+
+
 # Pareto front
 
 

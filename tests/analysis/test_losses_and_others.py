@@ -101,6 +101,7 @@ def test_mammoths_forward_transfer_says_nothing_on_class_incremental_streams():
     # task 2: 0.85 - 0.20 = 0.65; task 3: 0.40 - 0.10 = 0.30
     assert mammoth_forward_transfer(ACCURACY, class_incremental=False) == pytest.approx(0.475)
     assert math.isnan(mammoth_forward_transfer(ACCURACY, class_incremental=True))
+    assert math.isnan(mammoth_forward_transfer(ACCURACY, class_incremental=False, head_a_task=True))
 
 
 @pytest.mark.parametrize("metric", [mammoth_forgetting, chaudhry_forgetting])

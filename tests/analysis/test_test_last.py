@@ -15,6 +15,8 @@ from cl_bench.analysis import (
     runs,
     summary,
 )
+from cl_bench.analysis.curves import seen_and_unseen
+from cl_bench.analysis.recorded_measures import ece
 from cl_bench.report.text_table import text_table
 
 #               on task 1     2     3
@@ -75,6 +77,46 @@ def test_summary_and_curves_are_over_the_tests_that_were_made(write_run, tmp_pat
     ]  # fmt: skip
     assert curves["mean"].tolist() == pytest.approx([0.95, 0.55, 0.85, 0.65, 0.75])
     assert average_curves(frame)["mean"].tolist() == pytest.approx([0.95, 0.70, 0.70])
+
+
+def test_tests_of_all_tasks_at_the_end_have_a_mean_of_their_own_and_change_no_other(write_run, tmp_path):
+    limited = write_run(tmp_path / "limited", accuracy=EXAMPLE, test_last=2)
+    whole = write_run(tmp_path / "whole", accuracy=EXAMPLE, test_last=2, test_all_at_end=True)
+    assert limited.name == whole.name
+    (before,), (after,) = (summary(load(run)).to_dict("records") for run in (limited, whole))
+    assert after.pop("average_accuracy_all_tasks_mean") == pytest.approx((0.10 + 0.60 + 0.70) / 3)
+    assert np.isnan(before.pop("average_accuracy_all_tasks_mean"))
+    assert repr(after) == repr(before)
+    (found,) = matrices(load(whole))
+    assert found.complete
+    assert found.accuracy.mask[3].tolist() == [True, False, False]
+    for curves in (forgetting_curves, average_curves):
+        assert curves(load(whole)).equals(curves(load(limited)))
+    assert "average accuracy, all tasks" in text_table(summary(load(whole)))
+    assert "average accuracy, all tasks" not in text_table(summary(load(limited)))
+
+
+def test_other_measures_are_over_the_last_tasks_whatever_is_tested_besides(write_run, tmp_path):
+    run = write_run(tmp_path, accuracy=EXAMPLE, test_last=2, test_all_at_end=True)
+    frame = load(run).assign(ece=lambda rows: rows["accuracy"], entropy=lambda rows: rows["accuracy"])
+    assert ece(frame)["study", run.name] == pytest.approx(0.65)
+    seen = seen_and_unseen(frame, "entropy")
+    assert seen["mean"].tolist() == pytest.approx([0.90, 0.65, 0.65])
+
+
+def test_a_run_that_tested_some_tasks_at_the_end_has_no_mean_over_all(write_run, tmp_path):
+    run = write_run(tmp_path, accuracy=EXAMPLE, test_last=2, test_all_at_end=True, status="running")
+    lines = (run / "records.csv").read_text().splitlines(keepends=True)
+    (run / "records.csv").write_text("".join(line for line in lines if not line.startswith("0,3,1,")))
+    (row,) = summary(load(run)).to_dict("records")
+    assert np.isnan(row["average_accuracy_all_tasks_mean"])
+    assert row["average_accuracy_mean"] == pytest.approx(0.65)
+
+
+def test_runs_with_and_without_it_are_seeds_of_one_method(write_run, tmp_path):
+    write_run(tmp_path, seed=0, test_last=2, test_all_at_end=True)
+    write_run(tmp_path, seed=1, test_last=2)
+    assert summary(load(tmp_path))["num_seeds"].tolist() == [2]
 
 
 def test_the_joint_run_is_the_reference_with_test_last_too(write_run, tmp_path):

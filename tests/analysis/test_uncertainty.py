@@ -7,6 +7,8 @@ import pytest
 
 from cl_bench import records
 from cl_bench.analysis import accuracy_matrix, calibration, forgetting, load, matrices, states, summary
+from cl_bench.analysis.curves import state_curves
+from cl_bench.analysis.run_metrics import run_metrics
 from cl_bench.records.row_files import RecordsError
 from cl_bench.records.rows import CalibrationBin, Record, State
 from cl_bench.report.text_table import text_table
@@ -78,6 +80,22 @@ def test_a_summary_has_the_means_after_the_last_task(measured_run, tmp_path):
     found = {name: row[f"{name}_mean"] for name in ("stored_bits", "deployed_bits", "frozen", "ood_auroc")}
     assert found == {"stored_bits": 3000, "deployed_bits": 8, "frozen": 0.5, "ood_auroc": 0.75}
     assert row["training_seconds_mean"] == 3
+
+
+@pytest.mark.parametrize("scenario", ["task", "domain", "class"])
+def test_what_goes_through_untrained_outputs_is_nan(measured_run, tmp_path, scenario):
+    """Runs of before have such numbers in their rows, which the analysis must not show."""
+    measured_run(scenario=scenario)
+    frame, state = load(tmp_path), states(tmp_path)
+    (row,) = summary(frame, state).to_dict("records")
+    assert math.isnan(row["ood_auroc_mean"]) == (scenario == "task")
+    assert state["ood_auroc"].isna().all() == (scenario == "task")
+    assert state_curves(state, "ood_auroc").empty == (scenario == "task")
+    assert math.isnan(row["forward_transfer_mean"]) == (scenario in ("task", "class"))
+    for column, name in (("accuracy", "forward_transfer"), ("nll", "forward_transfer_nll")):
+        found = run_metrics(frame, column=column)[name]
+        assert found.isna().all() == (scenario in ("task", "class")), column
+        assert not run_metrics(frame, column=column).filter(like="forgetting").isna().any().any()
 
 
 def test_a_summary_without_states_or_measures_has_nan_in_their_place(measured_run, write_run, tmp_path):

@@ -123,12 +123,14 @@ def test_scores_of_weight_samples_divide_the_entropy():
             mb_output=prediction.log_probabilities,
             mb_y=torch.tensor([0, 1]),
             expected_entropy=prediction.expected_entropy,
+            num_averaged=prediction.num_samples,
         )
     )
     scores.after_eval_exp(None)
     (((score),),) = scores.rows
     assert score.entropy == pytest.approx(math.log(2), rel=1e-6)
-    assert score.mutual_information == pytest.approx(math.log(2) / 2, rel=1e-6)
+    # log 2 and 0 in the two examples, and the factor of two samples is 2
+    assert score.mutual_information == pytest.approx(2 * math.log(2) / 2, rel=1e-6)
 
 
 def test_a_test_that_diverged_has_nan_and_not_a_crash():

@@ -7,7 +7,8 @@ import torch
 from avalanche.training import Naive
 from torch import distributions, nn
 
-from cl_bench.evaluation.experiment import experiment, measurements
+from cl_bench.evaluation.experiment import Examination, experiment, measurements
+from cl_bench.models import mlp
 from cl_bench.posteriors.uncertainty import auroc
 from cl_bench.records.rows import CalibrationBin, Record, State
 from cl_bench.strategies import EWC, MESU, Finetune, Replay, stock
@@ -123,7 +124,8 @@ def test_avalanches_own_on_our_heads_counts_them_too(stream, network, learner):
     assert [state.stored_bits for state in states(strategy, stream)] == [32 * num_weights] * 3
 
 
-def test_the_auroc_is_that_of_seen_against_unseen_confidences(stream, network, learner):
+def test_the_auroc_is_that_of_seen_against_unseen_confidences(single_head_stream, learner):
+    stream, network = single_head_stream, of_one_head()
     strategy = Finetune(model=network, **learner | {"epochs": 20})
     found = measurements(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None)
     expected, states = [], []
@@ -139,6 +141,28 @@ def test_the_auroc_is_that_of_seen_against_unseen_confidences(stream, network, l
     assert expected[1] != 0.5
     assert math.isnan(states[0].ood_auroc), "no task is seen"
     assert math.isnan(states[2].ood_auroc), "no task is unseen"
+
+
+def of_one_head():
+    torch.manual_seed(0)
+    return mlp(
+        input_shape=(1, 4, 4), num_classes=2, num_heads=1, hidden=[8], normalisation="none", weights="real"
+    )
+
+
+def test_heads_that_no_task_has_trained_have_no_auroc(stream, network, learner):
+    found = states(Finetune(model=network, **learner), stream)
+    assert len(found) == 3
+    assert all(math.isnan(state.ood_auroc) for state in found)
+
+
+def test_of_tasks_to_come_those_count_that_have_a_trained_head(stream, network, learner):
+    """A third task comes back to the head of the first: after task 1 it is compared with, the second is not."""
+    data = list(to_avalanche(stream).streams["test"])
+    strategy = Finetune(model=network, **learner)
+    examination = Examination(strategy, [*data, data[0]], seeds=[0], test_last=None)
+    (state,) = (row for row in examination.after(1, seconds=0.0) if isinstance(row, State))
+    assert state.ood_auroc == 0.5, "the same images"
 
 
 def test_without_tests_of_unseen_tasks_there_is_no_auroc(single_head_stream, learner):

@@ -79,6 +79,7 @@ def test_training_equals_a_plain_loop(lab, make):
         ("constant", [0.01] * 6),
         ("cosine", [0.01 * (1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]),
         ("cosine_by_epoch", [0.01, 0.01, 0.005, 0.005, 0.0, 0.0]),
+        ("cosine_epoch_end", [0.0075, 0.0075, 0.0025, 0.0025, 0.0, 0.0]),
     ],
 )
 def test_the_step_sizes_of_each_task_follow_the_schedule(lab, make, schedule, expected):

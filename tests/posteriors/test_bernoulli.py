@@ -172,6 +172,44 @@ def test_weights_that_are_not_active_stay_and_the_others_move_as_if_they_were_al
     assert not torch.equal(masked.natural[moves], start[moves])
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.999])
+def test_a_head_that_joins_after_1000_steps_moves_as_one_that_is_there_from_the_start(momentum):
+    generator = torch.Generator().manual_seed(8)
+    start, prior = torch.randn(2, 6, generator=generator)
+    first, second = torch.tensor([1.0, 1, 1, 0, 0, 0]), torch.tensor([0.0, 1, 1, 1, 1, 1])
+    settings = {"step_size": 0.01, "kl_weight": 0.5, "momentum": momentum}
+    late = bernoulli.init(start)
+    for _ in range(1000):
+        late = bernoulli.step(late, torch.randn(6, generator=generator), prior, active=first, **settings)
+    own, shared = slice(3, 6), slice(1, 3)
+    alone = bernoulli.init(start)
+    moved = []
+    for _ in range(20):
+        gradient = torch.randn(6, generator=generator)
+        before = late.natural
+        late = bernoulli.step(late, gradient, prior, active=second, **settings)
+        alone = bernoulli.step(alone, gradient, prior, **settings)
+        torch.testing.assert_close(late.natural[own], alone.natural[own], rtol=1e-5, atol=1e-6)
+        moved.append(bool((late.natural[shared] != before[shared]).all()))
+    assert torch.equal(late.momentum[own], alone.momentum[own])
+    assert all(moved)
+    assert (alone.natural[own] - start[own]).abs().min() > 1e-3
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9, 0.999])
+def test_the_correction_is_adam_s_where_all_weights_move(momentum):
+    generator = torch.Generator().manual_seed(9)
+    start, prior = torch.randn(2, 5, generator=generator)
+    state, natural, average = bernoulli.init(start), start.double(), torch.zeros(5).double()
+    for number in range(1, 200):
+        gradient = torch.randn(5, generator=generator)
+        state = bernoulli.step(state, gradient, prior, step_size=0.01, kl_weight=0.5, momentum=momentum)
+        average = momentum * average + (1 - momentum) * (0.5 * (natural - prior) + gradient)
+        natural = natural - 0.01 * average / (1 - momentum**number)
+        torch.testing.assert_close(state.natural.double(), natural, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(state.correction, torch.full((5,), 1 - momentum**199), rtol=1e-4, atol=0)
+
+
 def test_no_function_changes_what_it_is_given():
     generator = torch.Generator().manual_seed(7)
     natural, gradient, prior = torch.randn(3, 6, generator=generator)
@@ -179,7 +217,7 @@ def test_no_function_changes_what_it_is_given():
     active, noise = torch.ones(6), bernoulli.logistic_noise(uniform)
     relaxed = bernoulli.relax(natural, noise, temperature=0.5)
     state = bernoulli.init(natural)
-    given = (natural, gradient, prior, uniform, active, noise, relaxed, *state[:3])
+    given = (natural, gradient, prior, uniform, active, noise, relaxed, *state)
     before = [tensor.clone() for tensor in given]
     scaling = {"num_examples": 3, "temperature": 0.5}
     bernoulli.logistic_noise(uniform)

@@ -202,7 +202,10 @@ def test_each_step_of_the_published_setting_in_single_precision_is_the_rule_s_up
     prior = torch.zeros_like(before)
     prior[25:] = expected[25]
     rule = {"stale": True, "momentum": 0.0, "temperature": 1e-2, "step_size": 1e-3, "kl_weight": 1.0}
-    states = [bernoulli.Bernoulli(*two, torch.zeros(66)) for two in zip(before, previous, strict=True)]
+    states = [
+        bernoulli.Bernoulli(*two, torch.zeros(66), torch.zeros(66))
+        for two in zip(before, previous, strict=True)
+    ]
     taken = [
         take_step(authors_network(torch.float32), *one, **rule)
         for one in zip(states, prior, x, y, uniform, strict=True)

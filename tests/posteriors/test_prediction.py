@@ -28,19 +28,19 @@ def test_probabilities_are_averaged_and_not_logits():
 
 def test_a_prediction_stays_finite_where_every_sample_excludes_a_class():
     logits = torch.tensor([[[0.0, -200.0]], [[0.0, -300.0]]])
-    found, expected_entropy = average_prediction(logits)
+    found, expected_entropy, _ = average_prediction(logits)
     assert expected_entropy.tolist() == [pytest.approx(0, abs=1e-6)]
     torch.testing.assert_close(found, torch.tensor([[0.0, -200 - torch.tensor(2.0).log()]]))
 
 
 def test_probabilities_too_small_for_any_float_have_the_largest_ones_logarithm():
     logits = torch.tensor([[[0.0, -2000.0]], [[0.0, -3000.0]]])
-    found, _ = average_prediction(logits)
+    found, *_ = average_prediction(logits)
     torch.testing.assert_close(found, torch.tensor([[0.0, -2000 - math.log(2)]]))
 
 
 def test_a_sample_that_is_no_number_makes_the_prediction_none():
-    found, expected_entropy = average_prediction(torch.tensor([[[0.0, 1.0]], [[math.nan, 0.0]]]))
+    found, expected_entropy, _ = average_prediction(torch.tensor([[[0.0, 1.0]], [[math.nan, 0.0]]]))
     assert found.isnan().all()
     assert expected_entropy.isnan().all()
 
@@ -49,11 +49,13 @@ def test_samples_are_taken_one_at_a_time_and_one_alone_is_itself():
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
     alone = average_prediction(iter([logits]))
     assert torch.equal(alone.log_probabilities, log_probabilities(logits))
+    assert alone.num_samples == 1
     torch.testing.assert_close(alone.expected_entropy.float(), Categorical(logits=logits).entropy())
     many = torch.randn(7, 4, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     expected = many.softmax(dim=-1).mean(dim=0).log()
     together = average_prediction(sample for sample in many)
     torch.testing.assert_close(together.log_probabilities, expected)
+    assert together.num_samples == 7
     torch.testing.assert_close(together.expected_entropy, Categorical(logits=many).entropy().mean(dim=0))
 
 

@@ -84,6 +84,24 @@ def test_a_finished_run_is_done_again_for_the_task_known_and_has_the_same_name_a
     assert verify(folder, trust=True, show_progress=False).agrees
 
 
+def test_a_finished_run_is_done_again_for_the_test_of_all_tasks_at_the_end(configured):
+    limited = "training.test_last=1"
+    (folder,) = execute(configured(limited))
+    before, hashes = records.read(folder / "records.csv"), about(folder)["weights_sha256"]
+    assert [row[1:3] for row in before] == [(1, 1), (2, 2)]
+    whole = (limited, "training.test_all_at_end=true")
+    assert execute(configured(*whole)) == [folder]
+    after = records.read(folder / "records.csv")
+    assert [row[1:3] for row in after] == [(1, 1), (2, 1), (2, 2)]
+    assert [repr(row) for row in after if row.on_task == row.after_task] == [repr(row) for row in before]
+    assert about(folder)["weights_sha256"] == hashes
+    began = about(folder)["started"]
+    execute(configured(limited))
+    execute(configured(*whole))
+    assert about(folder)["started"] == began, "what is there already is not measured again"
+    assert verify(folder, trust=True, show_progress=False).agrees
+
+
 def test_tables_have_it_only_where_it_was_measured(configured, tmp_path):
     (folder,) = execute(configured(*KNOWN))
     execute(configured(*CLASS, "seed=1"))

@@ -31,6 +31,9 @@ def test_a_runs_share_is_that_of_its_records(tmp_path):
     assert _share_done(summary, before={}) == 3 / 6
     summary.write_text('{"status": "running", "num_tasks": 9, "settings": {"training.test_last": 2}}')
     assert _share_done(summary, before={}) == 3 / (1 + 8 * 2)
+    settings = '{"training.test_last": 2, "training.test_all_at_end": true}'
+    summary.write_text(f'{{"status": "running", "num_tasks": 9, "settings": {settings}}}')
+    assert _share_done(summary, before={}) == 3 / (1 + 7 * 2 + 9)
     summary.write_text('{"status": "failed", "num_tasks": 2}')
     assert _share_done(summary, before={}) == 1
     assert (
