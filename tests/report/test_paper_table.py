@@ -213,7 +213,7 @@ def test_metrics_of_records_and_states_are_columns_too(tmp_path):
         )
     said = paper_table(tmp_path, metrics="stored_bits").caption
     assert said[:2] == ["Stored (KiB) ↓", "Mean over 2 seeds"], "bits that all seeds share have no spread"
-    assert math.isnan(stored.half_width)
+    assert np.isnan(stored.half_width)
     said = paper_table(tmp_path, metrics="entropy").caption
     assert said[1] == "Mean over 2 seeds ± half width of the 95 % Student t interval"
 
