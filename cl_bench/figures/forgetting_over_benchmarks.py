@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,7 +62,7 @@ def forgetting_over_benchmarks_figure(
         for place, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
             curves = averages[averages["benchmark"] == benchmark]
             draw_benchmark(axes, curves, methods=methods, styles=styles, measure=measure, ylim=ylim)
-            axes.set_title(wrapped(benchmark, width / columns - 0.2, size=axes.title.get_fontsize()))
+            axes.set_title(wrapped(benchmark, width / columns - 0.2, size=mpl.rcParams["axes.titlesize"]))
             if place % columns == 0:
                 axes.set_ylabel(f"mean {measure.label}")
             if place + columns >= len(benchmarks):
@@ -126,7 +128,7 @@ def _draw_lines(
         style, x = styles[method], rows["after_task"] + (shifts[method] if len(methods) > 1 else 0.0)
         mean, low, high = (scale * rows[name] for name in ("mean", "low", "high"))
         known = np.isfinite(low) & np.isfinite(high)
-        look = {"color": style.color, "linewidth": 1.1 * layout.scale(), "alpha": 0.6}
+        look: dict[str, Any] = {"color": style.color, "linewidth": 1.1 * layout.scale(), "alpha": 0.6}
         if known.any():
             axes.vlines(x[known], low[known], high[known], **look)
         axes.plot(x, mean, label=method, **style.line() | {"markersize": 4.5 * layout.scale()})

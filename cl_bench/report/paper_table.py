@@ -111,6 +111,7 @@ def paper_table(
                 if (method, benchmark) in groups
                 else np.empty(0),
                 interval=interval,
+                is_constant=metric.is_constant,
                 bold=(benchmark, metric.name, method) in best.cells,
             )
             for benchmark, metric in columns
@@ -150,7 +151,7 @@ def values_of(results: Results, metrics: Iterable[Metric]) -> pd.DataFrame:
     return values
 
 
-def _number(observed: np.ndarray, *, interval: str, bold: bool) -> Number:
+def _number(observed: np.ndarray, *, interval: str, bold: bool, is_constant: bool) -> Number:
     observed = observed[np.isfinite(observed)]
     if len(observed) == 0:
         return Number(math.nan, math.nan, 0, bold=False)
@@ -160,13 +161,15 @@ def _number(observed: np.ndarray, *, interval: str, bold: bool) -> Number:
     elif len(observed) > 1 and interval != "none":
         found = student_t(observed) if interval == "t" else standard_error(observed)
         half = float(found.high - found.mean)
+    if is_constant and not half > 0:
+        half = math.nan
     return Number(float(observed.mean()), half, len(observed), bold)
 
 
 def _title(metric: Metric, called: str) -> str:
     """The metric's label, or else its own title; its unit unless it is percent, and which way is better."""
     text = metric.title if called == metric.name else called
-    unit = "" if metric.unit in ("%", "") else f" ({metric.unit})"
+    unit = "" if metric.unit in ("%", "", "count") else f" ({metric.unit})"
     arrow = {"higher": " ↑", "lower": " ↓", "": ""}[metric.better]
     return f"{text[:1].upper()}{text[1:]}{unit}{arrow}"
 

@@ -164,10 +164,9 @@ class FunctionPrior(Learner):
         )
         images = self.join_seeds(kept)
         self.points.append(Points(images, head_of(self.experience)))
-        exact = {"estimator": "exact"}
-        diagonal = self.join_seeds(
-            self.measure(partial(fisher.diagonal, **exact), gradients=partial(fisher.num_gradients, **exact))
-        )
+        count = partial(fisher.num_gradients, estimator="exact")
+        diagonals = self.measure(partial(fisher.diagonal, estimator="exact"), gradients=count)
+        diagonal = self.join_seeds(diagonals)
         self.precision = self.precision + self.num_examples * diagonal
         if self.priors:  # made anew, of points and precision, when the next task comes
             self.priors = []

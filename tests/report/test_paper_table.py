@@ -212,7 +212,10 @@ def test_metrics_of_records_and_states_are_columns_too(tmp_path):
             + arrows[column.metric.better]
         )
     said = paper_table(tmp_path, metrics="stored_bits").caption
-    assert said[:2] == ["Stored (KiB) ↓", "Mean over 2 seeds ± half width of the 95 % Student t interval"]
+    assert said[:2] == ["Stored (KiB) ↓", "Mean over 2 seeds"], "bits that all seeds share have no spread"
+    assert np.isnan(stored.half_width)
+    said = paper_table(tmp_path, metrics="entropy").caption
+    assert said[1] == "Mean over 2 seeds ± half width of the 95 % Student t interval"
 
 
 def test_methods_benchmarks_and_metrics_have_their_labels_and_order(two_benchmarks):
