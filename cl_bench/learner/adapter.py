@@ -97,9 +97,9 @@ class Adapter(SupervisedTemplate):
             activate(self.heads, torch.cat(labels), self.device)
 
     @property
-    def in_first_task(self) -> bool:
-        """Whether no task has been learned yet."""
-        return self.clock.train_exp_counter == 0
+    def tasks_learned(self) -> int:
+        """How many tasks have been learned; the one in training does not count."""
+        return self.clock.train_exp_counter
 
     # Seeds: one, or several at once
 

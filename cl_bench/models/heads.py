@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from cl_bench.models.asked import check_task
 from cl_bench.models.normalisation import BINARY_BATCH_EPSILON, Scale, batch_norm, check_names
 
-# K outputs of mean 0 and variance 1 allow no probability above 1 / (1 + (K - 1) exp(-K / sqrt(K - 1))), which is
-# 0.757 for K = 10. Three times as large they allow 0.9996 there, and 0.997 for K = 3
+# K outputs of mean 0 and variance 1 allow no probability above 1 / (1 + (K - 1) exp(-K / sqrt(K - 1))).
+# That is 0.757 for K = 10. Three times as large they allow 0.9996 there, and 0.997 for K = 3
 LOGIT_GAIN = 3.0
 ABSENT = -1e4  # the logit of a class that is not there: its probability is exactly 0, its logarithm finite
 

@@ -1,7 +1,7 @@
 """What the estimators of BayesBiNN's gradient cost: the bias of a cut slope, and a gradient without a slope.
 
-A binary weight's natural gradient is dE[l(w)]/dmu. The relaxed estimator differentiates the loss at the relaxed
-weight w_r, and multiplies with the slope r = dw_r/dmu (`bernoulli.sound_scale`):
+A binary weight's natural gradient is dE[l(w)]/dmu. The relaxed estimator differentiates the loss at the
+relaxed weight w_r, and multiplies with the slope r = dw_r/dmu (`bernoulli.sound_scale`):
 
     dE[l]/dmu ~ l'(w_r) r,   r = (1 - w_r^2) / (tau (1 - mu^2))
 
@@ -13,11 +13,12 @@ The hard estimator differentiates at a draw w of -1 and +1, and takes the deriva
 
     dE[l]/dmu ~ l'(w)
 
-It is exact for a loss that is linear in each weight, as E[l] is linear in each mu. Otherwise its error is that
-of the trapezoid rule, from the curvature along one weight. It has neither a temperature nor a slope.
-Source: Shekhovtsov and Yanush, "Reintroducing Straight-Through Estimators as Principled Methods for Stochastic
-Binary Networks", 2021; for the bias and variance of both kinds Shekhovtsov, "Bias-Variance Tradeoffs in
-Single-Sample Binary Gradient Estimators", 2021 (arXiv 2110.03549).
+It is exact for a loss that is linear in each weight, as E[l] is linear in each mu. Otherwise its error is
+that of the trapezoid rule, from the curvature along one weight. It has neither a temperature nor a slope.
+
+Source: Shekhovtsov and Yanush, "Reintroducing Straight-Through Estimators as Principled Methods for
+Stochastic Binary Networks", 2021. For the bias and variance of both kinds: Shekhovtsov, "Bias-Variance
+Tradeoffs in Single-Sample Binary Gradient Estimators", 2021 (arXiv 2110.03549).
 """
 
 import torch

@@ -82,7 +82,8 @@ class BayesBiNN(SamplingLearner):
         check_choice("estimator", estimator, ESTIMATORS)
         if estimator == "hard" and variant == "published":
             raise ValueError(
-                f"estimator must be relaxed for variant=published, whose steps are the authors', got {estimator=}"
+                "estimator must be relaxed for variant=published, whose steps are the authors', got "
+                f"{estimator=}"
             )
         if max_slope is not None:
             check_positive(max_slope=max_slope)
@@ -106,8 +107,7 @@ class BayesBiNN(SamplingLearner):
     @property
     def present_kl_weight(self) -> float:
         """The weight of the KL divergence in the task in training."""
-        first = self.first_kl_weight is not None and self.in_first_task
-        return self.first_kl_weight if first else self.kl_weight
+        return self.kl_weight if self.first_kl_weight is None or self.tasks_learned else self.first_kl_weight
 
     def draw_weights(self) -> tuple[Tensor, Tensor]:
         if self.hard:

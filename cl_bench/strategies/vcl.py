@@ -43,9 +43,8 @@ class VCL(Learner):
             at twice it (0.1 in the authors' code), around the prior's mean. None: where the model starts.
         restart: put means and variances back to their start before each task, but for the heads of other
             tasks; the prior stays. (Swaroop et al. 2019, who draw new means each time.)
-        carried_precision: of the next task's prior: `learned`, that of the posterior, or `fisher`: that of the
-            prior plus fisher_strength N_t F_t, where F_t is the diagonal Fisher information at the means; see
-            `carry_fisher`.
+        carried_precision: of the next task's prior: the posterior's (`learned`), or one by the Fisher
+            information at the means (`fisher`; see `carry_fisher`).
         fisher_strength: of `fisher`; 1 is Bayes' rule.
         num_samples: a training step.
         num_test_samples: weight samples of a prediction.
@@ -153,8 +152,7 @@ class VCL(Learner):
     @property
     def present_kl_weight(self) -> float:
         """The weight of the KL divergence in the task in training."""
-        first = self.first_kl_weight is not None and self.in_first_task
-        return self.first_kl_weight if first else self.kl_weight
+        return self.kl_weight if self.first_kl_weight is None or self.tasks_learned else self.first_kl_weight
 
     def differentiate(self, **kwargs: Any) -> None:
         if self.num_samples == 1:
