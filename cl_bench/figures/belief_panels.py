@@ -90,7 +90,8 @@ def uncertainty(
     else:
         curves = chosen.of(seen_and_unseen(frame, measure, interval=interval))
         curves = curves[curves["seen"] == seen]
-    check_some(curves, f"no run has measured {measure}")
+    to_come = "" if seen and measure != "ood_auroc" else " of tasks to come that have a trained head"
+    check_some(curves, f"no run has measured {measure}{to_come}")
     if measure == "ood_auroc":
         draw_auroc(axes, curves, styles=looks)
     else:

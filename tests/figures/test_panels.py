@@ -11,7 +11,10 @@ from matplotlib.figure import Figure
 
 from cl_bench import analysis, figures
 from cl_bench.analysis import AnalysisError, average_curves, forgetting_curves, load, matrix_frame, summary
+from cl_bench.analysis.curves import seen_and_unseen
 from cl_bench.figures import accuracy_panels, belief_panels, over_benchmarks_panels
+from cl_bench.analysis.looks import method_styles
+from cl_bench.figures.uncertainty import uncertainty_figure
 from cl_bench.report.figure_kinds import KINDS
 
 PANELS = {
@@ -20,6 +23,7 @@ PANELS = {
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if function.__module__ == module.__name__ and not name.startswith("_")
 }
+SIDES = {"task": ["tasks seen"], "domain": ["tasks seen", "tasks to come"]}
 READ = {name: getattr(analysis, name) for name in analysis.__all__} | {"np": np, "pd": pd, "Figure": Figure}
 
 
@@ -120,3 +124,16 @@ def test_a_frame_of_several_benchmarks_is_no_panel():
     frames = [matrix_frame([[0.1], [0.9]], method="ewc", benchmark=name) for name in "ab"]
     with pytest.raises(AnalysisError, match=r"of one benchmark, these rows are of 2 \(a, b\): choose one"):
         figures.forgetting(pd.concat(frames), axes=Figure().subplots())
+
+
+def test_with_a_head_a_task_nothing_is_drawn_of_tasks_to_come():
+    made = [matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc", scenario=each) for each in SIDES]
+    for scenario, rows in zip(SIDES, made, strict=True):
+        rows = rows.assign(entropy=rows["accuracy"])
+        curves = seen_and_unseen(rows, "entropy")
+        figure = uncertainty_figure({"entropy": curves}, curves.iloc[:0], styles=method_styles(["ewc"], {}))
+        assert [axes.get_title() for axes in figure.axes] == SIDES[scenario]
+        figures.uncertainty(rows, axes=Figure().subplots())
+        if scenario == "task":
+            with pytest.raises(AnalysisError, match="of tasks to come that have a trained head"):
+                figures.uncertainty(rows, axes=Figure().subplots(), seen=False)
