@@ -5,6 +5,7 @@ from cl_bench.config.choices import choices
 # settings that take another path through the code than the defaults do
 VARIANTS = {
     "bimu_samples": ("bimu", "strategy.num_samples=2", "strategy.num_test_samples=0"),
+    "bayesbinn_hard": ("bayesbinn", "strategy.estimator=hard", "strategy.first_kl_weight=0.3"),
     "bayesbinn_momentum": ("bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "der_compute_matched": ("der_plus_plus", "strategy.compute_matched=true"),
     "ewc_online_sampled": ("ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
@@ -17,6 +18,7 @@ VARIANTS = {
     "online_laplace_diagonal": ("online_laplace", "strategy.structure=diagonal"),
     "online_laplace_merged": ("online_laplace", "strategy.memory=merged"),
     "vcl_coreset": ("vcl", "strategy.coreset=k_center"),
+    "vcl_fisher": ("vcl", "strategy.carried_precision=fisher", "strategy.first_kl_weight=0.3"),
     "vcl_restart": ("vcl", "strategy.restart=true"),
 }
 # no momentum, which Avalanche carries from task to task: it moves heads that have no gradient
