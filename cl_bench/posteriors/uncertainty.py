@@ -59,8 +59,7 @@ def mutual_information(mean_entropy: Tensor, expected_entropy: Tensor, *, num_sa
 
         (1 - 1/S) 1/2 sum_k Var(p_sk) / p_k
 
-    The entropy of a mean of S samples is too low by the part with 1/S.
-    (Miller 1955 has that term for counts.)
+    The entropy of a mean of S samples is too low by the part with 1/S. Miller 1955 has that term for counts.
     What is left is of higher order. A single estimate may exceed the entropy of the mean prediction.
 
     It is not negative but for rounding, which is cut off. Sources: Houlsby et al. 2011; Depeweg et al. 2018.

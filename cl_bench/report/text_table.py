@@ -12,7 +12,8 @@ from cl_bench.report.numbers import rounded
 
 _LEGEND = "In percent: mean over seeds ± half width of the 95 % Student t interval."
 _LEGEND_TEST_LAST = (
-    "\nWhere only the last tasks are tested, all of these are over the tasks tested after the last one."
+    "\nWhere only the last tasks are tested, all of these but means over all tasks are over the tasks that"
+    "\nare the last in the end."
 )
 
 
