@@ -50,7 +50,7 @@ class GaussianLayer(nn.Module):
         self.convolves = isinstance(layer, nn.Conv2d)
         self.noise = noise
         self.mean = nn.ParameterList(_weight_and_bias(layer))
-        self.point = (layer,)  # with the means as its weights; in a tuple, so that it is no part of this one
+        self.kind = (layer,)  # as it was given; in a tuple, so that it is no part of this one
         self.log_variance = nn.ParameterList(
             nn.Parameter(torch.full_like(mean, log_variance))
             if mean.requires_grad
@@ -76,6 +76,14 @@ class GaussianLayer(nn.Module):
     def scales(self) -> list[nn.Parameter]:
         """The means of a normalisation's scales; none of a layer that mixes its inputs."""
         return [self.mean[0]] if self.draws_weights else []
+
+    def at_means(self) -> nn.Module:
+        """The layer as it was given, with the present means as its weights."""
+        layer = copy.copy(self.kind[0])
+        names = [name for name, part in layer._parameters.items() if part is not None]
+        layer._parameters = layer._parameters | dict(zip(names, self.mean, strict=True))
+        layer._buffers = layer._buffers | self.normalise._buffers
+        return layer
 
     def _map(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
         return self.apply_weight(inputs, weights[0], weights[1] if len(weights) > 1 else None)
@@ -130,7 +138,7 @@ def fisher_of_means(
     layers = [layer for _, _, layer in _children(network) if isinstance(layer, GaussianLayer)]
     for parent, name, layer in list(_children(network)):
         if isinstance(layer, GaussianLayer):
-            setattr(parent, name, layer.point[0])
+            setattr(parent, name, layer.at_means())
     network.eval()
     information = fisher.diagonal(network, batches, estimator="exact", generator=generator)
     trained = list(trainable(network).values())
