@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from cl_bench.learner.forward import PRECISIONS, Forward
-from cl_bench.models import mlp
+from cl_bench.models import cnn, mlp
 from cl_bench.models.stacked import StackedNetwork
 
 CPU = torch.device("cpu")
@@ -109,3 +109,37 @@ def test_compiled_it_is_the_network_up_to_rounding_with_every_head_and_in_tests(
     same.eval()
     with torch.no_grad():
         torch.testing.assert_close(compiled(images, 1), same(images, 1), rtol=1e-5, atol=1e-5)
+
+
+def test_images_with_their_channels_last_have_the_same_logits_and_gradients():
+    torch.manual_seed(0)
+    network = cnn(
+        input_shape=(3, 8, 8),
+        num_classes=3,
+        num_heads=2,
+        channels=[4, 6],
+        hidden=8,
+        normalisation="batch",
+        weights="real",
+    ).double()
+    images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
+    layouts, found = [], []
+    network.body[0].register_forward_pre_hook(
+        lambda module, given: layouts.append(given[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    for last in (False, True):
+        network.zero_grad()
+        forward = Forward(network, compile=False, precision="float32", device=CPU, channels_last=last)
+        logits = forward(images, 1)
+        logits.square().sum().backward()
+        found.append([logits.detach(), *(part.grad.clone() for part in network.parameters())])
+    assert layouts == [False, True]
+    for first, second in zip(*found, strict=True):
+        torch.testing.assert_close(first, second)
+
+
+def test_rows_have_no_channels_to_lay_out():
+    network = make("layer")
+    rows = torch.randn(6, 1, 4, 4).flatten(1)
+    forward = Forward(network, compile=False, precision="float32", device=CPU, channels_last=True)
+    assert forward(rows, 0).shape == (6, 3)

@@ -208,3 +208,18 @@ def test_layers_without_weights_stay_as_they_are():
     kept = network[1], network[2]
     assert len(make_gaussian(network, log_variance=0.0, noise=UNUSED)) == 1
     assert (network[1], network[2]) == kept
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_at_its_means_it_is_the_layer_as_it_was_given_with_what_it_has_learned(name):
+    build, shape = LAYERS[name]
+    layer = gaussian_twin(build(), log_variance=-4.0)
+    layer(torch.randn(shape))  # moves the statistics of a batch norm
+    for number, mean in enumerate(list(layer.mean)):  # as where seeds are stacked: other tensors
+        layer.mean[number] = nn.Parameter(torch.randn_like(mean))
+    plain = layer.eval().at_means().eval()
+    assert type(plain) is type(build())
+    images = torch.randn(shape)
+    torch.testing.assert_close(plain(images), layer(images))
+    assert not isinstance(plain, GaussianLayer)
+    assert [id(part) for part in plain.parameters()] == [id(part) for part in layer.mean]
