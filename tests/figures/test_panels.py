@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from cl_bench import analysis, figures
 from cl_bench.analysis import AnalysisError, average_curves, forgetting_curves, load, matrix_frame, summary
 from cl_bench.analysis.curves import seen_and_unseen
-from cl_bench.figures import accuracy_panels, belief_panels, over_benchmarks_panels
 from cl_bench.analysis.looks import method_styles
+from cl_bench.figures import accuracy_panels, belief_panels, over_benchmarks_panels
 from cl_bench.figures.uncertainty import uncertainty_figure
 from cl_bench.report.figure_kinds import KINDS
 
