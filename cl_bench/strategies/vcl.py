@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -13,7 +14,7 @@ from cl_bench.learner.claims import Claims
 from cl_bench.learner.experiences import head_of, heads_in, resident_tasks
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.gaussian_layers import CONV_SAMPLING, fisher_of_means, make_gaussian
-from cl_bench.posteriors import coresets, gaussian
+from cl_bench.posteriors import coresets, fisher, gaussian
 from cl_bench.posteriors.beliefs import frozen_share
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.prediction import average_prediction
@@ -259,7 +260,8 @@ class VCL(Learner):
         moves a log-variance by about its step size a step. In short tasks the learned ones stay near their
         start, the same for every weight, and as a prior they hold all weights alike.
         """
-        importance = self.join_seeds(self.measure(fisher_of_means))
+        count = partial(fisher.num_gradients, estimator="exact")
+        importance = self.join_seeds(self.measure(fisher_of_means, gradients=count))
         added = self.fisher_strength * self.num_examples * importance
         return Gaussian(self.posterior.mean, -(gaussian.precision(self.prior) + added).log())
 

@@ -42,6 +42,10 @@ def states(strategy, stream):
         (("ewc", "strategy.fisher_estimator=batched"), *[EPOCHS * TASK + TASK] * 2),
         (("mas",), *[EPOCHS * TASK + TASK] * 2),
         (("vcl", "strategy.num_samples=3"), *[EPOCHS * TASK * 3] * 2),
+        (
+            ("vcl", "strategy.num_samples=1", "strategy.carried_precision=fisher"),
+            *[EPOCHS * TASK + 10 * TASK] * 2,
+        ),
         (("bayesbinn", "strategy.num_samples=2"), *[EPOCHS * TASK * 2] * 2),
         (("adaste",), *[EPOCHS * TASK] * 2),
         # a point has a gradient in each step, and one for each class where the next task begins
