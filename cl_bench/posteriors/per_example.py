@@ -5,7 +5,8 @@
 
 For a network of Linear layers no gradient need be formed. The gradient of example n by a weight matrix is the
 outer product d_n a_n of what flows back and what came in. As m(x y) = m(x) m(y), the sum is the matrix
-product m(d)^T m(a), about as cheap as one backward pass. Any other network goes by vmap(grad).
+product m(d)^T m(a), about as cheap as one backward pass. A network that has convolutions and normalisations,
+too, goes layer by layer (per_example_layers.py). Any other goes by vmap(grad).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from cl_bench.models.parameters import is_plain, tied, trainable
+from cl_bench.posteriors import per_example_layers
 
 CHUNK_ELEMENTS = 2**23  # per-example gradients at once: 32 MiB in float32; twice as fast as 128 MiB
 
@@ -69,7 +71,8 @@ def mean(
     for images, labels, task in batches:
         arguments = (images, task)
         if sums_of is None:
-            sums_of = dense_sums if is_dense(model, arguments) else vmap_sums
+            layered = layered_sums if is_layered(model, arguments) else vmap_sums
+            sums_of = dense_sums if is_dense(model, arguments) else layered
         sums = sums_of(model, arguments, scalars, partial(weigh, labels=labels), magnitude)
         flat = torch.cat([part.reshape(-1) for part in sums])
         total = flat if total is None else total + flat
@@ -91,10 +94,26 @@ def is_dense(model: nn.Module, arguments: tuple) -> bool:
     >>> per_example.is_dense(torch.nn.Conv2d(1, 2, 3), (images,))
     False
     """
+    return all(is_plain(layer, nn.Linear) for layer in _owners(model)) and is_layered(model, arguments)
+
+
+def is_layered(model: nn.Module, arguments: tuple) -> bool:
+    """Whether `layered_sums` can be used: every trained parameter belongs to one known layer, called once.
+
+    A Linear layer must be called on one vector an example, as must a layer norm.
+
+    >>> images = torch.zeros(1, 1, 4, 4)
+    >>> network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.GroupNorm(1, 2))
+    >>> per_example.is_layered(network, (images,))
+    True
+    >>> per_example.is_layered(torch.nn.ConvTranspose2d(1, 2, 3), (images,))
+    False
+    """
     owners = _owners(model)
     shared = tied(model)
     for layer in owners:
-        if not is_plain(layer, nn.Linear) or shared & set(layer.parameters(recurse=False)):
+        own = set(layer.parameters(recurse=False))
+        if not per_example_layers.is_known(layer) or shared & own:
             return False
     calls: list[tuple[nn.Module, int]] = []
     hooks = [
@@ -108,7 +127,8 @@ def is_dense(model: nn.Module, arguments: tuple) -> bool:
     finally:
         for hook in hooks:
             hook.remove()
-    return len(calls) == len(owners) and {layer for layer, dims in calls if dims == 2} == set(owners)
+    right = {layer for layer, dims in calls if dims == 2 or not per_example_layers.takes_vectors(layer)}
+    return len(calls) == len(owners) and right == set(owners)
 
 
 def dense_sums(
@@ -149,6 +169,43 @@ def dense_sums(
         if layer.bias is not None:
             sums[layer.bias] = flow.sum(dim=0)
     return [sums[parameter] for parameter in trainable(model).values()]
+
+
+def layered_sums(
+    model: nn.Module, arguments: tuple, scalars: Scalars, weigh: Weigh, magnitude: Magnitude
+) -> list[Tensor]:
+    """The sums of `mean` for a network of layers that are known, each by its own formula.
+
+    See per_example_layers.py.
+
+    Args:
+        arguments: those that the model is called with, the images first.
+
+    Returns:
+        One sum for each trained parameter, of its shape.
+
+    >>> layer = torch.nn.Conv2d(1, 1, 1, bias=False)
+    >>> images = torch.tensor([1.0, 2.0]).view(1, 1, 1, 2)
+    >>> per_example.layered_sums(
+    ...     layer,
+    ...     (images,),
+    ...     lambda f: f.sum(dim=(1, 2, 3)).unsqueeze(1),
+    ...     lambda f: torch.ones(1, 1),
+    ...     torch.square,
+    ... )
+    [tensor([[[[9.]]]])]
+    """
+    layers = _owners(model)
+    logits, inputs, outputs = recorded(model, arguments, layers)
+    weights = weigh(logits.detach())
+    columns = scalars(logits).unbind(dim=-1)
+    back = [torch.autograd.grad(each.sum(), outputs, retain_graph=True) for each in columns]
+    found: dict[Tensor, Tensor] = {}
+    for layer, given, flows in zip(layers, inputs, zip(*back, strict=True), strict=True):
+        parts = per_example_layers.sums(layer, given, torch.stack(flows), weights, magnitude)
+        own = [part for part in (layer.weight, layer.bias) if part is not None]
+        found |= dict(zip(own, parts, strict=True))
+    return [found[parameter] for parameter in trainable(model).values()]
 
 
 def _owners(model: nn.Module) -> list[Any]:
