@@ -244,9 +244,11 @@ def _tuned(group: str, name: str) -> Iterator[str]:
     for path in files:
         other = path.parent.name if group == "strategy" else path.stem
         yield f"  {other}: {_said(path)}"
-    space = choices("search").get(name) if group == "strategy" else None
-    if space is not None:
-        yield f"\nWhat cl-bench tune searches\n  {_said(space)}"
+    if group == "strategy" and name in choices("search"):
+        from cl_bench.tuning.search_files import space_of
+
+        yield "\nWhat cl-bench tune searches"
+        yield from (f"  {each.key}={each.text}" for each in space_of(name, [], {}))
 
 
 def _said(path: Path) -> str:

@@ -71,8 +71,11 @@ def mean(
     for images, labels, task in batches:
         arguments = (images, task)
         if sums_of is None:
-            layered = layered_sums if is_layered(model, arguments) else vmap_sums
-            sums_of = dense_sums if is_dense(model, arguments) else layered
+            sums_of = vmap_sums
+            if is_dense(model, arguments):
+                sums_of = dense_sums
+            elif is_layered(model, arguments):
+                sums_of = layered_sums
         sums = sums_of(model, arguments, scalars, partial(weigh, labels=labels), magnitude)
         flat = torch.cat([part.reshape(-1) for part in sums])
         total = flat if total is None else total + flat

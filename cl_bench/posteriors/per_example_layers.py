@@ -116,6 +116,6 @@ def _inputs(layer: Any, given: Tensor) -> Tensor:
 
 
 def _patch_elements(layer: Any, given: Tensor) -> int:
-    """About how many numbers `_inputs` has for one example."""
+    """Estimate how many numbers `_inputs` has for one example."""
     places = given[0].numel()
     return places * (layer.kernel_size[0] * layer.kernel_size[1] if isinstance(layer, nn.Conv2d) else 1)

@@ -102,7 +102,9 @@ class BayesBiNN(SamplingLearner):
         if self.published:
             self.claims = self.claims._replace(averages="logits")
         if carry_prior:
-            self.claims = self.claims._replace(carries_posterior=True, conjugate=CONJUGATE)
+            # the conjugate loss is quadratic in each weight, where hard weights have a bias
+            conjugate = {} if self.hard else CONJUGATE
+            self.claims = self.claims._replace(carries_posterior=True, conjugate=conjugate)
 
     @property
     def present_kl_weight(self) -> float:

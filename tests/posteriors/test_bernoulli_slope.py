@@ -1,6 +1,8 @@
 """The bias of the cut slope against draws, and the hard estimator against enumeration."""
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,3 +54,15 @@ def test_derivatives_at_draws_have_the_gradient_by_the_mean_of_a_loss_linear_in_
         by_draws += probability.detach() * derivative
     (exact,) = torch.autograd.grad(expected, mean)
     torch.testing.assert_close(by_draws, exact)
+
+
+@pytest.mark.parametrize("limit", ["5", "null"])
+def test_the_page_of_strategies_has_the_expected_slopes(limit):
+    page = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text()
+    (header,) = re.findall(r"^\| lambda of the weight \| (.*) \|$", page, re.M)
+    (row,) = re.findall(rf"^\| `max_slope={limit}`.*? \| (.*) \|$", page, re.M)
+    natural = torch.tensor([float(each) for each in header.split(" | ")])
+    found = bernoulli_slope.expected_slope(
+        natural, temperature=0.5, max_slope=None if limit == "null" else float(limit)
+    )
+    assert row.split(" | ") == [f"{each:.2f}" for each in found.tolist()]

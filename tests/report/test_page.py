@@ -249,7 +249,7 @@ def test_a_figure_stands_once_under_its_benchmark_with_what_is_to_be_seen(tmp_pa
                 write_run(tmp_path, study=study, benchmark=benchmark, strategy=strategy, decay=decay)
     page = page_of()
     sources = re.findall(r'<img src="(data:.*?)"', page)
-    assert len(sources) == len(set(sources)) == 18, "three kinds of four benchmarks, and three of two studies"
+    assert len(sources) == len(set(sources)) == 20, "three kinds of four benchmarks, and four of two studies"
     for number, best in ((1, "ewc"), (2, "ewc"), (3, "vcl"), (4, "vcl")):
         here = section(page, f"group-{number}")
         assert re.findall(r"<summary>(forgetting|comparison|heatmap)</summary>", here) == [

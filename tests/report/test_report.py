@@ -119,7 +119,7 @@ def test_several_studies_and_benchmarks_do_not_clash(tmp_path):
     write_run(tmp_path, study="a", benchmark="b-c")
     write_run(tmp_path, study="a", benchmark="d/e")
     found = report(tmp_path)
-    assert len(set(found.paths)) == len(found.paths) == 4 + 3 * 3 * 2 + len(PAGE_FILES)
+    assert len(set(found.paths)) == len(found.paths) == 4 + (3 * 3 + 1) * 2 + len(PAGE_FILES)
     assert {path.name for path in found.paths if path.match("heatmap-*.png")} == {
         "heatmap-a-b-c.png", "heatmap-a-b-c-2.png", "heatmap-a-d_e.png",
     }  # fmt: skip
