@@ -81,7 +81,8 @@ def sums(layer: Any, given: Tensor, flows: Tensor, weights: Tensor, magnitude: M
         flow = torch.einsum("ns,sno->no", weights, magnitude(flows))
         found = [flow.T @ magnitude(given)]
         return found if layer.bias is None else [*found, flow.sum(dim=0)]
-    by_weight, by_bias = 0.0, 0.0
+    by_weight: Any = 0.0
+    by_bias: Any = 0.0
     size = max(1, PATCH_ELEMENTS // _patch_elements(layer, given))
     for part in torch.arange(len(given), device=given.device).split(size):
         inputs = _inputs(layer, given[part])
@@ -105,7 +106,8 @@ def _by_weight(layer: nn.Module, inputs: Tensor, back: Tensor) -> Tensor:
 def _inputs(layer: Any, given: Tensor) -> Tensor:
     """What the weight is multiplied with: patches [b, Q, P], or normalised channels [b, C, P]."""
     if isinstance(layer, nn.Conv2d):
-        return F.unfold(given, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+        padding: Any = layer.padding
+        return F.unfold(given, layer.kernel_size, layer.dilation, padding, layer.stride)
     if isinstance(layer, nn.GroupNorm):
         normal = F.group_norm(given, layer.num_groups, eps=layer.eps)
     elif isinstance(layer, nn.LayerNorm):
