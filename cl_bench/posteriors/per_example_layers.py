@@ -1,11 +1,12 @@
 """Sums over examples of squares or magnitudes of each example's own gradient, by convolutions and scales.
 
-A weight of a convolution acts at every place. The gradient of example n is a sum over places p of what flows
-back, d_n [O, P], and the patch that came in, a_n [Q, P] with Q the inputs of one output:
+A weight of a convolution acts at every place, so that the gradient of example n is a sum over P places:
 
     d l_n / d W = d_n a_n^T   [O, Q]
 
-A scale of a normalisation acts on what is normalised, x_n [C, P]:
+Here d_n [O, P] flows back, and a_n [Q, P] are the patches that came in, with Q inputs of one output.
+
+A scale of a normalisation acts on what is normalised, x_n [C, P], a shift on nothing:
 
     d l_n / d scale = sum_p d_n x_n,   d l_n / d shift = sum_p d_n   [C]
 

@@ -46,8 +46,8 @@ def test_ewc_pays_for_its_fisher_information_and_fine_tuning_takes_one_gradient_
     first, rest = 784 * 100, 100 * 100 + 100 * 10
     assert finetune == per_epoch == 256 * (2 * first + 3 * rest)
     # the exact Fisher information: forward, ten times back to each layer, one product by each weight matrix,
-    # and before that one image which shows what the layers are
-    fisher = 256 * (2 * (first + rest) + 10 * rest) + first + rest
+    # and before that one image which shows what the layers are, and one for the number of outputs
+    fisher = 256 * (2 * (first + rest) + 10 * rest) + 2 * (first + rest)
     assert found["gradients_ewc"].work[0] - finetune == fisher
 
 
