@@ -143,9 +143,11 @@ OTHERS = {
     "docs/cluster.md": "times, measured once and said so there",
     "docs/interruptions.md": "times, measured once and said so there",
     "docs/gpu.md": "times, planned",
-    "docs/strategies.md": "computed, see tests/posteriors/test_bernoulli_slope.py",
     "docs/comparison.md": "made from the committed runs, see tests/docs/test_comparison.py",
 }
+
+# tables that are computed, by page and first header: the test that computes each
+COMPUTED = {("docs/strategies.md", "lambda of the weight"): "tests/posteriors/test_bernoulli_slope.py"}
 
 
 class Said(NamedTuple):

@@ -38,7 +38,7 @@ FIGURE = ("permuted_mnist", "permuted_cifar10", "split_mnist", "split_cifar10") 
 HEAD = f"""# The comparison
 
 Every method is measured here on every benchmark that it was run on.
-The settings of each were found with the same budget of trials, on streams that are not reported.
+Settings are searched on streams that are not reported; the column `trials` has the budget of each.
 [Tune without leaking](tuning.md) has the protocol, and [Strategies](strategies.md) the equations.
 Each seed draws its own stream, which is the same for all methods. So differences are tested on matched seeds.
 

@@ -86,7 +86,7 @@ def test_in_training_outputs_have_the_spread_of_drawn_weights(name, sampling):
 
 
 def mean_over_places(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """Of each example and output channel."""
+    """The means over places are those of each example and output channel."""
     outputs = module(inputs)
     return outputs.mean(1) if inputs.dim() == 3 else outputs.mean((2, 3))
 

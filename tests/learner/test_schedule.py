@@ -51,7 +51,7 @@ def test_by_epoch_the_factor_is_one_in_a_single_epoch_and_zero_in_the_last_of_se
 @pytest.mark.parametrize("cut", [0, 1])
 @pytest.mark.parametrize("epochs", [2, 5, 30])
 def test_the_end_of_an_epoch_is_torch_s_annealing_stepped_before_each_epoch(epochs, cut):
-    """As in the code of BayesBiNN's authors, whose last epoch has a rate of 1e-16."""
+    """The code of BayesBiNN's authors does so: its last epoch has a rate of 1e-16."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     annealing = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs, eta_min=1e-16)
     optimizer.step()  # or torch warns
@@ -69,7 +69,7 @@ def test_the_end_of_an_epoch_is_torch_s_annealing_stepped_before_each_epoch(epoc
 
 
 def test_the_two_by_epoch_differ_in_the_distance_that_they_allow():
-    """By a quarter at 5 epochs, and by 1 % at 100."""
+    """The steps of the two differ by a quarter at 5 epochs, and by 1 % at 100."""
     for epochs, more in ((5, 1.25), (10, 1.11), (30, 1.034), (100, 1.01)):
         ours, torch_s = (
             sum(factors(each, steps_per_epoch=2, epochs=epochs))

@@ -267,7 +267,7 @@ def test_an_absent_class_has_probability_0_at_the_largest_logits(make):
 
 @pytest.mark.usefixtures("double_precision")
 def test_weights_that_join_late_take_adam_s_larger_first_steps():
-    """As torch's Adam of one output layer, whose rows had no gradient so far (betas 0.9 and 0.999)."""
+    """Torch's Adam of one output layer does so, whose rows had no gradient so far (betas 0.9 and 0.999)."""
     constant = torch.optim.Adam([torch.zeros(2, requires_grad=True)], lr=1.0)
     (weights,) = constant.param_groups[0]["params"]
     late = []
