@@ -108,6 +108,23 @@ def accuracy_task_known(records: pd.DataFrame) -> Measured:
 
 
 @metric(
+    "accuracy, own statistics",
+    of=RECORDS,
+    better="higher",
+    meaning="mean over tasks after the last one, batch norm with statistics of the task tested",
+    places=(TEXT, PAGE),
+)
+def accuracy_own_statistics(records: pd.DataFrame) -> Measured:
+    """The accuracy after the last task with each task's own batch-norm statistics, as a mean over the tasks.
+
+    >>> frame = matrix_frame([[0.1], [0.4]], method="ewc")
+    >>> accuracy_own_statistics(frame.assign(accuracy_own_statistics=[0.5, 0.7]))
+    {('study', 'benchmark-ewc-s0'): 0.7}
+    """
+    return mean_in_the_end(records, "accuracy_own_statistics")
+
+
+@metric(
     "average accuracy, all tasks",
     of=RECORDS,
     better="higher",

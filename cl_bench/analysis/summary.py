@@ -42,11 +42,11 @@ def summary(
     Each metric has the columns <metric>_mean, <metric>_low and <metric>_high: fractions, with the 95 %
     Student t interval over seeds. A method without a complete run has num_seeds 0 and nan.
 
-    The same for ece, brier, entropy, mutual_information and accuracy_task_known (`Record`), after the last
-    task and as means over the tasks tested. With a frame of `states` there are stored_bits, deployed_bits and
-    frozen after the last task. There are also ood_auroc as a mean over the tasks after which it is defined,
-    and training_seconds of all tasks. With a frame of `read_foreign` there are the AUROCs of foreign data
-    sets. What a run of the method did not measure is nan. Each metric of
+    The same for ece, brier, entropy, mutual_information, accuracy_task_known and accuracy_own_statistics
+    (`Record`), after the last task and as means over the tasks tested. With a frame of `states` there are
+    stored_bits, deployed_bits and frozen after the last task. There are also ood_auroc as a mean over the
+    tasks after which it is defined, and training_seconds of all tasks. With a frame of `read_foreign` there
+    are the AUROCs of foreign data sets. What a run of the method did not measure is nan. Each metric of
     `cl-bench metric` has columns, too: means over the tasks tested after the last one.
 
     Intransigence is measured against the run of the strategy `joint` in the same study and benchmark with the

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cl_bench.records.protocol import check_test_last
+from cl_bench.records.rows import ALSO_TESTED
 from cl_bench.records.saved import CHOICES
 from cl_bench.validation import check_choice, check_count, check_not_negative, check_threads
 
@@ -41,8 +42,10 @@ def check_training(
     if probe_every is not None:
         check_count(probe_every=probe_every)
     check_count(probe_size=probe_size)
-    if any(each != "task" for each in also_test):
-        raise ValueError(f"training.also_test must be [] or [task], got {also_test}")
+    if isinstance(also_test, str) or any(each not in ALSO_TESTED for each in also_test):
+        raise ValueError(
+            f"training.also_test must be a list of some of {', '.join(ALSO_TESTED)}, got {also_test}"
+        )
     if ood and test_on != "test":
         raise ValueError(
             f"training.ood reads test images, and training.test_on={test_on} says that none are read: set "

@@ -14,6 +14,7 @@ from cl_bench.deferred import deferred
 from cl_bench.evaluation.finite_loss import FiniteLoss
 from cl_bench.evaluation.foreign import ForeignTests
 from cl_bench.evaluation.known_task import KnownTask
+from cl_bench.evaluation.own_statistics import OwnStatistics, check_batch_norm
 from cl_bench.evaluation.scores import Bin, Scores
 from cl_bench.evaluation.states import States, stored_tensors
 from cl_bench.learner.experiences import task_labels_of
@@ -87,12 +88,16 @@ def measurements(
         test_all_at_end: test all tasks after the last one, whatever `test_last` says.
         start: resume there; what it has seen is not yielded again. None: begin.
         also_test: `task` measures the accuracy with the task known, too; see evaluation/known_task.py.
+            `statistics` measures it with each task's own statistics of batch norm; see
+            evaluation/own_statistics.py.
         foreign: other data sets that are tested after each task, see `foreign_experiences`.
 
     Raises:
-        ValueError: where the benchmark has no such stream, or `test_last` or `start` does not fit.
+        ValueError: where the benchmark has no such stream, or `test_last`, `also_test` or `start` does not
+            fit.
         NonFiniteLossError: when a training loss is nan or infinite; the rows yielded before stand.
     """
+    check_batch_norm(also_test, strategy.model)
     tested, experiences = _tested(benchmark, test_on, test_last), list(benchmark.streams["train"])
     seeds = [seed] if isinstance(seed, int) else list(seed)
     examination = Examination(
@@ -102,6 +107,7 @@ def measurements(
         test_last=test_last,
         test_all_at_end=test_all_at_end,
         known_task=KnownTask(experiences) if "task" in also_test else None,
+        own_statistics=OwnStatistics(experiences) if "statistics" in also_test else None,
         foreign=foreign,
     )
     if start is None:
@@ -171,6 +177,7 @@ class Examination:
         test_last: test only the last so many tasks seen; None: all.
         test_all_at_end: all tasks are tested after the last one.
         known_task: measures the accuracy with the task known, too.
+        own_statistics: measures it with each task's own statistics of batch norm.
         foreign: data sets that are tested, too, see `ForeignTests`.
     """
 
@@ -183,6 +190,7 @@ class Examination:
         test_last: int | None,
         test_all_at_end: bool = False,
         known_task: KnownTask | None = None,
+        own_statistics: OwnStatistics | None = None,
         foreign: Sequence[Sequence[Any]] = (),
     ) -> None:
         self._strategy, self._experiences = strategy, experiences
@@ -192,6 +200,7 @@ class Examination:
         )
         self._scores, self._finite_loss = Scores(), FiniteLoss()
         # Avalanche's clock must stay the last plugin
+        self._own_statistics = own_statistics
         self._known_task, self._foreign = known_task, ForeignTests(foreign, seeds=seeds)
         besides = [known_task, self._foreign.tests if foreign else None]
         strategy.plugins[:0] = [self._scores, self._finite_loss, *filter(None, besides)]
@@ -214,6 +223,7 @@ class Examination:
             with global_generators_restored():
                 self._strategy.eval([self._experiences[task - 1] for task in tasks])
         known = self._known_task.accuracies if self._known_task is not None and tasks else None
+        own = self._with_own_statistics(tasks)
         rows: list[Row] = [
             Record(
                 seed=seed,
@@ -221,6 +231,7 @@ class Examination:
                 on_task=on_task,
                 **score._asdict(),
                 accuracy_task_known=math.nan if known is None else known[place][index],
+                accuracy_own_statistics=math.nan if own is None else own[place][index],
             )
             for place, (on_task, by_seed) in enumerate(zip(tasks, self._scores.rows, strict=True))
             for index, (seed, score) in enumerate(zip(self._seeds, by_seed, strict=True))
@@ -236,6 +247,13 @@ class Examination:
         self._scores.forget()
         rows += self._foreign.after(self._strategy, after_task, tasks)
         return rows
+
+    def _with_own_statistics(self, tasks: Sequence[int]) -> list[list[float]] | None:
+        """The accuracy of each seed on each task tested; None where it is not asked for."""
+        if self._own_statistics is None:
+            return None
+        tested = [self._experiences[task - 1] for task in tasks]
+        return self._own_statistics.accuracies(self._strategy, tasks, tested)
 
     def _ood_auroc(self, tasks: Sequence[int], after_task: int) -> list[float]:
         """The AUROC of each seed: confidence on tests of tasks seen against those of tasks to come.

@@ -4,7 +4,7 @@ A row is a NamedTuple of `int` and `float` fields; its `limits` say between what
 with `repr` and so come back bit for bit. A program that is killed can leave at most one torn last line, which
 `read` drops and the next `append` cuts off. Fields with a default came later than the others: a file without
 the last of them can still be read. Of these, `only_if_measured` names those that only some runs measure: a
-file in which they would all be nan is written without. Only the standard library is needed.
+file ends before the first of them from which on all would be nan. Only the standard library is needed.
 """
 
 import errno
@@ -57,9 +57,9 @@ class RecordsError(ValueError):
     """A file breaks the format; the message names the file, the line and the rule."""
 
 
-def header(kind: type[Row], *, measured: bool = False) -> str:
-    """Return the first line of a file of such rows, without or with the columns of `only_if_measured`."""
-    return ",".join(_fields(kind)[: None if measured else _num_always(kind)])
+def header(kind: type[Row], *, num_columns: int | None = None) -> str:
+    """Return the first line of a file of such rows; None: without the columns of `only_if_measured`."""
+    return ",".join(_fields(kind)[: num_columns or _num_always(kind)])
 
 
 def append(path: str | os.PathLike[str], *rows: Row) -> None:
@@ -72,15 +72,15 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
     if not rows:
         return
     kind = type(rows[0])
-    measured = _is_measured(kind, rows)
+    num_columns = _num_needed(kind, rows)
     numbers = list(map(_numbers, rows))
     # Unbuffered, so that one write is one system call: a kill leaves whole lines and a prefix of the next.
     with open(path, "a+b", buffering=0, opener=own_place) as file:
         end = _end_of_whole_lines(file)
         if end:
-            measured = _check_header(file, path, kind, measured=measured)
-        first = f"{header(kind, measured=measured)}\n".encode()
-        lines = b"".join(_line(kind, each, measured=measured) for each in numbers)
+            num_columns = _check_header(file, path, kind, num_needed=num_columns)
+        first = f"{header(kind, num_columns=num_columns)}\n".encode()
+        lines = b"".join(_line(each, num_columns) for each in numbers)
         try:
             file.truncate(end)
             for part in (lines,) if end else (first, lines):
@@ -97,9 +97,9 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
 def whole_file(kind: type[AnyRow], rows: Iterable[AnyRow]) -> bytes:
     """A file of these rows, as `append` would leave it. Raises RecordsError for a row outside its limits."""
     rows = list(rows)
-    measured = _is_measured(kind, rows)
-    lines = [_line(kind, _numbers(row), measured=measured) for row in rows]
-    return b"".join([f"{header(kind, measured=measured)}\n".encode(), *lines])
+    num_columns = _num_needed(kind, rows)
+    lines = [_line(_numbers(row), num_columns) for row in rows]
+    return b"".join([f"{header(kind, num_columns=num_columns)}\n".encode(), *lines])
 
 
 def read(path: str | os.PathLike[str], kind: type[AnyRow]) -> list[AnyRow]:
@@ -169,10 +169,12 @@ def _num_always(kind: Any) -> int:
     return len(kind._fields) - len(only_if_measured(kind))
 
 
-def _is_measured(kind: Any, rows: Iterable[Any]) -> bool:
-    """Whether rows have a number in what is written only where it was measured."""
-    first = _num_always(kind)
-    return first < len(kind._fields) and any(not math.isnan(each) for row in rows for each in row[first:])
+def _num_needed(kind: Any, rows: Sequence[Any]) -> int:
+    """Count the columns up to the last one that is always written, or that has a number in these rows."""
+    for index in range(len(kind._fields) - 1, _num_always(kind) - 1, -1):
+        if any(not math.isnan(row[index]) for row in rows):
+            return index + 1
+    return _num_always(kind)
 
 
 def _numbers(row: Any) -> list[float]:
@@ -185,9 +187,8 @@ def _numbers(row: Any) -> list[float]:
     return numbers
 
 
-def _line(kind: Any, numbers: Sequence[float], *, measured: bool) -> bytes:
-    written = numbers if measured else numbers[: _num_always(kind)]
-    return (",".join(map(repr, written)) + "\n").encode()
+def _line(numbers: Sequence[float], num_columns: int) -> bytes:
+    return (",".join(map(repr, numbers[:num_columns])) + "\n").encode()
 
 
 def _parse(kind: Any, lines: Sequence[bytes], num_columns: int) -> list[Any]:
@@ -265,15 +266,15 @@ def _end_of_whole_lines(file: FileIO) -> int:
     return 0
 
 
-def _check_header(file: FileIO, path: Path, kind: Any, *, measured: bool) -> bool:
-    """Return whether the file has the columns of `only_if_measured`, which it needs where there is some."""
+def _check_header(file: FileIO, path: Path, kind: Any, *, num_needed: int) -> int:
+    """Return how many columns the file has; it must have those that are needed."""
     file.seek(0)
-    longest = f"{header(kind, measured=True)}\n".encode()
+    longest = f"{header(kind, num_columns=len(kind._fields))}\n".encode()
     begins = file.read(len(longest)) or b""
-    for has in (True, False):
-        if begins.startswith(f"{header(kind, measured=has)}\n".encode()) and (has or not measured):
+    for has in range(num_needed, len(kind._fields) + 1):
+        if begins.startswith(f"{header(kind, num_columns=has)}\n".encode()):
             return has
-    wanted = header(kind, measured=measured)
+    wanted = header(kind, num_columns=num_needed)
     raise RecordsError(f"{path}, line 1: the header must be {wanted!r}, got {_shown(begins)}")
 
 

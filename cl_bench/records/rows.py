@@ -17,6 +17,11 @@ FROM_0, FRACTION = Limit(0), Limit(0, 1)
 COUNT, FROM_1 = Limit(0, MOST), Limit(1, MOST)  # of whole numbers
 FROM_0_OR_NAN, FRACTION_OR_NAN = FROM_0._replace(or_nan=True), FRACTION._replace(or_nan=True)
 
+# fields of Record that training.also_test asks for
+ALSO_TESTED = {
+    "task": "accuracy_task_known",
+    "statistics": "accuracy_own_statistics",
+}
 NUM_BINS = 15  # of the confidence, equal in width, as in Guo et al. 2017
 
 
@@ -37,7 +42,8 @@ class Record(NamedTuple):
     brier: float = math.nan  # squared distance of the probabilities to the label's, in [0, 2]
     entropy: float = math.nan  # of the prediction, nats
     mutual_information: float = math.nan  # its epistemic part, nats; nan where no probabilities were averaged
-    accuracy_task_known: float = math.nan  # of training.also_test; fraction
+    accuracy_task_known: float = math.nan  # of training.also_test=[task]; fraction
+    accuracy_own_statistics: float = math.nan  # of training.also_test=[statistics]; fraction
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:
@@ -51,11 +57,12 @@ class Record(NamedTuple):
             "entropy": FROM_0_OR_NAN,
             "mutual_information": FROM_0_OR_NAN,
             "accuracy_task_known": FRACTION_OR_NAN,
+            "accuracy_own_statistics": FRACTION_OR_NAN,
         }
 
     @classmethod
     def only_if_measured(cls) -> tuple[str, ...]:
-        return ("accuracy_task_known",)
+        return tuple(ALSO_TESTED.values())
 
 
 class State(NamedTuple):

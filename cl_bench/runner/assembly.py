@@ -41,6 +41,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
         from cl_bench.config.environment import hardware
         from cl_bench.config.foreign import build_foreign
         from cl_bench.evaluation.known_task import check_also_test
+        from cl_bench.evaluation.own_statistics import check_batch_norm
         from cl_bench.learner.process import prepare_process
         from cl_bench.learner.seeds import Seeds
         from cl_bench.streams.stacked import stack_streams
@@ -68,6 +69,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     alone = len(folders) == 1
     stream = streams[0] if alone else stack_streams(streams)
     strategy = build_strategy(config, stream, seeds[0] if alone else seeds)
+    check_batch_norm(also_test, strategy.model)
     notes = notes_of(stream, strategy)
     if notes and hasattr(strategy, "notes"):
         strategy.notes = tuple(notes)  # said already

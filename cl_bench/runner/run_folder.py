@@ -1,6 +1,5 @@
 """What a run leaves: config.yaml, run.json and files of rows such as records.csv in a folder of its own."""
 
-import ast
 import json
 import logging
 import os
@@ -26,7 +25,7 @@ from cl_bench.records.identity import flatten
 from cl_bench.records.lock import Hold, RunLostError, alone_in
 from cl_bench.records.row_files import Row
 from cl_bench.records.run_files import about_run, summary_of
-from cl_bench.runner import written_rows
+from cl_bench.runner import besides, written_rows
 from cl_bench.runner.device_memory import DeviceMemoryError
 from cl_bench.runner.endings import described, is_interruption
 from cl_bench.runner.written_rows import CONFIG
@@ -39,16 +38,6 @@ CHECKPOINTS = "checkpoint"  # a folder; see runner/checkpoints.py
 EXPECTED = "expected.json"  # of the study, beside its runs
 OF_GOING_ON = ("resumed", "began_with_versions")  # in run.json
 CLOCKS_DIFFER = 60.0  # seconds at most, between the machines of a cluster
-# what a run may measure besides, and what belongs to that; the first of each says whether it is asked for
-PROBE_SETTINGS = ("training.probe_every", "training.probe_size", "seed_for.probe")
-MEASURED_BESIDES = (
-    PROBE_SETTINGS,
-    ("training.also_test",),
-    ("training.test_all_at_end",),
-    ("training.ood", "training.ood_size", "seed_for.probe"),
-)
-LEFT_BESIDES = (*MEASURED_BESIDES, ("training.save",))
-NOT_ASKED = (None, False, "[]")  # lists are texts in run.json
 
 
 class RunFolder:
@@ -88,10 +77,7 @@ class RunFolder:
     def _has_what_is_asked(self, about: dict[str, Any]) -> bool:
         """Whether the finished run measured besides, and saved, what is asked now; no part of its name."""
         wanted, settings = flatten(plain(self.config)), about["settings"]
-        measured = all(
-            wanted.get(names[0]) in NOT_ASKED or all(settings.get(name) == wanted[name] for name in names)
-            for names in MEASURED_BESIDES
-        )
+        measured = besides.is_measured(settings, wanted)
         names = self.plan(about["num_tasks"]).names(about["num_tasks"])
         return measured and not saved.lacking(self.path, names, about.get(saved.FACT))
 
@@ -99,21 +85,14 @@ class RunFolder:
         """Ask for what a finished run has besides, too, so that it loses nothing where it is done again."""
         try:
             about = about_run(self.path)
-            had, wanted = about["settings"], flatten(plain(self.config))
-            missing = [
-                name
-                for names in LEFT_BESIDES
-                if about["status"] == "finished"
-                and wanted.get(names[0]) in NOT_ASKED
-                and had.get(names[0]) not in NOT_ASKED
-                for name in names
-            ]
-            for name in missing:
-                OmegaConf.update(self.config, name, _value_of(had[name]), force_add=True)
+            finished = about["status"] == "finished"
+            kept = besides.to_keep(about["settings"], flatten(plain(self.config))) if finished else {}
+            for name, value in kept.items():
+                OmegaConf.update(self.config, name, value, force_add=True)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError):
             return  # of a run that nobody can read there is nothing to keep
-        if missing:
-            asked = ", ".join(f"{name}={had[name]}" for name in missing)
+        if kept:
+            asked = ", ".join(f"{name}={value}" for name, value in kept.items())
             log.info("%s is done again, with what it had besides: %s", self.path, asked)
 
     def plan(self, num_tasks: int) -> saved.Plan:
@@ -346,8 +325,3 @@ def _previous(name: str) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _value_of(told: Any) -> Any:
-    """Return a setting of run.json, where lists are texts."""
-    return ast.literal_eval(told) if isinstance(told, str) and told.startswith("[") else told

@@ -9,7 +9,7 @@ from typing import Any
 from cl_bench import records
 from cl_bench.records.atomic import MOST, read_whole
 from cl_bench.records.protocol import TEST_ALL_AT_END, TEST_LAST, tasks_tested
-from cl_bench.records.rows import Foreign, Record, State
+from cl_bench.records.rows import ALSO_TESTED, Foreign, Record, State
 from cl_bench.records.run_files import is_packed, rows_of_run
 
 CONFIG = "config.yaml"
@@ -108,9 +108,9 @@ def _lacks(
 ) -> str:
     """Say what the rows lack that is asked for now, and was not when they were written; empty: nothing."""
     settings = about["settings"]
-    if settings.get("training.also_test") not in (None, "[]") and any(
-        math.isnan(row.accuracy_task_known) for row in tests_there
-    ):
+    also_test = settings.get("training.also_test") or ""
+    columns = [column for name, column in ALSO_TESTED.items() if name in also_test]
+    if any(math.isnan(getattr(row, column)) for row in tests_there for column in columns):
         return "its tests are without what training.also_test asks for"
     if settings.get("training.ood") not in (None, "[]"):
         after = {row.after_task for row in _first(folder, sizes, Foreign)}

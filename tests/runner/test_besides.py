@@ -7,6 +7,7 @@ import pytest
 from cl_bench import records
 from cl_bench.analysis import load, read_foreign, runs
 from cl_bench.analysis.results import Results
+from cl_bench.cli.main import main
 from cl_bench.config.compose import run_folder
 from cl_bench.records import Foreign
 from cl_bench.records.agreement import compare, contradictions
@@ -80,6 +81,25 @@ def test_a_finished_run_is_done_again_for_the_task_known_and_has_the_same_name_a
     began = about(folder)["started"]
     execute(configured(*CLASS))
     execute(configured(*KNOWN))
+    assert about(folder)["started"] == began, "what is there already is not measured again"
+    assert verify(folder, trust=True, show_progress=False).agrees
+
+
+def test_a_finished_run_is_done_again_for_statistics_of_each_task_and_keeps_the_task_known(configured):
+    batch = (*KNOWN, "model.normalisation=batch")
+    (folder,) = execute(configured(*batch))
+    before, hashes = records.read(folder / "records.csv"), about(folder)["weights_sha256"]
+    assert header(folder).endswith(",accuracy_task_known")
+    both = (*batch, "training.also_test=[task,statistics]")
+    assert execute(configured(*both)) == [folder]
+    after = records.read(folder / "records.csv")
+    assert header(folder).endswith(",accuracy_task_known,accuracy_own_statistics")
+    assert [row[:11] for row in after] == [row[:11] for row in before]
+    assert all(0 <= row.accuracy_own_statistics <= 1 for row in after)
+    assert about(folder)["weights_sha256"] == hashes
+    began = about(folder)["started"]
+    for settings in (batch, both, (*batch, "training.also_test=[statistics]")):
+        execute(configured(*settings))
     assert about(folder)["started"] == began, "what is there already is not measured again"
     assert verify(folder, trust=True, show_progress=False).agrees
 
@@ -170,6 +190,7 @@ def test_foreign_images_leave_a_file_and_change_nothing(configured, noise, tmp_p
     ("settings", "rule"),
     [
         (["training.also_test=[task]"], "told the task already"),
+        (["training.also_test=[statistics]"], "networks with batch norm.*model.normalisation=batch"),
         (["training.ood=[digits]"], "other data sets than that of the run"),
         (["training.ood=[image_folder]"], "needs the setting path"),
         (["training.ood=[nowhere]"], "training.ood must name data sets, .*got nowhere"),
@@ -179,6 +200,22 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_trained(configure
     with pytest.raises(ValueError, match=rule):
         execute(configured(*settings))
     assert not run_folder(configured(*settings)).exists()
+
+
+@pytest.mark.parametrize("asked", ["[tasks]", "task", "[task,7]"])
+def test_other_words_are_refused_and_the_right_ones_named(small, tmp_path, capsys, asked):
+    assert main(["run", *small(f"training.also_test={asked}")]) == 2
+    assert "training.also_test must be a list of some of task, statistics" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_what_was_asked_for_before_in_the_same_list_is_kept(configured):
+    batch = (*CLASS, "model.normalisation=batch")
+    (folder,) = execute(configured(*batch, "training.also_test=[task]", "training.save=[weights]"))
+    asked = ("training.also_test=[statistics]", "training.save=[predictions]")
+    assert execute(configured(*batch, *asked)) == [folder]
+    assert all(row.accuracy_task_known >= row.accuracy for row in records.read(folder / "records.csv"))
+    assert {each.name.partition("_")[0] for each in folder.glob("saved/*")} == {"weights", "predictions"}
 
 
 def test_a_finished_run_that_is_asked_for_more_keeps_what_it_has(configured, noise):
