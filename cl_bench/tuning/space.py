@@ -20,7 +20,7 @@ class Choices(NamedTuple):
 
     @property
     def text(self) -> str:
-        return ",".join(self.written)
+        return ",".join(self.written) if len(self.written) > 1 else f"choice({self.written[0]})"
 
     def pick(self, index: int) -> "Setting":
         return Setting(self.key, self.values[index], self.written[index])

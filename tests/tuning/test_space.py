@@ -43,6 +43,7 @@ def test_every_space_is_that_of_a_strategy():
         ("1,10,1e-3", (1, 10, 0.001)),
         ("range(1,4)", (1, 2, 3)),
         ("choice(relu,gate)", ("relu", "gate")),
+        ("choice(relu)", ("relu",)),
         ("null,2.5", (None, 2.5)),
         ("true,false", (True, False)),
         ("[1,2],[3]", ([1, 2], [3])),
