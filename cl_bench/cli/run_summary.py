@@ -18,6 +18,7 @@ def overall(folder: Path, *, since: float, before: Mapping[Path, int]) -> tuple[
         before: when each run's summary had been written by then, see `stamps`.
     """
     from cl_bench.analysis import summary
+    from cl_bench.analysis.foreign import read_foreign
     from cl_bench.analysis.missing_runs import missing
     from cl_bench.analysis.results import Results
     from cl_bench.records.errors import AnalysisError
@@ -40,7 +41,8 @@ def overall(folder: Path, *, since: float, before: Mapping[Path, int]) -> tuple[
     results = Results.read(folder)
     runs = results.found
     asked = touched(runs, before)
-    lines = [] if results.frame.empty else [text_table(summary(results.frame))]
+    foreign = read_foreign(runs, damaged=results.damaged)
+    lines = [] if results.frame.empty else [text_table(summary(results.frame, foreign=foreign))]
     alone = (folder / "run.json").exists()  # a single run has said its own notes
     notes = [*repeated_notes(runs), *provenance_notes(runs), *([] if alone else recorded_notes(runs))]
     lines += [f"note: {one_line(note)}" for note in notes]

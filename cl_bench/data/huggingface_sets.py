@@ -3,7 +3,8 @@
 A data set never brings code that is run: scripts of theirs are refused by the library.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -107,16 +108,34 @@ def _loaded(
             return library.load_dataset(str(folder), subset, cache_dir=cache), str(folder)
         if expanded(path).is_absolute() or path.startswith("."):
             raise DataError(f"cannot find {path}: looked in {', '.join(map(str, candidates))}; correct path")
-        config = library.DownloadConfig(local_files_only=not download)
-        return library.load_dataset(path, subset, cache_dir=cache, download_config=config), path
+        with nullcontext() if download else _offline(library):
+            return library.load_dataset(path, subset, cache_dir=cache), path
     except DataError:
         raise
     except Exception as error:  # the library and the hub raise many kinds
         looked = ", ".join(map(str, candidates))
-        which = f"in {folder}" if folder is not None else f"on the hub, nor in {looked}"
+        hub = "on the hub" if download else "among what was downloaded"
+        which = f"in {folder}" if folder is not None else f"{hub}, nor in {looked}"
         raise DataError(
-            f"cannot read {path} {which}: {one_line(error)}; check path, subset and the network"
+            f"cannot read {path} {which}: {one_line(error)}; check path, subset and "
+            + ("the network" if download else "data.download, which is false")
         ) from error
+
+
+@contextmanager
+def _offline(library: Any) -> Iterator[None]:
+    """Let the library read only what it downloaded before: it reads its own switch once, at its import."""
+    from huggingface_hub import constants
+
+    switches: tuple[Any, ...] = (constants, library.config)
+    before = [each.HF_HUB_OFFLINE for each in switches]
+    for each in switches:
+        each.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        for each, value in zip(switches, before, strict=True):
+            each.HF_HUB_OFFLINE = value
 
 
 def _test_part(known: Mapping[str, Any], path: str) -> str:

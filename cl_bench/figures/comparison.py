@@ -16,6 +16,7 @@ from cl_bench.figures.letters import wrapped
 from cl_bench.figures.limits import limits_around, within
 from cl_bench.figures.style import house_style
 
+_MARKER = 0.05  # half of a marker and a little more, as a share of an axis
 METRICS = ("average_accuracy", "forgetting")  # of the vertical axis and of the horizontal one
 
 
@@ -121,7 +122,29 @@ def _crowd(rows: pd.DataFrame, metrics: tuple[str, str]) -> np.ndarray | None:
     if not (span < of_all / 3).all():
         return None
     margin = np.maximum(0.15 * span, 0.01 * of_all)[:, None]
-    return np.stack([better.min(axis=1), better.max(axis=1)], axis=1) + margin * [-1, 1]
+    return _past_markers(
+        np.stack([better.min(axis=1), better.max(axis=1)], axis=1) + margin * [-1, 1], points
+    )
+
+
+def _past_markers(limits: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Wider limits, [2, 2], where a marker would be cut by one: its point [2, N] is shown then."""
+    for _ in range(points.shape[1]):
+        low, high = limits.T[..., None]
+        room = _MARKER * (high - low)
+        seen = ((points > low - room) & (points < high + room)).all(axis=0)
+        shown = points[:, seen]
+        wider = np.stack(
+            [
+                np.minimum(low[:, 0], (shown - room).min(axis=1)),
+                np.maximum(high[:, 0], (shown + room).max(axis=1)),
+            ],
+            axis=1,
+        )
+        if np.array_equal(wider, limits):
+            break
+        limits = wider
+    return limits
 
 
 def _show_part(whole: Axes, part: Axes, limits: np.ndarray) -> None:

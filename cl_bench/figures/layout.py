@@ -19,6 +19,7 @@ from matplotlib.ticker import (
 )
 
 from cl_bench.analysis.looks import MOST_TASKS, MethodStyle
+from cl_bench.figures.edges import keep_within
 from cl_bench.figures.letters import wrapped
 from cl_bench.records.errors import AnalysisError
 
@@ -109,7 +110,8 @@ def headline(figure: Figure, title: str) -> None:
 
 
 def finish(figure: Figure, *, height: float | None = None) -> Figure:
-    """Let ticks keep their size wherever they are drawn, and give the figure another height.
+    """Let ticks keep their size wherever they are drawn, give the figure another height, and break what would
+    be cut at its edges.
 
     Raises:
         AnalysisError: where its panels have no room in that.
@@ -123,6 +125,7 @@ def finish(figure: Figure, *, height: float | None = None) -> Figure:
             axis.set_tick_params(pad=pad, labelsize=given)
     if height is not None:
         _set_height(figure, height)
+    keep_within(figure)
     return figure
 
 

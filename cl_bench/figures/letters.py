@@ -40,6 +40,11 @@ def drawable(text: str) -> str:
     return "".join(each if ord(each) in _letters() else escaped(each) for each in one_line(text))
 
 
+def inches_of(text: str, *, size: float) -> float:
+    """The width of the longest of its lines, in the plain weight of the font."""
+    return max(size * sum(map(_ems, drawable(line))) / 72 for line in text.split("\n"))
+
+
 @cache
 def _letters() -> frozenset[int]:
     return frozenset(get_font(findfont(FONT)).get_charmap())

@@ -129,7 +129,7 @@ def _check_strategy(strategy: Any) -> None:
         tasks = "a task" if trained == 1 else f"{trained} tasks"
         raise ValueError(
             f"this {type(strategy).__name__} has been trained on {tasks} already, and its results would not "
-            "be those of the stream alone: build it anew"
+            "be those of the stream alone: build it anew, or train it on with strategy.train(experience)"
         )
 
 

@@ -123,7 +123,7 @@ def test_arrays_are_handed_on_as_they_are(root: Path):
         (
             "somebody/else",
             {},
-            "cannot read somebody/else on the hub, nor in .*root/somebody/else.*network",
+            "cannot read somebody/else among what was downloaded, nor in .*root/somebody/else.*data.download",
         ),
     ],
 )
@@ -153,3 +153,24 @@ def test_without_the_library_the_error_says_what_to_install(root: Path, monkeypa
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r'install it with pip install "cl-bench\[huggingface\]"'):
         read("mine", root)
+
+
+def test_download_false_asks_no_network_and_true_does(root, monkeypatch):
+    """The library's own switch is off, as it is for whoever has not set it."""
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("time.sleep", lambda _: None)  # between its attempts
+    asked: list[object] = []
+
+    def no_network(host: object, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise OSError("no network")
+
+    monkeypatch.setattr("socket.getaddrinfo", no_network)
+    with pytest.raises(DataError, match="among what was downloaded"):
+        read("somebody/else", root, download=False)
+    assert not asked
+    with pytest.raises(DataError, match=r"on the hub, nor in .*check path, subset and the network"):
+        read("somebody/else", root, download=True)
+    assert asked
+    assert not datasets.config.HF_HUB_OFFLINE

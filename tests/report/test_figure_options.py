@@ -11,6 +11,7 @@ import pytest
 from cl_bench.analysis import AnalysisError
 from cl_bench.analysis.results import Results
 from cl_bench.cli.main import main
+from cl_bench.figures.comparison import _past_markers
 from cl_bench.report.figure_kinds import KINDS, OVER_BENCHMARKS, WITHOUT_INTERVALS
 from cl_bench.report.figure_options import Options, tasks_of, users
 from cl_bench.report.plot import drawings, plot
@@ -95,6 +96,49 @@ def test_a_figure_of_one_column_is_no_higher_than_a_third_more_than_wide(fourtee
         assert box.x0 >= -1
         assert box.x1 <= figure.bbox.x1 + 1
         assert axes.get_position().height * figure.get_figheight() > 0.3
+
+
+def is_whole(figure):
+    """Whether no letter is cut at an edge of the figure."""
+    figure.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    edges = figure.bbox
+    across = all(box.x0 >= -1 and box.x1 <= edges.x1 + 1 for box in boxes)
+    return across and all(box.y0 >= -1 and box.y1 <= edges.y1 + 1 for box in boxes)
+
+
+@pytest.mark.parametrize("kind", OF_ONE_BENCHMARK)
+@pytest.mark.parametrize(("width", "height"), [(3.3, None), (7.2, 2.6), (3.3, 2.6), (2.2, None)])
+def test_no_letter_is_cut_at_an_edge(fourteen, kind, width, height):
+    try:
+        figure = make(kind, fourteen, methods="method_00,method_13", width=width, height=height)
+    except AnalysisError as error:
+        if height is None or "has no room" not in str(error):
+            raise
+    else:
+        assert is_whole(figure)
+
+
+@pytest.mark.parametrize("tasks", [[1, "mean"], [1, 2, "mean"], ["mean"], [5]])
+@pytest.mark.parametrize("width", [7.2, 3.3, 2.2])
+def test_the_title_of_a_zoomed_panel_fits_too(fourteen, tasks, width):
+    zoomed = "method_00,method_01,method_02,method_13"
+    figure = make("forgetting", fourteen, methods=zoomed, tasks=tasks, width=width)
+    assert is_whole(figure)
+    assert "zoom" in figure.axes[-1].get_title() or len(tasks) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_zoomed_panel_cuts_no_marker(seed):
+    points = np.random.default_rng(seed).random((2, 40))
+    first = np.array([[0.2, 0.5], [0.3, 0.6]])
+    low, high = _past_markers(first, points).T[..., None]
+    place = (points - low) / (high - low)
+    seen = ((place > 0) & (place < 1)).all(axis=0)
+    assert (abs(place[:, seen] - 0.5) < 0.5 - 0.04).all()
+    beside = ((place > -0.04) & (place < 1.04)).all(axis=0)
+    assert (beside == seen).all()
+    assert (low[:, 0] <= first[:, 0]).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

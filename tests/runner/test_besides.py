@@ -8,6 +8,7 @@ from cl_bench import records
 from cl_bench.analysis import load, read_foreign, runs
 from cl_bench.analysis.results import Results
 from cl_bench.cli.main import main
+from cl_bench.cli.run_summary import overall
 from cl_bench.config.compose import run_folder
 from cl_bench.records import Foreign
 from cl_bench.records.agreement import compare, contradictions
@@ -183,6 +184,8 @@ def test_foreign_images_leave_a_file_and_change_nothing(configured, noise, tmp_p
     assert frame["dataset"].tolist() == ["noise", "noise"]
     table = Results.read(tmp_path).summary
     assert table["foreign_auroc_mean"][0] == rows[-1].auroc_confidence
+    shown, _ = overall(folder.parent, since=0.0, before={})
+    assert "foreign AUROC" in shown.partition("\n\n")[2], "the table at the end of a command"
     assert verify(folder, trust=True, show_progress=False).agrees
 
 
