@@ -23,6 +23,7 @@ CONJUGATE = {
     "strategy.max_slope": None,
     "strategy.temperature": 0.1,
     "strategy.initial_magnitude": 0.3,
+    "strategy.rate_times_steps": None,
     "training.learning_rate": 0.04,
     "training.schedule": "cosine",
     "training.epochs": 250,
@@ -52,7 +53,9 @@ class BayesBiNN(SamplingLearner):
             `bernoulli_slope.expected_slope`.
         estimator: where the loss is differentiated: at `relaxed` weights, or at `hard` ones, draws of -1 and
             +1. `hard` has no temperature and no slope; see posteriors/bernoulli_slope.py.
-        The step size alpha is the learner's `learning_rate`; its `optimizer` is not used.
+        rate_times_steps: c of a step size alpha = c / (steps of the task). With a constant alpha lambda has
+            then relaxed to within e^(-k c), however many steps a task has. None: alpha is the learner's
+            `learning_rate`. The learner's `optimizer` is not used.
     """
 
     stackable = True
@@ -72,6 +75,7 @@ class BayesBiNN(SamplingLearner):
         max_slope: float | None,
         first_kl_weight: float | None = None,
         estimator: str = "relaxed",
+        rate_times_steps: float | None = None,
         **learner: Any,
     ) -> None:
         check_positive(temperature=temperature)
@@ -87,12 +91,15 @@ class BayesBiNN(SamplingLearner):
             )
         if max_slope is not None:
             check_positive(max_slope=max_slope)
+        if rate_times_steps is not None:
+            check_positive(rate_times_steps=rate_times_steps)
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must be at least 0 and below 1, got {momentum=}")
         check_binary_network(learner["model"], "bayesbinn")
         super().__init__(**learner)
         self.temperature, self.momentum, self.hard = temperature, momentum, estimator == "hard"
         self.kl_weight, self.first_kl_weight = kl_weight, first_kl_weight
+        self.rate_times_steps = rate_times_steps
         self.carry_prior, self.published, self.max_slope = carry_prior, variant == "published", max_slope
         uniform = self.draws("init", self.device).uniform_like(self.flat.values.data)
         start = bernoulli.random_signs(uniform, magnitude=initial_magnitude)
@@ -131,6 +138,12 @@ class BayesBiNN(SamplingLearner):
         return bernoulli.sound_scale(
             self.posterior.natural, noise, relaxed, max_slope=self.max_slope, **common
         )
+
+    def step_size(self) -> float:
+        size = super().step_size()
+        if self.rate_times_steps is None:
+            return size
+        return size / self.learning_rate * (self.rate_times_steps / self.num_steps)
 
     def optimizer_step(self) -> None:
         self.posterior = bernoulli.step(

@@ -106,6 +106,39 @@ def test_the_first_task_has_a_kl_weight_of_its_own(lab, make, estimator):
     assert torch.equal(after(2, kl_weight=0.5, first_kl_weight=0.5), after(2, kl_weight=0.5))
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_rate_by_the_number_of_steps_is_that_rate(lab, make, schedule, epochs):
+    def after(method, learning_rate, tasks):
+        strategy = make(method, learning_rate=learning_rate, schedule=schedule, epochs=epochs, batch_size=6)
+        for experience in lab.benchmark(tasks).train_stream:
+            strategy.train(experience, eval_streams=[])
+        return strategy.posterior.natural
+
+    tasks = lab.tasks(2)
+    num_steps = epochs * -(-len(tasks[0].labels) // 6)
+    assert torch.allclose(after({"rate_times_steps": 0.6}, 99.0, tasks), after({}, 0.6 / num_steps, tasks))
+    assert not torch.allclose(after({"rate_times_steps": 0.6}, 99.0, tasks), after({}, 0.6, tasks))
+
+
+@pytest.mark.parametrize("c", [0.5, 2.0])
+@pytest.mark.parametrize("epochs", [20, 80])
+def test_without_data_lambda_relaxes_as_far_in_any_number_of_steps(lab, make, c, epochs):
+    """lambda - lambda0 is multiplied with (1 - k c / S)^S, close to e^(-k c) for S steps."""
+    strategy = make({"rate_times_steps": c}, epochs=epochs, batch_size=1000)
+    before = strategy.posterior.natural.clone()
+    strategy.posterior_gradient = lambda weights, noise: torch.zeros_like(weights)
+    (experience,) = lab.benchmark(lab.tasks(1)).train_stream
+    strategy.train(experience, eval_streams=[])
+    left = math.exp(-c * strategy.kl_weight)
+    torch.testing.assert_close(strategy.posterior.natural, before * left, rtol=0.12, atol=1e-4)
+
+
+def test_a_rate_by_the_number_of_steps_must_be_positive(make):
+    with pytest.raises(ValueError, match="rate_times_steps must be a positive number"):
+        make({"rate_times_steps": 0.0})
+
+
 def test_the_published_steps_have_no_hard_weights(make):
     with pytest.raises(ValueError, match="estimator must be relaxed for variant=published"):
         make({"variant": "published", "estimator": "hard"})
