@@ -8,7 +8,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.config.build import build
-from cl_bench.config.choices import choices
 from cl_bench.config.compose import CONFIG_NAME, explain, hydra_apart, loader
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.data import ImageData
@@ -57,10 +56,7 @@ def _choice(name: str, config: DictConfig) -> Any:
                 run_mode=RunMode.RUN,
             )
     except (HydraException, OmegaConfBaseException) as error:
-        known = ", ".join(choices(GROUP))
-        raise ValueError(
-            f"training.ood must name data sets, {known}, got {name}: {explain(error)}"
-        ) from error
+        raise ValueError(f"training.ood must name data sets, got {name}: {explain(error)}") from error
     with open_dict(whole):
         whole.data = config.data
         whole.training.test_on = "test"
