@@ -14,7 +14,7 @@ keeps h + d positive for any h'. Here the state is the precision p = 1 / s^2 = N
 
     p' = N h' + p0,   x = (1 - b2) (p' - p) / p,   p <- p (1 + x + x^2 / 2).
 
-Read: the abstract, and the authors' code (package ivon-opt 0.1.3), whose steps these are with rescale_lr=False
+Read: the abstract, and the authors' code (package ivon-opt 0.1.3). These are its steps, with rescale_lr=False
 and a prior around 0 of one precision. The paper's own text was not at hand. The prior of each weight is as in
 the authors' code of CoVON (see `merge`). There the curvature and the average of gradients restart at a task.
 """

@@ -80,7 +80,7 @@ class IVON(SamplingLearner):
         self.prior_variance, self.initial_curvature, self.clip = prior_variance, initial_curvature, clip
         self.gradient_momentum, self.curvature_momentum = gradient_momentum, curvature_momentum
         self.prior = self._first_prior()
-        # how narrow it starts depends on the examples of a task, so that until then it is as wide as the prior
+        # its width at the start of a task depends on the task's size; until then it is as wide as the prior
         self.posterior = Precise(self.flat.values.data.clone(), self.prior.precision.clone())
         self.effective_examples = 0.0  # N of the newest task
         self.average = torch.zeros_like(self.posterior.mean)

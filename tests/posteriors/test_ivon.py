@@ -1,4 +1,4 @@
-"""IVON's rule: in the paper's letters, exact Bayes, Price's theorem, the authors' package, and CoVON's merge."""
+"""IVON's rule: in the paper's letters, exact Bayes, Price's theorem, the authors' package; CoVON's merge."""
 
 import math
 
