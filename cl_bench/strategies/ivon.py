@@ -18,6 +18,7 @@ from cl_bench.validation import check_not_negative, check_positive, check_share
 # with which it converges where Bayes' rule is known exactly (conformance/conjugate.py)
 CONJUGATE = {
     "strategy.kl_weight": 1.0,
+    "strategy.first_kl_weight": None,
     "strategy.clip": None,
     "strategy.curvature_momentum": 0.9,
     "training.learning_rate": 0.1,
