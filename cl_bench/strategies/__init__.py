@@ -9,12 +9,14 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.bayesbinn import BayesBiNN
     from cl_bench.strategies.bimu import BiMU
     from cl_bench.strategies.bop import Bop
+    from cl_bench.strategies.covon import CoVON
     from cl_bench.strategies.der import DER
     from cl_bench.strategies.ewc import EWC
     from cl_bench.strategies.finetune import Finetune
     from cl_bench.strategies.function_prior import FunctionPrior
     from cl_bench.strategies.gdumb import GDumb
     from cl_bench.strategies.gvcl import GVCL
+    from cl_bench.strategies.ivon import IVON
     from cl_bench.strategies.joint import Joint
     from cl_bench.strategies.l2 import L2
     from cl_bench.strategies.lwf import LwF
@@ -31,6 +33,7 @@ __all__ = [
     "DER",
     "EWC",
     "GVCL",
+    "IVON",
     "L2",
     "MAS",
     "MESU",
@@ -40,6 +43,7 @@ __all__ = [
     "BayesBiNN",
     "BiMU",
     "Bop",
+    "CoVON",
     "Finetune",
     "FunctionPrior",
     "GDumb",

@@ -14,6 +14,7 @@ VARIANTS = {
     "joint_without_restart": ("joint", "strategy.restart=false"),
     "replay_class_balanced": ("replay", "strategy.buffer=class_balanced"),
     "mesu_samples": ("mesu", "strategy.num_samples=2", "strategy.clip=null"),
+    "ivon_samples": ("ivon", "strategy.num_samples=2", "strategy.first_kl_weight=0.3", "strategy.clip=0.02"),
     "lwf_by_task": ("lwf", "strategy.weighting=by_task"),
     "online_laplace_diagonal": ("online_laplace", "strategy.structure=diagonal"),
     "online_laplace_merged": ("online_laplace", "strategy.memory=merged"),

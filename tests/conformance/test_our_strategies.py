@@ -36,12 +36,15 @@ ASKED = {
     "frozen_copies_are_in_eval_mode": ("lwf", "lwf_by_task"),
     "the_posterior_is_the_next_prior": (
         *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "online_laplace_diagonal"),
+        *("ivon", "ivon_samples"),
     ),
     "sequential_learning_ends_at_the_batch_posterior": (
         *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
+        *("ivon", "ivon_samples", "covon"),
     ),
     "a_test_uses_as_many_samples_as_it_says": (
         *("vcl", "gvcl", "vcl_coreset", "mesu", "mesu_samples", "bimu", "bimu_samples"),
+        *("ivon", "ivon_samples", "covon"),
         *("bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
     ),
     "normalised_and_scheduled_it_is_finetuning": (
@@ -54,7 +57,7 @@ ASKED = {
     "every_task_renews_what_it_keeps": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "gdumb"),
         *("vcl", "gvcl", "vcl_coreset", "bayesbinn", "bayesbinn_published", "bayesbinn_fixed_prior"),
-        *("mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
+        *("ivon", "covon", "mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
     ),
     "outputs_of_every_task_are_held": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior"),

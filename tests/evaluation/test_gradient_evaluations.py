@@ -47,6 +47,7 @@ def states(strategy, stream):
             *[EPOCHS * TASK + 10 * TASK] * 2,
         ),
         (("bayesbinn", "strategy.num_samples=2"), *[EPOCHS * TASK * 2] * 2),
+        (("ivon", "strategy.num_samples=2"), *[EPOCHS * TASK * 2] * 2),
         (("adaste",), *[EPOCHS * TASK] * 2),
         # a point has a gradient in each step, and one for each class where the next task begins
         (
@@ -113,6 +114,8 @@ def test_a_fisher_pass_by_heads_counts_every_example_once(stream, network, learn
         (("finetune",), 32),
         (("vcl",), 64),
         (("mesu",), 64),
+        (("ivon",), 64),
+        (("ivon", "strategy.num_test_samples=0"), 32),
         (("mesu", "strategy.num_test_samples=0"), 32),
         (("bayesbinn",), 32),
         (("bayesbinn", "strategy.num_test_samples=0"), 1),

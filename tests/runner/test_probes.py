@@ -41,6 +41,7 @@ def results(folder):
         ["bayesbinn", "strategy.num_test_samples=0"],
         ["bimu"],
         ["mesu", "strategy.num_test_samples=0"],
+        ["ivon"],
         ["adaste"],
         ["online_laplace"],
         ["der_plus_plus"],

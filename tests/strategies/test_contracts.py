@@ -21,8 +21,8 @@ OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
 
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 BINARY = ("adaste", "bayesbinn", "bimu", "bop", "straight_through", "synaptic_metaplasticity")
-WITH_POSTERIOR = ("bayesbinn", "bimu", "gvcl", "mesu", "online_laplace_diagonal", "vcl")
-SAMPLED = ("bayesbinn", "bimu", "gvcl", "mesu", "vcl")
+WITH_POSTERIOR = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "online_laplace_diagonal", "vcl")
+SAMPLED = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "vcl")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -116,6 +116,17 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("bimu", "kl_weight", -1.0),
         ("bimu", "memory_window", 0),
         ("bimu", "max_step", 0.0),
+        ("covon", "mean_share", 1.5),
+        ("covon", "precision_share", -0.1),
+        ("ivon", "kl_weight", 0.0),
+        ("ivon", "first_kl_weight", 0.0),
+        ("ivon", "prior_variance", 0.0),
+        ("ivon", "initial_curvature", -1.0),
+        ("ivon", "gradient_momentum", 1.0),
+        ("ivon", "curvature_momentum", 1.0),
+        ("ivon", "clip", 0.0),
+        ("ivon", "num_samples", 0),
+        ("ivon", "num_test_samples", -1),
         ("mesu", "num_samples", 0),
         ("mesu", "num_test_samples", -1),
         ("mesu", "initial_deviation", 0.0),

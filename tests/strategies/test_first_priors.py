@@ -10,12 +10,14 @@ from cl_bench.learner.gaussian_layers import GaussianLayer
 from cl_bench.models.parameters import scales
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors import gaussian
-from cl_bench.strategies import GVCL, MESU, VCL, OnlineLaplace
+from cl_bench.strategies import GVCL, IVON, MESU, VCL, CoVON, OnlineLaplace
 
 CNN = ("model=cnn", "model.channels=[4,4]", "model.hidden=8")
 METHODS = {
     "vcl": ("strategy=vcl", VCL),
     "gvcl": ("strategy=gvcl", GVCL),
+    "ivon": ("strategy=ivon", IVON),
+    "covon": ("strategy=covon", CoVON),
     "mesu": ("strategy=mesu", MESU),
     "online_laplace": ("strategy=online_laplace", OnlineLaplace),
 }

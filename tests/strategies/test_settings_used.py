@@ -26,7 +26,9 @@ PLAIN = {"momentum": ("training.optimizer=sgd",)}  # what a setting is compared 
 # of settings of their own; Avalanche's plugins are for what its loop has not
 OWN_RULE = {"optimizer", "momentum", "weight_decay", "optimizer_settings", "clip_norm"}
 REFUSED = {
-    name: OWN_RULE for name in choices("strategy") if name.startswith(("bayesbinn", "bimu", "bop", "mesu"))
+    name: OWN_RULE
+    for name in choices("strategy")
+    if name.startswith(("bayesbinn", "bimu", "bop", "covon", "ivon", "mesu"))
 }
 REFUSED |= {
     "vcl": {"weight_decay"},
