@@ -22,8 +22,8 @@ class UCB(VCL):
 
     Sources: Ebrahimi et al. 2020, see posteriors/ucb.py; for the objective Blundell et al. 2015. Their prior
     is a mixture of two Gaussians, here it is one. They sample whole weights, here layers draw as those of VCL
-    do. In their code later tasks do not train output layers; here they do, with the factor. Pruning (UCB-P) is
-    not here.
+    do. In their code later tasks do not train output layers; here they do, with the factor. Pruning (UCB-P)
+    is not here.
 
     Args:
         power: of the uncertainty; 1 in the paper, 0 is Bayes by backprop.
@@ -31,7 +31,7 @@ class UCB(VCL):
     """
 
     stackable = True
-    claims = VCL.claims._replace(off={"power": 0.0}, carries_posterior=False, conjugate={}, by_example=False)
+    claims = VCL.claims._replace(off={"power": 0.0}, carries_posterior=False, conjugate={})
     kept = ()
     in_task = ("factors",)
 

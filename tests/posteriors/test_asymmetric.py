@@ -56,4 +56,4 @@ def test_gradients_equal_finite_differences_and_are_0_outside(smoothing):
     loss(logits).sum().backward()
     assert logits.grad is not None
     assert (logits.grad[~ALLOWED] == 0).all()
-    assert (logits.grad[ALLOWED] != 0).sum() == 8  # all, but where only the label is allowed
+    assert (logits.grad[ALLOWED] != 0).sum() == 10  # all, but where only the label is allowed

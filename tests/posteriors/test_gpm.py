@@ -1,12 +1,19 @@
 """The arithmetic of gradient projection memory against singular value decompositions and products in full."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from cl_bench.conformance.stacking import double_precision
 from cl_bench.posteriors import gpm
 
-pytestmark = pytest.mark.usefixtures("double_precision")
+
+@pytest.fixture(autouse=True)
+def _double() -> Iterator[None]:
+    with double_precision():
+        yield
 
 
 def random(*shape: int, seed: int) -> Tensor:
@@ -124,7 +131,7 @@ def test_a_layer_is_a_matrix_product_with_its_inputs(layer):
     if isinstance(layer, nn.Linear):
         torch.testing.assert_close((rows @ weights.mT).view_as(expected), expected)
         return
-    by_group = rows.view(len(given), groups, -1, rows.shape[1])
-    found = torch.einsum("bgpq,goq->bgop", by_group, weights.view(groups, -1, weights.shape[1]))
+    by_group = rows.view(len(given), -1, groups, rows.shape[1])
+    found = torch.einsum("bpgq,goq->bgop", by_group, weights.view(groups, -1, weights.shape[1]))
     torch.testing.assert_close(found.reshape(expected.shape), expected)
     assert gpm.inputs_of(layer, given, with_one=False).shape[1] == layer.weight[0].numel()
