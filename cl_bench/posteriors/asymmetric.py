@@ -8,7 +8,7 @@ from the classes of that batch alone. Examples of the memory are told apart from
 
 Source: Caccia, Aljundi, Asadi, Tuytelaars, Pineau, Belilovsky, "New Insights on Reducing Abrupt
 Representation Change in Online Continual Learning", ICLR 2022 (arXiv 2104.05025). Read were the abstract and
-the authors' code (pclucas14/AML, methods/er_ace.py), not the paper's text. In that code new examples also
+the authors' code (pclucas14/AML), not the paper's text. In that code new examples also
 compete with all classes above the highest label so far. Here they do not.
 """
 

@@ -49,8 +49,8 @@ class GPM(Learner):
     Source: Saha et al. 2021.
 
     Args:
-        threshold: the share of the energy of a layer's inputs whose directions are kept, in [0, 1]; 0 is
-            fine-tuning, with 1 outputs for the inputs measured do not change any more.
+        threshold: the share of the energy of a layer's inputs whose directions are kept, in [0, 1]. 0 is
+            fine-tuning. With 1 outputs for the inputs measured do not change any more.
         threshold_step: by how much it grows from task to task, up to 1.
         num_examples: of each task, drawn at random, whose inputs are measured; all where it has fewer.
     """
