@@ -89,7 +89,7 @@ class RehearsalBatches(ResidentBatches):
 
     def order(self) -> Tensor:
         sizes = self._sizes()
-        num_old = [room_in(size, self.share, left=self.share < 1) for size in sizes]
+        num_old = [num_rehearsed(size, self.share) for size in sizes]
         num_current = [size - old for size, old in zip(sizes, num_old, strict=True)]
         current = self._task.arranged(self._current.take(sum(num_current))).split(num_current)
         old = (self._old.take(sum(num_old)) + self.num_examples).split(num_old)
@@ -97,6 +97,11 @@ class RehearsalBatches(ResidentBatches):
 
     def passes(self) -> Sequence[Passes]:
         return (self._current, self._old)
+
+
+def num_rehearsed(batch_size: int, share: float) -> int:
+    """How many examples of a batch of `RehearsalBatches` are of the memory; they are its last ones."""
+    return room_in(batch_size, share, left=share < 1)
 
 
 def room_in(batch_size: int, share: float, *, left: int) -> int:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cl_bench.learner.base import Learner
@@ -53,6 +54,21 @@ class Rehearsal(Learner):
                 heads=alone.heads_on_host,
                 labels_on_host=task.labels,
             )
+
+    def rehearse(self, target: str, num_examples: int) -> tuple[Tensor, Tensor]:
+        """The network's logits [R * B, K] on examples drawn from each seed's memory, and what was remembered.
+
+        Images are augmented anew, and seen through their own heads.
+
+        Args:
+            target: the name of what was remembered, such as `labels`.
+            num_examples: of each seed's memory, B, or all where it holds fewer.
+        """
+        drawn = [memory.draw(num_examples) for memory in self.memories]
+        pixels, heads, targets = (
+            torch.cat([rows[name] for rows in drawn]) for name in ("pixels", "heads", target)
+        )
+        return self.logits(self.dataloader.images(pixels), heads), targets
 
     def heads_trained(self) -> set[int]:
         if not self.rehearses:

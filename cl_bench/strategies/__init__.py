@@ -4,6 +4,7 @@ from cl_bench.deferred import deferred
 
 with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.learner.base import Learner
+    from cl_bench.strategies.a_gem import AGEM
     from cl_bench.strategies.adaste import AdaSTE
     from cl_bench.strategies.avalanche import stock
     from cl_bench.strategies.bayesbinn import BayesBiNN
@@ -11,10 +12,12 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.bop import Bop
     from cl_bench.strategies.covon import CoVON
     from cl_bench.strategies.der import DER
+    from cl_bench.strategies.er_ace import ERACE
     from cl_bench.strategies.ewc import EWC
     from cl_bench.strategies.finetune import Finetune
     from cl_bench.strategies.function_prior import FunctionPrior
     from cl_bench.strategies.gdumb import GDumb
+    from cl_bench.strategies.gpm import GPM
     from cl_bench.strategies.gvcl import GVCL
     from cl_bench.strategies.ivon import IVON
     from cl_bench.strategies.joint import Joint
@@ -27,17 +30,22 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.si import SI
     from cl_bench.strategies.straight_through import StraightThrough
     from cl_bench.strategies.synaptic_metaplasticity import SynapticMetaplasticity
+    from cl_bench.strategies.ucb import UCB
     from cl_bench.strategies.vcl import VCL
 
 __all__ = [
+    "AGEM",
     "DER",
+    "ERACE",
     "EWC",
+    "GPM",
     "GVCL",
     "IVON",
     "L2",
     "MAS",
     "MESU",
     "SI",
+    "UCB",
     "VCL",
     "AdaSTE",
     "BayesBiNN",

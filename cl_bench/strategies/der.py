@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cl_bench.learner.batches import ResidentBatches, stacked
@@ -72,20 +71,12 @@ class DER(Rehearsal):
             return loss
         num_losses = self.num_seeds  # the sum over seeds of each one's mean
         if self.alpha > 0:
-            logits, remembered = self._rehearse("logits")
+            logits, remembered = self.rehearse("logits", self.buffer_batch_size)
             loss = loss + self.alpha * num_losses * dark_experience.distillation(logits, remembered)
         if self.beta > 0:
-            logits, remembered = self._rehearse("labels")
+            logits, remembered = self.rehearse("labels", self.buffer_batch_size)
             loss = loss + self.beta * num_losses * dark_experience.rehearsal(logits, remembered)
         return loss
-
-    def _rehearse(self, target: str) -> tuple[Tensor, Tensor]:
-        """The network's logits on a batch of the memory, and what was remembered of it."""
-        drawn = [memory.draw(self.buffer_batch_size) for memory in self.memories]
-        pixels, heads, targets = (
-            torch.cat([rows[name] for rows in drawn]) for name in ("pixels", "heads", target)
-        )
-        return self.logits(self.dataloader.images(pixels), heads), targets
 
     def _after_training_iteration(self, **kwargs: Any) -> None:
         super()._after_training_iteration(**kwargs)

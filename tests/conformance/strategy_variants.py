@@ -8,6 +8,7 @@ VARIANTS = {
     "bayesbinn_hard": ("bayesbinn", "strategy.estimator=hard", "strategy.first_kl_weight=0.3"),
     "bayesbinn_momentum": ("bayesbinn", "strategy.num_samples=2", "strategy.momentum=0.5"),
     "der_compute_matched": ("der_plus_plus", "strategy.compute_matched=true"),
+    "er_ace_all": ("er_ace", "strategy.current_classes=all", "strategy.buffer=class_balanced"),
     "ewc_online_sampled": ("ewc", "strategy.mode=online", "strategy.fisher_estimator=sampled"),
     "function_prior_random": ("function_prior", "strategy.selection=random"),
     "gdumb_epoch_of_task": ("gdumb", "strategy.epoch=task", "strategy.buffer=reservoir"),

@@ -12,26 +12,30 @@ ALLOWED = {name: {"global_generators_are_left_alone"} for name in AVALANCHES}
 
 # that a check does not apply must not hide that somebody took a claim away
 QUADRATIC = ("ewc", "online_ewc", "l2", "mas", "si", "online_laplace")
+ASYMMETRIC = ("er_ace", "er_ace_all")
+STEPS = ("a_gem", *ASYMMETRIC, "gpm")
 WITHOUT_RULE_OF_THEIR_OWN = (
     *("finetune", *QUADRATIC, "lwf", "replay", "der", "der_plus_plus", "function_prior", "gdumb", "joint"),
-    *("vcl", "gvcl"),
+    *("vcl", "gvcl", "ucb", *STEPS),
 )
 ASKED = {
     "the_first_task_is_finetuning": (
         *("finetune", "ewc", "online_ewc", "l2", "mas", "si", "lwf", "lwf_by_task", "replay"),
-        *("function_prior", "joint"),
+        *("function_prior", "joint", "a_gem", "gpm"),
     ),
     "it_differs_from_finetuning_after_the_first_task": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "joint"),
-        *("vcl", "gvcl", "bayesbinn", "bayesbinn_published", "synaptic_metaplasticity"),
+        *("vcl", "gvcl", "bayesbinn", "bayesbinn_published", "synaptic_metaplasticity", "ucb"),
+        *STEPS,
     ),
     "switched_off_it_is_finetuning": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior"),
+        *STEPS,
     ),
     "the_gradient_is_that_of_loss_and_penalty": WITHOUT_RULE_OF_THEIR_OWN,
     "what_it_keeps_does_not_depend_on_the_batch_size": (
         *("ewc", "online_ewc", "ewc_online_sampled", "mas", "online_laplace", "online_laplace_diagonal"),
-        *("function_prior", "vcl", "gvcl"),
+        *("function_prior", "vcl", "gvcl", "gpm", "ucb"),
     ),
     "frozen_copies_are_in_eval_mode": ("lwf", "lwf_by_task"),
     "the_posterior_is_the_next_prior": (
@@ -43,21 +47,23 @@ ASKED = {
         *("ivon", "ivon_samples", "covon"),
     ),
     "a_test_uses_as_many_samples_as_it_says": (
-        *("vcl", "gvcl", "vcl_coreset", "mesu", "mesu_samples", "bimu", "bimu_samples"),
+        *("vcl", "gvcl", "ucb", "vcl_coreset", "mesu", "mesu_samples", "bimu", "bimu_samples"),
         *("ivon", "ivon_samples", "covon"),
         *("bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
     ),
     "normalised_and_scheduled_it_is_finetuning": (
         *("finetune", *QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus"),
-        *("function_prior", "joint"),
+        *("function_prior", "joint", *STEPS),
     ),
     "it_differs_from_finetuning_in_the_third_task": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "joint"),
+        *STEPS,
     ),
     "every_task_renews_what_it_keeps": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "gdumb"),
         *("vcl", "gvcl", "vcl_coreset", "bayesbinn", "bayesbinn_published", "bayesbinn_fixed_prior"),
         *("ivon", "covon", "mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
+        *STEPS,
     ),
     "outputs_of_every_task_are_held": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior"),
@@ -65,6 +71,7 @@ ASKED = {
     "a_task_without_a_move_adds_no_importance": ("si",),
     "importances_add_up": ("ewc", "online_ewc", "mas"),
     "labels_held_are_those_of_their_images": (
+        *("a_gem", *ASYMMETRIC),
         *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
         *("gdumb", "gdumb_epoch_of_task", "vcl_coreset"),
     ),
@@ -72,6 +79,7 @@ ASKED = {
     # a coreset is left out of a task's data at its start, by positions that are read there
     "no_step_waits_for_the_device": tuple(set(SUBJECTS) - set(AVALANCHES) - {"vcl_coreset"}),
     "a_memory_holds_images_of_every_task": (
+        *("a_gem", *ASYMMETRIC),
         *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
         *("gdumb", "gdumb_epoch_of_task", "function_prior", "function_prior_random", "vcl_coreset"),
     ),

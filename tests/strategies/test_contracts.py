@@ -21,8 +21,10 @@ OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
 
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
 BINARY = ("adaste", "bayesbinn", "bimu", "bop", "straight_through", "synaptic_metaplasticity")
-WITH_POSTERIOR = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "online_laplace_diagonal", "vcl")
-SAMPLED = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "vcl")
+WITH_POSTERIOR = (
+    *("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "online_laplace_diagonal", "ucb", "vcl"),
+)
+SAMPLED = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "ucb", "vcl")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -57,11 +59,20 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
     [
+        ("a_gem", "memory_size", 0),
+        ("a_gem", "buffer", "newest"),
+        ("a_gem", "buffer_batch_size", -1),
         ("ewc", "strength", -1.0),
         ("ewc", "mode", "both"),
         ("ewc", "decay", -0.1),
         ("ewc", "decay", 1.1),
         ("ewc", "fisher_estimator", "batch"),
+        ("er_ace", "replay_share", 1.0),
+        ("er_ace", "current_classes", "none"),
+        ("gpm", "threshold", -0.1),
+        ("gpm", "threshold", 1.1),
+        ("gpm", "threshold_step", -0.1),
+        ("gpm", "num_examples", 0),
         ("gvcl", "strength", -1.0),
         ("l2", "strength", -1.0),
         ("lwf", "strength", -1.0),
@@ -75,6 +86,8 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("online_laplace", "fisher_estimator", "batch"),
         ("si", "strength", -1.0),
         ("si", "damping", 0.0),
+        ("ucb", "power", -1.0),
+        ("ucb", "kl_weight", -1.0),
         ("vcl", "kl_weight", -1.0),
         ("vcl", "prior_variance", 0.0),
         ("vcl", "initial_mean_deviation", 0.0),

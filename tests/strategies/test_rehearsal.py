@@ -8,7 +8,7 @@ from avalanche.core import SupervisedPlugin
 from torch.nn import functional as F
 
 from cl_bench.models import mlp
-from cl_bench.strategies import DER, Finetune, GDumb, Replay
+from cl_bench.strategies import AGEM, DER, ERACE, Finetune, GDumb, Replay
 
 CPU = torch.device("cpu")
 METHODS = {
@@ -21,9 +21,11 @@ METHODS = {
         "buffer_batch_size": 3,
         "compute_matched": False,
     },
+    AGEM: {"memory_size": 6, "buffer": "reservoir", "buffer_batch_size": 3},
+    ERACE: {"memory_size": 6, "buffer": "reservoir", "replay_share": 0.5, "current_classes": "batch"},
     GDumb: {"memory_size": 6, "buffer": "class_balanced", "epoch": "memory"},
 }
-REHEARSING = (Replay, DER, GDumb)
+REHEARSING = (Replay, DER, AGEM, ERACE, GDumb)
 
 
 @pytest.fixture
@@ -97,6 +99,8 @@ def test_the_memory_holds_training_examples_of_the_tasks_so_far_only(lab, make, 
     ("cls", "method"),
     [
         (Replay, {"replay_share": 0.0}),
+        (AGEM, {"buffer_batch_size": 0}),
+        (ERACE, {"replay_share": 0.0, "current_classes": "all"}),
         (DER, {"alpha": 0.0, "beta": 0.0}),
         (DER, {"alpha": 0.0, "beta": 0.0, "compute_matched": True}),
     ],

@@ -33,6 +33,7 @@ REFUSED = {
 REFUSED |= {
     "vcl": {"weight_decay"},
     "gvcl": {"weight_decay"},
+    "ucb": {"weight_decay"},
     "online_laplace": {"weight_decay"},
     "synaptic_metaplasticity": {"weight_decay"},
     "avalanche": {"clip_norm", "warm_up", "patience"},
