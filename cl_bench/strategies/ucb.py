@@ -32,7 +32,6 @@ class UCB(VCL):
 
     stackable = True
     claims = VCL.claims._replace(off={"power": 0.0}, carries_posterior=False, conjugate={})
-    kept = ()
     in_task = ("factors",)
 
     def __init__(self, *, power: float, **vcl: Any) -> None:
@@ -58,11 +57,13 @@ class UCB(VCL):
             )
 
     def optimizer_step(self) -> None:
-        before = None if self.factors is None else self.posterior.mean.clone()
+        if self.factors is None:
+            super().optimizer_step()
+            return
+        before = self.posterior.mean.clone()
         super().optimizer_step()
-        if before is not None:
-            mean = self.posterior.mean
-            mean.copy_(torch.addcmul(before, mean - before, self.factors))
+        mean = self.posterior.mean
+        mean.copy_(torch.addcmul(before, mean - before, self.factors))
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         prior = self.prior
