@@ -43,7 +43,7 @@ class Precise(NamedTuple):
 
 
 def as_gaussian(state: Precise) -> Gaussian:
-    """The same Gaussian by its log-variance.
+    """A Gaussian that is given by its precision, by its log-variance.
 
         log v = -log p
 
