@@ -1,16 +1,17 @@
 """Improved variational online Newton (IVON): a Gaussian posterior at about Adam's cost.
 
 Source: Shen, Daheim, Cong, Nickl, Marconi, Bazan, Yokota, Gurevych, Cremers, Khan, Möllenhoff, "Variational
-Learning is Effective for Large Deep Networks", ICML 2024. With N examples, a prior N(m0, v0), d = 1 / (N v0)
-and standard normal e, the gradient g of the mean loss at w = m + s e, s^2 = 1 / (N (h + d)), gives
+Learning is Effective for Large Deep Networks", ICML 2024. There are N examples and a prior N(m0, v0).
+The posterior is N(m, s^2), s^2 = 1 / (N (h + d)), with d = 1 / (N v0). The gradient g of the mean loss at
+w = m + s e, with standard normal e, gives
 
     h' = g e / s,   g_bar <- b1 g_bar + (1 - b1) g,
     h <- b2 h + (1 - b2) h' + (1 - b2)^2 (h - h')^2 / (2 (h + d)),
     m <- m - alpha (g_bar / (1 - b1^t) + d (m - m0)) / (h + d).
 
 h' is on average the curvature of the loss (Price's theorem), for the cost of the gradient. The last term of h
-keeps h + d positive for any h'. Here the state is the precision p = 1 / s^2 = N (h + d), with p0 = 1 / v0
-(ours: the same rule, and p has a meaning without the number of examples of a task):
+keeps h + d positive for any h'. Here the state is the precision p = 1 / s^2 = N (h + d). The rule
+is the same (the form is ours), and p has a meaning without a task's number of examples. With p0 = 1 / v0
 
     p' = N h' + p0,   x = (1 - b2) (p' - p) / p,   p <- p (1 + x + x^2 / 2).
 
@@ -43,7 +44,7 @@ class Precise(NamedTuple):
 
 
 def as_gaussian(state: Precise) -> Gaussian:
-    """The same Gaussian by its log-variance.
+    """A Gaussian that is given by its precision, by its log-variance.
 
         log v = -log p
 

@@ -86,10 +86,14 @@ class IVON(SamplingLearner):
         self.effective_examples = 0.0  # N of the newest task
         self.average = torch.zeros_like(self.posterior.mean)
 
+    @property
+    def present_kl_weight(self) -> float:
+        """The weight of the KL divergence in the task in training."""
+        return self.kl_weight if self.first_kl_weight is None or self.tasks_learned else self.first_kl_weight
+
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
-        first = self.first_kl_weight is not None and not self.tasks_learned
-        self.effective_examples = self.num_examples / (self.first_kl_weight if first else self.kl_weight)
+        self.effective_examples = self.num_examples / self.present_kl_weight
         start = self.prior.precision + self.effective_examples * self.initial_curvature
         self.posterior = Precise(self.posterior.mean, self._where_trained(start, self.posterior.precision))
         self.average = torch.zeros_like(self.posterior.mean)
