@@ -59,13 +59,16 @@ _ENDS = {
     "joint": MethodStyle("#000000", "D", _SHORT),
     "finetune": MethodStyle("#7A7A7A", "X", _DOTS),
 }
-# Any two of them are told apart, as far as 20 colours can be: each of the last 14 is the one farthest from
+# Any two of them are told apart, as far as 36 colours can be: each of the last 30 is the one farthest from
 # those before it, from grey and from the first two of `_OWN_COLORS` (CIELAB, on white, and for who has no
 # green cones).
 _COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#332288", "#841824",
     "#FC006C", "#6C6000", "#0CC03C", "#F0849C", "#9084FC", "#00B4CC", "#90B430",
-    "#CC9C6C", "#246C0C", "#E46CFC", "#603C60", "#C09CCC", "#18543C",
+    "#CC9C6C", "#246C0C", "#E46CFC", "#603C60", "#C09CCC", "#18543C", "#F000A8",
+    "#840CB4", "#482400", "#003C54", "#2454F0", "#D800FC", "#9CB478", "#00009C",
+    "#002460", "#E45454", "#9C6054", "#B41860", "#84B4A8", "#A86024", "#E490F0",
+    "#6C0048",
 )  # fmt: skip
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
 _DASHES = ("-", _SHORT, _DASH_DOT, _LONG, _DOTS)
@@ -77,7 +80,7 @@ _LINES = [
 ]
 # Of millions of numbers those by which the suite's names meet least, and ewc, vcl and bayesbinn have the
 # first looks of all. Of the colours, those of the strategies that most studies have are far apart.
-_COLOR_SALT, _LINE_SALT = 2869979, 1275735
+_COLOR_SALT, _LINE_SALT = 26648277, 1275735
 # How light the others of a family are: 1 is the lightest, 0 the darkest.
 _LIGHTNESS = (0.95, 0.05, 0.75, 0.3)
 

@@ -36,7 +36,7 @@ def test_the_colours_of_families_are_told_apart():
     for one, other in combinations(sorted(of_families), 2):
         for styles in (together, figures.method_styles([one, other])):
             apart = np.linalg.norm(cielab(styles[one].color) - cielab(styles[other].color))
-            assert apart > 30, (one, other, styles[one].color, styles[other].color)
+            assert apart > 25, (one, other, styles[one].color, styles[other].color)
 
 
 def test_bands_of_two_seeds_are_thin_ends_and_those_of_three_are_shaded():
