@@ -119,9 +119,7 @@ def ridge(state: Statistics, penalty: float | Tensor) -> Tensor:
     >>> linear_heads.ridge(state, 1.0).tolist()  # 2 / (4 + 1)
     [[0.0], [0.4]]
     """
-    identity = torch.eye(state.gram.shape[-1], dtype=state.gram.dtype, device=state.gram.device)
-    each = penalty[..., None, None] if isinstance(penalty, Tensor) else penalty
-    return _solve(state.gram + each * identity, state.sums.mT).mT
+    return _solve(_shifted(state.gram, penalty), state.sums.mT).mT
 
 
 def squared_error(state: Statistics, weight: Tensor) -> Tensor:
@@ -168,6 +166,41 @@ def best_penalty(fitted: Statistics, held_out: Statistics, penalties: Tensor) ->
     errors = [squared_error(held_out, ridge(fitted, penalty)) for penalty in penalties.unbind()]
     # a matrix that cannot be inverted gives nan, which is no minimum
     return penalties[torch.stack(errors, dim=-1).nan_to_num(nan=torch.inf).argmin(dim=-1)]
+
+
+def left_out_error(state: Statistics, weight: Tensor, penalty: float | Tensor) -> Tensor:
+    """The mean squared error of ridge regression on examples that it has not seen, from those it has.
+
+        V = squared_error / (1 - tr(H) / N)^2,   tr(H) = F - penalty tr((gram + penalty I)^-1)
+
+    Source: Golub, Heath and Wahba 1979, "Generalized Cross-Validation as a Method for Choosing a Good Ridge
+    Parameter" (known from textbooks, not read). The divisor is at least 1 / N^2 here.
+
+    Args:
+        weight: of `ridge` with this penalty, [..., K, F].
+        penalty: above 0; a number, or one for each seed, [...].
+
+    Returns:
+        [...], above 0.
+
+    >>> from cl_bench.posteriors import class_statistics
+    >>> state = class_statistics.init(2, 1)
+    >>> state = class_statistics.add(state, torch.tensor([[2.0]]), torch.tensor([1]))
+    >>> weight = linear_heads.ridge(state, 1.0)  # an error of 0.02, and H = 4 / 5
+    >>> linear_heads.left_out_error(state, weight, 1.0)
+    tensor(0.5000, dtype=torch.float64)
+    """
+    number = state.counts.sum(dim=-1).clamp_min(1)
+    inverse = torch.linalg.inv_ex(_shifted(state.gram, penalty), check_errors=False).inverse
+    trace = inverse.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+    free = 1 - (state.gram.shape[-1] - penalty * trace) / number
+    return (squared_error(state, weight) / free.maximum(1 / number) ** 2).clamp_min(SMALLEST_VARIANCE)
+
+
+def _shifted(gram: Tensor, penalty: float | Tensor) -> Tensor:
+    """The matrix gram + penalty I."""
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    return gram + (penalty[..., None, None] if isinstance(penalty, Tensor) else penalty) * identity
 
 
 def _of_gaussians(state: Statistics, apply_precision: Callable[[Tensor], Tensor]) -> Layer:

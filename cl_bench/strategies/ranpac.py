@@ -5,10 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cl_bench.learner.fitted_head import FittedHead
+from cl_bench.learner.fitted_head import FittedHead, last_layer
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.seed_stack import template_of
-from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors import class_statistics, linear_heads
 from cl_bench.posteriors.class_statistics import Statistics
 from cl_bench.posteriors.linear_heads import Layer
@@ -20,13 +19,15 @@ FITTED_SHARE = 0.8  # of a task, on which each penalty is tried
 
 
 class RanPAC(FittedHead):
-    """Ridge regression on relu(W x), with random W, on the features x of a frozen network.
+    """Ridge regression on relu(P x), with random P, on the features x of a frozen network.
 
-    The rule is that of posteriors/linear_heads.py. There is no bias.
+    The rule is that of posteriors/linear_heads.py. There is no bias. The probability of a class is
+    softmax(W x / V), with V the error that generalised cross-validation expects on new examples. It is ours,
+    as the authors choose the largest output alone.
 
     Source: McDonnell et al. 2023, "RanPAC: Random Projections and Pre-trained Models for Continual Learning"
     (abstract and the authors' code were read). Theirs adapts the network in the first task before that, which
-    is not done here. Elements of W are standard normal, and their number of features is 10,000.
+    is not done here. Elements of P are standard normal, and their number of features is 10,000.
 
     Args:
         num_features: of the projection.
@@ -54,13 +55,12 @@ class RanPAC(FittedHead):
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         heads = template_of(network).get_submodule("heads")
-        old: Any = heads.linear
-        stack = self.stack.shape
-        shape = (*stack, old.weight.shape[-1], self.num_features)
-        projection = self.noise.normal_like(torch.empty(shape, device=old.weight.device))
-        layer = nn.Linear(self.num_features, old.weight.shape[-2], bias=False, device=old.weight.device)
-        if isinstance(network, StackedNetwork):
-            layer.weight = nn.Parameter(layer.weight.data.expand(*stack, -1, -1).clone())
+        old = last_layer(heads).weight
+        *stack, num_outputs, num_inputs = old.shape
+        projection = self.noise.normal_like(old.new_empty(*stack, num_inputs, self.num_features))
+        # without first weights, which would be drawn from torch's global generator
+        layer = nn.utils.skip_init(nn.Linear, self.num_features, num_outputs, bias=False)
+        layer.weight = nn.Parameter(old.new_zeros(*stack, num_outputs, self.num_features))
         heads.linear = nn.Sequential(RandomFeatures(projection), layer)
         return super().lay_out(network)
 
@@ -69,8 +69,10 @@ class RanPAC(FittedHead):
         return random[0](super().inputs(images))
 
     def solution(self, head: int) -> Layer:
-        weight = linear_heads.ridge(self._whole(head), self.penalties[head])
-        return Layer(weight, torch.zeros_like(weight[..., 0]))
+        state, penalty = self._whole(head), self.penalties[head]
+        weight = linear_heads.ridge(state, penalty)
+        variance = linear_heads.left_out_error(state, weight, penalty)
+        return Layer(weight / variance[..., None, None], torch.zeros_like(weight[..., 0]))
 
     def _whole(self, head: int) -> Statistics:
         """The statistics with those of the current task."""
