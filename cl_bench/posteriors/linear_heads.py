@@ -165,7 +165,7 @@ def best_penalty(fitted: Statistics, held_out: Statistics, penalties: Tensor) ->
     """
     errors = [squared_error(held_out, ridge(fitted, penalty)) for penalty in penalties.unbind()]
     # a matrix that cannot be inverted gives nan, which is no minimum
-    return penalties[torch.stack(errors, dim=-1).nan_to_num(nan=torch.inf).argmin(dim=-1)]
+    return penalties.take(torch.stack(errors, dim=-1).nan_to_num(nan=torch.inf).argmin(dim=-1))
 
 
 def left_out_error(state: Statistics, weight: Tensor, penalty: float | Tensor) -> Tensor:

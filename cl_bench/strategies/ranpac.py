@@ -119,6 +119,7 @@ class RanPAC(FittedHead):
             judged = held_out.counts.sum(dim=-1) > 0
             self.penalties[head] = torch.where(judged, best, self.penalties[head])
             self.statistics[head] = self._whole(head)
+        self.stale = sorted({*self.stale, *self.fitted})  # a test may have come after the last step
         self.fitted, self.held_out = {}, {}
         super()._after_training_exp(**kwargs)
 

@@ -71,7 +71,7 @@ def test_it_is_prior_times_likelihood_up_to_a_constant(data):
         joint = torch.stack(
             [
                 Normal(torch.tensor(0.0).double(), A**-0.5).log_prob(w).sum()
-                + Normal(features @ w, torch.tensor(B**-0.5).double()).log_prob(y).sum()
+                + Normal(features @ w, torch.tensor(B**-0.5, dtype=torch.float64)).log_prob(y).sum()
                 for w in weights
             ]
         )
