@@ -78,6 +78,7 @@ def _apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> str:
 )
 def the_schedule_reaches_its_steps(subject: Subject) -> str:
     applies(subject.is_learner, "it has no schedule of the suite's")
+    applies(not subject.claims.closed_form, "it takes no steps (closed_form)")
     constant, cosine = subject.outcome(*SPLIT), subject.outcome(*SPLIT, COSINE)
     demand(
         constant.weights != cosine.weights, f"with {COSINE} it ends as with a constant step size, bit for bit"

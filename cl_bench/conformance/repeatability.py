@@ -74,6 +74,9 @@ TWO_RUNS = (*ONE_RUN, the_same_seed_gives_the_same_bits)
     rests_on=ONE_RUN,
 )
 def another_seed_gives_other_bits(subject: Subject) -> str:
+    applies(
+        not subject.claims.closed_form, "another order of batches changes last digits alone (closed_form)"
+    )
     same_start = ("seed_for.init=0", "seed_for.order=0")  # the same first weights and images
     first, other = subject.outcome(*SPLIT), subject.outcome(*SPLIT, *same_start, seed=2)
     demand(first.weights != other.weights, "seeds 0 and 2 end at the same weights")

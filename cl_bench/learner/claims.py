@@ -22,6 +22,8 @@ class Claims(NamedTuple):
         off_is_finetuning: with these it is fine-tuning, bit for bit.
         projects: the step follows no gradient of a loss, though the change does not stand in
             `project_gradients`: it projects, clips or perturbs in `backward` or `differentiate` (GEM, SAM).
+        closed_form: what it learns has a closed form: neither a step size nor the order of batches matters,
+            but for rounding.
         by_example: what it keeps of a task, and adds to a batch's loss, does not depend on the batch size.
         carries_posterior: `belief()` after a task is `present_prior()` in the next one.
         conjugate: settings (strategy.*, training.*) with which its posterior converges where Bayes' rule is
@@ -46,6 +48,7 @@ class Claims(NamedTuple):
     off: Mapping[str, Any] = NOTHING
     off_is_finetuning: bool = True
     projects: bool = False
+    closed_form: bool = False
     by_example: bool = False
     carries_posterior: bool = False
     conjugate: Mapping[str, Any] = NOTHING

@@ -8,6 +8,7 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.adaste import AdaSTE
     from cl_bench.strategies.avalanche import stock
     from cl_bench.strategies.bayesbinn import BayesBiNN
+    from cl_bench.strategies.bayesian_linear import BayesianLinear
     from cl_bench.strategies.bimu import BiMU
     from cl_bench.strategies.bop import Bop
     from cl_bench.strategies.covon import CoVON
@@ -25,10 +26,13 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.lwf import LwF
     from cl_bench.strategies.mas import MAS
     from cl_bench.strategies.mesu import MESU
+    from cl_bench.strategies.nearest_class_mean import NearestClassMean
     from cl_bench.strategies.online_laplace import OnlineLaplace
+    from cl_bench.strategies.ranpac import RanPAC
     from cl_bench.strategies.replay import Replay
     from cl_bench.strategies.si import SI
     from cl_bench.strategies.straight_through import StraightThrough
+    from cl_bench.strategies.streaming_lda import StreamingLDA
     from cl_bench.strategies.synaptic_metaplasticity import SynapticMetaplasticity
     from cl_bench.strategies.ucb import UCB
     from cl_bench.strategies.vcl import VCL
@@ -49,6 +53,7 @@ __all__ = [
     "VCL",
     "AdaSTE",
     "BayesBiNN",
+    "BayesianLinear",
     "BiMU",
     "Bop",
     "CoVON",
@@ -58,9 +63,12 @@ __all__ = [
     "Joint",
     "Learner",
     "LwF",
+    "NearestClassMean",
     "OnlineLaplace",
+    "RanPAC",
     "Replay",
     "StraightThrough",
+    "StreamingLDA",
     "SynapticMetaplasticity",
     "stock",
 ]

@@ -19,6 +19,11 @@ VARIANTS = {
     "lwf_by_task": ("lwf", "strategy.weighting=by_task"),
     "online_laplace_diagonal": ("online_laplace", "strategy.structure=diagonal"),
     "online_laplace_merged": ("online_laplace", "strategy.memory=merged"),
+    "ranpac_fixed": ("ranpac", "strategy.num_features=30", "strategy.ridge=1.0"),
+    "streaming_lda_counts": (
+        *("streaming_lda", "strategy.shrink_to=mean_variance"),
+        *("strategy.class_priors=counts", "strategy.shrinkage=0.1"),
+    ),
     "vcl_coreset": ("vcl", "strategy.coreset=k_center"),
     "vcl_fisher": ("vcl", "strategy.carried_precision=fisher", "strategy.first_kl_weight=0.3"),
     "vcl_restart": ("vcl", "strategy.restart=true"),
@@ -32,4 +37,6 @@ AVALANCHES = {
         *("+strategy.settings.mem_size=20", *SGD),
     ),
 }
-SUBJECTS = {name: (name,) for name in choices("strategy")} | VARIANTS | AVALANCHES
+# a matrix of many features is inverted seventeen times a task
+SMALLER = {"ranpac": ("ranpac", "strategy.num_features=30")}
+SUBJECTS = {name: (name,) for name in choices("strategy")} | SMALLER | VARIANTS | AVALANCHES

@@ -8,6 +8,8 @@ from cl_bench.evaluation.states import stored_tensors
 from cl_bench.models.frozen import stays_in_eval
 
 NAMES = [name for name in SUBJECTS if name not in VARIANTS] + ["online_laplace_diagonal", "vcl_coreset"]
+# which freeze all of the body
+HEADS = ("bayesian_linear", "nearest_class_mean", "ranpac", "streaming_lda")
 SETTINGS = (
     "benchmark=split_digits",
     "benchmark.num_tasks=2",
@@ -34,7 +36,9 @@ def test_frozen_parts_stay_bit_for_bit_while_the_others_move(lab, name):
         run.records()
     assert all(torch.equal(before[name], each) for name, each in frozen.items())
     after = dict(network.named_buffers())
-    assert any(not torch.equal(each, after[name]) for name, each in free.items()), "no batch norm was trained"
+    statistics = [each for each in free if "running" in each]
+    moved = [each for each in statistics if not torch.equal(free[each], after[each])]
+    assert moved or (name in HEADS and not statistics), "no batch norm was trained"
     kept = stored_tensors(run.strategy)
     assert {name for name, each in network.state_dict().items()} <= set(kept), "stored bits count all of it"
 

@@ -30,6 +30,8 @@ REFUSED = {
     for name in choices("strategy")
     if name.startswith(("bayesbinn", "bimu", "bop", "covon", "ivon", "mesu"))
 }
+HEADS = ("bayesian_linear", "nearest_class_mean", "ranpac", "streaming_lda")  # which take no steps
+REFUSED |= {name: {*OWN_RULE, "label_smoothing", "warm_up", "patience"} for name in HEADS}
 REFUSED |= {
     "vcl": {"weight_decay"},
     "gvcl": {"weight_decay"},
