@@ -3,7 +3,7 @@
 The model of class k is y_k = w_k^T x + noise, with w_k ~ N(0, I / a) and noise ~ N(0, 1 / b), each class for
 itself. The posterior after a task is the next prior. Since it is a function of sums over examples, it is the
 same in one go and task by task, in every order. Source: Bishop 2006, "Pattern Recognition and Machine
-Learning", section 3.3 (equations 3.53, 3.54 and 3.58).
+Learning", section 3.3 (known, not read again; the tests derive it anew).
 """
 
 from typing import NamedTuple

@@ -23,7 +23,7 @@ class BayesianLinear(FittedHead):
     softmax(m / s^2), with predictive means m and variance s^2. See posteriors/bayesian_linear.py. The network
     holds b times the mean, whose logits are these without the posterior's variance.
 
-    Source: Bishop 2006, section 3.3. That targets are one-hot, and the probabilities, are ours.
+    Source: Bishop 2006, section 3.3 (not read again). One-hot targets and the probabilities are ours.
 
     Args:
         prior_precision: a, of every weight and bias.
