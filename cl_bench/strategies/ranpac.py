@@ -26,7 +26,7 @@ class RanPAC(FittedHead):
     as the authors choose the largest output alone.
 
     Source: McDonnell et al. 2023, "RanPAC: Random Projections and Pre-trained Models for Continual Learning"
-    (abstract and the authors' code were read). Theirs adapts the network in the first task before that, which
+    (the authors' code was read). Theirs adapts the network in the first task before that, which
     is not done here. Elements of P are standard normal, and their number of features is 10,000.
 
     Args:

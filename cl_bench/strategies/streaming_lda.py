@@ -14,7 +14,7 @@ class StreamingLDA(FittedHead):
     The rule is that of posteriors/linear_heads.py.
 
     Source: Hayes and Kanan 2020, "Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis"
-    (abstract and the authors' code were read). Their covariance depends on the order of the examples. Ours is
+    (the authors' code was read). Their covariance depends on the order of the examples. Ours is
     exact, so that it does not. Theirs begins with an estimate on half of the classes, ours with nothing.
 
     Args:
