@@ -68,7 +68,7 @@ def forgetting_figure(
         for place, (axes, task) in enumerate(zip(panels, shown, strict=True)):
             draw_forgetting(axes, table[task], styles=styles, scale=measure.scale)
             if task == MEAN:
-                axes.set_title(_title(_averaged(curves, num_tasks), room))
+                axes.set_title(_title(_averaged(curves, num_tasks), width / columns))
                 axes.title.set_fontweight("bold" if number > 1 else "normal")
             else:
                 _mark_learning(axes, int(task))

@@ -19,7 +19,7 @@ def test_one_row_a_record(write_run, tmp_path):
     expected = (
         "study benchmark strategy method seed scenario num_tasks test_last run status "
         "tuning tuning_note after_task on_task accuracy nll num_examples ece brier entropy "
-        "mutual_information accuracy_task_known"
+        "mutual_information accuracy_task_known accuracy_own_statistics"
     )
     assert list(frame.columns) == expected.split()
     assert set(frame["run"]) == {"permuted_mnist-ewc-s4-ab12cd"}

@@ -86,7 +86,7 @@ def test_a_value_that_must_be_quoted_is_shown_as_it_is_typed():
         (["=", "ewc"], "type name=ewc"),
         (["strategy:ewc"], "got 'strategy:ewc': type strategy=ewc"),
         (["training.epochs:3"], "type training.epochs=3"),
-        (["strategy"], "'strategy' has no value: type strategy=..., one of adaste"),
+        (["strategy"], "'strategy' has no value: type strategy=..., one of a_gem, adaste"),
         (["strategy.lr"], "'strategy.lr' has no value: type training.learning_rate=..."),
         (["training.epochs"], "'training.epochs' has no value: type training.epochs=..."),
         (["ewcc"], "'ewcc' is no setting; did you mean strategy=ewc?"),

@@ -39,7 +39,7 @@ def known():
 def test_every_tuned_file_tells_its_search_and_what_the_values_were_found_with(choice, known):
     told = found(choice)
     how = told.search.split(",")[0].split(":")[0]
-    assert how in ("grid", "random", "by hand", "published", NOT_SEARCHED)
+    assert how in ("grid", "random", "tpe", "by hand", "published", NOT_SEARCHED)
     if how != NOT_SEARCHED:
         assert set(told.settings) >= NEEDED
         assert LENGTH & set(told.settings)
