@@ -18,7 +18,6 @@ from cl_bench.figures.measures import ACCURACY, Measure
 from cl_bench.figures.style import house_style
 from cl_bench.records.errors import AnalysisError
 
-_BESIDE = 0.2  # inches of a panel, for ticks and labels at its left
 MEAN = "mean"  # the panel of the average over the tasks seen
 
 
@@ -63,7 +62,6 @@ def forgetting_figure(
         across = layout.scale() if number > 1 else 1.0
         figure = Figure(figsize=(width, (0.55 + panel * rows) * across + below), layout="constrained")
         panels = layout.like_panels(figure, rows, columns, number=number, each_x=window is not None)
-        room = width / columns / BOLD - _BESIDE * layout.scale() if number > 1 else width
         table = {task: averages if task == MEAN else curves[curves["on_task"] == task] for task in shown}
         for place, (axes, task) in enumerate(zip(panels, shown, strict=True)):
             draw_forgetting(axes, table[task], styles=styles, scale=measure.scale)
@@ -88,7 +86,7 @@ def forgetting_figure(
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
         if ylim is None and shown[-1] == MEAN and number > 1:
             words = _averaged(curves, num_tasks)
-            _zoom(panels[-1], averages, limits, measure, words, room)
+            _zoom(panels[-1], averages, limits, measure, words, width / columns / BOLD)
         if tasks is None and number <= num_tasks and title is not None:
             some = f"{number - 1} of {num_tasks} tasks shown, evenly spaced"
             title = f"{title} ({some})" if title else some
