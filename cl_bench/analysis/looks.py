@@ -59,9 +59,9 @@ _ENDS = {
     "joint": MethodStyle("#000000", "D", _SHORT),
     "finetune": MethodStyle("#7A7A7A", "X", _DOTS),
 }
-# Any two of them are told apart, as far as 36 colours can be: each of the last 30 is the one farthest from
-# those before it, from grey and from the first two of `_OWN_COLORS` (CIELAB, on white, and for who has no
-# green cones).
+# Any two of them are told apart, as far as 36 colours can be: the first 26 are 30 apart in CIELAB, all 25.
+# Each of the last 30 was chosen far from those before it, from grey, and from the first two of `_OWN_COLORS`
+# (on white, and for who has no green cones).
 _COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#332288", "#841824",
     "#FC006C", "#6C6000", "#0CC03C", "#F0849C", "#9084FC", "#00B4CC", "#90B430",

@@ -21,7 +21,7 @@ def precise(*shape, seed=0):
 
 @pytest.mark.parametrize("clip", [None, 0.05])
 def test_a_step_is_the_paper_s_worked_with_plain_numbers(clip):
-    """In h and d, with s, of single weights; two steps, so that the average of gradients is corrected."""
+    """Two steps equal the paper's, written out in h, d and s for single weights."""
     n, alpha, b1, b2 = 50.0, 0.3, 0.8, 0.9
     start, prior = precise(30), precise(30, seed=2)
     gradients, noises = draws(2, 30, seed=4) / 10, draws(2, 30, seed=5)

@@ -52,7 +52,7 @@ class Gradients(SupervisedPlugin):
 @pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("heads", [False, True])
 def test_a_step_takes_the_projection_on_the_memory_s_gradient(lab, make, heads):
-    """With a memory that holds all of the first task, and is drawn as a whole."""
+    """The memory holds all of the first task here, and is drawn as a whole."""
     old, new = lab.tasks(2, heads=heads)
     first, second = lab.benchmark([old, new]).train_stream
     strategy = make(num_heads=2 if heads else 1, optimizer="sgd", learning_rate=0.1, epochs=8)

@@ -88,7 +88,7 @@ def test_the_loss_of_each_step_is_that_of_a_loop(lab, make, heads, current_class
 
 
 def test_new_classes_leave_the_outputs_of_old_ones_alone(lab, make):
-    """In the second task the gradient of old rows is the memory's alone; without a memory it is 0."""
+    """Old rows have the memory's gradient alone in the second task, and none without a memory."""
     first, second = tasks_of(lab, heads=False)
     strategy = make(ERACE, method={"replay_share": 0.0})
     strategy.train(lab.benchmark([first]).train_stream, eval_streams=[])
@@ -99,7 +99,7 @@ def test_new_classes_leave_the_outputs_of_old_ones_alone(lab, make):
 
 
 def test_batches_are_replay_s(lab, make):
-    """With the same seed the same examples are shown and remembered."""
+    """The same seed shows and remembers the same examples."""
     seen = []
     for cls in (ERACE, Replay):
         strategy = make(cls)

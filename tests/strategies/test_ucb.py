@@ -57,7 +57,7 @@ def test_the_prior_stays_the_first_one(lab, make):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
 def test_a_step_of_a_mean_is_the_optimizers_times_its_uncertainty(lab, make, optimizer, power):
-    """From one state and one gradient: uncertainties are those at the start of the task, in every step."""
+    """Every step has the uncertainties of the start of the task."""
     first, second = lab.benchmark(lab.tasks(2)).train_stream
     strategy = make(UCB, power=power, optimizer=optimizer)
     strategy.train(first, eval_streams=[])
