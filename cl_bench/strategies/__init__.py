@@ -34,6 +34,7 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.straight_through import StraightThrough
     from cl_bench.strategies.streaming_lda import StreamingLDA
     from cl_bench.strategies.synaptic_metaplasticity import SynapticMetaplasticity
+    from cl_bench.strategies.td_vcl import TDVCL
     from cl_bench.strategies.ucb import UCB
     from cl_bench.strategies.vcl import VCL
 
@@ -49,6 +50,7 @@ __all__ = [
     "MAS",
     "MESU",
     "SI",
+    "TDVCL",
     "UCB",
     "VCL",
     "AdaSTE",

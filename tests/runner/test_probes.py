@@ -44,6 +44,7 @@ def results(folder):
         ["ivon"],
         ["adaste"],
         ["online_laplace"],
+        ["td_vcl", "strategy.memory_tasks=1"],
         ["der_plus_plus"],
         ["gdumb"],
         ["joint"],

@@ -17,7 +17,10 @@ from cl_bench.posteriors import function_prior
 from cl_bench.testing import Subject
 
 OURS = {name: (name,) for name in choices("strategy") if name != "avalanche"}
-STACKED = ("finetune", "bayesbinn", "vcl", "lwf", "der_plus_plus", "replay", "online_laplace", "mesu", "ivon")
+STACKED = (
+    *("finetune", "bayesbinn", "vcl", "lwf", "der_plus_plus", "replay", "online_laplace", "mesu", "ivon"),
+    "td_vcl",
+)
 
 
 @pytest.fixture
