@@ -1,7 +1,7 @@
 """Coresets: examples kept out of training, on which a throw-away copy is trained before each test."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -28,7 +28,7 @@ class WithCoresets(Learner):
         memory_tasks: coresets of the last so many tasks are kept; None: of all.
     """
 
-    kept = ("coreset_positions",)
+    kept: ClassVar[tuple[str, ...]] = ("coreset_positions",)
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """What strategies with a memory of old examples share."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,8 +13,10 @@ from cl_bench.learner.noise import Noise
 from cl_bench.learner.recent_tasks import check_memory_tasks, memory_of
 from cl_bench.validation import check_choice, check_count
 
-# no Learner when it runs: Avalanche lets no class inherit settings from two sides
-Host = Learner if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    Host = Learner
+else:  # Avalanche lets no class inherit settings from two learners
+    Host = object
 
 
 class Remembering(Host):
@@ -28,7 +30,7 @@ class Remembering(Host):
         rehearses: whether steps see examples of the memory, so that they train old heads, too.
     """
 
-    kept = ("memories",)
+    kept: ClassVar[tuple[str, ...]] = ("memories",)
     rehearses = True
 
     def remember(self, *, memory_size: int, buffer: str, memory_tasks: int | None, choices: Noise) -> None:
@@ -48,8 +50,6 @@ class Remembering(Host):
             memory_of(memory_size, memory_tasks=memory_tasks, buffer=buffer, generator=generator)
             for generator in choices.generators
         ]
-        if memory_tasks is not None:
-            self.claims = self.claims._replace(keeps_of_every_task=False)
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         self.dataloader = self.train_batches([resident_tasks(self.experience)])
@@ -120,3 +120,5 @@ class Rehearsal(Remembering, Learner):
         super().__init__(**learner)
         self.noise = self.draws("noise", "cpu")  # positions are numbers of the host
         self.remember(memory_size=memory_size, buffer=buffer, memory_tasks=memory_tasks, choices=self.noise)
+        if memory_tasks is not None:
+            self.claims = self.claims._replace(keeps_of_every_task=False)

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cl_bench.posteriors import gaussian
 from cl_bench.posteriors.gaussian import Gaussian
 
 
@@ -90,7 +91,7 @@ def pooled(posteriors: Sequence[Gaussian], weights: Tensor) -> Gaussian:
         A Gaussian of the same shape. A single one is returned as it is.
 
     >>> narrow, wide = (
-    ...     gaussian.Gaussian(torch.tensor([mean]), torch.tensor([v]).log())
+    ...     temporal_difference.Gaussian(torch.tensor([mean]), torch.tensor([v]).log())
     ...     for mean, v in ((1.0, 0.5), (0.0, 1.0))
     ... )
     >>> found = temporal_difference.pooled([narrow, wide], torch.tensor([0.5, 0.5]))
@@ -100,8 +101,7 @@ def pooled(posteriors: Sequence[Gaussian], weights: Tensor) -> Gaussian:
     if len(posteriors) == 1:
         return posteriors[0]
     precisions = [
-        weight * torch.exp(-each.log_variance)
-        for weight, each in zip(weights.tolist(), posteriors, strict=True)
+        weight * gaussian.precision(each) for weight, each in zip(weights.tolist(), posteriors, strict=True)
     ]
     precision = torch.stack(precisions).sum(dim=0)
     terms = [part * each.mean for part, each in zip(precisions, posteriors, strict=True)]

@@ -11,7 +11,7 @@ from cl_bench.learner.mixed_batches import RehearsalBatches, num_rehearsed
 from cl_bench.learner.rehearsal import Remembering
 from cl_bench.posteriors import temporal_difference
 from cl_bench.strategies.vcl import VCL
-from cl_bench.validation import check_count, check_positive, check_share
+from cl_bench.validation import check_count, check_positive, check_share, is_number
 
 
 class TDVCL(Remembering, VCL):
@@ -20,23 +20,27 @@ class TDVCL(Remembering, VCL):
         (sum_i l_i E_q[-log p(D_{t-i} | w)] + kl_weight sum_i k_i KL(q || q_{t-1-i})) / N_t,   i < min(n, t)
 
     Weights k fall by the factor `decay` a posterior, and l_i is the sum of the k_j from j = i on. So an error
-    of one posterior is not the next one's whole prior. Past likelihoods are estimated by a memory. From the
-    second task on a share of each batch comes from it, in which an example of D_{t-i} counts
-    l_i N_{t-i} / N_t. That of a task of which the memory holds nothing is left out. An epoch has
-    fine-tuning's steps. In the scenario `task` heads of remembered tasks are trained, too.
+    of one posterior is not the next one's whole prior. From the second task on a share of each batch comes
+    from a memory, which estimates past likelihoods. The mean loss of its examples of D_{t-i} has the weight
+    l_i N_{t-i} / N_t. A task of which the memory holds nothing is left out. An epoch has fine-tuning's steps.
+    In the scenario `task` heads of remembered tasks are trained, too.
 
     Source: Melo et al. 2025; see posteriors/temporal_difference.py. The authors' code (github.com/luckeciano/
-    TD-VCL, as stored in 2025) was read, and differs from the paper. Its prior of the first task is where its
-    network starts. There is no divergence of output layers. A new posterior goes to the last of its n places,
-    but the last one's place before it is never refilled, so that all older places keep their random first
-    means. The divergence is over the batch size, with a weight beta: kl_weight is beta N_t / batch size times
-    the number of tasks in a batch, where each has an equal share. In the first tasks l_i is that of n
-    posteriors, and the first prior takes no part. Here all is as the paper has it.
+    TD-VCL, as stored in 2025) was read. Here all is as the paper has it, from which the code departs. Its
+    first prior is where the network starts. It has no divergence of output layers. It shifts n places of past
+    posteriors at each task, and never fills the place before the last: all but the newest posterior stay
+    random Gaussians of the start. In the first tasks its l_i is that of n posteriors, and the first prior
+    takes no part. Each task has an equal share of its batches, and beta KL / batch size is added to the mean
+    loss. With m tasks in a batch kl_weight is beta m N_t / batch size.
 
     Args:
         num_posteriors: n, at least 1; 1 is VCL, without a memory.
         decay: lambda in [0, 1]; 1 is the n-step objective, 0 is VCL.
         replay_share: of each batch, above 0 and below 1.
+        memory_size: examples in all, at least 1.
+        memory_tasks: the last so many tasks have an equal part of the memory each, and older ones none. None:
+            all tasks share it, also those from before the oldest posterior, which count nothing.
+        buffer: `reservoir` or `class_balanced`; see learner/memory.py.
         kl_weight: beta in units of Bayes' rule, which is 1.
         prior_variance, initial_log_variance, initial_mean_deviation, num_samples, num_test_samples,
             conv_sampling, first_kl_weight: of VCL.
@@ -47,7 +51,7 @@ class TDVCL(Remembering, VCL):
         off={"kl_weight": 0.0, "num_posteriors": 1},
         carries_posterior=False,
         rehearses=True,
-        conjugate=VCL.claims.conjugate | {"strategy.memory_size": 2000},
+        conjugate={**VCL.claims.conjugate, "strategy.memory_size": 2000},
     )
     kept = ("past", "task_sizes")
     row_weights: Tensor | None = None  # of the rows that batches come from, [R * (N + M)]; None: no memory
@@ -64,8 +68,8 @@ class TDVCL(Remembering, VCL):
         **vcl: Any,
     ) -> None:
         check_count(num_posteriors=num_posteriors)
-        if decay != 1:
-            check_share(decay=decay)
+        if not is_number(decay) or not 0 <= decay <= 1:
+            raise ValueError(f"decay must be between 0 and 1, got {decay=}")
         check_positive(replay_share=replay_share)
         check_share(replay_share=replay_share)
         super().__init__(
@@ -85,6 +89,7 @@ class TDVCL(Remembering, VCL):
         self.claims = self.claims._replace(
             rehearses=self.rehearses,
             carries_posterior=not self.rehearses,
+            keeps_of_every_task=memory_tasks is None,
             grows=self.num_posteriors > 3,  # in the third task, too
         )
 

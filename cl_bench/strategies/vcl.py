@@ -120,9 +120,12 @@ class VCL(WithCoresets):
         if self.carries_fisher:  # the next prior is not the posterior that is tested
             self.claims = self.claims._replace(carries_posterior=False, conjugate={})
         if self.coreset != "none":  # whose examples are in no posterior
-            keeps_all = self.coreset_tasks is None
-            grows = keeps_all or self.coreset_tasks > 2  # in the third task, too
-            self.claims = self.claims._replace(grows=grows, keeps_of_every_task=keeps_all, conjugate={})
+            number = self.coreset_tasks
+            self.claims = self.claims._replace(
+                grows=number is None or number > 2,  # in the third task, too
+                keeps_of_every_task=number is None,
+                conjugate={},
+            )
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""

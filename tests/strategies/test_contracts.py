@@ -98,6 +98,7 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("si", "strength", -1.0),
         ("si", "damping", 0.0),
         ("td_vcl", "num_posteriors", 0),
+        ("td_vcl", "decay", -0.1),
         ("td_vcl", "decay", 1.1),
         ("td_vcl", "replay_share", 0.0),
         ("td_vcl", "replay_share", 1.0),

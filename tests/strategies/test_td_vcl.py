@@ -153,9 +153,3 @@ def test_the_memory_and_the_posteriors_are_counted(lab, make):
         strategy.train(experience, eval_streams=[])
         expected = number * weight * (2 + min(3, task + 1)) + 3 * min(2, task) * example
         assert stored_bits(strategy) == expected
-
-
-@pytest.mark.parametrize("decay", [-0.1, 1.1])
-def test_a_decay_out_of_range_is_named(make, decay):
-    with pytest.raises(ValueError, match=rf"decay must be at least 0 and below 1, got decay={decay}"):
-        make(method={"decay": decay})
