@@ -30,7 +30,7 @@ VARIANTS = {
         *("strategy.num_samples=2", "strategy.buffer=class_balanced", "strategy.replay_share=0.7"),
     ),
     "vcl_coreset": ("vcl", "strategy.coreset=k_center"),
-    "vcl_coreset_recent": ("vcl", "strategy.coreset=random", "strategy.memory_tasks=1"),
+    "vcl_coreset_recent": ("vcl", "strategy.coreset=random", "strategy.memory_tasks=2"),
     "vcl_fisher": ("vcl", "strategy.carried_precision=fisher", "strategy.first_kl_weight=0.3"),
     "vcl_restart": ("vcl", "strategy.restart=true"),
 }
