@@ -12,7 +12,7 @@ from english import faults, measured
 
 from cl_bench import records
 from cl_bench.config.choices import choices
-from cl_bench.records.rows import State
+from cl_bench.records.rows import Foreign, State
 from docs.hooks import comparison
 
 TESTS = Path(__file__).parents[1]
@@ -33,6 +33,8 @@ def run(folder, benchmark, strategy, seed, *, end, old=False, **about):
     made = write_run(folder, benchmark=benchmark, strategy=strategy, seed=seed, accuracy=accuracy, **about)
     rows = [state(seed, after, old=old, sampled=strategy == "vcl") for after in range(3)]
     records.append(made / "states.csv", *rows)
+    if about.get("ood"):
+        records.append(made / "ood.csv", Foreign(seed, 2, 1, 0.9 + noise, 0.5, math.nan, 100))
     return made
 
 
@@ -46,6 +48,7 @@ def study(tmp_path_factory):
         for strategy, end in ENDS.items():
             for seed in range(5):
                 about = {"ewc": SEARCHED, "finetune": {"tuning": "none: defaults"}}.get(strategy, {})
+                about = about | ({"ood": ["letters"]} if benchmark == "split_mnist" else {})
                 run(folder, benchmark, strategy, seed, end=end, data_source=source, **about)
         if not jpeg:
             run(folder, benchmark, "si", 0, end=0.9, old=True)
@@ -103,6 +106,14 @@ def test_bold_is_the_best_and_what_is_not_told_from_it(made):
     assert bold == {"ewc", "vcl"}, "joint training aside"
     assert re.search(r"`(ewc|vcl)` leads with 93\.\d %, 33\.\d points above `finetune`", made)
     assert re.search(r"It is not told from `(ewc|vcl)`\.", section(made, "split_mnist"))
+
+
+def test_foreign_data_have_a_column_where_they_were_tested(made):
+    has = {name: "foreign AUROC" in next(iter(rows(section(made, name)).values())) for name in BENCHMARKS}
+    assert has == {"permuted_mnist": False, "split_cifar10": False, "split_mnist": True}
+    table = rows(section(made, "split_mnist"))
+    assert re.fullmatch(r"(\*\*)?9\d\.\d ± \d\.\d(\*\*)?", table["ewc"]["foreign AUROC"])
+    assert table["si"]["foreign AUROC"] == "–"
 
 
 def test_images_that_were_coded_are_said_to_be(made):
