@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from english import faults, measured
 
 from cl_bench import records
 from cl_bench.config.choices import choices
 from cl_bench.records.rows import Foreign, State
-from docs.hooks import comparison
+from docs.hooks import comparison, searches
 
 TESTS = Path(__file__).parents[1]
 write_run = runpy.run_path(str(TESTS / "analysis" / "synthetic.py"))["write_run"]
@@ -78,7 +79,8 @@ def test_the_committed_page_is_the_one_that_its_command_writes():
 
 
 def test_every_benchmark_has_a_table_sorted_by_accuracy(made):
-    assert re.findall(r"^## (.*)$", made, re.M) == [*BENCHMARKS, "Ranks", "Differences to `finetune`"]
+    after = ["The activation matters as much as the method", "Ranks", "Differences to `finetune`"]
+    assert re.findall(r"^## (.*)$", made, re.M) == [*BENCHMARKS, *after]
     for benchmark in BENCHMARKS:
         table = rows(section(made, benchmark))
         accuracies = [float(row["average accuracy"].strip("*").split()[0]) for row in table.values()]
@@ -140,6 +142,32 @@ def test_differences_that_hold_are_bold_and_what_was_not_run_says_so(made):
     missing = set(choices("strategy")) - {*ENDS, "si", "avalanche"}
     assert set(re.findall(r"`(\w+)`", last)) <= missing
     assert missing == set(re.findall(r"`(\w+)`", made.partition("\nNot run: ")[2]))
+
+
+def test_the_better_activation_is_the_one_that_was_taken(made):
+    lines = section(made, "The activation matters as much as the method").splitlines()
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+    assert table[0] == ["benchmark", "method", "`relu`", "`gate`"]
+    for benchmark, method, *scores in table[2:]:
+        (column,) = [place for place, score in enumerate(scores) if score.startswith("**")]
+        path = searches.TUNED / f"comparison_{benchmark}" / f"{method.strip('`')}.yaml"
+        chosen = yaml.safe_load(path.read_text())
+        assert chosen["model"]["activation"] == ("relu", "gate")[column], path
+        best = max(trial["accuracy"] for trial in chosen["tuning"]["trials"])
+        assert scores[column] == f"**{100 * best:.1f}**"
+
+
+def test_a_search_without_a_choice_of_activations_has_no_row(tmp_path):
+    (tmp_path / "comparison_few").mkdir()
+    trial = {"settings": {"model.activation": "relu"}, "accuracy": 0.5}
+    for name, others in {
+        "ewc": [],
+        "vcl": [{"settings": {"model.activation": "gate"}, "accuracy": None}],
+    }.items():
+        tuned = {"tuning": {"trials": [trial, *others]}}
+        (tmp_path / "comparison_few" / f"{name}.yaml").write_text(yaml.safe_dump(tuned))
+    (tmp_path / "comparison_few" / "si.yaml").write_text("tuning: {search: by hand}\n")
+    assert searches.section(tmp_path) == ""
 
 
 def test_the_made_page_is_read_once(made):
