@@ -37,7 +37,9 @@ def text(methods: Sequence[Method]) -> str:
     """Format the tables, and below them what their numbers mean."""
     from cl_bench.report.text_table import aligned
 
-    shown = [f"The prediction of one example:\n\n{aligned(_predictions(methods))}"]
+    places = {f" ({each.study}: {each.benchmark})" for each in methods}
+    place = places.pop() if len(places) == 1 else ""
+    shown = [f"The prediction of one example{place}:\n\n{aligned(_predictions(methods))}"]
     if len(methods) == 1:
         shown.append(f"With {ONCE}, by layer:\n\n{aligned(_layers(methods[0]))}")
     shown.append(f"What is kept, and what training took:\n\n{aligned(_kept(methods))}")

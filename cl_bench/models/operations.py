@@ -70,10 +70,12 @@ def operations(network: nn.Module, forward: Forward, input_shape: tuple[int, ...
     total = counter.get_total_flops() // 2
     if not total:
         raise ValueError(
-            f"cannot count the operations of {type(network).__name__}: torch's counter has a formula for none "
-            f"of {', '.join(sorted(seen.names)) or 'what it calls'}"
+            f"cannot count the operations of {type(network).__name__}: torch's counter has a formula for "
+            f"none of {', '.join(sorted(seen.names)) or 'what it calls'}"
         )
-    layers = [Layer(name, kinds[name], number // 2) for name, number in flops.items() if number]
+    layers = [
+        Layer(name, kinds.get(name, MULTIPLY_ADDS), number // 2) for name, number in flops.items() if number
+    ]
     rest = total - sum(layer.number for layer in layers)
     layers += [Layer(OUTSIDE, MULTIPLY_ADDS, rest)] if rest else []
     return Counted(layers, sorted(seen.names))

@@ -75,6 +75,7 @@ def cost_of(run: Path, *, trust: bool = False) -> Cost:
 
 def _cost(strategy: Any, input_shape: tuple[int, ...]) -> Cost:
     network = getattr(strategy, "network", strategy.model)
+    network = getattr(network, "network", network)  # of Avalanche's own with several heads
     network.eval()
     deployed = deployed_bits(strategy)
     once = Prediction(operations(network, _forward(strategy, network), input_shape), deployed, 1)
