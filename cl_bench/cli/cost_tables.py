@@ -136,7 +136,7 @@ def _kept(methods: Sequence[Method]) -> list[list[str]]:
 
 
 def _flips(method: Method) -> list[list[float]]:
-    """Of each run the share of weights that flipped in each task; without those that do not tell."""
+    """List the share of weights that flipped in each task, run by run; runs that do not tell are left out."""
     told = [[state.flipped for state in run.states if state.after_task] for run in method.runs]
     return [each for each in told if each and not any(map(math.isnan, each))]
 
