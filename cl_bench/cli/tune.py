@@ -5,6 +5,7 @@ import shlex
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -89,6 +90,8 @@ def read(arguments: Sequence[str]) -> Request:
                     f"there is no setting {key}; there are tune.{', tune.'.join(map(str, tune))}"
                 )
             tune[name] = given.value()
+            if name == "short":
+                _check_short(tune.short)
         elif key in PAIRS:
             pairs[key] = (
                 [*map(str, given.sweep_string_iterator())]
@@ -103,10 +106,26 @@ def read(arguments: Sequence[str]) -> Request:
         raise ValueError("a search needs a strategy, got none; give strategy=..., see cl-bench tune --help")
     check_count(trials=tune.trials, num_seeds=tune.num_seeds, num_reported=tune.num_reported)
     check_sampler(tune)
+    if tune.short and tune.finalists is None:
+        raise ValueError(
+            f"tune.short needs finalists, which are tried in full, got tune.short={tune.short}; "
+            "set tune.finalists=3"
+        )
     check_share(validation_share=tune.validation_share)
     check_seed("tune.first_seed", tune.first_seed)
     check_seed("tune.sampler_seed", tune.sampler_seed)
     return Request(f"cl-bench tune {shlex.join(arguments)}", pairs, fixed, dimensions, tune)
+
+
+def _check_short(short: Any) -> None:
+    """Check the settings of short runs: a mapping of settings that a search does not set itself."""
+    if not isinstance(short, DictConfig):
+        raise ValueError(f"tune.short must be settings such as {{training.epochs:2}}, got {short}")
+    for key in short:
+        if str(key) in (*NOT_THEIRS, *PAIRS) or str(key).startswith(OURS):
+            raise ValueError(
+                f"short runs cannot have a {key} of their own, got tune.short={short}; leave it out"
+            )
 
 
 def _overrides(arguments: Sequence[str]) -> list[Override]:

@@ -62,4 +62,5 @@ def settings_of(trial: Trial) -> dict[str, Any]:
 
 def _trial(trial: Trial, score: Score) -> dict[str, Any]:
     told = {"settings": settings_of(trial), "accuracy": score.accuracy, "by_seed": score.by_seed}
+    told |= {"short": score.short} if score.short is not None else {}
     return told | ({"error": score.error} if score.error else {})

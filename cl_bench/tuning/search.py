@@ -31,7 +31,8 @@ class Score(NamedTuple):
 
     by_seed: dict[int, float | None]  # average accuracy on validation images after the last task, a fraction
     error: str = ""  # of the first seed that failed
-    final: bool = True  # False where only some of the seeds were tried
+    final: bool = True  # False where only some of the seeds were tried, or short runs alone
+    short: dict[int, float | None] | None = None  # the same in short runs, where these were tried first
 
     @property
     def accuracy(self) -> float | None:
@@ -57,6 +58,7 @@ def play_off(
     *,
     number: int,
     seeds: Sequence[int],
+    anew: bool = False,
 ) -> list[Score]:
     """Try the best trials on more seeds; return the scores of all trials, those of the others not final.
 
@@ -65,6 +67,7 @@ def play_off(
         scores: of the trials, on the seeds so far.
         number: how many trials are tried further.
         seeds: those to come.
+        anew: whether the scores so far are of short runs, which only say who is tried further.
     """
     known = [(-score.accuracy, index) for index, score in enumerate(scores) if score.accuracy is not None]
     finalists = [index for _, index in sorted(known)[:number]]
@@ -72,7 +75,8 @@ def play_off(
     _, more = searching(lambda done, _: [] if done else tried, num_trials=len(tried), seeds=seeds)
     joined = [score._replace(final=False) for score in scores]
     for index, score in zip(finalists, more, strict=True):
-        joined[index] = Score(scores[index].by_seed | score.by_seed, score.error)
+        before = scores[index].by_seed
+        joined[index] = score._replace(short=before) if anew else Score(before | score.by_seed, score.error)
     return joined
 
 

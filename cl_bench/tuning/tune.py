@@ -1,5 +1,6 @@
 """The search for one strategy on one benchmark: its trials, its table, its file."""
 
+import json
 import math
 import shlex
 import sys
@@ -43,7 +44,10 @@ def check(strategy: str, *, overrides: list[str], request: Request) -> None:
     Raises:
         SettingError: for the first setting that is wrong.
     """
-    config = checked(compose([*overrides, *in_trials(compose(overrides), request.tune)]))
+    tried = [*overrides, *in_trials(compose(overrides), request.tune)]
+    config = checked(compose(tried))
+    if request.tune.short:
+        checked(compose([*tried, *short_runs(request.tune)]))
     space = searched(strategy, overrides, request, config)
     _, trials = draw_trials(space, num_trials=request.tune.trials, seed=request.tune.sampler_seed)
     checker = Checker()
@@ -79,14 +83,22 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     for seed, shared in tuning_streams.passed_over.items():
         print(f"tuning seed {seed} is passed over: a reported stream has its {shared}", file=sys.stderr)
     seeds = list(tuning_streams.streams)
-    searching = partial(search, unseeded=unseeded, label=f"tuning {reported.tuning.pair}")
+    searching = partial(search, label=f"tuning {reported.tuning.pair}")
     trials, scores = searching(
         following,
         num_trials=len(first) if how == "grid" else tune.trials,
+        unseeded=[*unseeded, *short_runs(tune)],
         seeds=seeds if tune.finalists is None else seeds[:1],
     )
-    if tune.finalists is not None and seeds[1:]:
-        scores = play_off(searching, trials, scores, number=tune.finalists, seeds=seeds[1:])
+    if tune.finalists is not None and (tune.short or seeds[1:]):
+        scores = play_off(
+            partial(searching, unseeded=unseeded),
+            trials,
+            scores,
+            number=tune.finalists,
+            seeds=seeds if tune.short else seeds[1:],
+            anew=bool(tune.short),
+        )
     chosen = best(scores)
     if chosen is None:
         raise ValueError(
@@ -101,6 +113,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
         "sampler_seed": tune.sampler_seed,
         **({"at_once": tune.at_once} if how == TPE else {}),
         **({"finalists": tune.finalists} if tune.finalists is not None else {}),
+        **({"short": plain(tune.short)} if tune.short else {}),
         "space": {each.key: each.text for each in space},
         "data_source": tuning_streams.data_source,
         "streams": tuning_streams.streams,
@@ -130,6 +143,11 @@ def searched(strategy: str, overrides: list[str], request: Request, config: Dict
     ]
 
 
+def short_runs(tune: DictConfig) -> list[str]:
+    """Return the overrides of the trials from which the finalists are chosen, see conf/tune.yaml."""
+    return [f"{key}={json.dumps(value)}" for key, value in plain(tune.short).items()]
+
+
 def in_trials(reported: DictConfig, tune: DictConfig) -> list[str]:
     """Return what every trial has in the place of the reported runs' settings.
 
@@ -157,12 +175,14 @@ def table(trials: Sequence[Trial], scores: Sequence[Score], chosen: int) -> str:
         (not score.final, math.inf if score.accuracy is None else -score.accuracy) for score in scores
     ]
     order = sorted(range(len(trials)), key=failed_last.__getitem__)
+    has_short = any(score.short is not None for score in scores)
     lines = []
     for index in order:
         score = scores[index]
         told = score.error.partition(";")[0] if score.accuracy is None else f"{score.accuracy:.1%}"
         settings = " ".join(f"{key}={value}" for key, value in settings_of(trials[index]).items())
         if not score.final:
+            told += " in short runs" if has_short else ""
             told += f" on {', '.join(map(str, score.by_seed))} alone"
         lines.append(f"{'*' if index == chosen else ' '} {settings}  {told}")
     return "\n".join(lines)

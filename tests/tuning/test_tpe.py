@@ -1,5 +1,6 @@
 """Trials by the scores so far: the same each time, all different, and nearer to the best than chance."""
 
+import json
 import math
 import sys
 
@@ -108,6 +109,50 @@ def test_finalists_alone_are_tried_on_more_streams_and_one_of_them_is_chosen(tun
     assert found["chosen"] == max(best, key=lambda index: found["trials"][index]["accuracy"])
     assert shown.count("on 1000 alone") == 2
     assert tune(*command)[1] == shown
+
+
+def test_finalists_of_short_runs_are_tried_anew_in_full_on_every_stream(tune, tmp_path):
+    """The scores of short runs choose who is tried further, and count for nothing else."""
+    command = (
+        *("strategy=ewc", "benchmark=split_digits", "strategy.strength=1", "training.epochs=2"),
+        *("tune.num_seeds=2", "tune.finalists=2", "tune.short={training.epochs:1,benchmark.num_train:300}"),
+        "training.learning_rate=1e-5,1e-3,1e-2",
+    )
+    status, shown, errors = tune(*command)
+    assert (status, errors) == (0, "")
+    found = yaml.safe_load((tmp_path / "tuning" / "split_digits" / "ewc.yaml").read_text())["tuning"]
+    assert found["short"] == {"training.epochs": 1, "benchmark.num_train": 300}
+    assert (found["settings"]["training.epochs"], found["settings"]["benchmark.num_train"]) == (2, None)
+    firsts = [trial.get("short", trial["by_seed"])[1000] for trial in found["trials"]]
+    best = sorted(range(3), key=lambda index: -firsts[index])[:2]
+    for index, trial in enumerate(found["trials"]):
+        assert list(trial.get("short", trial["by_seed"])) == [1000]
+        assert ("short" in trial) == (index in best)
+        assert list(trial["by_seed"]) == ([1000, 1001] if index in best else [1000])
+    assert found["chosen"] == max(best, key=lambda index: found["trials"][index]["accuracy"])
+    assert shown.count("in short runs on 1000 alone") == 1
+    runs = [
+        json.loads(path.read_text())["settings"]["training.epochs"]
+        for path in tmp_path.glob("tuning/*/.*/*/run.json")
+    ]
+    assert sorted(runs) == [1, 1, 1, 2, 2, 2, 2]
+    assert tune(*command)[1] == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("tune.short={training.epochs:1}",), "tune.short needs finalists"),
+        (("tune.short=3", "tune.finalists=2"), "tune.short must be settings such as {training.epochs:2}"),
+        (("tune.short={seed:1}", "tune.finalists=2"), "short runs cannot have a seed of their own"),
+        (("tune.short={training.epoch:1}", "tune.finalists=2"), "Did you mean training.epochs"),
+        (("tune.short={training.epochs:0}", "tune.finalists=2"), "epochs must be a whole number"),
+    ],
+)
+def test_wrong_short_runs_are_refused_before_anything_is_tried(words, told, capsys, tmp_path):
+    assert main(["tune", "strategy=ewc", f"results_dir={tmp_path}", *words])
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_grid_within_the_budget_is_tried_whole_with_any_sampler(tune, tmp_path):
