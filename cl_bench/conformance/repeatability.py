@@ -120,9 +120,7 @@ def testing_changes_nothing(subject: Subject) -> str:
 )
 def the_size_of_test_batches_changes_nothing(subject: Subject) -> str:
     network = batch_norm(subject)
-    first, *others = [
-        subject.outcome(*SPLIT, *network, f"training.test_batch_size={size}") for size in SIZES
-    ]
+    first, *others = [subject.outcome(*SPLIT, *network, f"training.test_batch_size={size}") for size in SIZES]
     largest = 0.0
     for other in others:
         demand(other.weights == first.weights, "training ends at other weights")

@@ -7,14 +7,16 @@
 | sign | -1 or +1     | 1 where abs x <= 1                                         |
 
 The gate is the binary activation of BiMU (arXiv 2605.30198); the sign, with sign(0) = +1, that of binarised
-networks (Hubara et al. 2016). Their inputs should have a scale near 1, as after a normalisation. Their gradients
-are surrogates: their own are 0 almost everywhere.
+networks (Hubara et al. 2016). Their inputs should have a scale near 1, as after a normalisation. Their
+gradients are surrogates: their own are 0 almost everywhere.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+ACTIVATIONS = ("relu", "gate", "sign")
 
 
 class GateFunction(torch.autograd.Function):
@@ -70,10 +72,6 @@ class Sign(nn.Module):
         return SignFunction.apply(inputs)
 
 
-KINDS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gate": Gate, "sign": Sign}
-ACTIVATIONS = tuple(KINDS)
-
-
 def make_activation(activation: str) -> nn.Module:
     """Return the module of that name.
 
@@ -82,4 +80,6 @@ def make_activation(activation: str) -> nn.Module:
     """
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation=}")
-    return KINDS[activation]()
+    if activation == "relu":
+        return nn.ReLU()
+    return Gate() if activation == "gate" else Sign()

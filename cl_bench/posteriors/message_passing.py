@@ -1,8 +1,8 @@
 """Belief propagation through dense layers of sign units with binary weights.
 
-Source: Lucibello, Pittorino, Perugini, Zecchina, "Deep learning via message passing algorithms based on belief
-propagation", arXiv 2110.14583. A layer has weights w_ki of -1 and +1, with P(w) proportional to exp(theta w),
-and units x_k = sign(sum_i w_ki x_i). One iteration goes forward,
+Source: Lucibello, Pittorino, Perugini, Zecchina, "Deep learning via message passing algorithms based on
+belief propagation", arXiv 2110.14583. A layer has weights w_ki of -1 and +1, with P(w) proportional to
+exp(theta w), and units x_k = sign(sum_i w_ki x_i). One iteration goes forward,
 
     m = tanh(theta + H),   s = 1 - m^2   (weights)
     x = tanh(a + B),       d = 1 - x^2   (units; those of the first layer are the image, with d = 0)
@@ -12,15 +12,15 @@ and then backward, with the slopes g of log evidences (posteriors/sign_units.py 
 
     H_ki = sum_n x_in g_kn,   B_in = sum_k m_ki g_kn.
 
-`mf` is just that. `bpi` takes g without the input's own part, at omega_kn - m_ki x_in. `amp` has that to first
-order in m_ki x_in, and Onsager's terms. After the last iteration the posterior exp((theta + H) w), to the power
-rho, is the prior of the next batch (PasP).
+`mf` is just that. `bpi` takes g without the input's own part, at omega_kn - m_ki x_in. `amp` has that to
+first order in m_ki x_in, and Onsager's terms. After the last iteration the posterior exp((theta + H) w), to
+the power rho, is the prior of the next batch (PasP).
 
-Read: the paper's text as submitted to ICLR 2022, with its appendices, and the authors' code (DeepMP.jl). Of its
-four forms BP is not here: with one iteration, as in the paper, it is `bpi`. The output layer is `mf` in every
-form, as in that code. In `amp` a dash marks the iteration before. The paper's H and B (equations 116 and 118)
-have no dashes, which is the same at a fixed point. Without them the first iteration would take away what
-nobody has sent yet. The expansion that they come from (equations 96 to 99) has them.
+Read: the paper's text as submitted to ICLR 2022, with its appendices, and the authors' code (DeepMP.jl). Of
+its four forms BP is not here: with one iteration, as in the paper, it is `bpi`. The output layer is `mf` in
+every form, as in that code. In `amp` a dash marks the iteration before. The paper's H and B (equations 116
+and 118) have no dashes, which is the same at a fixed point. Without them the first iteration would take away
+what nobody has sent yet. The expansion that they come from (equations 96 to 99) has them.
 """
 
 from collections.abc import Callable, Sequence
@@ -200,9 +200,9 @@ def without_the_own_part(down: Tensor, m: Tensor, x: Tensor, total: Moments) -> 
     >>> total = message_passing.Moments(torch.ones(1, 1), torch.full((1, 1), 1.5))
     >>> down = torch.full((1, 1), 9.0)
     >>> message_passing.without_the_own_part(down, m, x, total)[0]
-    tensor([[0.4546, 0.4546]])
+    tensor([[0.4551, 0.4551]])
     >>> message_passing.slope(down, total)  # at the whole omega
-    tensor([[0.2941]])
+    tensor([[0.2944]])
     """
     num_examples = max(1, AT_ONCE // m.numel())
     parts = (each.split(num_examples, dim=-2) for each in (down, x, *total))
@@ -254,9 +254,9 @@ def first_order(
     ...     message_passing.Moments(m, 1 - m * m),
     ...     message_passing.Moments(x, 0 * x),
     ... )
-    >>> g = torch.tensor([[0.2941]])
+    >>> g = torch.tensor([[0.2944]])
     >>> g + message_passing.first_order(g, old, weights, inputs, total)[0]
-    tensor([[0.4354, 0.4354]])
+    tensor([[0.4359, 0.4359]])
     """
     (m, s), (x, d) = weights, inputs
     gamma = curvature(g, total)
@@ -278,9 +278,9 @@ def output_sums(layers: Sequence[Layer], images: Tensor) -> Moments:
     Returns:
         omega and V [B, K].
 
-    >>> layer = message_passing.Layer(torch.tensor([[9.0], [-9.0]]))
+    >>> layer = message_passing.Layer(torch.tensor([[1.0], [-1.0]]))
     >>> message_passing.output_sums([layer], torch.ones(1, 1)).mean
-    tensor([[ 1., -1.]])
+    tensor([[ 0.7616, -0.7616]])
     """
     first, *others = layers
     total = sums(moments(first), Moments(images, torch.zeros_like(images)))
@@ -296,8 +296,8 @@ def posterior_as_prior(
 
         theta <- rho (theta + eta H)
 
-    Source: Lucibello et al. 2021, equation 3. With rho = eta = 1 it is Bayes' rule for the likelihood exp(H w).
-    The weight eta of the batch's likelihood is ours; 1 is the paper's.
+    Source: Lucibello et al. 2021, equation 3. With rho = eta = 1 it is Bayes' rule for the likelihood
+    exp(H w). The weight eta of the batch's likelihood is ours; 1 is the paper's.
 
     Args:
         natural: theta [P].

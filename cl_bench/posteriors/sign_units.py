@@ -1,7 +1,7 @@
-"""Sign units over sums of many inputs, and outputs of which the largest is the class: log evidences and slopes.
+"""Sign units over sums of many inputs, and outputs of which the largest is the class: evidences and slopes.
 
-A unit x = sign(z) gets a sum z that is taken as Gaussian, of mean omega and variance V. Fields are half log odds:
-P(x) is proportional to exp(field x). With u = omega / sqrt(V) the sum sends up the field
+A unit x = sign(z) gets a sum z that is taken as Gaussian, of mean omega and variance V. A field is half the
+log odds: P(x) is proportional to exp(field x). With u = omega / sqrt(V) the sum sends up the field
 
     a = 1/2 log(Phi(u) / Phi(-u)),
 
@@ -25,9 +25,9 @@ FLOOR = 1e-8  # of a sum's variance, as in the authors' code
 class Moments(NamedTuple):
     """Mean and variance of independent variables: weights, units, or the sums that units get.
 
-    >>> weights = sign_units.binary(torch.tensor([[0.0, 0.5]]))
-    >>> weights.variance
-    tensor([[1.0000, 0.7864]])
+    >>> known = sign_units.Moments(torch.tensor([1.0, -1.0]), torch.zeros(2))
+    >>> known.variance
+    tensor([0., 0.])
     """
 
     mean: Tensor
@@ -63,7 +63,7 @@ def sums(weights: Moments, inputs: Moments) -> Moments:
 
     >>> certain = sign_units.Moments(torch.ones(1, 2), torch.zeros(1, 2))
     >>> sign_units.sums(sign_units.binary(torch.zeros(1, 2)), certain)
-    Moments(mean=tensor([[0.]]), variance=tensor([[2.0000]]))
+    Moments(mean=tensor([[0.]]), variance=tensor([[2.]]))
     """
     mean = inputs.mean @ weights.mean.mT
     variance = inputs.mean.square() @ weights.variance.mT
@@ -86,7 +86,7 @@ def upward(total: Moments) -> Tensor:
     tensor([0.0000, 0.9545])
     """
     u = total.mean * total.variance.rsqrt()
-    return (torch.special.log_ndtr(u) - torch.special.log_ndtr(-u)).mul_(0.5)
+    return (torch.special.log_ndtr(u) - torch.special.log_ndtr(-u)) / 2
 
 
 def hazard(x: Tensor) -> Tensor:
@@ -105,8 +105,8 @@ def slope(down: Tensor, total: Moments) -> Tensor:
 
         g = d/d omega log(exp(b) Phi(u) + exp(-b) Phi(-u)),   u = omega / sqrt(V)
 
-    Source: Lucibello et al. 2021, equations 37 and 119. The form is ours: with v = sign(b) u,
-    g sqrt(V) = sign(b) (1 - exp(-2 |b|)) hazard(-v) sigmoid(2 a(v) + 2 |b|), which neither cancels nor vanishes.
+    Source: Lucibello et al. 2021, equations 37 and 119. The form is ours. With v = sign(b) u it is
+    g sqrt(V) = sign(b) (1 - exp(-2 |b|)) hazard(-v) sigmoid(2 a(v) + 2 |b|). It neither cancels nor vanishes.
 
     Args:
         down: b [...], the field of the unit from above.
@@ -152,15 +152,15 @@ def class_scores(total: Moments, present: Tensor | None = None) -> Tensor:
     Returns:
         [B, K].
 
-    >>> total = sign_units.Moments(torch.tensor([[1.0, 0.0]]), torch.ones(1, 2))
+    >>> total = sign_units.Moments(torch.tensor([[2.0, 0.0]]), torch.full((1, 2), 2.0))
     >>> sign_units.class_scores(total).exp()
-    tensor([[0.7602, 0.2398]])
+    tensor([[0.8413, 0.1587]])
     """
     difference = total.mean.unsqueeze(-1) - total.mean.unsqueeze(-2)
     spread = total.variance.unsqueeze(-1) + total.variance.unsqueeze(-2)
     pairs = torch.special.log_ndtr(difference * spread.rsqrt())
     others = ~torch.eye(pairs.shape[-1], dtype=torch.bool, device=pairs.device)
-    return pairs.mul_(others if present is None else others & present).sum(dim=-1)
+    return (pairs * (others if present is None else others & present)).sum(dim=-1)
 
 
 def class_slope(total: Moments, labels: Tensor, present: Tensor | None = None) -> Tensor:
@@ -179,9 +179,9 @@ def class_slope(total: Moments, labels: Tensor, present: Tensor | None = None) -
     Returns:
         [B, K].
 
-    >>> total = sign_units.Moments(torch.tensor([[1.0, 0.0]]), torch.ones(1, 2))
+    >>> total = sign_units.Moments(torch.tensor([[2.0, 0.0]]), torch.ones(1, 2))
     >>> sign_units.class_slope(total, torch.tensor([0]))
-    tensor([[ 0.2889, -0.2889]])
+    tensor([[ 0.1126, -0.1126]])
     """
     own = labels.unsqueeze(-1)
     mean, variance = total.mean.gather(-1, own), total.variance.gather(-1, own)

@@ -1,21 +1,17 @@
 """Belief propagation through a binary network: the posterior of each mini-batch is the prior of the next."""
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cl_bench.learner.binary import check_binary_network
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.sampling import OwnRule
 from cl_bench.learner.seed_stack import template_of
-from cl_bench.models import Network
-from cl_bench.models.activation import Sign
+from cl_bench.learner.sign_layers import check_sign_layers, sign_layers
 from cl_bench.models.heads import ABSENT, Heads
-from cl_bench.models.normalisation import Scale
-from cl_bench.models.parameters import is_plain, tied
 from cl_bench.posteriors import bernoulli, message_passing, sign_units
 from cl_bench.posteriors.beliefs import BinaryWeights
 from cl_bench.posteriors.message_passing import FORMS, Layer
@@ -30,30 +26,31 @@ class MessagePassing(OwnRule):
         theta <- prior_power (theta + learning_rate H)   after each batch, H its messages to the weights
 
     The posterior of each batch is the prior of the next (PasP), so that nothing happens between tasks. No
-    gradient is taken. A prediction is the paper's Bayesian one, the log evidences of classes in one pass forward
-    under the posterior, made to add up to 1. (Their sum is 1 for two classes alone, and this is ours.)
+    gradient is taken. A prediction is the paper's Bayesian one: the evidences of classes in one pass forward
+    under the posterior, divided by their sum (ours; it is 1 for two classes).
 
-    It runs on dense layers of sign units without normalisation, `model.activation=sign`. Layers that are frozen
-    keep their weights, which may be any. In the scenario `task` the output layer passes messages for the outputs
-    of the example's head.
+    It runs on dense layers of sign units without normalisation, `model.activation=sign`. Frozen layers keep
+    their weights, whatever they are. In the scenario `task` an example's messages are those of the outputs of
+    its head.
 
-    Source: Lucibello, Pittorino, Perugini, Zecchina 2021, arXiv 2110.14583 (see posteriors/message_passing.py for
-    what was read). They have 2001 units in each of two layers and 40 epochs a task.
+    Source: Lucibello, Pittorino, Perugini, Zecchina 2021, arXiv 2110.14583. What was read stands in
+    posteriors/message_passing.py. For permuted MNIST they have two layers of 2001 units, and 40 epochs a
+    task.
 
     Args:
-        form: `bpi` (BP-inspired; with one iteration the paper's BP), `amp` or `mf`. `bpi` holds numbers of all
-            examples times weights, so that it is slow on a CPU.
+        form: `bpi` (BP-inspired, and with one iteration the paper's BP), `amp` or `mf`. `bpi` has a slope for
+            each weight and example, and is slow on a CPU.
         num_iterations: of a batch; 1 in the paper.
-        damping: alpha, in [0, 1), of the means of weights from one iteration to the next, batches being no
-            boundary; 0.8 in the paper.
-        prior_power: rho, the power of the posterior that becomes the prior; 1 in the paper's continual learning,
-            1.0001 where it learns one task. Above 1 weights grow surer by themselves.
-        output_prior_power: the same of the output layer; 1 there, 0.9 for one task.
-        initial_scale: epsilon; theta starts normal with this deviation, 1 in the paper. All units of a layer
-            would stay alike at 0.
+        damping: alpha, in [0, 1), of the means of weights from one iteration to the next, over the ends of
+            batches; 0.8 in the paper.
+        prior_power: rho, the power of the posterior that becomes the prior. It is 1 in the paper's continual
+            learning, and 1.0001 where it learns one task. Above 1 weights grow surer by themselves.
+        output_prior_power: the same of the output layer; 1 and 0.9 in the paper.
+        initial_scale: epsilon; theta starts normal with this deviation, 1 in the paper. At 0 all units of a
+            layer would stay alike.
         bayesian_prediction: false tests the most probable weights, by the network's own logits.
-        The weight of each batch's likelihood is the learner's `learning_rate`, on its schedule (ours); 1 is the
-        paper's, and Bayes' rule in one epoch.
+        The weight of each batch's likelihood is the learner's `learning_rate`, on its schedule (ours). 1 is
+        the paper's.
     """
 
     stackable = True
@@ -62,7 +59,11 @@ class MessagePassing(OwnRule):
     kept = ("natural", "means")
     in_task = ("prior",)
     unused: ClassVar = {
-        **OwnRule.unused,
+        "optimizer": "its rule takes the optimizer's place",
+        "momentum": "its rule takes the optimizer's place",
+        "weight_decay": "its rule takes the optimizer's place",
+        "optimizer_settings": "its rule takes the optimizer's place",
+        "clip_norm": "its messages are bounded by themselves, and are no gradient",
         "label_smoothing": "its likelihood is that the label's output is the largest",
     }
 
@@ -254,56 +255,3 @@ class Outputs:
         """The places of the heads' outputs among all, [B, K]."""
         places = torch.arange(outputs.shape[1], device=outputs.device).expand(outputs.shape)
         return self._heads.select(places, self._task)
-
-
-def sign_layers(network: nn.Module) -> list[nn.Linear]:
-    """The linear layers of a network of sign units, the output layer last.
-
-    Raises:
-        ValueError: for a network with anything else, by its name, with what to set.
-    """
-    if not isinstance(network, Network):
-        raise _refused(f"{type(network).__name__}, of which nobody knows the layers")
-    first, *parts = _parts(network.body)
-    if not isinstance(first, nn.Flatten):
-        raise _refused(f"{first} as its first part")
-    layers: list[nn.Linear] = []
-    for number, part in enumerate(parts):
-        if is_plain(part, nn.Linear):
-            follows = next((each for each in parts[number + 1 :] if not isinstance(each, Scale)), None)
-            if not isinstance(follows, Sign):
-                raise _refused(f"{type(follows).__name__} after {part}")
-            layers.append(part)
-        elif not isinstance(part, Scale | Sign):
-            raise _refused(str(part))
-    heads = network.heads
-    if not is_plain(heads.linear, nn.Linear) or not isinstance(heads.normalisation, Scale | None):
-        raise _refused(f"an output layer with {heads.normalisation}")
-    return [*layers, heads.linear]
-
-
-def check_sign_layers(network: nn.Module) -> None:
-    """Refuse a network for whose layers there are no messages.
-
-    Raises:
-        ValueError: with what to set.
-    """
-    template = template_of(network)
-    layers = sign_layers(template)
-    if any(layer.bias is not None for layer in layers) or tied(template):
-        raise _refused("biases, or weights that are in several places")
-
-
-def _parts(module: nn.Module) -> Iterator[nn.Module]:
-    if isinstance(module, nn.Sequential):
-        for part in module:
-            yield from _parts(part)
-    else:
-        yield module
-
-
-def _refused(found: str) -> ValueError:
-    return ValueError(
-        "message_passing has messages for dense layers of sign units alone, without normalisation or dropout: "
-        f"set model=mlp model.activation=sign model.normalisation=none model.dropout=0, got {found}"
-    )
