@@ -109,7 +109,7 @@ class MessagePassing(OwnRule):
         """The layers of the network with their part of a vector of all weights; the others are fixed."""
         axes = len(self.stack.shape)
         sizes = [each[(0,) * axes].numel() for each in self.flat.parameters]
-        parts = dict(zip(self.flat.parameters, vector.split(sizes, dim=-1), strict=True))
+        parts: dict[Any, Tensor] = dict(zip(self.flat.parameters, vector.split(sizes, dim=-1), strict=True))
         weights = [layer.weight for layer in sign_layers(template_of(self.network))]
         return [
             Layer(parts[weight].view(weight.shape)) if weight in parts else Layer(weight.detach(), fixed=True)
@@ -177,6 +177,10 @@ class MessagePassing(OwnRule):
         self.settle()
 
     # Predictions, and what is believed
+
+    def _before_eval(self, **kwargs: Any) -> None:
+        self.settle()  # a test may come in the midst of a task
+        super()._before_eval(**kwargs)
 
     def settle(self) -> None:
         self.flat.set(bernoulli.mode(self.natural))
