@@ -4,6 +4,7 @@ NETS = {"models", "posteriors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "validation": set(),
     "deferred": set(),
+    "packed": set(),  # may be copied, and read by NumPy alone
     "records": {"validation"},
     "models": set(),
     "posteriors": {"models"},
@@ -17,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "version",
         "validation",
         "deferred",
+        "packed",
         "records",
         "data",
         "models",

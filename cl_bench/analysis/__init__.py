@@ -14,7 +14,7 @@ Examples begin after `import numpy as np`, `import pandas as pd` and the import 
 from typing import Any
 
 from cl_bench.analysis.curves import average_curves, forgetting_curves
-from cl_bench.analysis.foreign import read_foreign
+from cl_bench.analysis.foreign import foreign_curves, read_foreign
 from cl_bench.analysis.frame import calibration, load, matrix_frame, runs, states
 from cl_bench.analysis.intervals import Interval, student_t
 from cl_bench.analysis.matrix import RunMatrix, accuracy_matrix, matrices
@@ -50,6 +50,7 @@ __all__ = [
     "average_seen",
     "backward_transfer",
     "calibration",
+    "foreign_curves",
     "forgetting",
     "forgetting_curves",
     "forward_transfer",

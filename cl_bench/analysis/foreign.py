@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.frame import Damaged, repeated, rows_of
+from cl_bench.analysis.over_seeds import over_seeds
 from cl_bench.analysis.registry import FOREIGN, PAGE, TEXT, metric
+from cl_bench.records.errors import AnalysisError
 from cl_bench.records.rows import Foreign
 from cl_bench.records.runs import Run
 
 _RUN = ["study", "run"]
+MEASURES = ("confidence", "entropy", "mutual_information")  # of doubt, by which images are told apart
 COLUMNS = ("study", "benchmark", "method", "strategy", "seed", "num_tasks", "run", *Foreign._fields[1:])
 
 
@@ -48,6 +51,34 @@ def read_foreign(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.
     # a resumed run tests again what it had tested: the last counts
     frame = pd.DataFrame(columns)[list(COLUMNS)]
     return frame.drop_duplicates([*_RUN, "after_task", "dataset"], keep="last", ignore_index=True)
+
+
+def foreign_curves(
+    foreign: pd.DataFrame, measure: str = "confidence", *, interval: str = "t"
+) -> pd.DataFrame:
+    """How well each foreign data set is told from the tasks seen, after each task.
+
+    Columns: study, benchmark, method, dataset, after_task, mean, low, high (AUROC, 95 % Student t interval
+    over seeds), num_seeds.
+
+    Args:
+        foreign: as `read_foreign` gives it.
+        measure: one of `MEASURES`.
+        interval: t, or another of `INTERVALS`.
+
+    Raises:
+        AnalysisError: for a measure of another name.
+
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl", "dataset": "letters"}
+    >>> table = pd.DataFrame({"after_task": [1, 1, 2], "auroc_confidence": [0.5, 0.7, 0.9]})
+    >>> foreign_curves(table.assign(**about))[["after_task", "mean", "num_seeds"]].round(4)
+       after_task  mean  num_seeds
+    0           1   0.6          2
+    1           2   0.9          1
+    """
+    if measure not in MEASURES:
+        raise AnalysisError(f"a measure is one of {', '.join(MEASURES)}, got {measure=}")
+    return over_seeds(foreign, f"auroc_{measure}", by=["dataset", "after_task"], interval=interval)
 
 
 def _has_some(run: Run) -> bool:

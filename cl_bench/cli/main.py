@@ -19,6 +19,8 @@ USAGE = """cl-bench: continual-learning benchmarks, and how much each method for
   cl-bench plot KIND DIR...                                  one kind of figure; several DIRs are compared
   cl-bench table DIR...                                      one LaTeX table over benchmarks, for a paper
   cl-bench metric [NAME DIR...]                              a metric of saved predictions, afterwards
+  cl-bench cost RUN...                                       operations, bits, estimated energy of predictions
+  cl-bench export RUN -o FILE                                a binary network in one small file, for NumPy
   cl-bench check NAME|package.module:Class                   ask whether a strategy, ours or yours, is right
   cl-bench verify RUN...                                     run it again: the same weights and records?
   cl-bench merge A B... -o C                                 results of several machines in one folder

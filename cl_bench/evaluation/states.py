@@ -72,11 +72,12 @@ class States:
 
     def __init__(self, strategy: Any, seeds: Sequence[int]) -> None:
         self._strategy, self._seeds = strategy, seeds
-        self._drift = Drift(strategy)
+        self._drift, self._flips = Drift(strategy), Flips(strategy)
 
     def go_on(self) -> None:
         """The strategy has resumed from where it stood after a task."""
         self._drift.after_task()
+        self._flips.after_task()
 
     def after(
         self, after_task: int, *, seconds: float, num_steps: int, ood_auroc: Sequence[float]
@@ -94,6 +95,7 @@ class States:
             self._seeds,
             self._drift.after_task() if after_task else [math.nan] * number,
             _by_seed(frozen, number),
+            self._flips.after_task(),
             ood_auroc,
             strict=True,
         )
@@ -107,8 +109,8 @@ class States:
             "predicting_bits": float(predicting_bits(strategy)),
         }
         return [
-            State(seed=seed, drift=drift, frozen=share, ood_auroc=auroc, **common)
-            for seed, drift, share, auroc in by_seed
+            State(seed=seed, drift=drift, frozen=share, flipped=flipped, ood_auroc=auroc, **common)
+            for seed, drift, share, flipped, auroc in by_seed
         ]
 
 
@@ -133,6 +135,29 @@ class Drift:
         drift = beliefs.divergence(now, self._before)
         self._before = now
         return _by_seed(drift, _num_seeds(self._strategy))
+
+
+class Flips:
+    """The share of a strategy's binary weights whose most probable value changes, task after task.
+
+    The first task is compared with the weights at the start. It keeps a copy of the signs, a byte each, which
+    is ours and not the strategy's memory.
+    """
+
+    def __init__(self, strategy: Any) -> None:
+        self._strategy = strategy
+        self._before = self._signs()
+
+    def after_task(self) -> list[float]:
+        """The share of each seed since the last call; nan where weights are real."""
+        if self._before is None:
+            return _by_seed(None, _num_seeds(self._strategy))
+        before, self._before = self._before, self._signs()
+        return _by_seed((self._before != before).double().mean(dim=-1), _num_seeds(self._strategy))
+
+    def _signs(self) -> Any:
+        binary = getattr(self._strategy, "binary", False) and hasattr(self._strategy, "flat")
+        return self._strategy.flat.values.data > 0 if binary else None
 
 
 def _belief(strategy: Any) -> Belief | None:

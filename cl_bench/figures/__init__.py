@@ -31,6 +31,7 @@ from cl_bench.figures.accuracy_panels import (  # isort: skip
 from cl_bench.figures.belief_panels import (  # isort: skip
     calibration,
     drift,
+    out_of_distribution,
     stability_gap,
     uncertainty,
     variance,
@@ -66,6 +67,7 @@ __all__ = [
     "improvement",
     "improvement_figure",
     "method_styles",
+    "out_of_distribution",
     "pareto",
     "performance_profile",
     "performance_profile_figure",

@@ -1,21 +1,25 @@
 """One panel, drawn onto axes of one's own: what methods believe, and what happens on the way.
 
-Each function takes what `cl_bench.analysis` reads (`load`, `states`, `calibration`, `probes`) for one
-benchmark, and draws onto the axes that it is given: their size, letters and legend are the caller's. Three
-choices are those of all: `methods` and `labels` as `cl_bench.analysis.selection.select` takes them, and
-`styles`, the looks of methods by name (`method_styles`); by default they follow from the names.
+Each function takes what `cl_bench.analysis` reads (`load`, `states`, `calibration`, `probes`,
+`read_foreign`) for one benchmark, and draws onto the axes that it is given: their size, letters and legend
+are the caller's. Three choices are those of all: `methods` and `labels` as
+`cl_bench.analysis.selection.select` takes them, and `styles`, the looks of methods by name
+(`method_styles`); by default they follow from the names.
 """
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from cl_bench.analysis.curves import gap_curves, off_step, probe_curves, seen_and_unseen, state_curves
+from cl_bench.analysis.foreign import foreign_curves
 from cl_bench.analysis.reliability import reliability
 from cl_bench.figures import layout
 from cl_bench.figures.calibration import draw_reliability
 from cl_bench.figures.drift import draw_drift, draw_frozen
 from cl_bench.figures.forgetting import checked_tasks, limits_of
 from cl_bench.figures.limits import show
+from cl_bench.figures.out_of_distribution import LABELS as FOREIGN_LABELS
+from cl_bench.figures.out_of_distribution import draw_foreign
 from cl_bench.figures.panel_choices import Labels, Names, Styles, check_one_benchmark, check_some, chosen_of
 from cl_bench.figures.stability_gap import draw_gaps, draw_probes
 from cl_bench.figures.uncertainty import LABELS, draw_auroc, draw_uncertainty
@@ -98,6 +102,50 @@ def uncertainty(
         draw_uncertainty(axes, curves, styles=looks)
         axes.set_ylabel(LABELS[measure])
     axes.set_xlabel("after task")
+    layout.task_ticks(axes.xaxis)
+
+
+def out_of_distribution(
+    foreign: pd.DataFrame,
+    *,
+    axes: Axes,
+    dataset: str | None = None,
+    measure: str = "confidence",
+    interval: str = "t",
+    methods: Names = None,
+    labels: Labels = None,
+    styles: Styles = None,
+) -> None:
+    """Draw how well a foreign data set is told from the tasks seen, after each task.
+
+    Args:
+        foreign: as `read_foreign` gives it, of one benchmark.
+        dataset: its name; None: the one that there is.
+        measure: confidence, entropy or mutual_information.
+        axes, interval, methods, labels, styles: as in `forgetting`.
+
+    Raises:
+        AnalysisError: as in `forgetting`; and for None where there are several data sets.
+
+    >>> axes = Figure().subplots()
+    >>> about = {"study": "few", "benchmark": "digits", "method": "vcl", "dataset": "letters"}
+    >>> foreign = pd.DataFrame({"after_task": [1, 2], "auroc_confidence": [0.5, 0.9]}).assign(**about)
+    >>> out_of_distribution(foreign, axes=axes)
+    >>> axes.lines[-1].get_ydata().tolist()
+    [0.5, 0.9]
+    """
+    chosen, looks = chosen_of(foreign, methods, labels, styles, axes=axes)
+    curves = chosen.of(foreign_curves(foreign, measure, interval=interval))
+    names = sorted(set(curves["dataset"]))
+    if dataset is None and len(names) > 1:
+        raise AnalysisError(f"there are several foreign data sets, choose one: dataset={' or '.join(names)}")
+    if dataset is not None:
+        curves = curves[curves["dataset"] == dataset]
+    of_which = "" if dataset is None else f" on {dataset}"
+    check_some(curves, f"no run has measured the AUROC of the {measure}{of_which}")
+    draw_foreign(axes, curves, styles=looks)
+    axes.set_xlabel("after task")
+    axes.set_ylabel(FOREIGN_LABELS[measure])
     layout.task_ticks(axes.xaxis)
 
 

@@ -13,8 +13,6 @@ from cl_bench.records.saved import told_hashes
 WEIGHTS = "final weights"
 FACTS = ("hash", "scenario", "num_tasks")  # of run.json
 TIMING = {"training_seconds"}  # columns that a clock gives
-# of every new run, but not of those from before they were counted
-COUNTED_LATER = {"gradient_evaluations", "predicting_bits"}
 # what a row is about; of two rows about the same the last counts, as in the analysis
 KEYS: dict[type, tuple[str, ...]] = {
     Record: ("seed", "after_task", "on_task"),
@@ -150,7 +148,9 @@ def _differences(one: dict, other: dict) -> Iterator[str]:
 def _alike_but_for_age(mine: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
     """Whether rows are equal without what only the younger run counted."""
     differing = mine.keys() ^ theirs.keys()
-    return differing <= COUNTED_LATER and all(mine[name] == theirs[name] for name in mine if name in theirs)
+    return differing <= set(State.counted_later()) and all(
+        mine[name] == theirs[name] for name in mine if name in theirs
+    )
 
 
 def _place(row: Mapping[str, str] | None, length: int) -> str:

@@ -4,7 +4,8 @@ A row is a NamedTuple of `int` and `float` fields; its `limits` say between what
 with `repr` and so come back bit for bit. A program that is killed can leave at most one torn last line, which
 `read` drops and the next `append` cuts off. Fields with a default came later than the others: a file without
 the last of them can still be read. Of these, `only_if_measured` names those that only some runs measure: a
-file ends before the first of them from which on all would be nan. Only the standard library is needed.
+file ends before the first of them from which on all would be nan. `counted_later` names those that a run
+which began without them goes on without. Only the standard library is needed.
 """
 
 import errno
@@ -78,7 +79,8 @@ def append(path: str | os.PathLike[str], *rows: Row) -> None:
     with open(path, "a+b", buffering=0, opener=own_place) as file:
         end = _end_of_whole_lines(file)
         if end:
-            num_columns = _check_header(file, path, kind, num_needed=num_columns)
+            num_needed = _num_needed(kind, rows, but_for=counted_later(kind))
+            num_columns = _check_header(file, path, kind, num_needed=num_needed)
         first = f"{header(kind, num_columns=num_columns)}\n".encode()
         lines = b"".join(_line(each, num_columns) for each in numbers)
         try:
@@ -165,14 +167,19 @@ def only_if_measured(kind: Any) -> tuple[str, ...]:
     return kind.only_if_measured() if hasattr(kind, "only_if_measured") else ()
 
 
+def counted_later(kind: Any) -> tuple[str, ...]:
+    """Name the fields of a kind that every new file has, and that a file of before goes on without."""
+    return kind.counted_later() if hasattr(kind, "counted_later") else ()
+
+
 def _num_always(kind: Any) -> int:
     return len(kind._fields) - len(only_if_measured(kind))
 
 
-def _num_needed(kind: Any, rows: Sequence[Any]) -> int:
+def _num_needed(kind: Any, rows: Sequence[Any], *, but_for: Sequence[str] = ()) -> int:
     """Count the columns up to the last one that is always written, or that has a number in these rows."""
     for index in range(len(kind._fields) - 1, _num_always(kind) - 1, -1):
-        if any(not math.isnan(row[index]) for row in rows):
+        if kind._fields[index] not in but_for and any(not math.isnan(row[index]) for row in rows):
             return index + 1
     return _num_always(kind)
 

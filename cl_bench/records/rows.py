@@ -80,6 +80,7 @@ class State(NamedTuple):
     ood_auroc: float  # of the confidence, tasks seen against those to come that have a trained head; or nan
     gradient_evaluations: float = math.nan  # of this task, of single examples; nan: unknown
     predicting_bits: float = math.nan  # that the tested predictions need, maybe a posterior
+    flipped: float = math.nan  # share of binary weights whose most probable value this task changed; or nan
 
     @classmethod
     def limits(cls) -> dict[str, Limit]:
@@ -94,11 +95,16 @@ class State(NamedTuple):
             "ood_auroc": FRACTION_OR_NAN,
             "gradient_evaluations": FROM_0_OR_NAN,
             "predicting_bits": FROM_0_OR_NAN,
+            "flipped": FRACTION_OR_NAN,
         }
 
     @classmethod
     def only_if_measured(cls) -> tuple[str, ...]:
-        return ("gradient_evaluations", "predicting_bits")
+        return cls.counted_later()
+
+    @classmethod
+    def counted_later(cls) -> tuple[str, ...]:
+        return ("gradient_evaluations", "predicting_bits", "flipped")
 
 
 class CalibrationBin(NamedTuple):

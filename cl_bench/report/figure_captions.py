@@ -46,6 +46,12 @@ _READINGS = {
         ("ood_auroc",),
         is_shaded=True,
     ),
+    "out_of_distribution": Reading(
+        "At 1 all foreign images are told from those of the tasks, at 0.5 none.",
+        ("foreign_auroc",),
+        "ood.csv",
+        is_shaded=True,
+    ),
     "drift": Reading(
         "A posterior that hardly moves keeps old tasks, and learns less of new ones.",
         ("frozen",),

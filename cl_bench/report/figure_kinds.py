@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cl_bench.analysis.by_class import confusion_curves, confusion_frame
 from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
+from cl_bench.analysis.foreign import foreign_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
 from cl_bench.analysis.pareto import COSTS
 from cl_bench.analysis.pareto import pareto as pareto_front
@@ -159,6 +160,23 @@ def uncertainty(
     return uncertainty_figure(known, auroc, ylim=ylim, **look)
 
 
+def out_of_distribution(
+    results: Results, *, metric: str = "confidence", ylim: Limits | None = None, **look: Any
+) -> "Figure":
+    """How well foreign data sets are told from the tasks seen, after each task."""
+    from cl_bench.figures.out_of_distribution import out_of_distribution_figure
+
+    curves = foreign_curves(results.foreign, metric, interval=results.interval)
+    if curves.empty:
+        _some_run_complete(results)
+        raise NotMeasuredError(
+            "no ood.csv: run with training.ood=[fashion_mnist] or another data set"
+            if results.foreign.empty
+            else f"none of these methods has a {metric}, which needs several weight samples"
+        )
+    return out_of_distribution_figure(curves, measure=metric, ylim=ylim, **look)
+
+
 def stability_gap(
     results: Results, *, tasks: Tasks | None = None, ylim: Limits | None = None, **look: Any
 ) -> "Figure":
@@ -242,6 +260,7 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
         pareto,
         calibration,
         uncertainty,
+        out_of_distribution,
         stability_gap,
         drift,
         variance,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.intervals import standard_error, student_t
-from cl_bench.analysis.registry import MATRIX, RECORDS, STATES, WITH_REFERENCE, Metric, metric_of
+from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, Metric, metric_of
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.selection import select
 from cl_bench.analysis.summary import REFERENCE
@@ -142,10 +142,9 @@ def _metrics(names: Names) -> list[Metric]:
 def values_of(results: Results, metrics: Iterable[Metric]) -> pd.DataFrame:
     """The metrics of complete runs, a row each, those that are not of the matrix too."""
     values = results.metrics
-    frames = {RECORDS: "records", STATES: "states"}
     for metric in metrics:
         if metric.of not in (MATRIX, WITH_REFERENCE):
-            measured = metric.compute(getattr(results, frames[metric.of]))
+            measured = metric.compute(getattr(results, metric.of))  # the table of this name
             runs = zip(values["study"], values["run"], strict=True)
             values = values.assign(**{metric.name: [measured.get(run, math.nan) for run in runs]})
     return values

@@ -33,6 +33,7 @@ from cl_bench.runner.stored_config import MOST_SAID, check_settings, stored_conf
 from cl_bench.streams.benchmark import to_avalanche
 
 MOST_OUTPUTS = 2**20  # of all heads together
+MISFIT = "its saved weights do not fit what its settings make now"
 ALONE = "network_alone"  # in a file of weights: why it has nothing else
 
 
@@ -74,7 +75,7 @@ def load_network(
     found = _found(run, after_task=after_task, trust=trust, device=device)
     now = {"code": code_of(targets(found.config))}
     _warn(found.run, differences({"code": found.about.get("code")}, now))
-    with _fitting(found):
+    with fitting(found.run, MISFIT):
         shapes: Any = _shapes(found)
         strategy: Any = build_strategy(found.config, shapes, found.seeds, model=model)
         template_of(getattr(strategy, "network", strategy.model)).load_state_dict(found.weights.network)
@@ -101,7 +102,7 @@ def load_strategy(
             f"{one_line(about[ALONE])[:MOST_SAID]}; take cl_bench.load_network"
         )
     _warn(found.run, changes(found.config, found.about)[0])
-    with _fitting(found):
+    with fitting(found.run, MISFIT):
         stream = stream_of(found.config, build_data(found.config), found.seeds)
         strategy: Any = build_strategy(found.config, stream, found.seeds, model=model)
         experiences = list(to_avalanche(stream).streams["train"])[: about["after_task"]]
@@ -184,20 +185,20 @@ def _shapes(found: _Saved) -> _Shapes:
 
 
 @contextmanager
-def _fitting(found: _Saved) -> Iterator[None]:
-    """Make an error in a sentence of what does not fit, and of what needs more memory than is free."""
+def fitting(run: Path, problem: str) -> Iterator[None]:
+    """Make an error in a sentence of what does not fit, and of what needs more memory than is free.
+
+    Args:
+        problem: what an error means, without its reason.
+    """
     try:
         with within_memory(), torch.random.fork_rng(devices=[]):
             yield
     except OmegaConfBaseException as error:
-        raise SavedWeightsError(
-            f"{found.run}: this version needs a setting that it lacks: {error}"
-        ) from error
+        raise SavedWeightsError(f"{run}: this version needs a setting that it lacks: {error}") from error
     except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
         said = one_line(" ".join(str(error).split()))[:MOST_SAID]
-        raise SavedWeightsError(
-            f"{found.run}: its saved weights do not fit what its settings make now: {said}"
-        ) from error
+        raise SavedWeightsError(f"{run}: {problem}: {said}") from error
 
 
 def _warn(run: Path, changed: list[str]) -> None:

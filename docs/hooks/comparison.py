@@ -24,12 +24,19 @@ from cl_bench.report.figure_options import Options
 from cl_bench.report.numbers import UNKNOWN, rounded, tenths
 from cl_bench.report.paper_table import values_of
 from cl_bench.report.plot import drawings
-from docs.hooks import reference
+from docs.hooks import reference, searches
 
 STUDY = reference.REFERENCE / "comparison"
 PAGE = reference.ROOT / "docs" / "comparison.md"
 ACCURACY, BASELINE = "average_accuracy", "finetune"
-TESTED = ("average_accuracy", "forgetting", "learning_accuracy", "worst_task_accuracy", "ece")
+TESTED = (
+    "average_accuracy",
+    "forgetting",
+    "learning_accuracy",
+    "worst_task_accuracy",
+    "ece",
+    "foreign_auroc",
+)
 COSTS = ("stored_bits", "predicting_bits", "gradient_evaluations")
 MOST_NAMED, MOST_LISTED = 3, 20  # methods in a sentence, and in one that only lists them
 WRAPPERS = {"avalanche"}  # of conf/strategy that are no methods
@@ -52,6 +59,7 @@ Joint training is a reference, and never bold.
 - `deployed` is what its tested predictions need, a posterior where they sample weights.
 - `gradients` counts those of single examples, for each weight sample and each importance.
 - `trials` counts the settings that were tried.
+- `foreign AUROC` says how well confidence tells Fashion-MNIST from the tasks: 100 tells all apart, 50 none.
 """
 COMMAND = """```sh
 cl-bench run experiment=comparison
@@ -101,7 +109,8 @@ def page(folder: Path = STUDY) -> str:
     said = f"\nAll runs are of commit `{commits.pop()}`.\n" if len(commits) == 1 and commits != {""} else ""
     picture = f"forgetting_over_benchmarks-{folder.name}.png"
     said += _shown("Average accuracy over the tasks seen, on each benchmark", folder, picture)
-    parts = [head + said, *map(_section, found), _ranks(results, folder), _differences(found)]
+    parts = [head + said, *map(_section, found), searches.section()]
+    parts += [_ranks(results, folder), _differences(found)]
     return "\n".join(filter(None, parts))
 
 
@@ -177,7 +186,7 @@ def _named(methods: Sequence[str]) -> str:
 
 
 def _table(found: Benchmark) -> str:
-    metrics = [metric_of(name) for name in TESTED]
+    metrics = [metric_of(name) for name in TESTED if found.values[name].notna().any()]
     bold = bold_of(found.values, metrics, which=TIES).cells
     titles = [each.short or each.title for each in metrics]
     header = ["method", "seeds", *titles, "stored (KiB)", "deployed (KiB)", "gradients (thousand)", "trials"]

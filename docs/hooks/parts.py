@@ -301,6 +301,11 @@ def include(name: str) -> str:
     return (ROOT / name).read_text()
 
 
+def module(path: str) -> str:
+    """Show a module as a file that a reader can copy."""
+    return block((ROOT / path).read_text(), "python", title=Path(path).name)
+
+
 # Markdown
 
 
@@ -344,6 +349,7 @@ PARTS: dict[str, Callable[..., str]] = {
         claims,
         rooms,
         include,
+        module,
         citation,
     )
 }

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from english import faults, measured
 
 from cl_bench import records
 from cl_bench.config.choices import choices
-from cl_bench.records.rows import State
-from docs.hooks import comparison
+from cl_bench.records.rows import Foreign, State
+from docs.hooks import comparison, searches
 
 TESTS = Path(__file__).parents[1]
 write_run = runpy.run_path(str(TESTS / "analysis" / "synthetic.py"))["write_run"]
@@ -33,6 +34,8 @@ def run(folder, benchmark, strategy, seed, *, end, old=False, **about):
     made = write_run(folder, benchmark=benchmark, strategy=strategy, seed=seed, accuracy=accuracy, **about)
     rows = [state(seed, after, old=old, sampled=strategy == "vcl") for after in range(3)]
     records.append(made / "states.csv", *rows)
+    if about.get("ood"):
+        records.append(made / "ood.csv", Foreign(seed, 2, 1, 0.9 + noise, 0.5, math.nan, 100))
     return made
 
 
@@ -46,6 +49,7 @@ def study(tmp_path_factory):
         for strategy, end in ENDS.items():
             for seed in range(5):
                 about = {"ewc": SEARCHED, "finetune": {"tuning": "none: defaults"}}.get(strategy, {})
+                about = about | ({"ood": ["letters"]} if benchmark == "split_mnist" else {})
                 run(folder, benchmark, strategy, seed, end=end, data_source=source, **about)
         if not jpeg:
             run(folder, benchmark, "si", 0, end=0.9, old=True)
@@ -75,7 +79,8 @@ def test_the_committed_page_is_the_one_that_its_command_writes():
 
 
 def test_every_benchmark_has_a_table_sorted_by_accuracy(made):
-    assert re.findall(r"^## (.*)$", made, re.M) == [*BENCHMARKS, "Ranks", "Differences to `finetune`"]
+    after = ["The activation matters as much as the method", "Ranks", "Differences to `finetune`"]
+    assert re.findall(r"^## (.*)$", made, re.M) == [*BENCHMARKS, *after]
     for benchmark in BENCHMARKS:
         table = rows(section(made, benchmark))
         accuracies = [float(row["average accuracy"].strip("*").split()[0]) for row in table.values()]
@@ -105,6 +110,14 @@ def test_bold_is_the_best_and_what_is_not_told_from_it(made):
     assert re.search(r"It is not told from `(ewc|vcl)`\.", section(made, "split_mnist"))
 
 
+def test_foreign_data_have_a_column_where_they_were_tested(made):
+    has = {name: "foreign AUROC" in next(iter(rows(section(made, name)).values())) for name in BENCHMARKS}
+    assert has == {"permuted_mnist": False, "split_cifar10": False, "split_mnist": True}
+    table = rows(section(made, "split_mnist"))
+    assert re.fullmatch(r"(\*\*)?9\d\.\d ± \d\.\d(\*\*)?", table["ewc"]["foreign AUROC"])
+    assert table["si"]["foreign AUROC"] == "–"
+
+
 def test_images_that_were_coded_are_said_to_be(made):
     assert [name for name in BENCHMARKS if "JPEG-coded" in section(made, name)] == ["split_cifar10"]
 
@@ -129,6 +142,32 @@ def test_differences_that_hold_are_bold_and_what_was_not_run_says_so(made):
     missing = set(choices("strategy")) - {*ENDS, "si", "avalanche"}
     assert set(re.findall(r"`(\w+)`", last)) <= missing
     assert missing == set(re.findall(r"`(\w+)`", made.partition("\nNot run: ")[2]))
+
+
+def test_the_better_activation_is_the_one_that_was_taken(made):
+    lines = section(made, "The activation matters as much as the method").splitlines()
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+    assert table[0] == ["benchmark", "method", "`relu`", "`gate`"]
+    for benchmark, method, *scores in table[2:]:
+        (column,) = [place for place, score in enumerate(scores) if score.startswith("**")]
+        path = searches.TUNED / f"comparison_{benchmark}" / f"{method.strip('`')}.yaml"
+        chosen = yaml.safe_load(path.read_text())
+        assert chosen["model"]["activation"] == ("relu", "gate")[column], path
+        best = max(trial["accuracy"] for trial in chosen["tuning"]["trials"])
+        assert scores[column] == f"**{100 * best:.1f}**"
+
+
+def test_a_search_without_a_choice_of_activations_has_no_row(tmp_path):
+    (tmp_path / "comparison_few").mkdir()
+    trial = {"settings": {"model.activation": "relu"}, "accuracy": 0.5}
+    for name, others in {
+        "ewc": [],
+        "vcl": [{"settings": {"model.activation": "gate"}, "accuracy": None}],
+    }.items():
+        tuned = {"tuning": {"trials": [trial, *others]}}
+        (tmp_path / "comparison_few" / f"{name}.yaml").write_text(yaml.safe_dump(tuned))
+    (tmp_path / "comparison_few" / "si.yaml").write_text("tuning: {search: by hand}\n")
+    assert searches.section(tmp_path) == ""
 
 
 def test_the_made_page_is_read_once(made):

@@ -170,6 +170,17 @@ def test_a_file_with_some_of_the_new_columns_is_read_and_never_appended_to(path)
         read(path)
 
 
+def test_a_file_of_states_from_before_a_column_was_counted_goes_on_without_it(path):
+    counted = STATE._replace(gradient_evaluations=5.0, predicting_bits=8.0)
+    append(path, counted)
+    append(path, counted._replace(after_task=2, flipped=0.5))
+    assert read(path, State) == [counted, counted._replace(after_task=2)]
+    new = path.with_name("new.csv")
+    append(new, counted._replace(flipped=0.0))
+    append(new, counted._replace(after_task=2, flipped=0.5))
+    assert [row.flipped for row in read(new, State)] == [0.0, 0.5]
+
+
 def test_rows_with_nan_that_have_equal_lines_are_equal(path):
     append(path, SECOND, SECOND)
     first, second = read(path)

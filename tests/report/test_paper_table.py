@@ -239,3 +239,11 @@ def test_the_caption_says_how_settings_were_found_and_what_is_missing(tmp_path):
     assert any(sentence.startswith("b: ewc: tuned (tuned/b") for sentence in said)
     assert "1 incomplete run left out" in said
     assert "–: not run, or not measured" in said
+
+
+def test_every_metric_can_be_a_column(tmp_path):
+    for seed in range(2):
+        measure(write_run(tmp_path, seed=seed), seed=seed, num_tasks=3)
+    for metric in registered():
+        made = paper_table(tmp_path, metrics=metric.name)
+        assert [column.metric.name for column in made.columns] == [metric.name]

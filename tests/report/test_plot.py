@@ -113,6 +113,19 @@ def test_only_methods_that_measure_it_are_in_a_panel(two_methods):
     assert not lines(drift.axes[0], "ewc")
 
 
+def test_foreign_data_have_a_panel_a_data_set_and_a_line_a_method_that_measures_it(two_methods):
+    (figure,) = make("out_of_distribution", two_methods)
+    (panel,) = figure.axes
+    assert panel.get_title() == "letters"
+    assert lines(panel, "vcl")[0].get_xdata().tolist() == [1, 2, 3]
+    assert lines(panel, "vcl")[0].get_ydata().tolist() == pytest.approx([0.895] * 3)
+    results = Results.read(two_methods)
+    styles = method_styles(["ewc", "vcl"])
+    doubt = KINDS["out_of_distribution"](results, metric="mutual_information", styles=styles)
+    assert lines(doubt.axes[0], "vcl")[0].get_ydata().tolist() == pytest.approx([0.7] * 3)
+    assert not lines(doubt.axes[0], "ewc")
+
+
 def test_the_stability_gap_has_a_panel_for_each_task_that_others_follow(two_methods):
     (figure,) = make("stability_gap", two_methods)
     assert [axes.get_title() for axes in figure.axes] == ["task 1", "task 2", "mean over new tasks"]
@@ -185,6 +198,7 @@ def test_twenty_methods_with_long_names_have_a_legend_that_fits(tmp_path):
         ("pareto", "no states.csv"),
         ("calibration", "no calibration.csv"),
         ("uncertainty", "no entropy in records.csv"),
+        ("out_of_distribution", "no ood.csv: run with training.ood"),
         ("stability_gap", "no probes.csv: run with training.probe_every"),
         ("drift", "no states.csv"),
         ("variance", "run -m seed_for.init=0,1,2"),

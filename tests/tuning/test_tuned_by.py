@@ -131,10 +131,10 @@ def test_what_a_file_tells_of_its_search_is_no_part_of_the_hash():
     [
         (
             ["experiment=digits", "strategy=ewc", "benchmark=permuted_digits"],
-            "permuted_digits-ewc-s0-45624749",
+            "permuted_digits-ewc-s0-6e437288",
         ),
-        (["experiment=digits", "strategy=bayesbinn", "benchmark=split_digits"],
-         "split_digits-bayesbinn-s0-dad17106"),
+        (["experiment=digits", "strategy=bayesbinn", "benchmark=rotated_digits"],
+         "rotated_digits-bayesbinn-s0-8d347d35"),
         (["experiment=permuted_mnist", "strategy=bayesbinn"], "permuted_mnist-bayesbinn-s0-01c08746"),
     ],
 )  # fmt: skip

@@ -1,0 +1,59 @@
+"""What the searches of the comparison found of the network: the best score with each activation."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from docs.hooks.reference import ROOT
+
+TUNED = ROOT / "conf" / "tuned"
+PREFIX, ACTIVATION = "comparison_", "model.activation"
+
+HEAD = """## The activation matters as much as the method
+
+Each search also tried two activations, `relu` and the binary `gate`. This is the best score with each, as
+average accuracy in percent on validation images of the tuning streams. Bold is the better one, which was
+taken. Scores of a few trials differ by chance, too.
+
+"""
+
+
+def section(folder: Path = TUNED) -> str:
+    """The table of all searches that had a choice of activations; empty where there are none."""
+    found = list(searches(folder))
+    activations = sorted({name for _, _, best in found for name in best}, reverse=True)
+    if not found:
+        return ""
+    lines = [["benchmark", "method", *(f"`{name}`" for name in activations)]]
+    lines.append(["---"] * len(lines[0]))
+    for benchmark, method, best in found:
+        cells = [_cell(best, name) for name in activations]
+        lines.append([benchmark, f"`{method}`", *cells])
+    return HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def searches(folder: Path) -> Iterator[tuple[str, str, dict[str, float]]]:
+    """Of each tuned file of the comparison: benchmark, method, and the best score with each activation."""
+    for path in sorted(folder.glob(f"{PREFIX}*/*.yaml")):
+        trials = yaml.safe_load(path.read_text())["tuning"].get("trials", [])
+        best = _best(trials)
+        if len(best) > 1:
+            yield path.parent.name.removeprefix(PREFIX), path.stem, best
+
+
+def _best(trials: list[dict[str, Any]]) -> dict[str, float]:
+    best: dict[str, float] = {}
+    for trial in trials:
+        name, score = trial["settings"].get(ACTIVATION), trial["accuracy"]
+        if name is not None and score is not None:
+            best[name] = max(best.get(name, 0.0), score)
+    return best
+
+
+def _cell(best: dict[str, float], name: str) -> str:
+    if name not in best:
+        return "not tried"
+    text = f"{100 * best[name]:.1f}"
+    return f"**{text}**" if best[name] == max(best.values()) else text
