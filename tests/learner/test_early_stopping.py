@@ -136,7 +136,10 @@ def test_several_seeds_at_once_are_refused(learner):  # noqa: F811
 
 @pytest.mark.parametrize(
     "strategy",
-    ["finetune", "si", "vcl", "bayesbinn", "bop", "straight_through", "der", "lwf", "joint", "mesu", "ivon"],
+    [
+        *("finetune", "si", "vcl", "bayesbinn", "bop", "straight_through", "der", "lwf", "joint", "mesu"),
+        *("ivon", "message_passing"),
+    ],
 )
 def test_a_strategy_is_after_a_task_where_its_best_epoch_ended(lab, strategy):
     """Known by another run, which has no more epochs than the best one."""
