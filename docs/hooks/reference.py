@@ -40,7 +40,7 @@ that differs between runs stands as null in what they share, and then with each 
 Measured numbers have six significant digits here; accuracies have all. Seeds run anew end at more digits, and
 on another processor at other last ones.
 
-The column `commit` has that of the code. These runs are older than its record: nobody can say which commit
+The column `commit` has that of the code. Most runs are older than its record: nobody can say which commit
 they are of. The column `again` counts runs that `cl-bench verify --record` had come out again, bit for bit.
 
 This page is made by `make reference`, from `runs.json` and `remarks.yaml`.
