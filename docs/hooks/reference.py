@@ -92,14 +92,19 @@ def site_files() -> dict[str, Path]:
     return found | {"reference/report.html": page}
 
 
+def remarks(study: str) -> tuple[str, str]:
+    """The command of a study and what is to be known of its runs, by results/reference/remarks.yaml."""
+    told = yaml.safe_load((REFERENCE / "remarks.yaml").read_text())[study]
+    return told["command"], told["remark"]
+
+
 def readme() -> str:
     """results/reference/README.md: a row a study, with what was checked."""
-    remarks = yaml.safe_load((REFERENCE / "remarks.yaml").read_text())
     titles = ("study", "command", "runs", "seeds", "commit", "again", "remarks")
     lines = [titles, ("---",) * len(titles)]
     for path in sorted(REFERENCE.glob(f"*/{compact.FILE}")):
-        told = remarks[path.parent.name]
-        lines.append((f"`{path.parent.name}`", *_checks(path.parent, told["command"]), told["remark"]))
+        command, remark = remarks(path.parent.name)
+        lines.append((f"`{path.parent.name}`", *_checks(path.parent, command), remark))
     return HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines) + TAIL
 
 
