@@ -214,9 +214,11 @@ def build_strategy(
         network = StackedNetwork([each if isinstance(each, Network) else TaskFree(each) for each in built])
     # what came later is off unless it is given; a strategy of before has no name for it
     training = plain(config.training)
-    training = (
-        for_the_strategy(plain(config.strategy), training) if make is None else without_neutral(training)
-    )
+    if make is None:  # resolved where it stands: a setting may refer to other parts
+        own: Any = OmegaConf.to_container(config.strategy, resolve=True)
+        training = for_the_strategy(own, training)
+    else:
+        training = without_neutral(training)
     learner = {key: value for key, value in training.items() if key not in NOT_THE_STRATEGYS}
     learner["device"] = device or device_of(config.training.device)
     strategy = (partial(build, config.strategy) if make is None else make)(

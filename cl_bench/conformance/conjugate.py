@@ -68,8 +68,14 @@ def _stream(_: TaskStream) -> TaskStream:
     )
 
 
-def _squared(outputs: Tensor, labels: Tensor) -> Tensor:
-    return ((outputs[:, 1] - (2 * labels - 1)) ** 2).mean() / 2
+class _Squared:
+    """Half the squared error, in the place of the cross-entropy."""
+
+    def by_example(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return (outputs[:, 1] - (2 * labels - 1)) ** 2 / 2
+
+    def __call__(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return self.by_example(outputs, labels).mean()
 
 
 class _Beliefs(SupervisedPlugin):
@@ -103,7 +109,7 @@ def largest_error(subject: Subject) -> tuple[float, float]:
     strategy = run.strategy
     prior = strategy.first_prior()
     if isinstance(prior, Gaussian):
-        strategy._criterion = _squared
+        strategy._criterion = _Squared()
     beliefs = _Beliefs()
     strategy.plugins.insert(0, beliefs)
     errors: list[tuple[float, float]] = []

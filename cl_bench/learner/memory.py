@@ -1,6 +1,6 @@
 """A memory of examples that a learner may keep and see again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -38,6 +38,11 @@ class Memory:
     def __getitem__(self, name: str) -> Tensor:
         """The examples' rows of a tensor, [len, ...]."""
         return self._tensors[name][: len(self)]
+
+    @property
+    def names(self) -> Iterator[str]:
+        """The names of the tensors; none before the first examples."""
+        return iter(self._tensors)
 
     @property
     def pixels(self) -> Tensor:
@@ -80,16 +85,18 @@ class Memory:
         """Different examples at random (all where there are fewer): their tensors by name, on one device."""
         order = torch.randperm(len(self), generator=self.generator)[:num_examples]
         there = _Places(order)
+        device = self.labels.device
+        held = {name: self[name] for name in self.names}
         return {
-            name: rows.index_select(0, *there.on(rows.device)).to(self.labels.device, non_blocking=True)
-            for name, rows in self._tensors.items()
+            name: rows.index_select(0, *there.on(rows.device)).to(device, non_blocking=True)
+            for name, rows in held.items()
         }
 
     def state(self) -> dict[str, Tensor]:
         """All it holds, by name: nothing before the first examples."""
         if not len(self):
             return {}
-        return {"keys": self._keys[: len(self)]} | {name: self[name] for name in self._tensors}
+        return {"keys": self._keys[: len(self)]} | {name: self[name] for name in self.names}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Hold what there was in `state`; the generator is not touched."""

@@ -28,8 +28,9 @@ class Seeds:
     """The seeds of one run, one for each purpose.
 
     The purpose `init` is for first weights, `order` for permutations and class order. `batches`
-    and `augmentation` are what they say. `noise` is for weight samples and dropout in training, `test` for
-    weight samples in testing. `probe` is for the examples that are tested in the midst of training.
+    and `augmentation` are what they say. `noise` is for weight samples, dropout and memories
+    in training, `test` for weight samples in testing. `probe` is for the examples that are tested in the
+    midst of training.
 
     Args:
         seed: of every purpose that has none of its own.
@@ -51,7 +52,8 @@ class Seeds:
         self._seeds = {
             purpose: derive(seed if value is None else value, purpose) for purpose, value in chosen.items()
         }
-        self._seeds["dropout"] = derive(self._seeds["noise"], "dropout")  # it may be on another device
+        for part in ("dropout", "memory"):  # they may be on other devices than what else is noise
+            self._seeds[part] = derive(self._seeds["noise"], part)
 
     def __getitem__(self, purpose: str) -> int:
         return self._seeds[purpose]

@@ -22,6 +22,18 @@ class SmoothedLoss(nn.CrossEntropyLoss):
         super().__init__(label_smoothing=smoothing)
         self._active = active
 
+    def by_example(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each example, in nats [B]; their mean is that of the batch."""
+        log_p = logits.log_softmax(dim=-1)
+        losses = F.nll_loss(log_p, labels, reduction="none")
+        if not self.label_smoothing:
+            return losses
+        active = self._active()
+        if active is None:
+            active = torch.ones_like(log_p[0], dtype=torch.bool)
+        uniform = -torch.where(active, log_p, 0.0).sum(dim=-1) / active.sum()
+        return (1 - self.label_smoothing) * losses + self.label_smoothing * uniform
+
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         active = self._active() if self.label_smoothing else None
         if active is None:

@@ -35,6 +35,7 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.straight_through import StraightThrough
     from cl_bench.strategies.streaming_lda import StreamingLDA
     from cl_bench.strategies.synaptic_metaplasticity import SynapticMetaplasticity
+    from cl_bench.strategies.td_vcl import TDVCL
     from cl_bench.strategies.ucb import UCB
     from cl_bench.strategies.vcl import VCL
 
@@ -50,6 +51,7 @@ __all__ = [
     "MAS",
     "MESU",
     "SI",
+    "TDVCL",
     "UCB",
     "VCL",
     "AdaSTE",

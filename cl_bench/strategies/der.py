@@ -47,7 +47,8 @@ class DER(Rehearsal):
     ) -> None:
         check_not_negative(alpha=alpha, beta=beta)
         check_count(buffer_batch_size=buffer_batch_size)
-        super().__init__(buffer="reservoir", **rehearsal)
+        # a batch is offered after its step, so that no offer is a whole task
+        super().__init__(buffer="reservoir", memory_tasks=None, **rehearsal)
         self.alpha, self.beta, self.buffer_batch_size = alpha, beta, buffer_batch_size
         self.rehearses = alpha > 0 or beta > 0
         num_rehearsed = ((alpha > 0) + (beta > 0)) * buffer_batch_size

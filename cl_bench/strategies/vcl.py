@@ -8,23 +8,21 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from cl_bench.learner.base import Learner
 from cl_bench.learner.batches import ResidentBatches, merged
 from cl_bench.learner.claims import Claims
-from cl_bench.learner.experiences import head_of, heads_in, resident_tasks
+from cl_bench.learner.coresets import WithCoresets
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.gaussian_layers import CONV_SAMPLING, fisher_of_means, make_gaussian
-from cl_bench.posteriors import coresets, fisher, gaussian
+from cl_bench.posteriors import fisher, gaussian
 from cl_bench.posteriors.beliefs import frozen_share
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.prediction import average_prediction
 from cl_bench.validation import check_choice, check_count, check_not_negative, check_positive
 
-CORESETS = ("none", "random", "k_center")
 PRECISIONS = ("learned", "fisher")
 
 
-class VCL(Learner):
+class VCL(WithCoresets):
     """Minimises (E_q[-log p(D_t | w)] + kl_weight KL(q_t || q_{t-1})) / N_t for each task t; q_0 is the
     prior.
 
@@ -56,6 +54,7 @@ class VCL(Learner):
             throw-away copy of the posterior is trained further before each test.
         coreset_size: examples a task.
         coreset_epochs: passes over the coresets before each test.
+        memory_tasks: coresets of the last so many tasks are kept; None: of all.
     """
 
     may_freeze_later = False
@@ -75,7 +74,7 @@ class VCL(Learner):
         },
     )
     unused: ClassVar = {"weight_decay": "its prior decays the means, and log-variances do not decay to 0"}
-    kept = ("prior", "initial", "coreset_positions")
+    kept = ("prior", "initial")
     _known_prior: tuple[Tensor, int] | None = None  # its log-variances, and how often they were written
     _prior_precision: Tensor
 
@@ -89,14 +88,11 @@ class VCL(Learner):
         restart: bool,
         num_samples: int,
         num_test_samples: int,
-        coreset: str,
-        coreset_size: int,
-        coreset_epochs: int,
         conv_sampling: str = "local",
         first_kl_weight: float | None = None,
         carried_precision: str = "learned",
         fisher_strength: float = 1.0,
-        **learner: Any,
+        **coresets: Any,
     ) -> None:
         check_not_negative(kl_weight=kl_weight)
         if first_kl_weight is not None:
@@ -105,19 +101,14 @@ class VCL(Learner):
         check_positive(prior_variance=prior_variance, fisher_strength=fisher_strength)
         if initial_mean_deviation is not None:
             check_positive(initial_mean_deviation=initial_mean_deviation)
-        check_choice("coreset", coreset, CORESETS)
         check_choice("conv_sampling", conv_sampling, CONV_SAMPLING)
         check_count(num_samples=num_samples, num_test_samples=num_test_samples)
-        check_count(coreset_size=coreset_size, coreset_epochs=coreset_epochs)
         self.initial_log_variance, self.first_log_variance = initial_log_variance, math.log(prior_variance)
         self.conv_sampling = conv_sampling
-        super().__init__(**learner)
-        if self.stack.shape and coreset != "none":
-            raise ValueError(f"coreset must be none for seeds trained at once, got {coreset=}")
+        super().__init__(**coresets)
         self.kl_weight, self.first_kl_weight = kl_weight, first_kl_weight
         self.carries_fisher, self.fisher_strength = carried_precision == "fisher", fisher_strength
         self.num_samples, self.num_test_samples = num_samples, num_test_samples
-        self.coreset, self.coreset_size, self.coreset_epochs = coreset, coreset_size, coreset_epochs
         if initial_mean_deviation is not None:
             uniform = self.draws("init", self.device).uniform_like(self.posterior.mean)
             start = gaussian.truncated_normal(uniform, deviation=initial_mean_deviation)
@@ -125,13 +116,16 @@ class VCL(Learner):
             self.flat.set(torch.cat([start, self.posterior.log_variance], dim=-1))
         self.initial = Gaussian(*(part.clone() for part in self.posterior)) if restart else None
         self.prior = self.first_prior()
-        self.coresets: list[ResidentBatches] = []
-        self.coreset_positions: list[Tensor] = []  # of each, in its task's data
         self.active = torch.ones_like(self.prior.mean)
         if self.carries_fisher:  # the next prior is not the posterior that is tested
             self.claims = self.claims._replace(carries_posterior=False, conjugate={})
-        if coreset != "none":  # whose examples are in no posterior
-            self.claims = self.claims._replace(grows=True, conjugate={})
+        if self.coreset != "none":  # whose examples are in no posterior
+            number = self.coreset_tasks
+            self.claims = self.claims._replace(
+                grows=number is None or number > 2,  # in the third task, too
+                keeps_of_every_task=number is None,
+                conjugate={},
+            )
 
     def lay_out(self, network: nn.Module) -> FlatParameters:
         """All means, then all log-variances."""
@@ -197,43 +191,9 @@ class VCL(Learner):
         """1 for every weight but those of other heads, where it is 0; [P]."""
         return self.flat.mask(self.other_heads(head)).chunk(2)[0]
 
-    def train_batches(self, tasks: Sequence[Sequence[Any]]) -> ResidentBatches:
-        batches = super().train_batches(tasks)
-        if self.coreset == "none":
-            return batches
-        if self.coreset_size >= batches.num_examples:
-            raise ValueError(
-                f"coreset_size must be below the task's {batches.num_examples} training examples, "
-                f"got coreset_size={self.coreset_size}"
-            )
-        features = batches.to_float(batches.pixels).flatten(1)
-        choose = coresets.random if self.coreset == "random" else coresets.k_center
-        positions = choose(features, self.coreset_size, generator=self.batch_order.generators[0])
-        self._keep(batches, positions)
-        return batches.without(positions)
-
-    def _keep(self, batches: ResidentBatches, positions: Tensor) -> None:
-        """Keep the examples at these positions as the coreset of the task."""
-        kept = batches.only(positions)
-        # coresets are trained on in tests, which must not disturb training
-        kept.generator, kept.augment = self.test_noise.generators[0], None
-        self.coresets.append(kept)
-        self.coreset_positions.append(positions)
-
-    def recall(self, experiences: Sequence[Any]) -> None:
-        all_positions, self.coresets, self.coreset_positions = self.coreset_positions, [], []
-        for experience, positions in zip(experiences, all_positions, strict=False):
-            self._keep(super().train_batches([resident_tasks(experience)]), positions)
-
     def _before_training_exp(self, **kwargs: Any) -> None:
-        if self.coreset != "none" and not hasattr(self.experience, "task_data"):
-            raise ValueError(
-                f"coreset must be none on a benchmark of somebody else's, got coreset={self.coreset!r}"
-            )
         super()._before_training_exp(**kwargs)
-        if self.coreset != "none":
-            head_of(self.experience)  # a coreset is of one head
-        self.active = self.active_for(heads_in(self.experience))
+        self.active = self.active_for(self.heads_trained())
         if self.initial is not None:
             present = zip(self.initial, self.posterior, strict=True)
             parts = [torch.where(self.active > 0, start, part) for start, part in present]
@@ -285,30 +245,6 @@ class VCL(Learner):
             self.posterior.mean.copy_(weights)
             yield self.logits(images, task)
 
-    def _before_eval(self, **kwargs: Any) -> None:
-        super()._before_eval(**kwargs)
-        if self.coresets:
-            self.before_coresets = {name: part.clone() for name, part in self.network.state_dict().items()}
-        self.trained_for: int | None = None
-
-    def _before_eval_exp(self, **kwargs: Any) -> None:
-        super()._before_eval_exp(**kwargs)
-        head = head_of(self.experience)
-        if self.coresets and head != self.trained_for:
-            self._undo_coresets()
-            self._train_on_coresets(
-                [kept for kept in self.coresets if kept.task == head], self.active_for(head)
-            )
-            self.trained_for = head
-
-    def _after_eval(self, **kwargs: Any) -> None:
-        if self.coresets:
-            self._undo_coresets()
-        super()._after_eval(**kwargs)
-
-    def _undo_coresets(self) -> None:
-        self.network.load_state_dict(self.before_coresets)
-
     def _train_on_coresets(self, parts: list[ResidentBatches], active: Tensor) -> None:
         """Continue from the posterior, with itself as the prior, on the coresets that share the head."""
         if not parts:
@@ -334,17 +270,9 @@ class VCL(Learner):
         for layer in self.layers:
             layer.noise = self.noise
 
-    def state_tensors(self) -> dict[str, Tensor]:
-        tensors = super().state_tensors()
-        for number, kept in enumerate(self.coresets):
-            for name in ("pixels", "labels", "heads"):
-                tensors[f"coreset_{number}_{name}"] = getattr(kept, name)
-        return tensors
-
     def sampled_from(self) -> Sequence[Tensor]:
         """The posterior, and the coresets that a copy of it is trained on before each test."""
-        coresets = [getattr(kept, name) for kept in self.coresets for name in ("pixels", "labels", "heads")]
-        return (*self.posterior, *coresets)
+        return (*self.posterior, *super().sampled_from())
 
     def belief(self) -> Gaussian:
         return self.posterior

@@ -69,6 +69,10 @@ def test_a_published_number_belongs_to_a_job_of_its_study(study, one):
         assert 1 <= one.after_task <= found["benchmark.num_tasks"]
 
 
+# papers that were read after the table was made; their files say where
+READ_SINCE = ("Melo et al.",)
+
+
 def test_the_published_numbers_are_those_of_the_reference_table(data_root):
     path = data_root.parent / "reference" / "published.csv"
     if not path.is_file():
@@ -80,7 +84,8 @@ def test_the_published_numbers_are_those_of_the_reference_table(data_root):
         }
     for study, one in NUMBERS:
         spread = "" if one.spread is None else str(one.spread)
-        assert (one.source, one.evidence, one.accuracy, spread) in table, (study, one)
+        known = (one.source, one.evidence, one.accuracy, spread) in table
+        assert known != one.source.startswith(READ_SINCE), (study, one)
 
 
 def test_published_numbers_are_no_part_of_a_run(tmp_path):

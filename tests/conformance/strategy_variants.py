@@ -29,7 +29,13 @@ VARIANTS = {
         *("streaming_lda", "strategy.shrink_to=mean_variance"),
         *("strategy.class_priors=counts", "strategy.shrinkage=0.1"),
     ),
+    "replay_recent": ("replay", "strategy.memory_tasks=2"),
+    "td_vcl_recent": (
+        *("td_vcl", "strategy.memory_tasks=2", "strategy.num_posteriors=2", "strategy.decay=0.5"),
+        *("strategy.num_samples=2", "strategy.buffer=class_balanced", "strategy.replay_share=0.7"),
+    ),
     "vcl_coreset": ("vcl", "strategy.coreset=k_center"),
+    "vcl_coreset_recent": ("vcl", "strategy.coreset=random", "strategy.memory_tasks=2"),
     "vcl_fisher": ("vcl", "strategy.carried_precision=fisher", "strategy.first_kl_weight=0.3"),
     "vcl_restart": ("vcl", "strategy.restart=true"),
 }

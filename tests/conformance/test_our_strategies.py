@@ -14,9 +14,10 @@ ALLOWED = {name: {"global_generators_are_left_alone"} for name in AVALANCHES}
 QUADRATIC = ("ewc", "online_ewc", "l2", "mas", "si", "online_laplace")
 ASYMMETRIC = ("er_ace", "er_ace_all")
 STEPS = ("a_gem", *ASYMMETRIC, "gpm")
+TEMPORAL = ("td_vcl", "td_vcl_recent")
 WITHOUT_RULE_OF_THEIR_OWN = (
     *("finetune", *QUADRATIC, "lwf", "replay", "der", "der_plus_plus", "function_prior", "gdumb", "joint"),
-    *("vcl", "gvcl", "ucb", *STEPS),
+    *("vcl", "gvcl", "ucb", *TEMPORAL, *STEPS),
 )
 ASKED = {
     "the_first_task_is_finetuning": (
@@ -26,7 +27,7 @@ ASKED = {
     "it_differs_from_finetuning_after_the_first_task": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "joint"),
         *("vcl", "gvcl", "bayesbinn", "bayesbinn_published", "synaptic_metaplasticity", "ucb"),
-        *STEPS,
+        *(*TEMPORAL, *STEPS),
     ),
     "switched_off_it_is_finetuning": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior"),
@@ -35,7 +36,7 @@ ASKED = {
     "the_gradient_is_that_of_loss_and_penalty": WITHOUT_RULE_OF_THEIR_OWN,
     "what_it_keeps_does_not_depend_on_the_batch_size": (
         *("ewc", "online_ewc", "ewc_online_sampled", "mas", "online_laplace", "online_laplace_diagonal"),
-        *("function_prior", "vcl", "gvcl", "gpm", "ucb"),
+        *("function_prior", "vcl", "gvcl", "gpm", "ucb", *TEMPORAL),
         *("bayesian_linear", "nearest_class_mean", "streaming_lda", "ranpac_fixed"),
     ),
     "frozen_copies_are_in_eval_mode": ("lwf", "lwf_by_task"),
@@ -45,11 +46,11 @@ ASKED = {
     ),
     "sequential_learning_ends_at_the_batch_posterior": (
         *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
-        *("ivon", "ivon_samples", "covon"),
+        *("ivon", "ivon_samples", "covon", *TEMPORAL),
     ),
     "a_test_uses_as_many_samples_as_it_says": (
         *("vcl", "gvcl", "ucb", "vcl_coreset", "mesu", "mesu_samples", "bimu", "bimu_samples"),
-        *("ivon", "ivon_samples", "covon"),
+        *("ivon", "ivon_samples", "covon", *TEMPORAL),
         *("bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
     ),
     "normalised_and_scheduled_it_is_finetuning": (
@@ -65,7 +66,7 @@ ASKED = {
         *("vcl", "gvcl", "vcl_coreset", "bayesbinn", "bayesbinn_published", "bayesbinn_fixed_prior"),
         *("ivon", "covon", "mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
         *("bayesian_linear", "nearest_class_mean", "streaming_lda", "ranpac", *DENSE),
-        *STEPS,
+        *("td_vcl", *STEPS),
     ),
     "outputs_of_every_task_are_held": (
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior"),
@@ -75,15 +76,18 @@ ASKED = {
     "labels_held_are_those_of_their_images": (
         *("a_gem", *ASYMMETRIC),
         *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
-        *("gdumb", "gdumb_epoch_of_task", "vcl_coreset"),
+        *("gdumb", "gdumb_epoch_of_task", "vcl_coreset", "replay_recent", "vcl_coreset_recent", *TEMPORAL),
     ),
     "nothing_pulls_at_the_start_of_a_task": ("ewc", "online_ewc", "l2", "mas", "si", "lwf", "function_prior"),
     # a coreset is left out of a task's data at its start, by positions that are read there
-    "no_step_waits_for_the_device": tuple(set(SUBJECTS) - set(AVALANCHES) - {"vcl_coreset"}),
+    "no_step_waits_for_the_device": tuple(
+        set(SUBJECTS) - set(AVALANCHES) - {"vcl_coreset", "vcl_coreset_recent"}
+    ),
     "a_memory_holds_images_of_every_task": (
         *("a_gem", *ASYMMETRIC),
         *("replay", "replay_class_balanced", "der", "der_plus_plus", "der_compute_matched"),
         *("gdumb", "gdumb_epoch_of_task", "function_prior", "function_prior_random", "vcl_coreset"),
+        *("replay_recent", "vcl_coreset_recent", *TEMPORAL),
     ),
 }
 HEADS = ("bayesian_linear", "nearest_class_mean", "ranpac", "streaming_lda")

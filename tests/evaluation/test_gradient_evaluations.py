@@ -41,6 +41,7 @@ def states(strategy, stream):
         (("er_ace",), EPOCHS * TASK, EPOCHS * TASK),
         (("gpm",), EPOCHS * TASK, EPOCHS * TASK),  # a look at inputs takes none
         (("ucb", "strategy.num_samples=3"), *[EPOCHS * TASK * 3] * 2),
+        (("td_vcl", "strategy.num_samples=3"), *[EPOCHS * TASK * 3] * 2),
         (("ewc",), *[EPOCHS * TASK + 10 * TASK] * 2),  # and one for each label
         (("ewc", "strategy.fisher_estimator=sampled"), *[EPOCHS * TASK + TASK] * 2),
         (("ewc", "strategy.fisher_estimator=batched"), *[EPOCHS * TASK + TASK] * 2),
@@ -119,6 +120,7 @@ def test_a_fisher_pass_by_heads_counts_every_example_once(stream, network, learn
         (("finetune",), 32),
         (("vcl",), 64),
         (("ucb",), 64),
+        (("td_vcl",), 64),
         (("mesu",), 64),
         (("ivon",), 64),
         (("ivon", "strategy.num_test_samples=0"), 32),

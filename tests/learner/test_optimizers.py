@@ -236,6 +236,17 @@ def test_labels_are_smoothed_over_the_classes_that_there_are():
     assert (masked.grad[:, 2:] == 0).all()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("active", [None, torch.tensor([True, True, False, True])])
+def test_the_mean_of_the_losses_of_examples_is_that_of_the_batch(smoothing, active):
+    logits, labels = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.arange(5) % 2
+    criterion = SmoothedLoss(smoothing, lambda: active)
+    found = criterion.by_example(logits, labels)
+    torch.testing.assert_close(found.mean(), criterion(logits, labels))
+    alone = [criterion(logits[one : one + 1], labels[one : one + 1]) for one in range(5)]
+    torch.testing.assert_close(found, torch.stack(alone))
+
+
 @pytest.mark.parametrize(("warm_up", "num_warm"), [(0, 0), (4, 4), (0.25, 3), (0.01, 1), (100, 100)])
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_the_rate_grows_in_equal_parts_to_the_schedules(lab, make, warm_up, num_warm, schedule):

@@ -46,6 +46,7 @@ def results(folder):
         ["message_passing", "strategy.bayesian_prediction=false"],
         ["adaste"],
         ["online_laplace"],
+        ["td_vcl", "strategy.memory_tasks=1"],
         ["der_plus_plus"],
         ["gdumb"],
         ["joint"],

@@ -26,9 +26,9 @@ BINARY = (
 )
 WITH_POSTERIOR = (
     *("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "message_passing", "online_laplace_diagonal"),
-    *("ucb", "vcl"),
+    *("td_vcl", "ucb", "vcl"),
 )
-SAMPLED = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "ucb", "vcl")
+SAMPLED = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "td_vcl", "ucb", "vcl")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -90,6 +90,14 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("online_laplace", "fisher_estimator", "batch"),
         ("si", "strength", -1.0),
         ("si", "damping", 0.0),
+        ("td_vcl", "num_posteriors", 0),
+        ("td_vcl", "decay", -0.1),
+        ("td_vcl", "decay", 1.1),
+        ("td_vcl", "replay_share", 0.0),
+        ("td_vcl", "replay_share", 1.0),
+        ("td_vcl", "memory_size", 0),
+        ("td_vcl", "memory_tasks", 0),
+        ("td_vcl", "buffer", "newest"),
         ("ucb", "power", -1.0),
         ("ucb", "kl_weight", -1.0),
         ("vcl", "kl_weight", -1.0),

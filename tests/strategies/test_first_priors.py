@@ -10,12 +10,13 @@ from cl_bench.learner.gaussian_layers import GaussianLayer
 from cl_bench.models.parameters import scales
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors import gaussian
-from cl_bench.strategies import GVCL, IVON, MESU, VCL, CoVON, OnlineLaplace
+from cl_bench.strategies import GVCL, IVON, MESU, TDVCL, VCL, CoVON, OnlineLaplace
 
 CNN = ("model=cnn", "model.channels=[4,4]", "model.hidden=8")
 METHODS = {
     "vcl": ("strategy=vcl", VCL),
     "gvcl": ("strategy=gvcl", GVCL),
+    "td_vcl": ("strategy=td_vcl", TDVCL),
     "ivon": ("strategy=ivon", IVON),
     "covon": ("strategy=covon", CoVON),
     "mesu": ("strategy=mesu", MESU),

@@ -37,6 +37,7 @@ REFUSED |= {
     "vcl": {"weight_decay"},
     "gvcl": {"weight_decay"},
     "ucb": {"weight_decay"},
+    "td_vcl": {"weight_decay"},
     "online_laplace": {"weight_decay"},
     "synaptic_metaplasticity": {"weight_decay"},
     "avalanche": {"clip_norm", "warm_up", "patience"},

@@ -19,7 +19,7 @@ from cl_bench.testing import Subject
 OURS = {name: (name,) for name in choices("strategy") if name != "avalanche"}
 STACKED = (
     *("finetune", "bayesbinn", "vcl", "lwf", "der_plus_plus", "replay", "online_laplace", "mesu", "ivon"),
-    "message_passing",
+    *("message_passing", "td_vcl"),
 )
 
 
