@@ -62,6 +62,7 @@ STEPS: dict[str, Callable[..., np.ndarray]] = {
     "scale": lambda x, factor: x * factor,
     "relu": lambda x: np.maximum(x, 0),
     "gate": lambda x: np.abs(x) > 1,
+    "sign": lambda x: np.where(x >= 0, 1, -1),
     "windows": windows,
     "maps": lambda x: np.moveaxis(x, -1, 1),
     "pool": pool,

@@ -120,7 +120,7 @@ def read(arguments: Sequence[str]) -> Request:
 def _check_short(short: Any) -> None:
     """Check the settings of short runs: a mapping of settings that a search does not set itself."""
     if not isinstance(short, DictConfig):
-        raise ValueError(f"tune.short must be settings such as {{training.epochs:2}}, got {short}")
+        raise ValueError(f"tune.short must be settings such as {{training.epochs:2}}, got {short!r}")
     for key in short:
         if str(key) in (*NOT_THEIRS, *PAIRS) or str(key).startswith(OURS):
             raise ValueError(

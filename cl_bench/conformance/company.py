@@ -9,14 +9,14 @@ from torch import Tensor
 from cl_bench.conformance.check import check, demand
 from cl_bench.conformance.held_tensors import generator_states, generators_restored
 from cl_bench.conformance.leakage import CPU, other_task
+from cl_bench.conformance.networks import batch_norm
 from cl_bench.conformance.predictions import predictions
 from cl_bench.conformance.repeatability import (
-    BATCH_NORM,
     TWO_RUNS,
     testing_changes_nothing,
     the_size_of_test_batches_changes_nothing,
 )
-from cl_bench.conformance.subject import SCENARIO, Run, Subject
+from cl_bench.conformance.subject import SCENARIO, SPLIT, Run, Subject
 from cl_bench.learner.seeds import global_generators_restored
 from cl_bench.streams.tasks import TaskData
 
@@ -54,7 +54,7 @@ def the_prediction_depends_on_the_image_alone(subject: Subject) -> str:
 def _trained(subject: Subject, scenario: str, *, with_tests: bool) -> Run:
     """Train on all tasks; tests before each of them draw nothing."""
     with global_generators_restored(0):
-        run = subject.run(*BATCH_NORM, f"{SCENARIO}={scenario}")
+        run = subject.run(*SPLIT, *batch_norm(subject), f"{SCENARIO}={scenario}")
         for task in range(len(run.stream.train)):
             if with_tests:
                 with generators_restored(run.strategy), global_generators_restored():

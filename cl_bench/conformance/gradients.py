@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from cl_bench.conformance.check import Failed, NotApplicable, applies, check, demand
 from cl_bench.conformance.held_tensors import generators_restored, other_networks
 from cl_bench.conformance.leakage import CPU, other_task
+from cl_bench.conformance.networks import batch_norm
 from cl_bench.conformance.repeatability import ONE_RUN, TWO_RUNS
 from cl_bench.conformance.stacking import double_precision, in_double
 from cl_bench.conformance.subject import PERMUTED, THREE, ChangeOfStream, Run, Subject, copied, same
@@ -185,7 +186,7 @@ def _relative(first: Tensor, second: Tensor) -> float:
 )
 def frozen_copies_are_in_eval_mode(subject: Subject) -> str:
     with global_generators_restored(0):
-        run: Run = subject.run(*THREE, "model.normalisation=batch")
+        run: Run = subject.run(*THREE, *batch_norm(subject))
         run.train(0)
         numbers = []
         for task in (1, 2):  # copies may be made anew after each

@@ -209,5 +209,6 @@ def _shapes(network: nn.Module) -> dict[str, torch.Size]:
 
 
 def _entrances(network: nn.Module) -> list[nn.Module]:
-    """List where images enter: the body of our network, which is called alone sometimes; else the network."""
-    return [part.body for part in network.modules() if isinstance(part, Network)] or [network]
+    """List where images enter: the body of our network, or its first part; each is called alone sometimes."""
+    bodies = [part.body for part in network.modules() if isinstance(part, Network)]
+    return [next(iter(body)) if isinstance(body, nn.Sequential) else body for body in bodies] or [network]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cl_bench.conformance.check import Failed, applies, check, demand
 from cl_bench.conformance.finetuning import switched_off_it_is_finetuning, the_first_task_is_finetuning
 from cl_bench.conformance.held_tensors import reachable
+from cl_bench.conformance.networks import refused
 from cl_bench.conformance.repeatability import ONE_RUN, TWO_RUNS, global_generators_are_left_alone
 from cl_bench.conformance.subject import MODELS, SPLIT, THREE, Subject, copied, distance, same
 from cl_bench.learner.seeds import global_generators_restored
@@ -30,7 +31,12 @@ COSINE = "training.schedule=cosine"
 
 def _regime(subject: Subject) -> tuple[str, ...]:
     """Return the overrides that turn all on; Avalanche's own strategies have no schedule of the suite's."""
-    return (*THREE, *DROPOUT, COSINE) if subject.is_learner else (*THREE, *DROPOUT)
+    return (*THREE, *_dropout(subject), COSINE) if subject.is_learner else (*THREE, *_dropout(subject))
+
+
+def _dropout(subject: Subject) -> tuple[str, ...]:
+    """Return the overrides for dropout and batch normalisation; none for a strategy without such networks."""
+    return DROPOUT if "normalised" in subject.claims.networks else ()
 
 
 @check(
@@ -93,7 +99,7 @@ def the_schedule_reaches_its_steps(subject: Subject) -> str:
     rests_on=(*TWO_RUNS, global_generators_are_left_alone),
 )
 def measurements_are_made_in_evaluation_mode(subject: Subject) -> str:
-    first, second = (_between_tasks(subject, seed, *DROPOUT) for seed in (1, 2))
+    first, second = (_between_tasks(subject, seed, *_dropout(subject)) for seed in (1, 2))
     applies(same(first.weights, second.weights), "it trains on when the last step of a task is done")
     if first.held == second.held:
         return f"{len(first.held)} tensors that it holds do not depend on dropout after the last step"
@@ -154,6 +160,8 @@ def _hash(tensor: Tensor) -> str:
     rests_on=ONE_RUN,
 )
 def running_statistics_move_in_steps_alone(subject: Subject) -> str:
+    if "normalised" not in subject.claims.networks:
+        return refused(subject, "model.normalisation=batch")
     watch = _Statistics()
     with global_generators_restored(0):
         run = subject.run(*SPLIT, "model.normalisation=batch")
@@ -207,7 +215,7 @@ class _Statistics(SupervisedPlugin):
 def every_step_is_taken_in_train_mode(subject: Subject) -> str:
     modes = _Modes()
     with global_generators_restored(0):
-        run = subject.run(*THREE, *DROPOUT)
+        run = subject.run(*THREE, *_dropout(subject))
         run.strategy.plugins.insert(0, modes)
         run.train()
     demand(not modes.wrong, f"the network is in eval mode before {modes.wrong}")

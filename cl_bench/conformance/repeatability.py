@@ -8,13 +8,12 @@ import numpy as np
 import torch
 
 from cl_bench.conformance.check import applies, check, demand
+from cl_bench.conformance.networks import batch_norm
 from cl_bench.conformance.shared import shared_data_stay_as_they_are
 from cl_bench.conformance.subject import SPLIT, Outcome, Run, Subject
 from cl_bench.evaluation.experiment import weights_sha256
 from cl_bench.learner.seeds import global_generators_restored
 
-# with statistics that a test could disturb
-BATCH_NORM = (*SPLIT, "model.normalisation=batch")
 SIZES = (25, 100, 2000)
 
 
@@ -94,7 +93,7 @@ def another_seed_gives_other_bits(subject: Subject) -> str:
 def testing_changes_nothing(subject: Subject) -> str:
     def ends(*, times: int, batch_size: int = 100) -> str:
         with global_generators_restored(0):
-            run = subject.run(*BATCH_NORM)
+            run = subject.run(*SPLIT, *batch_norm(subject))  # statistics that a test could disturb
             run.strategy.eval_mb_size = batch_size
             for task in (0, 1):
                 for _ in range(times):
@@ -120,7 +119,8 @@ def testing_changes_nothing(subject: Subject) -> str:
     rests_on=(*TWO_RUNS, testing_changes_nothing),
 )
 def the_size_of_test_batches_changes_nothing(subject: Subject) -> str:
-    first, *others = [subject.outcome(*BATCH_NORM, f"training.test_batch_size={size}") for size in SIZES]
+    network = batch_norm(subject)
+    first, *others = [subject.outcome(*SPLIT, *network, f"training.test_batch_size={size}") for size in SIZES]
     largest = 0.0
     for other in others:
         demand(other.weights == first.weights, "training ends at other weights")

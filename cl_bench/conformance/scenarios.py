@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.conformance.check import Failed, applies, check, demand
+from cl_bench.conformance.networks import refused
 from cl_bench.conformance.repeatability import ONE_RUN, TWO_RUNS, check_finite
 from cl_bench.conformance.subject import PERMUTED, SPLIT, Subject
 from cl_bench.learner.seeds import global_generators_restored
@@ -53,6 +54,8 @@ def it_refuses_other_scenarios(subject: Subject) -> str:
 def it_runs_on_a_convolutional_network(subject: Subject) -> str:
     rows = subject.run(*SPLIT).stream.input_shape[1:] == (1, 1)
     applies(not rows, "its data are rows of features")
+    if "convolutional" not in subject.claims.networks:
+        return refused(subject, model="cnn")
     for scenario in subject.claims.scenarios:
         check_finite(subject.outcome(*SPLIT, ONE_EPOCH, f"benchmark.scenario={scenario}", model="cnn"))
     return f"{', '.join(subject.claims.scenarios)}: two tasks trained and tested, losses finite"

@@ -41,6 +41,8 @@ class Claims(NamedTuple):
         averages: of weight samples in tests: `probabilities`, `logits`, or nothing known, "".
         waits: its steps decide by numbers of the device, which leaves a GPU idle meanwhile.
         scenarios: where it runs; in others it raises a ValueError that names the scenario.
+        networks: on which it runs, of `dense`, `convolutional` and `normalised` (with dropout, too). For
+            others it raises a ValueError that names a setting of the model.
     """
 
     against_forgetting: bool = True
@@ -62,3 +64,4 @@ class Claims(NamedTuple):
     averages: str = "probabilities"
     waits: bool = False
     scenarios: tuple[str, ...] = ("task", "domain", "class")
+    networks: tuple[str, ...] = ("dense", "convolutional", "normalised")

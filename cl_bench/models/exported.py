@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cl_bench.models.activation import Gate
+from cl_bench.models.activation import Gate, Sign
 from cl_bench.models.dropout import Dropout
 from cl_bench.models.heads import BatchNormPerHead, Heads
 from cl_bench.models.network import Network
@@ -71,8 +71,9 @@ class _Made:
             self.steps.append(["scale", module.factor])
         elif isinstance(module, nn.MaxPool2d) and _is_of_squares(module):
             self.steps.append(["pool", module.kernel_size])
-        elif isinstance(module, nn.ReLU | Gate | nn.Flatten):
-            self.steps.append([{nn.ReLU: "relu", Gate: "gate"}.get(type(module), "flatten")])
+        elif isinstance(module, nn.ReLU | Gate | Sign | nn.Flatten):
+            names: dict[type, str] = {nn.ReLU: "relu", Gate: "gate", Sign: "sign"}
+            self.steps.append([names.get(type(module), "flatten")])
         elif not isinstance(module, SAME_IN_TESTS):
             raise NotExportedError(
                 "a network to be exported must have modules of mlp and cnn alone, and normalisation without "

@@ -25,6 +25,7 @@ with deferred():  # half of what Avalanche imports is of use to few runs
     from cl_bench.strategies.l2 import L2
     from cl_bench.strategies.lwf import LwF
     from cl_bench.strategies.mas import MAS
+    from cl_bench.strategies.message_passing import MessagePassing
     from cl_bench.strategies.mesu import MESU
     from cl_bench.strategies.nearest_class_mean import NearestClassMean
     from cl_bench.strategies.online_laplace import OnlineLaplace
@@ -65,6 +66,7 @@ __all__ = [
     "Joint",
     "Learner",
     "LwF",
+    "MessagePassing",
     "NearestClassMean",
     "OnlineLaplace",
     "RanPAC",

@@ -11,24 +11,22 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cl_bench.analysis.comparison import ALPHA, FEWEST_BENCHMARKS, aggregate, comparison
+from cl_bench.analysis.comparison import ALPHA, FEWEST_BENCHMARKS, comparison
 from cl_bench.analysis.registry import Metric, metric_of
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import REFERENCE as JOINT
 from cl_bench.analysis.tuning import OTHERWISE
 from cl_bench.config.choices import choices
-from cl_bench.figures.style import save
 from cl_bench.records.text import counted
 from cl_bench.report.bold import LEAST_SEEDS, TIES, bold_of
-from cl_bench.report.figure_options import Options
 from cl_bench.report.numbers import UNKNOWN, rounded, tenths
 from cl_bench.report.paper_table import values_of
-from cl_bench.report.plot import drawings
 from docs.hooks import reference, searches
+from docs.hooks.comparison_figures import ACCURACY, FOREIGN, draw, figure_names, rankings, shown
 
 STUDY = reference.REFERENCE / "comparison"
 PAGE = reference.ROOT / "docs" / "comparison.md"
-ACCURACY, BASELINE = "average_accuracy", "finetune"
+BASELINE = "finetune"
 TESTED = (
     "average_accuracy",
     "forgetting",
@@ -40,7 +38,6 @@ TESTED = (
 COSTS = ("stored_bits", "predicting_bits", "gradient_evaluations")
 MOST_NAMED, MOST_LISTED = 3, 20  # methods in a sentence, and in one that only lists them
 WRAPPERS = {"avalanche"}  # of conf/strategy that are no methods
-FIGURE = ("permuted_mnist", "permuted_cifar10", "split_mnist", "split_cifar10")  # of the README
 
 HEAD = f"""# The comparison
 
@@ -106,10 +103,11 @@ def page(folder: Path = STUDY) -> str:
     results = Results.read(folder).told_apart()
     found = list(benchmarks(results))
     commits = {run.commit for run in results.complete}
-    said = f"\nAll runs are of commit `{commits.pop()}`.\n" if len(commits) == 1 and commits != {""} else ""
+    said = f"\n{reference.remarks(STUDY.name)[1]}\n" if folder == STUDY else ""
+    said += f"\nAll runs are of commit `{commits.pop()}`.\n" if len(commits) == 1 and commits != {""} else ""
     picture = f"forgetting_over_benchmarks-{folder.name}.png"
-    said += _shown("Average accuracy over the tasks seen, on each benchmark", folder, picture)
-    parts = [head + said, *map(_section, found), searches.section()]
+    said += shown("Average accuracy over the tasks seen, on each benchmark", folder, picture)
+    parts = [head + said, *(_section(each, folder) for each in found), searches.section()]
     parts += [_ranks(results, folder), _differences(found)]
     return "\n".join(filter(None, parts))
 
@@ -143,7 +141,7 @@ def _epochs(settings: dict[str, Any]) -> str:
 # A benchmark
 
 
-def _section(found: Benchmark) -> str:
+def _section(found: Benchmark, folder: Path) -> str:
     row = found.rows[0]
     scenario = f", scenario `{row['scenario']}`" if row["scenario"] else ""
     lines = [
@@ -156,7 +154,8 @@ def _section(found: Benchmark) -> str:
         lines.append(
             "Where a run is older than its count, `deployed` is the network with one set of weights."
         )
-    return "\n".join(lines) + "\n\n" + _table(found)
+    foreign = shown("Foreign data, told from the tasks", folder, f"{FOREIGN}-{found.name}.png")
+    return "\n".join(lines) + "\n\n" + _table(found) + foreign
 
 
 def _leader(found: Benchmark) -> str:
@@ -223,50 +222,21 @@ def _trials(row: dict[str, Any]) -> str:
 # Over benchmarks
 
 
-def rankings(results: Results) -> list[pd.DataFrame]:
-    """Ranks over benchmarks, the fewest methods first: of what was run on all of them, and of all methods.
-
-    The second is over the benchmarks that have all methods. Each needs two methods and three benchmarks.
-    Joint training has no rank.
-    """
-    values = results.metrics.assign(study="")
-    values = values[values["strategy"] != JOINT]
-    number = values.groupby("method")["benchmark"].nunique()
-    everywhere = number.index[number == values["benchmark"].nunique()]
-    found = []
-    for chosen in (values[values["method"].isin(everywhere)], values):
-        ranked = aggregate(chosen, metrics=[ACCURACY]).dropna(subset=["average_rank"])
-        if len(ranked) and not any(set(ranked["method"]) == set(other["method"]) for other in found):
-            found.append(ranked.sort_values("average_rank", kind="stable"))
-    return found
-
-
 def _ranks(results: Results, folder: Path) -> str:
     text = "## Ranks\n\n"
     found = rankings(results)
     if not found:
         return f"{text}Ranks need {FEWEST_BENCHMARKS} benchmarks with the same methods.\n"
-    for name, ranked in zip(_figure_names(folder), found, strict=False):
+    for name, ranked in zip(figure_names(folder), found, strict=False):
         row = ranked.iloc[0]
         text += (
             f"Average ranks of {len(ranked)} methods over {row['num_benchmarks']} benchmarks, 1 is the best. "
             f"Ranks that are nearer than {row['critical_difference']:.2f} may be chance (Nemenyi).\n"
         )
-        text += _shown("Average ranks and the critical difference", folder, name)
+        text += shown("Average ranks and the critical difference", folder, name)
         rows = [[f"`{each['method']}`", f"{each['average_rank']:.2f}"] for each in ranked.to_dict("records")]
         text += "\n" + markdown(["method", "average rank"], rows) + "\n"
     return text.rstrip("\n") + "\n"
-
-
-def _shown(words: str, folder: Path, name: str) -> str:
-    """A figure under its name on the site; empty where it is not drawn."""
-    kind, _, rest = name.partition("-")
-    there = (folder / "figures" / name).is_file()
-    return f"\n![{words}](figures/{kind}-{folder.name}-{rest})\n" if there else ""
-
-
-def _figure_names(folder: Path) -> tuple[str, str]:
-    return f"critical_difference-{folder.name}.png", f"critical_difference-{folder.name}_all.png"
 
 
 def _differences(found: Sequence[Benchmark]) -> str:
@@ -313,28 +283,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
-def draw(folder: Path = STUDY) -> None:
-    """Draw the figures that the pages show into the study's folder, small."""
-    results = Results.read(folder).told_apart()
-    for name, ranked in zip(_figure_names(folder), rankings(results), strict=False):
-        _draw(results, folder / "figures" / name, methods=list(ranked["method"]), metric=ACCURACY)
-    shown = {run.benchmark for run in results.complete} & set(FIGURE)
-    if len(shown) > 1:
-        name = f"forgetting_over_benchmarks-{folder.name}.png"
-        _draw(results.of_benchmarks(shown), folder / "figures" / name)
-
-
-def _draw(results: Results, path: Path, **options: Any) -> None:
-    """Draw the kind that the file is called after, of all studies together."""
-    kind = path.name.partition("-")[0]
-    look = Options(title="", **options)
-    path.parent.mkdir(exist_ok=True)
-    (drawing,) = drawings(results, [kind], folder=path.parent, together=True, options=look)
-    save(drawing.make(**drawing.arguments), path.with_suffix(""), formats=("png",))
-    reference.shrink(path)
-
-
 if __name__ == "__main__":
     if STUDY.is_dir():
-        draw()
+        draw(STUDY)
     PAGE.write_text(page())

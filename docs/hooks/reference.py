@@ -40,7 +40,7 @@ that differs between runs stands as null in what they share, and then with each 
 Measured numbers have six significant digits here; accuracies have all. Seeds run anew end at more digits, and
 on another processor at other last ones.
 
-The column `commit` has that of the code. These runs are older than its record: nobody can say which commit
+The column `commit` has that of the code. Most runs are older than its record: nobody can say which commit
 they are of. The column `again` counts runs that `cl-bench verify --record` had come out again, bit for bit.
 
 This page is made by `make reference`, from `runs.json` and `remarks.yaml`.
@@ -93,14 +93,19 @@ def site_files() -> dict[str, Path]:
     return found | {"reference/report.html": page}
 
 
+def remarks(study: str) -> tuple[str, str]:
+    """The command of a study and what is to be known of its runs, by results/reference/remarks.yaml."""
+    told = yaml.safe_load((REFERENCE / "remarks.yaml").read_text())[study]
+    return told["command"], told["remark"]
+
+
 def readme() -> str:
     """results/reference/README.md: a row a study, with what was checked."""
-    remarks = yaml.safe_load((REFERENCE / "remarks.yaml").read_text())
     titles = ("study", "command", "runs", "seeds", "commit", "again", "remarks")
     lines = [titles, ("---",) * len(titles)]
     for path in sorted(REFERENCE.glob(f"*/{compact.FILE}")):
-        told = remarks[path.parent.name]
-        lines.append((f"`{path.parent.name}`", *_checks(path.parent, told["command"]), told["remark"]))
+        command, remark = remarks(path.parent.name)
+        lines.append((f"`{path.parent.name}`", *_checks(path.parent, command), remark))
     return HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines) + TAIL
 
 

@@ -80,7 +80,7 @@ UNTYPED = ("benchmark.class_order", "benchmark.dataset.datasets", "benchmark.dat
         (["strategy.fisher_estimator=x"], "fisher_estimator must be one of exact, sampled, empirical"),
         (["model.hidden=[0]"], "hidden must be positive, got hidden=[0]"),
         (["model.hidden=[a]"], "model.hidden must be a list of whole numbers, got model.hidden=['a']"),
-        (["model.activation=x"], "activation must be one of relu, gate, got activation='x'"),
+        (["model.activation=x"], "activation must be one of relu, gate, sign, got activation='x'"),
         (["model.weights=x"], "weights must be one of real, binary, got weights='x'"),
         (["benchmark.num_tasks=0"], "num_tasks must be a whole number, at least 1, got num_tasks=0"),
         (["benchmark.scenario=x"], "scenario must be one of task, domain, class, got scenario='x'"),

@@ -141,6 +141,16 @@ class FlattensImages(Finetune):
         return log_probabilities(self.logits(images.flatten(1), task))
 
 
+@breaks("finetune", caught_by="it_runs_on_a_convolutional_network")
+class SaysThatItTakesNoConvolution(Finetune):
+    claims = Finetune.claims._replace(networks=("dense", "normalised"))
+
+
+@breaks("finetune", caught_by="running_statistics_move_in_steps_alone")
+class SaysThatItTakesNoNormalisation(Finetune):
+    claims = Finetune.claims._replace(networks=("dense", "convolutional"))
+
+
 @breaks("finetune", caught_by="heads_of_other_tasks_stand_still")
 class ShakesAllWeights(Finetune):
     def _after_training_exp(self, **kwargs: Any) -> None:

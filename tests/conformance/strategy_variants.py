@@ -16,6 +16,11 @@ VARIANTS = {
     "replay_class_balanced": ("replay", "strategy.buffer=class_balanced"),
     "mesu_samples": ("mesu", "strategy.num_samples=2", "strategy.clip=null"),
     "ivon_samples": ("ivon", "strategy.num_samples=2", "strategy.first_kl_weight=0.3", "strategy.clip=0.02"),
+    "message_passing_bpi": (
+        *("message_passing", "strategy.form=bpi", "strategy.num_iterations=2", "strategy.damping=0"),
+        "strategy.bayesian_prediction=false",
+    ),
+    "message_passing_mf": ("message_passing", "strategy.form=mf", "strategy.output_prior_power=0.9"),
     "lwf_by_task": ("lwf", "strategy.weighting=by_task"),
     "online_laplace_diagonal": ("online_laplace", "strategy.structure=diagonal"),
     "online_laplace_merged": ("online_laplace", "strategy.memory=merged"),
@@ -34,6 +39,8 @@ VARIANTS = {
     "vcl_fisher": ("vcl", "strategy.carried_precision=fisher", "strategy.first_kl_weight=0.3"),
     "vcl_restart": ("vcl", "strategy.restart=true"),
 }
+# which refuse convolutions, normalisation and dropout
+DENSE = tuple(name for name in (*choices("strategy"), *VARIANTS) if name.startswith("message_passing"))
 # no momentum, which Avalanche carries from task to task: it moves heads that have no gradient
 SGD = ("training.optimizer=sgd", "training.learning_rate=0.1")
 AVALANCHES = {

@@ -1,7 +1,7 @@
 """Every strategy in conf/strategy, found by listing, passes the kit; so do settings that take other paths."""
 
 import pytest
-from strategy_variants import AVALANCHES, SUBJECTS
+from strategy_variants import AVALANCHES, DENSE, SUBJECTS
 
 from cl_bench.conformance.avalanche import STOCK
 from cl_bench.conformance.check import FAIL, PASS
@@ -42,7 +42,7 @@ ASKED = {
     "frozen_copies_are_in_eval_mode": ("lwf", "lwf_by_task"),
     "the_posterior_is_the_next_prior": (
         *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "online_laplace_diagonal"),
-        *("ivon", "ivon_samples"),
+        *("ivon", "ivon_samples", *DENSE),
     ),
     "sequential_learning_ends_at_the_batch_posterior": (
         *("vcl", "gvcl", "vcl_restart", "bayesbinn", "bayesbinn_published", "bayesbinn_momentum"),
@@ -65,7 +65,7 @@ ASKED = {
         *(*QUADRATIC, "lwf", "lwf_by_task", "replay", "der", "der_plus_plus", "function_prior", "gdumb"),
         *("vcl", "gvcl", "vcl_coreset", "bayesbinn", "bayesbinn_published", "bayesbinn_fixed_prior"),
         *("ivon", "covon", "mesu", "bimu", "adaste", "bop", "straight_through", "synaptic_metaplasticity"),
-        *("bayesian_linear", "nearest_class_mean", "streaming_lda", "ranpac"),
+        *("bayesian_linear", "nearest_class_mean", "streaming_lda", "ranpac", *DENSE),
         *("td_vcl", *STEPS),
     ),
     "outputs_of_every_task_are_held": (

@@ -116,6 +116,8 @@ def test_foreign_data_have_a_column_where_they_were_tested(made):
     table = rows(section(made, "split_mnist"))
     assert re.fullmatch(r"(\*\*)?9\d\.\d ± \d\.\d(\*\*)?", table["ewc"]["foreign AUROC"])
     assert table["si"]["foreign AUROC"] == "–"
+    shown = [name for name in BENCHMARKS if "out_of_distribution-" in section(made, name)]
+    assert shown == ["split_mnist"]
 
 
 def test_images_that_were_coded_are_said_to_be(made):
@@ -128,7 +130,11 @@ def test_ranks_are_of_methods_that_were_run_everywhere(made, study):
     assert "3 methods over 3 benchmarks" in ranks
     assert "figures/critical_difference-comparison-comparison.png" in ranks
     drawn = {path.name for path in (study / "figures").iterdir()}
-    assert drawn == {"critical_difference-comparison.png", "forgetting_over_benchmarks-comparison.png"}
+    assert drawn == {
+        "critical_difference-comparison.png",
+        "forgetting_over_benchmarks-comparison.png",
+        "out_of_distribution-split_mnist.png",
+    }
     assert "figures/forgetting_over_benchmarks-comparison-comparison.png" in made
 
 

@@ -16,6 +16,7 @@ from cl_bench.streams.stacked import stack_streams
 
 STREAM = ("benchmark=permuted_digits", "benchmark.num_tasks=3", "benchmark.num_train=64")
 BINARY = ["bayesbinn", "bimu", "straight_through", "adaste", "bop", "synaptic_metaplasticity"]
+BINARY += ["message_passing"]
 
 
 def flipped(run):

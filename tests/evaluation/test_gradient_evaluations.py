@@ -53,6 +53,7 @@ def states(strategy, stream):
         ),
         (("bayesbinn", "strategy.num_samples=2"), *[EPOCHS * TASK * 2] * 2),
         (("ivon", "strategy.num_samples=2"), *[EPOCHS * TASK * 2] * 2),
+        (("message_passing", "strategy.num_iterations=2"), *[EPOCHS * TASK * 2] * 2),  # there and back, each
         (("adaste",), *[EPOCHS * TASK] * 2),
         # a point has a gradient in each step, and one for each class where the next task begins
         (
@@ -127,6 +128,8 @@ def test_a_fisher_pass_by_heads_counts_every_example_once(stream, network, learn
         (("bayesbinn",), 32),
         (("bayesbinn", "strategy.num_test_samples=0"), 1),
         (("bimu", "strategy.num_test_samples=0"), 1),
+        (("message_passing",), 32),
+        (("message_passing", "strategy.bayesian_prediction=false"), 1),
         (("straight_through",), 1),
         (("bop",), 1),
     ],

@@ -138,7 +138,7 @@ def test_several_seeds_at_once_are_refused(learner):  # noqa: F811
     "strategy",
     [
         *("finetune", "si", "vcl", "bayesbinn", "bop", "straight_through", "der", "lwf", "joint", "mesu"),
-        *("ivon", "td_vcl"),
+        *("ivon", "message_passing", "td_vcl"),
     ],
 )
 def test_a_strategy_is_after_a_task_where_its_best_epoch_ended(lab, strategy):

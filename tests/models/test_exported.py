@@ -67,7 +67,7 @@ def test_packed_weights_come_back_whatever_their_number(width):
 
 @pytest.mark.parametrize("model", BUILDERS)
 @pytest.mark.parametrize("normalisation", ["batch", "layer", "group", "none"])
-@pytest.mark.parametrize("activation", ["relu", "gate"])
+@pytest.mark.parametrize("activation", ["relu", "gate", "sign"])
 def test_numpy_computes_what_torch_does(model, normalisation, activation):
     network = built(model, normalisation=normalisation, activation=activation)
     assert agree(network)

@@ -42,6 +42,8 @@ def results(folder):
         ["bimu"],
         ["mesu", "strategy.num_test_samples=0"],
         ["ivon"],
+        ["message_passing"],
+        ["message_passing", "strategy.bayesian_prediction=false"],
         ["adaste"],
         ["online_laplace"],
         ["td_vcl", "strategy.memory_tasks=1"],

@@ -20,20 +20,13 @@ SUBJECTS = {
 OURS = [name for name in SUBJECTS if not name.startswith("avalanche")]
 
 SPLIT = ("benchmark=split_digits", "benchmark.num_tasks=2")
-BINARY = ("adaste", "bayesbinn", "bimu", "bop", "straight_through", "synaptic_metaplasticity")
+BINARY = (
+    *("adaste", "bayesbinn", "bimu", "bop", "message_passing", "straight_through"),
+    "synaptic_metaplasticity",
+)
 WITH_POSTERIOR = (
-    *(
-        "bayesbinn",
-        "bimu",
-        "covon",
-        "gvcl",
-        "ivon",
-        "mesu",
-        "online_laplace_diagonal",
-        "td_vcl",
-        "ucb",
-        "vcl",
-    ),
+    *("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "message_passing", "online_laplace_diagonal"),
+    *("td_vcl", "ucb", "vcl"),
 )
 SAMPLED = ("bayesbinn", "bimu", "covon", "gvcl", "ivon", "mesu", "td_vcl", "ucb", "vcl")
 
@@ -159,6 +152,12 @@ def test_a_training_setting_out_of_range_is_named_with_its_value(lab, name, sett
         ("ivon", "clip", 0.0),
         ("ivon", "num_samples", 0),
         ("ivon", "num_test_samples", -1),
+        ("message_passing", "form", "bp"),
+        ("message_passing", "num_iterations", 0),
+        ("message_passing", "damping", 1.0),
+        ("message_passing", "prior_power", 0.0),
+        ("message_passing", "output_prior_power", -1.0),
+        ("message_passing", "initial_scale", 0.0),
         ("mesu", "num_samples", 0),
         ("mesu", "num_test_samples", -1),
         ("mesu", "initial_deviation", 0.0),

@@ -1,14 +1,14 @@
 """Dropout in every strategy: a stopped run resumes with the same masks, stacked seeds have their own."""
 
 import pytest
-from strategy_variants import SUBJECTS, VARIANTS
+from strategy_variants import DENSE, SUBJECTS, VARIANTS
 
 from cl_bench.conformance.check import PASS, result_of
 from cl_bench.models import Dropout
 from cl_bench.testing import CHECKS, Subject
 
 DROPOUT = "model.dropout=0.3"
-OURS = [name for name in SUBJECTS if not name.startswith("avalanche") and name not in VARIANTS]
+OURS = [name for name in SUBJECTS if not name.startswith("avalanche") and name not in {*VARIANTS, *DENSE}]
 QUICK = ("finetune", "der", "bayesbinn", "vcl", "lwf")  # one of each way to use the network
 BOTH = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in OURS]
 BY_NAME = {check.name: check for check in CHECKS}

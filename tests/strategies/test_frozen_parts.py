@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from strategy_variants import AVALANCHES, SUBJECTS, VARIANTS
+from strategy_variants import AVALANCHES, DENSE, SUBJECTS, VARIANTS
 
 from cl_bench.evaluation.states import stored_tensors
 from cl_bench.models.frozen import stays_in_eval
 
-NAMES = [name for name in SUBJECTS if name not in VARIANTS] + ["online_laplace_diagonal", "vcl_coreset"]
+NAMES = [name for name in SUBJECTS if name not in {*VARIANTS, *DENSE}]
+NAMES += ["online_laplace_diagonal", "vcl_coreset"]
 # which freeze all of the body
 HEADS = ("bayesian_linear", "nearest_class_mean", "ranpac", "streaming_lda")
 SETTINGS = (

@@ -33,6 +33,7 @@ REFUSED = {
 HEADS = ("bayesian_linear", "nearest_class_mean", "ranpac", "streaming_lda")  # which take no steps
 REFUSED |= {name: {*OWN_RULE, "label_smoothing", "warm_up", "patience"} for name in HEADS}
 REFUSED |= {
+    "message_passing": {*OWN_RULE, "label_smoothing"},
     "vcl": {"weight_decay"},
     "gvcl": {"weight_decay"},
     "ucb": {"weight_decay"},

@@ -4,7 +4,7 @@ would raise. What is read once a task is listed here.
 
 import pytest
 import torch
-from strategy_variants import VARIANTS
+from strategy_variants import DENSE, VARIANTS
 
 from cl_bench.config.choices import choices
 from cl_bench.conformance.meta_device import WaitsError, watched
@@ -19,7 +19,7 @@ from cl_bench.testing import Subject
 OURS = {name: (name,) for name in choices("strategy") if name != "avalanche"}
 STACKED = (
     *("finetune", "bayesbinn", "vcl", "lwf", "der_plus_plus", "replay", "online_laplace", "mesu", "ivon"),
-    "td_vcl",
+    *("message_passing", "td_vcl"),
 )
 
 
@@ -42,7 +42,7 @@ def test_with_one_head_nothing_is_read_from_the_first_step_to_the_last_test(name
     assert (rehearsal.num_tasks, rehearsal.num_batches) == (2, 4)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [name for name in OURS if name not in DENSE])
 def test_nor_with_a_convolutional_network(name, factorised):
     rehearsal = Rehearsal(Subject(*OURS[name]), scenario="task", model="cnn")
     assert (rehearsal.reads_between, rehearsal.num_batches) == (None, 4)
