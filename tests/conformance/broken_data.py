@@ -140,7 +140,9 @@ class ForgetsThePermutation(Replay):
 class WithAList(Finetune):
     """Plain replay: some images of each old task in a list, 16 of them beside each batch."""
 
-    def __init__(self, *, memory_size: int, buffer: str, replay_share: float, **learner: Any) -> None:
+    def __init__(
+        self, *, memory_size: int, buffer: str, replay_share: float, memory_tasks: None, **learner: Any
+    ) -> None:
         super().__init__(**learner)
         self.images: list[Tensor] = []
         self.labels: list[Tensor] = []

@@ -21,7 +21,9 @@ GRAPH = "nothing_kept_has_a_graph"
 class OwnBuffer(Learner):
     """Replay with a list of its own, as it is written in an afternoon; healthy if `store` is."""
 
-    def __init__(self, *, memory_size: int, buffer: str, replay_share: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *, memory_size: int, buffer: str, replay_share: float, memory_tasks: None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.mem_size = memory_size
         self.buffer: Any = []
