@@ -85,6 +85,12 @@ def cifar(row: str, column: str) -> Sources:
             yield Source(benchmark, first_name(row))
 
 
+def compared(row: str, column: str) -> Sources:
+    """A row a benchmark of the comparison, a column a method."""
+    if "`" in column:
+        yield Source("comparison", first_name(column), first_name(row))
+
+
 ACCURACY = {"average accuracy": "average_accuracy"}
 RESTARTED, TEN = "vcl_restart_permuted_mnist", "vcl_10_tasks"
 TABLES = (
@@ -93,6 +99,7 @@ TABLES = (
         "method | average accuracy | forgetting",
         by_method("permuted_mnist", ACCURACY | {"forgetting": "forgetting"}),
     ),
+    Quoted("README.md", "searched alike", compared),
     Quoted(STUDIES, "batches of 128", by_method("permuted_mnist", ACCURACY)),
     Quoted(STUDIES, "split MNIST, MLP", by_method("split_mnist", ACCURACY)),
     Quoted(STUDIES, "BayesBiNN, ", bayesbinn),

@@ -202,7 +202,7 @@ def test_the_results_are_small_and_nothing_derived_is_committed():
 
 def test_every_committed_run_is_finished_and_counts():
     runs = read_runs(REFERENCE)
-    assert len(runs) == 300
+    assert len(runs) == 352
     assert {run.status for run in runs} == {"finished"}
     assert not [run for run in Results(runs).found if not run.records]
 

@@ -1,8 +1,8 @@
 """One panel, drawn onto axes of one's own: what methods believe, and what happens on the way.
 
 Each function takes what `cl_bench.analysis` reads (`load`, `states`, `calibration`, `probes`,
-`read_foreign`) for one benchmark, and draws onto the axes that it is given: their size, letters and legend
-are the caller's. Three choices are those of all: `methods` and `labels` as
+`read_foreign`) for one benchmark. It draws onto the axes that it is given: their size, letters and legend are
+the caller's. Three choices are those of all: `methods` and `labels` as
 `cl_bench.analysis.selection.select` takes them, and `styles`, the looks of methods by name
 (`method_styles`); by default they follow from the names.
 """

@@ -102,14 +102,21 @@ def page(folder: Path = STUDY) -> str:
         return head + NOT_YET
     results = Results.read(folder).told_apart()
     found = list(benchmarks(results))
-    commits = {run.commit for run in results.complete}
     said = f"\n{reference.remarks(STUDY.name)[1]}\n" if folder == STUDY else ""
-    said += f"\nAll runs are of commit `{commits.pop()}`.\n" if len(commits) == 1 and commits != {""} else ""
+    said += _commits({run.commit for run in results.complete})
     picture = f"forgetting_over_benchmarks-{folder.name}.png"
     said += shown("Average accuracy over the tasks seen, on each benchmark", folder, picture)
     parts = [head + said, *(_section(each, folder) for each in found), searches.section()]
     parts += [_ranks(results, folder), _differences(found)]
     return "\n".join(filter(None, parts))
+
+
+def _commits(found: set[str]) -> str:
+    """Say of which commits the runs are; nothing where one does not tell."""
+    names = [f"`{each}`" for each in sorted(found)]
+    if "" in found or not names:
+        return ""
+    return f"\nAll runs are of commit{'s' if len(names) > 1 else ''} {' and '.join(names)}.\n"
 
 
 def benchmarks(results: Results) -> Iterator[Benchmark]:

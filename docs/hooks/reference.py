@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from cl_bench.records import compact
+from cl_bench.records.provenance import commit_of
 from cl_bench.records.text import counted
 from cl_bench.report.build import report
 
@@ -113,13 +114,14 @@ def _checks(study: Path, command: str) -> tuple[str, ...]:
     found = compact.study_at(study)
     checks = found.checks_made
     seeds = {run.about["seed"] for run in found.runs.values()}
+    commits = sorted({commit for run in found.runs.values() if (commit := commit_of(run.about)[0])})
     same = "" if checks["same_seeds"] else ", not of every method"
     again = checks["verified"]
     return (
         f"`{command}`",
         f"{checks['runs']}{', all finished' if checks['all_finished'] else ''}",
         f"{counted(len(seeds), 'seed').removesuffix(' seed').removesuffix(' seeds')}{same}",
-        f"`{checks['commit']}`" if checks["commit"] else "not recorded",
+        ", ".join(f"`{each}`" for each in commits) or "not recorded",
         f"{again['runs']} ({again['to']})" if again else "none",
     )
 

@@ -195,5 +195,7 @@ def test_one_commit_of_all_runs_is_named(tmp_path):
         (made / "run.json").write_text(json.dumps(about | {"commit": "0123abcd", "dirty": False}))
         named = "All runs are of commit `0123abcd`." in comparison.page(tmp_path / "comparison")
         assert named, number
+    (made / "run.json").write_text(json.dumps(about | {"commit": "4567cdef", "dirty": False}))
+    assert "All runs are of commits `0123abcd` and `4567cdef`." in comparison.page(tmp_path / "comparison")
     run(tmp_path / "comparison", "split_mnist", "vcl", 0, end=0.9)
     assert "of commit" not in comparison.page(tmp_path / "comparison")

@@ -187,14 +187,14 @@ def test_figures_beyond_the_room_are_named(tmp_path, write_run, page_of, monkeyp
     assert '<a href="figures/heatmap-permuted_mnist.svg">' in page
 
 
-def test_the_report_of_the_reference_is_below_5_mb(tmp_path, monkeypatch):
+def test_the_report_of_the_reference_is_below_6_mb(tmp_path, monkeypatch):
     """Not drawn here: figures have `embedded_figures.MOST_BYTES` at most."""
     folder = shutil.copytree(REFERENCE, tmp_path / "reference")
     monkeypatch.setattr(
         "cl_bench.figures.parallel.started", lambda drawings, strict: nullcontext(lambda: Drawn([], []))
     )
     report(folder)
-    assert (folder / "report.html").stat().st_size + drawn.MOST_BYTES < 5_000_000
+    assert (folder / "report.html").stat().st_size + drawn.MOST_BYTES < 6_000_000
 
 
 def test_the_policy_names_scripts_by_their_hash_and_allows_no_address():

@@ -382,7 +382,7 @@ def test_with_and_without_figures_the_numbers_are_the_same_bytes(tmp_path):
         assert one.replace(b"with/", b"") == other.replace(b"without/", b""), name
 
 
-def test_a_report_without_figures_opens_four_files_a_run(tmp_path, monkeypatch):
+def test_a_report_without_figures_opens_five_files_a_run(tmp_path, monkeypatch):
     for seed in range(3):
         measure(write_run(tmp_path, seed=seed, num_tasks=2), seed=seed, num_tasks=2)
     opened = []
@@ -393,4 +393,5 @@ def test_a_report_without_figures_opens_four_files_a_run(tmp_path, monkeypatch):
         )
     report(tmp_path, figures=False)
     of_runs = [Path(path).name for path in opened if Path(path).parent.parent == tmp_path / "study"]
-    assert sorted(of_runs) == 3 * ["probes.csv"] + 3 * ["records.csv"] + 3 * ["run.json"] + 3 * ["states.csv"]
+    names = ("ood.csv", "probes.csv", "records.csv", "run.json", "states.csv")
+    assert sorted(of_runs) == [name for name in names for _ in range(3)]
