@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cl_bench.records.row_files import header
-from cl_bench.records.rows import FILES, CalibrationBin, Probe, Record, State
+from cl_bench.records.rows import FILES, CalibrationBin, Foreign, Probe, Record, State
 
 BENCHMARKS = ("permuted_mnist", "split_mnist")
 METHODS = ("finetune", "ewc", "vcl", "bayesbinn", "joint")
@@ -84,8 +84,11 @@ def _write(
                     "wall_seconds": 1.0,
                     "cpu_seconds": 1.0,
                 }
+                files = made(seed, place)
+                if Foreign in files:
+                    about["ood"] = ["letters"]
                 (run / "run.json").write_text(json.dumps(about, indent=1))
-                for kind, rows in made(seed, place).items():
+                for kind, rows in files.items():
                     titles = header(kind)
                     always = titles.count(",") + 1  # the columns of every run stand first
                     lines = [",".join(map(repr, row[:always])) for row in rows]
@@ -148,7 +151,11 @@ def _measured(seed: int, num_tasks: int, place: int) -> Rows:
         for number in range(1, _PROBES + 1)
         for on in range(1, task + 1)
     ]
-    return {Record: tests, State: states, CalibrationBin: bins, Probe: probes}
+    foreign = [
+        Foreign(seed, after, 1, *[_noisy(0.9 - lost * after, noise) for _ in range(3)], _NUM_EXAMPLES)
+        for after in range(1, num_tasks + 1)
+    ]
+    return {Record: tests, State: states, CalibrationBin: bins, Probe: probes, Foreign: foreign}
 
 
 def _noisy(fraction: float, noise: np.random.Generator) -> float:
