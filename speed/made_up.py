@@ -152,7 +152,10 @@ def _measured(seed: int, num_tasks: int, place: int) -> Rows:
         for on in range(1, task + 1)
     ]
     foreign = [
-        Foreign(seed, after, 1, *[_noisy(0.9 - lost * after, noise) for _ in range(3)], _NUM_EXAMPLES)
+        Foreign(
+            *(seed, after, 1, _noisy(0.9 - lost * after, noise), _noisy(0.85 - lost * after, noise)),
+            *(_noisy(0.8 - lost * after, noise), _NUM_EXAMPLES),
+        )
         for after in range(1, num_tasks + 1)
     ]
     return {Record: tests, State: states, CalibrationBin: bins, Probe: probes, Foreign: foreign}

@@ -121,8 +121,8 @@ def _check_short(short: Any) -> None:
     """Check the settings of short runs: a mapping of settings that a search does not set itself."""
     if not isinstance(short, DictConfig):
         raise ValueError(f"tune.short must be settings such as {{training.epochs:2}}, got {short!r}")
-    for key in short:
-        if str(key) in (*NOT_THEIRS, *PAIRS) or str(key).startswith(OURS):
+    for key in map(str, short):
+        if key in (*NOT_THEIRS, *PAIRS) or key.startswith(OURS):
             raise ValueError(
                 f"short runs cannot have a {key} of their own, got tune.short={short}; leave it out"
             )
