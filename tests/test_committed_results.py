@@ -201,6 +201,12 @@ def test_the_results_are_small_and_nothing_derived_is_committed():
     assert sum(path.stat().st_size for path in paths) < MOST_BYTES
 
 
+def test_no_committed_run_says_where_on_a_machine_it_was_made():
+    absolute = re.compile(r'["=](/\w[^" ]*/[^" ]*)"')
+    found = {path: set(absolute.findall(path.read_text())) for path in REFERENCE.glob("*/runs.json")}
+    assert not any(found.values()), found
+
+
 def test_every_committed_run_is_finished_and_counts():
     runs = read_runs(REFERENCE)
     assert len(runs) == 352

@@ -1,4 +1,4 @@
-"""Coresets: examples kept out of training, on which a throw-away copy is trained before each test."""
+"""Coresets are kept out of training. Before each test a throw-away copy is trained on them."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar

@@ -52,7 +52,7 @@ class Seeds:
         self._seeds = {
             purpose: derive(seed if value is None else value, purpose) for purpose, value in chosen.items()
         }
-        for part in ("dropout", "memory"):  # they may be on other devices than what else is noise
+        for part in ("dropout", "memory"):  # perhaps drawn on another device
             self._seeds[part] = derive(self._seeds["noise"], part)
 
     def __getitem__(self, purpose: str) -> int:

@@ -39,7 +39,7 @@ class Counted(NamedTuple):
     """The operations of one example."""
 
     layers: list[Layer]  # in the order of their first calls
-    uncounted: list[str]  # names of torch's operations that it calls and the counter does not know
+    uncounted: list[str]  # operations of torch for which the counter has no formula
 
     def total(self, kind: str) -> int:
         """Sum the operations of a kind."""

@@ -23,11 +23,12 @@ from cl_bench.validation import check_choice, check_count, check_positive, check
 class MessagePassing(OwnRule):
     """A Bernoulli posterior over binary weights, moved by the messages of posteriors/message_passing.py.
 
-        theta <- prior_power (theta + learning_rate H)   after each batch, H its messages to the weights
+        theta <- prior_power (theta + learning_rate H)   after each batch
 
-    The posterior of each batch is the prior of the next (PasP), so that nothing happens between tasks. No
-    gradient is taken. A prediction is the paper's Bayesian one: the evidences of classes in one pass forward
-    under the posterior, divided by their sum (ours; it is 1 for two classes).
+    H are the batch's messages to the weights. The posterior of each batch is the prior of the next (PasP), so
+    that nothing happens between tasks. No gradient is taken. A prediction is the paper's Bayesian one: the
+    evidences of classes in one pass forward under the posterior, divided by their sum (ours; it is 1 for two
+    classes).
 
     It runs on dense layers of sign units without normalisation, `model.activation=sign`. Frozen layers keep
     their weights, whatever they are. In the scenario `task` an example's messages are those of the outputs of

@@ -23,6 +23,7 @@ from cl_bench.report.build import report
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
+_PLACE = re.compile(r'("results_dir(?:": "|=))/[^"]*')  # an absolute path, as a setting or as a word
 VARIABLE = "CL_BENCH_REFERENCE"
 _FIGURE = re.compile(r'href="(figures/[^"]+)"')  # in the report: one that had no room in its page
 DIGITS = 6  # of measured numbers that are committed
@@ -142,6 +143,11 @@ def _short(cell: str) -> str:
     return min(repr(float(f"{float(cell):.{DIGITS}g}")), cell, key=len)
 
 
+def without_place(path: Path) -> None:
+    """Take out of a study's runs.json in which folder of some machine its runs were made."""
+    path.write_text(_PLACE.sub(r"\1results", path.read_text()))
+
+
 def shrink(path: Path) -> None:
     """Give a committed figure 256 colours: a third of the bytes, and no difference to be seen."""
     from PIL import Image
@@ -156,6 +162,8 @@ def shrink(path: Path) -> None:
 if __name__ == "__main__":
     for table in set(REFERENCE.glob("*/*.csv")) - set(REFERENCE.glob("*/expected.csv")):
         shorten(table)
+    for study in REFERENCE.glob(f"*/{compact.FILE}"):
+        without_place(study)
     for figure in REFERENCE.glob("*/figures/*.png"):
         shrink(figure)
     (REFERENCE / "README.md").write_text(readme())

@@ -35,7 +35,7 @@ def section(folder: Path = TUNED) -> str:
 
 
 def searches(folder: Path) -> Iterator[tuple[str, str, dict[str, float]]]:
-    """Of each tuned file of the comparison: benchmark, method, and the best score with each activation."""
+    """Yield benchmark, method and the best score with each activation, a tuned file after the other."""
     for path in sorted(folder.glob(f"{PREFIX}*/*.yaml")):
         trials = yaml.safe_load(path.read_text())["tuning"].get("trials", [])
         best = _best(trials)

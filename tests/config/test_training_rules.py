@@ -122,7 +122,7 @@ def test_a_strategy_of_before_is_built_as_ever_and_refuses_what_came_later():
 
 
 def test_a_setting_of_a_strategy_may_refer_to_another_part():
-    """As coresets that are trained on for as many epochs as the tasks, in studies of vcl."""
+    """Studies of vcl train on coresets for as many epochs as on tasks, by such a reference."""
     config = compose(["strategy=vcl", "strategy.coreset_epochs=${training.epochs}", "training.epochs=7"])
     strategy = build_strategy(config, build_stream(config, Seeds(0)), Seeds(0))
     assert strategy.coreset_epochs == 7

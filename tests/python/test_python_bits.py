@@ -110,8 +110,8 @@ def test_stacked_seeds_give_what_each_gives_alone_and_the_bits_of_the_command_li
     records = cl_bench.train(both, stream).drop(columns="study")
     words = ["benchmark=permuted_digits", f"strategy={strategy}", *SMALL_STREAM, *SMALL_TRAINING]
     alone = pd.concat([run([*words, f"seed={seed}"])[0] for seed in (3, 4)], ignore_index=True)
-    # products of stacked matrices are rounded otherwise on some processors
-    pd.testing.assert_frame_equal(records, alone, rtol=0.01, atol=0.01)
+    # products of stacked matrices are rounded otherwise on some processors: one of 360 answers may change
+    pd.testing.assert_frame_equal(records, alone, rtol=1e-3, atol=3e-3)
     frame, hashes = run([*words, "seeds=[3,4]", "training.stacked=true", "resume=false"])
     pd.testing.assert_frame_equal(records, frame)
     assert weights_sha256(both) == hashes

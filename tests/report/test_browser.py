@@ -136,8 +136,13 @@ def test_a_method_a_task_and_a_seed_can_be_chosen(open_page):
     assert len(drawn(page)) == before + 2  # ewc and mine have it
 
 
-def test_hovering_shows_the_numbers(open_page):
+@pytest.mark.parametrize(("line", "words"), [("mean", "95 % interval"), ("seed 0", "seed 0")])
+def test_hovering_shows_the_numbers(open_page, line, words):
     page = open_page()
+    if line != "mean":
+        page.get_by_text("Choose methods, tasks and seeds").click()
+        page.get_by_label(line).check()
+        page.get_by_label("mean and 95 % interval").uncheck()
     point = page.locator(".plot .scatterlayer .trace .points path").last
     point.scroll_into_view_if_needed()
     box = point.bounding_box()
@@ -146,6 +151,7 @@ def test_hovering_shows_the_numbers(open_page):
     said = page.locator(".plot .hoverlayer .hovertext").first.text_content()
     assert "after task" in said
     assert "%" in said
+    assert words in said
 
 
 def test_a_table_sorts_by_a_column_and_turns(open_page):

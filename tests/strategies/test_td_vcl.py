@@ -103,7 +103,7 @@ def test_a_remembered_example_counts_as_its_task_s_likelihood_says(lab, make, me
 
 
 def test_the_loss_of_a_batch_is_a_loop_over_its_examples(lab, make):
-    """With variances next to 0, so that nothing is drawn."""
+    """Variances are next to 0, so that weights are their means and nothing is drawn."""
     strategy = make(method={"initial_log_variance": -60.0, "prior_variance": 1e-20, "kl_weight": 0.0})
     tasks = lab.tasks(2, num_examples=12)
     strategy.train(lab.benchmark(tasks[:1]).train_stream, eval_streams=[])
