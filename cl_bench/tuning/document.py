@@ -1,7 +1,8 @@
 """The YAML that a search leaves: tuned settings that a run can take up, and the whole search with them."""
 
+import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cl_bench.tuning.search import Score
 from cl_bench.tuning.space import Trial
 
 SCORE = "mean over seeds of the average accuracy on validation images after the last task, a fraction"
+DIGITS = 8  # of an accuracy, as a fraction
 
 
 def write_tuned(
@@ -35,13 +37,14 @@ def write_tuned(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "chosen": chosen,
-        "trials": [_trial(*each) for each in zip(trials, scores, strict=True)],
+        "trials": "",
     }
     content = {**nested(trials[chosen]), TUNING: search}
     comment = textwrap.fill(summary, width=120, initial_indent="# ", subsequent_indent="# ")
-    text = yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True)
+    text = yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True).removesuffix(" ''\n")
+    lines = [f"\n  - {_line(trial, score)}" for trial, score in zip(trials, scores, strict=True)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, f"# @package _global_\n{comment}\n{text}")
+    write_whole(path, f"# @package _global_\n{comment}\n{text}{''.join(lines)}\n")
 
 
 def nested(trial: Trial) -> dict[str, Any]:
@@ -60,7 +63,19 @@ def settings_of(trial: Trial) -> dict[str, Any]:
     return {setting.key.lstrip("+"): setting.value for setting in trial}
 
 
-def _trial(trial: Trial, score: Score) -> dict[str, Any]:
-    told = {"settings": settings_of(trial), "accuracy": score.accuracy, "by_seed": score.by_seed}
-    told |= {"short": score.short} if score.short is not None else {}
-    return told | ({"error": score.error} if score.error else {})
+def _line(trial: Trial, score: Score) -> str:
+    """A trial in one line, so that a file of many trials stays short."""
+    told: dict[str, Any] = {"settings": settings_of(trial), "accuracy": _rounded(score.accuracy)}
+    told |= {"by_seed": _each(score.by_seed)}
+    told |= {"short": _each(score.short)} if score.short is not None else {}
+    told |= {"error": score.error} if score.error else {}
+    text = yaml.safe_dump(told, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True)
+    return text.rstrip("\n")
+
+
+def _each(by_seed: Mapping[int, float | None]) -> dict[int, float | None]:
+    return {seed: _rounded(accuracy) for seed, accuracy in by_seed.items()}
+
+
+def _rounded(accuracy: float | None) -> float | None:
+    return None if accuracy is None else round(accuracy, DIGITS)

@@ -6,6 +6,8 @@ from itertools import product
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob
 
 from cl_bench.analysis.expected_numbers import expected_numbers
 from cl_bench.analysis.labels import shown
@@ -21,7 +23,12 @@ def parameters(study):
     """What the study sweeps: setting -> its values, as text; seeds apart."""
     text = yaml.safe_load(STUDIES[study].read_text())
     swept = text["hydra"]["sweeper"]["params"]
-    return {key: str(value).split(",") for key, value in swept.items() if key != "seed"}
+    return {key: one_by_one(key, str(value)) for key, value in swept.items() if key != "seed"}
+
+
+def one_by_one(key, values):
+    found = OverridesParser.create().parse_override(f"{key}={values}").value()
+    return found.filter(choices(key)) if isinstance(found, Glob) else values.split(",")
 
 
 def expected(study):

@@ -13,7 +13,7 @@ from cl_bench.cli.main import main
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose, config_hash
 from cl_bench.runner.run import execute
-from cl_bench.tuning.document import nested
+from cl_bench.tuning.document import nested, write_tuned
 from cl_bench.tuning.search import Score, best
 from cl_bench.tuning.space import Setting
 
@@ -46,6 +46,30 @@ def test_the_best_is_the_highest_mean_and_of_equal_ones_the_first():
 def test_dotted_settings_become_nested_ones():
     trial = (Setting("a.b", 1, "1"), Setting("+a.c.d", None, "null"), Setting("e", "x", "x"))
     assert nested(trial) == {"a": {"b": 1, "c": {"d": None}}, "e": "x"}
+
+
+def test_a_file_has_a_line_a_trial_whatever_its_error_says(tmp_path):
+    trials = [(Setting("a.b", value, str(value)),) for value in (1e-5, None, "x: {y}")]
+    scores = [
+        Score({1: 2 / 3, 2: 0.1}, short={1: 1 / 3}),
+        Score({1: None}, "Error: a: {b}\n  # c"),
+        Score({1: 0.5}),
+    ]
+    path = tmp_path / "tuned.yaml"
+    write_tuned(path, trials=trials, scores=scores, chosen=0, about={"command": "cl-bench tune"})
+    found = yaml.safe_load(path.read_text())
+    assert found["a"] == {"b": 1e-5}
+    assert found["tuning"]["trials"] == [
+        {
+            "settings": {"a.b": 1e-5},
+            "accuracy": 0.38333333,
+            "by_seed": {1: 0.66666667, 2: 0.1},
+            "short": {1: 0.33333333},
+        },
+        {"settings": {"a.b": None}, "accuracy": None, "by_seed": {1: None}, "error": scores[1].error},
+        {"settings": {"a.b": "x: {y}"}, "accuracy": 0.5, "by_seed": {1: 0.5}},
+    ]
+    assert sum(line.startswith("  - ") for line in path.read_text().splitlines()) == 3
 
 
 def test_a_search_writes_the_best_values_with_every_trial(tune, tmp_path):
