@@ -9,6 +9,14 @@ from omegaconf import DictConfig
 from cl_bench.config.compose import compose
 
 SMALL = ("benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]")
+SMALL_SEARCH = (
+    "benchmark.num_tasks=2",
+    "training.epochs=1",
+    "model.hidden=[8]",
+    *("model.normalisation=none", "model.activation=relu", "training.schedule=constant"),
+    "tune.num_seeds=1",
+    "tune.num_reported=5",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,6 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 
-from cl_bench.analysis import load
-from cl_bench.analysis.matrix import accuracy_matrix
-from cl_bench.analysis.metrics import average_accuracy
 from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, hydra_apart, one_seed_each, run_folder
 from cl_bench.config.places import conf_folder
 from cl_bench.records.errors import NonFiniteLossError
@@ -132,7 +129,8 @@ def _score(done: JobReturn) -> Score:
         folder = run_folder(config)
         run = read_run(folder)
         if run.status == "finished":
-            by_seed[config.seed] = average_accuracy(accuracy_matrix(load(folder)))
+            ends = {each.on_task: each.accuracy for each in run.records if each.after_task == run.num_tasks}
+            by_seed[config.seed] = math.fsum(ends.values()) / len(ends)
         elif run.status == "failed" and run.error.startswith(LOST):
             by_seed[config.seed] = None
             error = error or run.error

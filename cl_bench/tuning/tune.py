@@ -152,14 +152,16 @@ def in_trials(reported: DictConfig, tune: DictConfig) -> list[str]:
     """Return what every trial has in the place of the reported runs' settings.
 
     Validation images give the score. What is measured and saved besides is no part of it, and foreign data
-    would be test images.
+    would be test images. The score is that of the end: before it only the newest task is tested.
     """
+    at_end_alone = reported.training.test_last is None  # otherwise the score is of the last so many tasks
     return [
         "training.test_on=validation",
         f"benchmark.validation_share={tune.validation_share}",
         *(["benchmark.class_order=seeded"] if "class_order" in reported.benchmark else []),
         *(f"training.{name}=[]" for name in BESIDES),
-        "training.test_all_at_end=false",
+        *(["training.test_last=1"] if at_end_alone else []),
+        f"training.test_all_at_end={json.dumps(at_end_alone)}",
     ]
 
 

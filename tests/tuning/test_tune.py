@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from small_runs import SMALL_SEARCH
 
 from cl_bench import records
 from cl_bench.cli.main import main
@@ -107,6 +108,32 @@ def test_a_search_writes_the_best_values_with_every_trial(tune, tmp_path):
     assert list(search["streams"]) == [1000, 1001]
     assert str(tmp_path / "tuning" / "permuted_digits" / "ewc.yaml") in shown
     assert json.loads(runs(tmp_path)[0].read_text())["test_data"] == "not read"
+
+
+@pytest.mark.parametrize(
+    ("test_last", "tested"), [("null", [(1, 1), (2, 1), (2, 2)]), ("1", [(1, 1), (2, 2)])]
+)
+def test_a_trial_tests_what_its_score_needs_and_ends_as_a_run_that_tests_all(
+    tune, tmp_path, test_last, tested
+):
+    small = [*EWC, "strategy.strength=1"]
+    assert tune(*small, "training.learning_rate=1e-3,2e-3", f"training.test_last={test_last}")[0] == 0
+    trial, _ = written(tmp_path)["tuning"]["trials"]
+    rates = {
+        json.loads(path.read_text())["settings"]["training.learning_rate"]: path for path in runs(tmp_path)
+    }
+    path = rates[1e-3]
+    found = records.read(path.parent / "records.csv")
+    assert [(each.after_task, each.on_task) for each in found] == tested
+    validation = ["training.test_on=validation", "benchmark.validation_share=0.1", "seed=1000"]
+    others = [each for each in SMALL_SEARCH if not each.startswith("tune.")]
+    again = [*small, *others, *validation, "training.learning_rate=1e-3", f"results_dir={tmp_path}"]
+    assert main(["run", *again]) == 0
+    (path,) = tmp_path.glob("default/*/records.csv")
+    whole = {(each.after_task, each.on_task): each for each in records.read(path)}
+    assert [whole[each.after_task, each.on_task] for each in found] == found
+    ends = [each.accuracy for each in found if each.after_task == 2]
+    assert trial["accuracy"] == pytest.approx(sum(ends) / len(ends))
 
 
 def test_the_same_command_again_runs_nothing_that_is_finished(tune, tmp_path, monkeypatch):
