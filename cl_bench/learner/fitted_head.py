@@ -15,7 +15,7 @@ from cl_bench.learner.seed_stack import template_of
 from cl_bench.models import Network, Task
 from cl_bench.models.asked import check_axes
 from cl_bench.models.frozen import freeze
-from cl_bench.models.heads import ABSENT, Heads
+from cl_bench.models.heads import Heads, present
 from cl_bench.models.parameters import is_plain
 from cl_bench.models.stacked import StackedNetwork
 from cl_bench.posteriors import class_statistics
@@ -163,7 +163,7 @@ class FittedHead(Learner):
         """The loss of the batch, without a gradient."""
         self._before_forward(**kwargs)
         self.batch_inputs = self.inputs(self.mb_x)
-        self.mb_output = self.present(self.answer(self.batch_inputs, self.head))
+        self.mb_output = present(self.answer(self.batch_inputs, self.head), self.active_outputs())
         self._after_forward(**kwargs)
         self.loss = self.loss + self.criterion()
 
@@ -196,12 +196,7 @@ class FittedHead(Learner):
         super()._before_eval(**kwargs)
 
     def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
-        return log_probabilities(self.present(self.answer(self.inputs(images), task)))
-
-    def present(self, logits: Tensor) -> Tensor:
-        """The logits, without classes that are not active."""
-        active = self.active_outputs()
-        return logits if active is None else logits.masked_fill(~active, ABSENT)
+        return log_probabilities(present(self.answer(self.inputs(images), task), self.active_outputs()))
 
 
 class Body(nn.Module):

@@ -15,6 +15,23 @@ ABSENT = -1e4  # the logit of a class that is not there: its probability is exac
 Task = int | Tensor | tuple[int, ...]
 
 
+def present(logits: Tensor, active: Tensor | None) -> Tensor:
+    """Give probability 0 to the classes that are not there, however low the logits of the others are.
+
+    Their logit is -10,000, or 5,000 below the largest of the others, whichever is lower. Where no class is
+    there, all are alike.
+
+    Args:
+        logits: [..., K].
+        active: bool [K], or one row an example [B, K]; None: all classes are there.
+    """
+    if active is None:
+        return logits
+    lowest = torch.finfo(logits.dtype).min / 2
+    largest = logits.detach().masked_fill(~active, lowest).amax(dim=-1, keepdim=True)
+    return torch.where(active, logits, ABSENT + (largest - ABSENT / 2).clamp_max(0))
+
+
 class Heads(nn.Module):
     """`num_heads` classifiers of `num_classes` outputs each, as one linear layer.
 
@@ -65,7 +82,7 @@ class Heads(nn.Module):
             logits = self.normalisation(logits, task)
         elif self.normalisation is not None:
             logits = self.normalisation(logits)
-        return logits if self.active is None else logits.masked_fill(~self.active, ABSENT)
+        return present(logits, self.active)
 
     def select(self, outputs: Tensor, task: int | Tensor) -> Tensor:
         """Select the head's columns [B, num_classes] of all outputs [B, num_heads * num_classes]."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-EXCLUDED = -1e4  # a logit whose probability is exactly 0, but whose logarithm is finite
+from cl_bench.models.heads import present
 
 
 def divergence(student: Tensor, teacher: Tensor, known: Tensor, *, temperature: float) -> Tensor:
@@ -55,8 +55,7 @@ class _Divergence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, student: Tensor, teacher: Tensor, known: Tensor, temperature: float) -> Tensor:
         log_p, log_q = (
-            (logits / temperature).masked_fill(~known, EXCLUDED).log_softmax(dim=-1)
-            for logits in (teacher, student)
+            present(logits / temperature, known).log_softmax(dim=-1) for logits in (teacher, student)
         )
         ctx.save_for_backward(temperature / len(student) * (log_q.exp() - log_p.exp()))
         return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(dim=-1).mean()

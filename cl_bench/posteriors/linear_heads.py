@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cl_bench.posteriors.class_statistics import Statistics, means, scatter
 
-ABSENT = -1e4  # the logit of a class without examples: its probability is 0, its logarithm finite
+ABSENT = -1e4  # from the mean logit to that of a class without examples: probability 0, a finite logarithm
 SMALLEST_VARIANCE = 1e-12  # where all features equal their class's mean
 SHRINK_TO = ("identity", "mean_variance")
 CLASS_PRIORS = ("uniform", "counts")
@@ -208,17 +208,19 @@ def _shifted(gram: Tensor, penalty: float | Tensor) -> Tensor:
 def _of_gaussians(state: Statistics, apply_precision: Callable[[Tensor], Tensor]) -> Layer:
     """The layer of Gaussians of one covariance: log densities up to what all classes share.
 
-    Means are taken around their own mean, which leaves few digits to cancel.
+    Means are taken around their own mean, which leaves few digits to cancel. So weights have the mean 0. A
+    class without examples has the mean logit of the others, less 10,000: below the largest one at every x.
     """
     seen = state.counts > 0
     mean = means(state)
-    number = seen.sum(dim=-1).clamp_min(1)[..., None, None]
-    centre = mean.sum(dim=-2, keepdim=True) / number
+    number = seen.sum(dim=-1, keepdim=True).clamp_min(1)
+    centre = mean.sum(dim=-2, keepdim=True) / number.unsqueeze(-1)
     centred = torch.where(seen.unsqueeze(-1), mean - centre, 0.0)
     weight = apply_precision(centred)
     bias = -(weight * (centre + centred / 2)).sum(dim=-1)
     none_yet = ~seen.any(dim=-1, keepdim=True)
-    return Layer(weight, torch.where(seen | none_yet, bias, ABSENT))
+    absent = torch.where(seen, bias, 0.0).sum(dim=-1, keepdim=True) / number + ABSENT
+    return Layer(weight, torch.where(seen | none_yet, bias, absent))
 
 
 def _solve(matrix: Tensor, right: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from cl_bench.learner.base import Learner
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.experiences import head_of, resident_tasks
 from cl_bench.learner.forward import Forward
-from cl_bench.models.heads import ABSENT
+from cl_bench.models.heads import ABSENT, present
 from cl_bench.posteriors import distillation
 from cl_bench.validation import check_choice, check_not_negative, check_positive
 
@@ -82,20 +82,20 @@ class LwF(Learner):
             logits = super().forward()
             self.num_outputs = logits.shape[-1]
             return logits
-        present = self._by_head(self.logits)
+        now = self._by_head(self.logits)
         teach = Forward(self.teacher, compile=False, precision=self.precision, device=self.device)
         with torch.no_grad():
             before = self._by_head(teach)
         divergences = [
-            self._divergence(present[head], before[head], self._for_examples(known))
+            self._divergence(now[head], before[head], self._for_examples(known))
             for head, known in self.known.items()
         ]
         self.distilled = torch.stack(divergences)
-        return present[self._own_head]
+        return now[self._own_head]
 
     def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
         if self.new_classes == "zero":
-            teacher, known = teacher.masked_fill(~known, distillation.EXCLUDED), torch.ones_like(known)
+            teacher, known = present(teacher, known), torch.ones_like(known)
         divergence = distillation.divergence(student, teacher, known, temperature=self.temperature)
         if self.reduction == "sum":
             return divergence

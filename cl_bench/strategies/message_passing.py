@@ -11,7 +11,7 @@ from cl_bench.learner.claims import Claims
 from cl_bench.learner.sampling import OwnRule
 from cl_bench.learner.seed_stack import template_of
 from cl_bench.learner.sign_layers import check_sign_layers, sign_layers
-from cl_bench.models.heads import ABSENT, Heads
+from cl_bench.models.heads import Heads, present
 from cl_bench.posteriors import bernoulli, message_passing, sign_units
 from cl_bench.posteriors.beliefs import BinaryWeights
 from cl_bench.posteriors.message_passing import FORMS, Layer
@@ -253,8 +253,7 @@ class Outputs:
         return Moments(*(self._heads.select(each.flatten(0, -2), self._task) for each in total))
 
     def _scores(self, own: Moments) -> Tensor:
-        scores = sign_units.class_scores(own, self._present)
-        return scores if self._present is None else scores.masked_fill(~self._present, ABSENT)
+        return present(sign_units.class_scores(own, self._present), self._present)
 
     def _columns(self, outputs: Tensor) -> Tensor:
         """The places of the heads' outputs among all, [B, K]."""

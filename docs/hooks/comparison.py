@@ -37,6 +37,7 @@ TESTED = (
 )
 COSTS = ("stored_bits", "predicting_bits", "gradient_evaluations")
 MOST_NAMED, MOST_LISTED = 3, 20  # methods in a sentence, and in one that only lists them
+EVERY = "every_method"  # the study of all methods on small images
 WRAPPERS = {"avalanche"}  # of conf/strategy that are no methods
 
 HEAD = f"""# The comparison
@@ -269,6 +270,8 @@ def _differences(found: Sequence[Benchmark]) -> str:
     text += "\nSo many pairs of methods are told apart, joint training aside:\n\n" + "\n".join(counts) + "\n"
     for first in range(0, len(missing), MOST_LISTED):
         text += f"\nNot run: {', '.join(f'`{name}`' for name in missing[first : first + MOST_LISTED])}.\n"
+    if missing and EVERY in choices("experiment"):
+        text += f"\n`cl-bench run experiment={EVERY}` runs every method on handwritten digits.\n"
     return text
 
 

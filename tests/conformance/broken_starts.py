@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cl_bench.learner.experiences import resident_tasks
-from cl_bench.posteriors import distillation
+from cl_bench.models.heads import present
 from cl_bench.strategies import EWC, L2, MAS, SI, LwF
 
 ASKED = "nothing_pulls_at_the_start_of_a_task"
@@ -66,7 +66,7 @@ class OwnDistillation(LwF):
     """The divergence as it is written by hand; healthy if `distil` is."""
 
     def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
-        student, teacher = (x.masked_fill(~known, distillation.EXCLUDED) for x in (student, teacher))
+        student, teacher = (present(x, known) for x in (student, teacher))
         return self.distil(student, teacher, self.temperature)
 
     def distil(self, student: Tensor, teacher: Tensor, temp: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from cl_bench import records
 from cl_bench.config.compose import compose
 from cl_bench.models import mlp
-from cl_bench.models.heads import ABSENT
+from cl_bench.models.heads import ABSENT, present
 from cl_bench.runner.run import execute
 from cl_bench.strategies import EWC, SI, Finetune, Joint, LwF
 
@@ -260,9 +260,24 @@ def test_an_absent_class_has_probability_0_at_the_largest_logits(make):
     for sign, place in product((-1.0, 1.0), range(5)):
         features[0, place] *= sign
         logits = heads(features)
-        assert logits[0, 1] == ABSENT
+        assert logits[0, 1] <= ABSENT
         assert logits.softmax(dim=1)[0, 1] == 0
         assert torch.isfinite(logits.log_softmax(dim=1)).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, -5e3, -2e4, -1e6, 1e30])
+def test_an_absent_class_has_probability_0_however_low_the_others_are(offset):
+    active = torch.tensor([True, False, True])
+    logits = (torch.tensor([[0.0, 1e4, -1.0]]) + offset).requires_grad_()
+    found = present(logits, active)
+    assert found.softmax(dim=1)[0, 1] == 0
+    assert torch.isfinite(found.log_softmax(dim=1)).all()
+    assert torch.equal(found[:, [0, 2]], logits[:, [0, 2]])
+    assert (found[0, 1] == ABSENT) == (offset > -5e3 - 1)
+    (slope,) = torch.autograd.grad(found.logsumexp(dim=1).sum(), logits)
+    assert slope[0, 1] == 0
+    assert torch.equal(present(logits, ~active | active), logits)
+    assert torch.equal(present(logits, active & ~active).softmax(dim=1), torch.full((1, 3), 1 / 3))
 
 
 @pytest.mark.usefixtures("double_precision")

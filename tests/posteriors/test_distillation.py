@@ -67,6 +67,15 @@ def test_the_same_logits_cost_nothing_and_one_known_class_never_costs():
     assert student.grad.abs().max() < 1e-7
 
 
+@pytest.mark.parametrize("offset", [-2e4, 2e4])
+def test_classes_that_are_not_known_have_no_part_however_low_the_others_are(offset):
+    expected = distillation.divergence(logits(0), logits(1), SOME, temperature=2.0)
+    found = distillation.divergence(
+        logits(0) + offset * SOME, logits(1) + offset * SOME, SOME, temperature=2.0
+    )
+    torch.testing.assert_close(found, expected)
+
+
 def test_at_high_temperature_it_is_half_the_squared_distance_of_centred_logits():
     """Hinton et al., section 2.1: T^2 KL -> |s - t|^2 / (2 K) for logits of mean 0."""
     student, teacher = (part - part.mean(dim=1, keepdim=True) for part in (logits(0), logits(1)))

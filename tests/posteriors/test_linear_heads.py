@@ -208,6 +208,21 @@ def test_a_class_without_examples_has_probability_0_and_the_others_are_as_withou
     torch.testing.assert_close(found[:, [0, 1, 3]], expected.exp())
 
 
+@pytest.mark.parametrize("class_priors", linear_heads.CLASS_PRIORS)
+@pytest.mark.parametrize("name", ["nearest_mean", "discriminant"])
+def test_a_class_without_examples_wins_nowhere_however_far_the_data_are(name, class_priors):
+    features = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [-2.0, 0.0]])  # no scatter: logits of -20,000 and less
+    state = statistics((features, torch.tensor([0, 1, 1])), classes=3)
+    layer = LAYERS[name](state)
+    if name == "discriminant":
+        layer = linear_heads.discriminant(state, shrinkage=1e-4, class_priors=class_priors)
+    found = log_probabilities(
+        layer, torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1e3], [-1e4, 1.0], [7.0, 7.0]])
+    )
+    assert (found[:, 2].exp() == 0).all()
+    assert torch.isfinite(found).all()
+
+
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("shrink_to", linear_heads.SHRINK_TO)
 def test_without_examples_all_classes_are_alike(name, shrink_to):
