@@ -35,7 +35,7 @@ def huggingface(
 ) -> ImageData:
     """Read a data set with Hugging Face's `datasets`: images as uint8 [N, C, H, W], or arrays as they are.
 
-    It needs `pip install "cl-bench[huggingface]"`.
+    It needs the package datasets, as of the extra `huggingface`.
 
     Args:
         path: a folder that `save_to_disk` wrote, or one of parquet files or images. It is absolute or within
@@ -86,7 +86,7 @@ def _library() -> Any:
     except ImportError as error:
         raise DataError(
             f"cannot read a data set of Hugging Face: {one_line(error)}; install it with "
-            'pip install "cl-bench[huggingface]"'
+            "`pip install datasets`"
         ) from error
     datasets.utils.logging.set_verbosity_error()
     datasets.disable_progress_bars()

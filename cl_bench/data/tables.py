@@ -73,7 +73,9 @@ def _frame(path: Path, *, leave_out: Sequence[str]) -> "pd.DataFrame":
                 return pd.read_parquet(path)
             return pd.read_csv(path, sep="\t" if kind == ".tsv" else ",", skipinitialspace=True)
         except ImportError as error:
-            raise DataError(f"{path} needs pyarrow to be read; pip install 'cl-bench[parquet]'") from error
+            raise DataError(
+                f"{path} needs pyarrow to be read; install it with `pip install pyarrow`"
+            ) from error
         except ValueError as error:  # pandas' and pyarrow's own are kinds of it
             raise DataError(
                 f"{path} must be a table that can be read, got {one_line(error)}; save it anew"

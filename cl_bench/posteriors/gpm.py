@@ -13,7 +13,7 @@ After a task the inputs of the layer, as columns of R [Q, n], are split into wha
 An input of a convolution is a patch. A bias is the weight of one more input, which is always 1.
 
 Source: Saha, Garg, Roy, "Gradient Projection Memory for Continual Learning", ICLR 2021 (arXiv 2103.09762),
-equations 5, 8 and 9, as the authors' code names them (sahagobinda/GPM). Read were the abstract and that code,
+equations 5 to 9, as the authors' code names them (sahagobinda/GPM). Read were the abstract and that code,
 not the paper's text. The authors' networks have no biases; the input of 1 is ours. So are two matters of
 arithmetic. Singular vectors are found as eigenvectors of R R^T, in double precision. M is kept in the place
 of B. It has one size, whatever its rank. So nothing waits for a rank, and stacked seeds have one shape.

@@ -195,5 +195,5 @@ def optional_module(name: str, *, package: str) -> ModuleType:
     except ImportError as error:
         raise ValueError(
             f"tracking={package} needs the package {package}, which cannot be imported ({error}): "
-            f"install it with `pip install cl-bench[{package}]`, or use tracking=none"
+            f"install it with `pip install {package}`, or use tracking=none"
         ) from error

@@ -16,8 +16,8 @@ class BayesianLinear(FittedHead):
     """The exact Gaussian posterior of the output layer for one-hot targets, on frozen features.
 
     Each class is a linear regression of its own. The posterior after any number of tasks is that of all their
-    data at once, up to rounding. So it is an oracle for what Bayes' rule can do, and an upper reference for
-    what approximates it on the same features.
+    data at once, up to rounding. So it is an oracle for sequential against joint training. Methods with a
+    softmax approximate another posterior, for which it is no bound.
 
     The probability of a class is the predictive density of its one-hot target, normalised over classes:
     softmax(m / s^2), with predictive means m and variance s^2. See posteriors/bayesian_linear.py. The network

@@ -14,7 +14,8 @@ class CoVON(IVON):
         p_next = p0 + precision_share (p - p0)
         m_next = ((1 - mean_share) p0 m0 + mean_share p m) / p_next
 
-    The weights go on from the posterior's mean. With both shares 1 it is IVON. Source: the authors' code
+    With mean_share 1 exactly m_next = m, as in the code. The weights go on from the posterior's mean. With
+    both shares 1 it is IVON. Source: the authors' code
     (paulsubarna/Continual-IVON) of Paul et al. 2026, arXiv 2606.24007, of which the abstract alone was read.
     Not from there: the first prior, which counts in the first merge too, and an effective sample size of
     N_t / kl_weight. Theirs is a number by task, found by a search, as are their step sizes.

@@ -19,15 +19,15 @@ FITTED_SHARE = 0.8  # of a task, on which each penalty is tried
 
 
 class RanPAC(FittedHead):
-    """Ridge regression on relu(P x), with random P, on the features x of a frozen network.
+    """Ridge regression on random features h = relu(P^T x), x the features of a frozen network.
 
     The rule is that of posteriors/linear_heads.py. There is no bias. The probability of a class is
-    softmax(W x / V), with V the error that generalised cross-validation expects on new examples. It is ours,
+    softmax(W h / V), with V the error that generalised cross-validation expects on new examples. It is ours,
     as the authors choose the largest output alone.
 
     Source: McDonnell et al. 2023, "RanPAC: Random Projections and Pre-trained Models for Continual Learning"
     (the authors' code was read). Theirs adapts the network in the first task before that, which
-    is not done here. Elements of P are standard normal, and their number of features is 10,000.
+    is not done here. Elements of P [F, M] are standard normal, and their number of features is 10,000.
 
     Args:
         num_features: of the projection.

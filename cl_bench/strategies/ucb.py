@@ -27,7 +27,8 @@ class UCB(VCL):
 
     Args:
         power: of the uncertainty; 1 in the paper, 0 is Bayes by backprop.
-        kl_weight, prior_variance, initial_log_variance, num_samples, num_test_samples, conv_sampling: of VCL.
+        kl_weight, first_kl_weight, prior_variance, initial_log_variance, num_samples, num_test_samples,
+            conv_sampling: of VCL.
     """
 
     stackable = True

@@ -27,7 +27,7 @@ def require_optuna() -> ModuleType:
     except ImportError as error:
         raise ValueError(
             f"tune.sampler=tpe needs the package optuna, which cannot be imported ({error}): install it with "
-            "`pip install cl-bench[optuna]`, or use tune.sampler=random"
+            "`pip install optuna`, or use tune.sampler=random"
         ) from error
     return optuna
 

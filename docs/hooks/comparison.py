@@ -35,7 +35,12 @@ TESTED = (
     "ece",
     "foreign_auroc",
 )
-COSTS = ("stored_bits", "predicting_bits", "gradient_evaluations")
+COSTS = {
+    "stored_bits": "stored (KiB)",
+    "deployed_bits": "deployed (KiB)",
+    "predicting_bits": "predicting (KiB)",
+    "gradient_evaluations": "gradients (thousand)",
+}
 MOST_NAMED, MOST_LISTED = 3, 20  # methods in a sentence, and in one that only lists them
 EVERY = "every_method"  # the study of all methods on small images
 WRAPPERS = {"avalanche"}  # of conf/strategy that are no methods
@@ -49,21 +54,22 @@ Each seed draws its own stream, which is the same for all methods. So difference
 
 {{command}}The page is made from the records by `make reference`.
 Numbers are means over seeds, ± half of the 95 % Student t interval, in percent where no unit is named.
-Bold is the best of a column, and what a paired t-test does not tell from it.
+Bold is the best of a column, and what a paired t-test does not separate from it.
 Its p is above {ALPHA:g} after Holm's adjustment over all pairs.
 Joint training is a reference, and never bold.
 
 - `stored` is all that a method keeps to learn the next task.
-- `deployed` is what its tested predictions need, a posterior where they sample weights.
+- `deployed` is the network with one set of weights, of which a binary one is one bit.
+- `predicting` is what its tested predictions need: a posterior where they average over weight samples.
 - `gradients` counts those of single examples, for each weight sample and each importance.
-- `trials` counts the settings that were tried.
+- `trials` counts the settings that were tried. A run of `other settings` differs from its search.
 - `foreign AUROC` says how well confidence tells Fashion-MNIST from the tasks: 100 tells all apart, 50 none.
 """
 COMMAND = """```sh
 cl-bench run experiment=comparison
 ```
 
-That command runs what is not there yet. """
+That command runs eight methods. Those without a file in `conf/tuned/comparison_*` have their defaults. """
 NOT_YET = "\nNo run of it is in `results/reference/comparison` yet.\n"
 
 
@@ -160,7 +166,7 @@ def _section(found: Benchmark, folder: Path) -> str:
         lines.append("The images are JPEG-coded, so that numbers are not those of the original images.")
     if any(math.isnan(row["predicting_bits_mean"]) for row in found.rows):
         lines.append(
-            "Where a run is older than its count, `deployed` is the network with one set of weights."
+            "Where a run is older than its count, `predicting` is the network with one set of weights."
         )
     foreign = shown("Foreign data, told from the tasks", folder, f"{FOREIGN}-{found.name}.png")
     return "\n".join(lines) + "\n\n" + _table(found) + foreign
@@ -181,8 +187,8 @@ def _leader(found: Benchmark) -> str:
         return f"{said}. No two methods have {LEAST_SEEDS} seeds in common, so that nothing is tested."
     alike = [other for other, pair in known.items() if not pair["p_student_holm"] <= ALPHA]
     if not alike:
-        return f"{said}. It is told from every other method."
-    return f"{said}. It is not told from {_named(alike)}."
+        return f"{said}. A paired t-test separates it from every other method."
+    return f"{said}. A paired t-test does not separate it from {_named(alike)}."
 
 
 def _named(methods: Sequence[str]) -> str:
@@ -196,7 +202,7 @@ def _table(found: Benchmark) -> str:
     metrics = [metric_of(name) for name in TESTED if found.values[name].notna().any()]
     bold = bold_of(found.values, metrics, which=TIES).cells
     titles = [each.short or each.title for each in metrics]
-    header = ["method", "seeds", *titles, "stored (KiB)", "deployed (KiB)", "gradients (thousand)", "trials"]
+    header = ["method", "seeds", *titles, *COSTS.values(), "trials"]
     lines = []
     for row in found.rows:
         method = row["method"]
@@ -267,7 +273,7 @@ def _differences(found: Sequence[Benchmark]) -> str:
         f"- `{each.name}`: {sum(each.pairs['p_student_holm'] <= ALPHA)} of {counted(len(each.pairs), 'pair')}"
         for each in found
     ]
-    text += "\nSo many pairs of methods are told apart, joint training aside:\n\n" + "\n".join(counts) + "\n"
+    text += "\nSo many pairs of methods are separated, joint training aside:\n\n" + "\n".join(counts) + "\n"
     for first in range(0, len(missing), MOST_LISTED):
         text += f"\nNot run: {', '.join(f'`{name}`' for name in missing[first : first + MOST_LISTED])}.\n"
     if missing and EVERY in choices("experiment"):

@@ -38,10 +38,9 @@ def rankings(results: Results) -> list[pd.DataFrame]:
 
 
 def shown(words: str, folder: Path, name: str) -> str:
-    """A figure under its name on the site; empty where it is not drawn."""
-    kind, _, rest = name.partition("-")
+    """A figure where a checkout has it; empty where it is not drawn."""
     there = (folder / "figures" / name).is_file()
-    return f"\n![{words}](figures/{kind}-{folder.name}-{rest})\n" if there else ""
+    return f"\n![{words}](../results/reference/{folder.name}/figures/{name})\n" if there else ""
 
 
 def figure_names(folder: Path) -> tuple[str, str]:

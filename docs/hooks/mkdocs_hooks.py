@@ -1,5 +1,6 @@
 """What MkDocs calls: made parts of pages, figures of the reference results, formulas as MathML."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ sys.path.insert(
 from docs.hooks import how_to, reference
 from docs.hooks.parts import expand
 
+# a figure where a checkout has it, which on the site has a name of its own
+COMMITTED = re.compile(r"\(\.\./results/reference/(\w+)/figures/([a-z_]+)-([^)]+)\)")
 HOW_TO = "How do I ...?"  # the part of the menu that is filled with the pages of docs/how_to
 
 
@@ -49,4 +52,4 @@ def on_files(files: Any, config: Any, **kwargs: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    return expand(markdown)
+    return COMMITTED.sub(r"(figures/\2-\1-\3)", expand(markdown))

@@ -13,9 +13,9 @@ PREFIX, ACTIVATION = "comparison_", "model.activation"
 
 HEAD = """## The activation matters as much as the method
 
-Each search also tried two activations, `relu` and the binary `gate`. This is the best score with each, as
-average accuracy in percent on validation images of the tuning streams. Bold is the better one, which was
-taken. Scores of a few trials differ by chance, too. Some are of short runs on one stream.
+Each search also tried two activations, `relu` and the binary `gate`, which is 1 where |x| > 1. This is the
+best score with each, as average accuracy in percent on validation images of the tuning streams. Bold is the
+better one, which was taken. Scores of a few trials differ by chance, too. Some are of short runs.
 
 """
 

@@ -151,7 +151,7 @@ def test_code_of_a_data_set_is_not_run(root: Path):
 
 def test_without_the_library_the_error_says_what_to_install(root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r'install it with pip install "cl-bench\[huggingface\]"'):
+    with pytest.raises(DataError, match=r"install it with `pip install datasets`"):
         read("mine", root)
 
 

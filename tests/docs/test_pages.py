@@ -10,6 +10,7 @@ from shown_blocks import HOW_TO, ROOT, text_of
 
 from cl_bench import records
 from cl_bench.config.choices import choices
+from docs.hooks import reference
 from docs.hooks.docstrings import to_markdown
 from docs.hooks.parts import PARTS, expand, target_of
 
@@ -108,6 +109,29 @@ def test_the_examples_are_the_templates(site):
     shown = page(site, "add_your_own")
     for kind in ("Penalty", "Replay", "Bayesian"):
         assert f"My{kind}" in shown
+
+
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_images_show_in_a_checkout_too(path):
+    for shown in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", path.read_text()):
+        assert (path.parent / shown).is_file(), shown
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_quote_what_zsh_and_bash_expand(path):
+    """Brackets are patterns to zsh, which stops where no file fits; braces with a comma are lists to both."""
+    for block in re.findall(r"```sh\n(.*?)```", path.read_text(), flags=re.DOTALL):
+        bare = re.sub(r'"[^"]*"|\'[^\']*\'|#.*', "", block)
+        assert not re.search(r"\S*\[\S*|\{\S*,\S*\}", bare), block
+
+
+def test_studies_say_which_methods_no_study_has():
+    ran = {row["strategy"] for row in reference.rows("summary.csv")}
+    said = (DOCS / "studies.md").read_text().partition("has these methods:\n\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", said)) == set(choices("strategy")) - ran - {"avalanche"}
 
 
 def test_tests_that_pages_name_are_there():

@@ -85,6 +85,6 @@ def test_processes_that_begin_at_once_make_one_database(tmp_path):
 
 def test_a_missing_package_is_told_before_anything_is_trained(configured, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(ValueError, match=r"tracking=mlflow needs .*pip install cl-bench\[mlflow\]"):
+    with pytest.raises(ValueError, match=r"tracking=mlflow needs .*pip install mlflow"):
         execute(configured(f"results_dir={tmp_path}", "tracking=mlflow"), show_progress=False)
     assert not list(tmp_path.glob("*/*/records.csv"))

@@ -149,5 +149,5 @@ def test_a_run_that_begins_anew_is_another_one_there(configured, tmp_path, monke
 
 def test_a_tracker_that_is_not_installed_is_an_error_that_names_the_extra(configured, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ValueError, match=r"pip install cl-bench\[wandb\].*or use tracking=none"):
+    with pytest.raises(ValueError, match=r"pip install wandb.*or use tracking=none"):
         execute(configured("tracking=wandb"), show_progress=False)

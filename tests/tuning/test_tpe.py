@@ -179,4 +179,4 @@ def test_a_wrong_sampler_is_told(words, told, capsys):
 def test_without_optuna_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert main(["tune", "strategy=ewc", "tune.sampler=tpe"]) == 1
-    assert "pip install cl-bench[optuna]" in capsys.readouterr().err
+    assert "pip install optuna" in capsys.readouterr().err
