@@ -123,7 +123,7 @@ def _commits(found: set[str]) -> str:
     names = [f"`{each}`" for each in sorted(found)]
     if "" in found or not names:
         return ""
-    return f"\nAll runs are of commit{'s' if len(names) > 1 else ''} {' and '.join(names)}.\n"
+    return f"\nAll runs are of commit{'s' if len(names) > 1 else ''} {_listed(names)}.\n"
 
 
 def benchmarks(results: Results) -> Iterator[Benchmark]:
@@ -195,6 +195,10 @@ def _named(methods: Sequence[str]) -> str:
     names, over = [f"`{each}`" for each in methods[:MOST_NAMED]], len(methods) - MOST_NAMED
     if over > 0:
         return f"{', '.join(names)} and {over} more"
+    return _listed(names)
+
+
+def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
