@@ -100,6 +100,7 @@ TABLES = (
         by_method("permuted_mnist", ACCURACY | {"forgetting": "forgetting"}),
     ),
     Quoted("README.md", "searched alike", compared),
+    Quoted(STUDIES, "searched alike", compared),
     Quoted(STUDIES, "batches of 128", by_method("permuted_mnist", ACCURACY)),
     Quoted(STUDIES, "split MNIST, MLP", by_method("split_mnist", ACCURACY)),
     Quoted(STUDIES, "BayesBiNN, ", bayesbinn),
