@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"records", "moved"},
     "figures": {"records", "analysis"},
     "report": {"records", "analysis", "figures"},
-    "tuning": {"validation", "records", "data", "learner", "config", "runner", "analysis"},
+    "tuning": {"validation", "records", "data", "learner", "config", "runner"},
     "conformance": {
         *("deferred", "records", "data", "streams", "learner", "strategies", "evaluation", *NETS),
         *("config", "runner", "tuning"),
