@@ -21,7 +21,8 @@ def test_every_benchmark_composes(benchmark):
     default = "mnist_fashion_mnist_kmnist" if benchmark == "sequence" else "mnist"
     expected = benchmark if "_" in benchmark else f"{benchmark}_{default}"
     assert config.benchmark.name == expected
-    assert benchmark == "sequence" or expected.endswith(config.benchmark.dataset.name)
+    of_data = expected.removesuffix(f"_{config.benchmark.scenario}")
+    assert benchmark == "sequence" or of_data.endswith(config.benchmark.dataset.name)
 
 
 @pytest.mark.parametrize("strategy", choices("strategy"))
