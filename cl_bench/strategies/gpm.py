@@ -44,8 +44,8 @@ class GPM(Learner):
     the authors' code. Running statistics of batch norm go on. A head a task needs no protection from other
     tasks: such heads are trained freely. A single head is projected like any layer.
 
-    M takes Q^2 numbers a layer, whatever its rank: (C k k / groups)^2 of a
-    convolution, and Q has one more for a bias. Stored bits count them.
+    M takes Q^2 numbers a layer, whatever its rank. Q is C k k / groups of a convolution, and one more with a
+    bias. Stored bits count them.
 
     Source: Saha et al. 2021.
 

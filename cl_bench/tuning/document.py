@@ -37,7 +37,7 @@ def write_tuned(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "chosen": chosen,
-        "trials": "",
+        "trials": "",  # their lines follow, as the last key
     }
     content = {**nested(trials[chosen]), TUNING: search}
     comment = textwrap.fill(summary, width=120, initial_indent="# ", subsequent_indent="# ")
