@@ -60,7 +60,7 @@ def run(
         results_dir: as the word results_dir=...: the folder that the study is written into.
 
     Returns:
-        One row a record; see `cl_bench.analysis.load`.
+        One row per record; see `cl_bench.analysis.load`.
 
     Raises:
         ValueError: for a bad configuration, by name.

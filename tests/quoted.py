@@ -71,7 +71,7 @@ def bayesbinn(row: str, column: str) -> Sources:
 
 
 def van_de_ven(row: str, column: str) -> Sources:
-    """A row a scenario, a column a method; the published number in brackets."""
+    """A row a scenario, one column per method; the published number in brackets."""
     study = ORDERS if "orders" in row else SPLIT
     scenario = next(name for name in ("task", "domain", "class") if re.search(rf"\b{name},", row))
     ours = Source(study, first_name(column), f"split_mnist_{scenario}")
@@ -86,7 +86,7 @@ def cifar(row: str, column: str) -> Sources:
 
 
 def compared(row: str, column: str) -> Sources:
-    """A row a benchmark of the comparison, a column a method."""
+    """One row per benchmark of the comparison, one column per method."""
     if "`" in column:
         yield Source("comparison", first_name(column), first_name(row))
 

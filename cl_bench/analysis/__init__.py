@@ -2,8 +2,8 @@
 
 Examples begin after `import numpy as np`, `import pandas as pd` and the import of what they call.
 
->>> frame = load("results/reference/digits")  # one row a record
->>> # one row a method
+>>> frame = load("results/reference/digits")  # one row per record
+>>> # one row per method
 >>> table = summary(frame, states("results/reference/digits"))
 >>> # the accuracy on each task as later tasks are learned
 >>> curves = forgetting_curves(frame)

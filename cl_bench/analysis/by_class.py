@@ -130,7 +130,7 @@ def confusion(tests: list[Answered]) -> dict[tuple[int, int], float]:
 
 
 def confusion_curves(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `task_confusion` after the last task, as means over seeds: a row a method and pair.
+    """The rows of `task_confusion` after the last task, as means over seeds: one row per method and pair.
 
     Columns: study, benchmark, method, on_task, predicted_task, mean, low, high, num_seeds.
 

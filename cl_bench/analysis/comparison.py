@@ -53,7 +53,7 @@ def comparison(
             cannot be said.
 
     Args:
-        values: a row a run, as `run_metrics` gives them.
+        values: one row per run, as `run_metrics` gives them.
         margin: of what counts as equivalent, in the unit of the metrics.
 
     >>> values = pd.DataFrame({"seed": [0, 1, 2] * 2})
@@ -104,7 +104,7 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> 
     The columns of ranks are nan with fewer than three benchmarks or two methods.
 
     Args:
-        values: a row a run, as `run_metrics` gives them.
+        values: one row per run, as `run_metrics` gives them.
 
     >>> values = pd.DataFrame({"benchmark": ["a", "b", "c"] * 2, "seed": 0})
     >>> values["method"] = ["ewc"] * 3 + ["si"] * 3

@@ -19,7 +19,7 @@ _RUN = [*METHOD, "run"]
 def forgetting_curves(
     frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None, interval: str = "t"
 ) -> pd.DataFrame:
-    """The accuracy on each task as the stream goes on: a row a method, on_task and after_task (from 0).
+    """The accuracy on each task as the stream goes on: one row per method, on_task and after_task (from 0).
 
     There is no row for what was not to be tested (`training.test_last`).
 
@@ -52,7 +52,7 @@ def forgetting_curves(
 def average_curves(
     frame: pd.DataFrame, *, found: Sequence[RunMatrix] | None = None, interval: str = "t"
 ) -> pd.DataFrame:
-    """The mean accuracy over the tasks seen so far (and tested): a row a method and after_task (from 1).
+    """The mean accuracy over the tasks seen so far (and tested): one row per method and after_task (from 1).
 
     Columns: those of `forgetting_curves` without on_task. The last point is the average accuracy.
 

@@ -1,4 +1,4 @@
-"""Results folders -> tidy tables: one row a record, and one row a run."""
+"""Results folders -> tidy tables: one row per record, and one row per run."""
 
 import math
 import os
@@ -28,7 +28,7 @@ RUN_COLUMNS = (
 
 
 def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
-    """All records of all runs in or below the folders, one row a record.
+    """All records of all runs in or below the folders, one row per record.
 
     A folder is a run, a study or a results folder. Failed and unfinished runs are in it with what they
     recorded; broken ones are not: `runs` lists them.
@@ -111,7 +111,7 @@ def matrix_frame(
 
 
 def runs(*paths: str | os.PathLike[str]) -> pd.DataFrame:
-    """All runs in or below the folders, broken ones too, one row a run.
+    """All runs in or below the folders, broken ones too, one row per run.
 
     Columns: those of `load` that describe a run, and error, num_records, wall_seconds, cpu_seconds, path,
     settings.

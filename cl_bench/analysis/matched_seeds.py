@@ -47,7 +47,7 @@ def draw_of(seed: int | None, settings: Mapping[str, Any]) -> str:
 
 
 def seed_parts(found: Sequence[Run]) -> pd.DataFrame:
-    """The seed in force for each purpose, one row a run.
+    """The seed in force for each purpose, one row per run.
 
     Columns: study, run, draw, and one for each purpose.
 
@@ -90,7 +90,7 @@ def moving_together(parts: pd.DataFrame) -> dict[str, np.ndarray]:
     A factor is named after all of its parts.     Purposes that take one value are left out.
 
     Args:
-        parts: a column a purpose, a row a run.
+        parts: one column per purpose, one row per run.
 
     Returns:
         Factor -> the level of each run, [n], from 0.

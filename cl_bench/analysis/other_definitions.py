@@ -61,8 +61,8 @@ def mammoth_forward_transfer(
         1/(T-1) sum_{j>1} (R[j-1, j] - R[0, j])
 
     On class-incremental streams (one head that grows in use) a class that was never trained on is never
-    predicted. So it is 0 minus chance, which says nothing of the method. We give nan. With a head a task the
-    tests are of untrained heads: nan, too.
+    predicted. So it is 0 minus chance, which says nothing of the method. We give nan. With one head per task
+    the tests are of untrained heads: nan, too.
 
     Args:
         accuracy: R [1 + T, T].

@@ -78,7 +78,7 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
     that lack a benchmark are left out, and said to be. A nan counts as no run.
 
     Args:
-        values: a row a run, as `run_metrics` gives them.
+        values: one row per run, as `run_metrics` gives them.
         metric: a metric of the accuracy matrix, or `normalised_accuracy`.
 
     Raises:

@@ -24,7 +24,7 @@ def over_seeds(
     Columns: study, benchmark, method, those of `by`, mean, low, high (nan with one run), num_seeds; sorted.
 
     Args:
-        values: a row a run and place: study, benchmark, method, the columns of `by`, and `column`.
+        values: one row per run and place: study, benchmark, method, the columns of `by`, and `column`.
         column: the number.
         by: the columns that name the place.
         level: of Student's interval.

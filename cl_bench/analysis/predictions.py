@@ -75,7 +75,7 @@ def log_softmax(outputs: np.ndarray) -> np.ndarray:
 
 
 def predicted(*paths: str | os.PathLike[str]) -> pd.DataFrame:
-    """The saved predictions of all runs in or below the folders, one row a test example.
+    """The saved predictions of all runs in or below the folders, one row per test example.
 
     Columns: those of `load` that describe a run, and these.
         after_task, on_task: the test.

@@ -268,7 +268,7 @@ def frozen(states: pd.DataFrame) -> Measured:
     "novelty AUROC",
     of=STATES,
     better="higher",
-    meaning="confidence on tasks seen against that on tasks still to come; not with a head a task",
+    meaning="confidence on tasks seen against that on tasks still to come; not with one head per task",
     group="uncertainty",
 )
 def ood_auroc(states: pd.DataFrame) -> Measured:

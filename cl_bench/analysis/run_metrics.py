@@ -1,4 +1,4 @@
-"""One row a run, its metrics in columns: what comparisons and shares of variance start from."""
+"""One row per run, its metrics in columns: what comparisons and shares of variance start from."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ RUN = ("study", "benchmark", "method", "strategy", "seed", "run")
 def run_metrics(
     frame: pd.DataFrame, *, column: str = "accuracy", accuracies: Sequence[RunMatrix] | None = None
 ) -> pd.DataFrame:
-    """The metrics of every run with a complete matrix, one row a run.
+    """The metrics of every run with a complete matrix, one row per run.
 
     Columns: study, benchmark, method, strategy, seed, run, and the metrics of `metrics_of(column)`. The last
     one is intransigence (of a loss: intransigence_<column>) against `joint` of the same seed, nan without

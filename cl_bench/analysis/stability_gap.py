@@ -56,7 +56,7 @@ class Gap(NamedTuple):
 
 
 def probes(*paths: str | os.PathLike[str]) -> pd.DataFrame:
-    """The probes of all finished runs in or below the folders, one row a test; see `read_probes`.
+    """The probes of all finished runs in or below the folders, one row per test; see `read_probes`.
 
     >>> probes("results/reference/digits").empty  # none of these was probed
     True
@@ -65,7 +65,7 @@ def probes(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_probes(found: Sequence[Run], *, damaged: Damaged | None = None) -> pd.DataFrame:
-    """The probes of all finished runs that have some, one row a test.
+    """The probes of all finished runs that have some, one row per test.
 
     Columns: study, benchmark, method, strategy, seed, run, probe_seconds (what probing cost the run, nan
     where it does not say), and those of probes.csv: training_on, step, on_task, accuracy, nll, num_examples.
@@ -216,7 +216,7 @@ def _arrays(probes: pd.DataFrame, *names: str) -> list[np.ndarray]:
 
 
 def continual_evaluation(probes: pd.DataFrame, *, recovered: float = RECOVERED) -> pd.DataFrame:
-    """The stability of every run that was probed, one row a run.
+    """The stability of every run that was probed, one row per run.
 
     Columns: study, benchmark, method, strategy, seed, run, minimum_accuracy, worst_case_accuracy, gap_depth
     and gap_rebound (means over the gaps), share_recovered (of the gaps), steps_to_recovery (mean over those

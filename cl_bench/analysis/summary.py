@@ -1,4 +1,4 @@
-"""Matrices of many runs -> one row a method: means and intervals over seeds."""
+"""Matrices of many runs -> one row per method: means and intervals over seeds."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def summary(
     found: Sequence[RunMatrix] | None = None,
     interval: str = "t",
 ) -> pd.DataFrame:
-    """The metrics of every method, as means and intervals over seeds: one row a study, benchmark and method.
+    """Means and intervals over seeds of every metric: one row per study, benchmark and method.
 
     The best average accuracy of a benchmark comes first.
 

@@ -86,8 +86,8 @@ def variance_shares(values: pd.DataFrame, parts: Sequence[str], metrics: Sequenc
     `COLUMNS`.
 
     Args:
-        values: a row a run: those of `run_metrics`, and a column for each of `parts` with the seed in force
-            (`seed_parts`).
+        values: one row per run: those of `run_metrics`, and a column for each of `parts` with the seed in
+            force (`seed_parts`).
 
     >>> values = pd.DataFrame({"init": [0, 0, 1, 1], "order": [0, 1, 0, 1]})
     >>> values["forgetting"] = [0.1, 0.1, 0.2, 0.2]

@@ -259,7 +259,7 @@ class Examination:
         """The AUROC of each seed: confidence on tests of tasks seen against those of tasks to come.
 
         A task to come counts where a task seen had its head. A head that no task has trained tells of its
-        first weights alone. So with a head a task the AUROC is nan.
+        first weights alone. So with one head per task the AUROC is nan.
         """
         seen = [place for place, task in enumerate(tasks) if task <= after_task]
         unseen = [place for place, task in enumerate(tasks) if task > after_task]

@@ -2,8 +2,8 @@
 
 After each task the foreign images are predicted as a test's are. Three measures of doubt are compared: the
 confidence (the largest probability), the entropy of the prediction, and its mutual information with the
-weights. With a head a task, each foreign image is given to the head of every task seen, as the tests are to
-their own. Training is what it is without, bit for bit, and so are the records.
+weights. With one head per task, each foreign image is given to the head of every task seen, as the tests are
+to their own. Training is what it is without, bit for bit, and so are the records.
 """
 
 import math

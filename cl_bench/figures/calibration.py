@@ -34,7 +34,7 @@ def calibration_figure(
     width: float = layout.WIDTH,
     height: float | None = None,
 ) -> Figure:
-    """One panel a method. `bins` are one benchmark's rows of `analysis.reliability.reliability`, `errors`
+    """One panel per method. `bins` are one benchmark's rows of `analysis.reliability.reliability`, `errors`
     those of `calibration_errors`.
     """
     methods = ordered(bins["method"], styles)

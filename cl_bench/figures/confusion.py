@@ -27,7 +27,7 @@ def confusion_figure(
     width: float = layout.WIDTH,
     height: float | None = None,
 ) -> Figure:
-    """One panel a method, one colour scale for all: the example's task by the task of the predicted class.
+    """One panel per method, one colour scale for all: the example's task by the task of the predicted class.
 
     Args:
         curves: one benchmark's rows of `analysis.by_class.confusion_curves`.

@@ -1,6 +1,6 @@
 """Average ranks over benchmarks, and which of them may be chance: the critical-difference diagram."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -24,7 +24,7 @@ def critical_difference_figure(
     width: float = layout.WIDTH,
     height: float | None = None,
 ) -> Figure:
-    """One panel a metric. `aggregated` are one study's rows of `analysis.comparison.aggregate` with ranks."""
+    """One panel per metric, of one study's rows of `analysis.comparison.aggregate` with ranks."""
     metrics = list(dict.fromkeys(aggregated["metric"]))
     number = aggregated["method"].nunique()
     width = min(width, 5.6)
@@ -47,7 +47,7 @@ def critical_difference_figure(
 def draw_critical_difference(
     axes: Axes, rows: pd.DataFrame, *, styles: Mapping[str, MethodStyle], names: Mapping[str, str]
 ) -> None:
-    """A method a line, the best on top, its marker at its average rank.
+    """One line per method, the best on top, its marker at its average rank.
 
     A bar at the right joins methods that the ranks do not tell apart; the one at the bottom is the critical
     difference. Demsar's diagram turned on its side, so that many and long names have room.
@@ -57,14 +57,17 @@ def draw_critical_difference(
     for place, (method, rank) in enumerate(zip(rows["method"], ranks, strict=True)):
         look = styles[str(method)].line() | {"linestyle": "none", "markersize": layout.point_size()}
         axes.plot(rank, place, **look, clip_on=False, zorder=3)
-    for column, (first, last) in enumerate(cliques(ranks, critical)):
-        x = 1.03 + 0.03 * column
+    joined = cliques(ranks, critical)
+    columns = _columns(joined)
+    apart = min(0.03, 0.3 / (1 + max(columns, default=0)))  # shares of the axes' width
+    for column, (first, last) in zip(columns, joined, strict=True):
+        x = 1.03 + apart * column
         axes.plot(
             [x, x],
             [first - 0.25, last + 0.25],
             transform=axes.get_yaxis_transform(),
             color="#444444",
-            linewidth=2.5,
+            linewidth=min(2.5, 85 * apart),
             solid_capstyle="butt",
             clip_on=False,
         )
@@ -78,7 +81,19 @@ def draw_critical_difference(
         range(number), [names[str(method)] for method in rows["method"]], fontsize=8 * layout.scale()
     )
     axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    beside = mpl.rcParams["ytick.major.pad"] + layout.point_size() / 2  # a marker of rank 1 lies on the edge
+    axes.tick_params(axis="y", length=0, pad=beside)
+
+
+def _columns(joined: Sequence[tuple[int, int]]) -> list[int]:
+    """The column of each bar (first, last): the first one in which no earlier bar reaches it."""
+    ends: list[int] = []
+    found = []
+    for first, last in joined:
+        free = (column for column, end in enumerate(ends) if end < first)
+        found.append(next(free, len(ends)))
+        ends[found[-1] :] = [last, *ends[found[-1] + 1 :]]
+    return found
 
 
 def _tested(rows: pd.DataFrame) -> str:

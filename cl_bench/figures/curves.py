@@ -24,7 +24,7 @@ def draw_curves(
     num_markers: int = 8,
     since: str | None = None,
 ) -> None:
-    """One line a method with its interval shaded: mean, low and high times `scale` against the column x.
+    """One line per method with its interval shaded: mean, low and high times `scale` against the column x.
 
     Args:
         since: a column; where x is below it the line is faint.

@@ -1,4 +1,4 @@
-"""Forgetting curves: the accuracy on each task as the stream goes on, one panel a task."""
+"""Forgetting curves: the accuracy on each task as the stream goes on, one panel per task."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +33,7 @@ def forgetting_figure(
     ylim: tuple[float, float] | None = None,
     measure: Measure = ACCURACY,
 ) -> Figure:
-    """One panel a task, and one with the average over the tasks seen.
+    """One panel per task, and one with the average over the tasks seen.
 
     All panels have one vertical axis. The last one has its own where its methods take little of that: it
     shows them closer, or the better half of them alone.
@@ -115,7 +115,7 @@ def checked_tasks(tasks: Sequence[int | str], num_tasks: int) -> list[int | str]
 def draw_forgetting(
     axes: Axes, curves: pd.DataFrame, *, styles: Mapping[str, MethodStyle], scale: float = 100
 ) -> None:
-    """One line a method with its interval shaded, accuracy in percent against after_task.
+    """One line per method with its interval shaded, accuracy in percent against after_task.
 
     `curves` has the columns method, after_task, mean, low, high (fractions), of one task or of the average.
     Where it has on_task, the line is faint until the task was learned.

@@ -1,4 +1,4 @@
-"""Forgetting on several benchmarks: the average accuracy over the tasks seen, one panel a benchmark."""
+"""Forgetting on several benchmarks: the average accuracy over the tasks seen, one panel per benchmark."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def forgetting_over_benchmarks_figure(
     ylim: tuple[float, float] | None = None,
     measure: Measure = ACCURACY,
 ) -> Figure:
-    """One panel a benchmark, each with a vertical axis of its own, and one legend.
+    """One panel per benchmark, each with a vertical axis of its own, and one legend.
 
     Where the errors of a panel's methods differ much, its axis is logarithmic in them, see `is_logarithmic`:
     from 80 to 90 % is then as far as from 98 to 99 %.

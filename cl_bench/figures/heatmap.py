@@ -36,7 +36,7 @@ def heatmap_figure(
     height: float | None = None,
     measure: Measure = ACCURACY,
 ) -> Figure:
-    """One panel a method, one colour scale for all; what was not tested is blank.
+    """One panel per method, one colour scale for all; what was not tested is blank.
 
     `curves` are one benchmark's rows of `analysis.forgetting_curves`. Where only the newest tasks of a long
     stream were tested, the rows are not tasks but how many were learned since.
@@ -95,7 +95,7 @@ def number_size(side: float, num_tasks: int) -> float:
 
 
 def draw_ages(axes: Axes, accuracy: np.ndarray, *, limits: tuple[float, float]) -> AxesImage:
-    """`accuracy` [1 + T, T], fractions: a column a task, a row for each number of tasks learned since."""
+    """`accuracy` [1 + T, T], fractions: one column per task, a row for each number of tasks learned since."""
     num_tasks = accuracy.shape[1]
     after, on = np.nonzero(np.isfinite(accuracy))
     age = after - on - 1

@@ -121,8 +121,8 @@ def finish(figure: Figure, *, height: float | None = None) -> Figure:
             across = axis is axes.xaxis
             pad = mpl.rcParams["xtick.major.pad" if across else "ytick.major.pad"]
             size = mpl.rcParams["xtick.labelsize" if across else "ytick.labelsize"]
-            given = axis.get_tick_params().get("labelsize", size)
-            axis.set_tick_params(pad=pad, labelsize=given)
+            given = {"pad": pad, "labelsize": size} | axis.get_tick_params()
+            axis.set_tick_params(**{name: given[name] for name in ("pad", "labelsize")})
     if height is not None:
         _set_height(figure, height)
     keep_within(figure)

@@ -1,4 +1,4 @@
-"""Performance profiles: the share of runs that reach a score, for every score, a line a method."""
+"""Performance profiles: the share of runs that reach a score, for every score, one line per method."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ def performance_profile_figure(
     width: float = layout.WIDTH,
     height: float | None = None,
 ) -> Figure:
-    """One panel, a line a method with its band, and the legend below.
+    """One panel, one line per method with its band, and the legend below.
 
     Args:
         profiles: as `analysis.profiles.performance_profiles` gives them.
@@ -53,7 +53,7 @@ def draw_performance_profile(
     higher_is_better: bool = True,
     factor: float = 100.0,
 ) -> None:
-    """Draw the share of runs (percent) that are as good as each threshold, a line a method."""
+    """Draw the share of runs (percent) that are as good as each threshold, one line per method."""
     shown = profiles.assign(threshold=factor * profiles["threshold"])
     draw_curves(axes, shown, x="threshold", styles=styles, scale=100)
     axes.set_ylim(-2, 102)

@@ -27,7 +27,7 @@ def stability_gap_figure(
     tasks: Sequence[int | str] | None = None,
     ylim: tuple[float, float] | None = None,
 ) -> Figure:
-    """One panel a task but the last, over the steps of the run; and one of what a new task does on average.
+    """One panel per task but the last, over the steps of the run; and one of what a new task does on average.
 
     `curves` and `gaps` are one benchmark's rows of `analysis.curves.probe_curves` and `gap_curves`,
     which are not empty. A stream of many tasks shows some of them, and says so. Methods that take other

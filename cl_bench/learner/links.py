@@ -42,7 +42,7 @@ def check_size(model: nn.Module) -> None:
     if any(isinstance(module, DynamicModule) for module in model.modules()):
         raise TypeError(
             "the parameters of a cl_bench strategy are laid out once and cannot grow: use cl_bench.models "
-            "with one head a task, or strategy=avalanche; "
+            "with one head per task, or strategy=avalanche; "
             f"got {type(model).__name__} with Avalanche dynamic modules"
         )
 

@@ -83,8 +83,8 @@ def sweep(
         progress: whether a bar is shown, where standard error is a terminal.
 
     Returns:
-        One row a record, and a column a swept setting; see `cl_bench.analysis.load`. A run that failed is
-        told by a warning, and has the status `failed` in what it recorded.
+        One row per record, and one column per swept setting; see `cl_bench.analysis.load`. A run that failed
+        is told by a warning, and has the status `failed` in what it recorded.
 
     Raises:
         ValueError: for a word, a setting or a value that is wrong, before anything runs.

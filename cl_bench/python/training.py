@@ -78,7 +78,7 @@ def train(
         progress: whether a bar is shown, where standard error is a terminal.
 
     Returns:
-        One row a record, with the columns of `cl_bench.analysis.load`.
+        One row per record, with the columns of `cl_bench.analysis.load`.
 
     Raises:
         ValueError: for a strategy that has been trained, or that does not fit the stream; for a folder that

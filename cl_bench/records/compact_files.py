@@ -100,7 +100,7 @@ def _write_rows(
 
 
 def _text(packed: Mapping[str, Packed], numbers: Mapping[str, int], left_out: Sequence[str]) -> str:
-    """The text of runs.json: one line a run, below what it shares with its method and with the study."""
+    """The text of runs.json: one line per run, below what it shares with its method and with the study."""
     said = {name: _said(packed[name], numbers[name], left_out) for name in sorted(packed)}
     of_all = shared(list(said.values())) if said else {}
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)

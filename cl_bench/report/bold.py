@@ -42,7 +42,7 @@ def bold_of(values: pd.DataFrame, metrics: Sequence[Metric], *, which: str) -> B
     """Find the best of each benchmark and metric, and with `which="ties"` what a test does not tell from it.
 
     Args:
-        values: a row a run, as `run_metrics` gives them.
+        values: one row per run, as `run_metrics` gives them.
         which: one of `BOLD`.
     """
     contenders = values[values["strategy"] != REFERENCE]

@@ -41,8 +41,8 @@ _READINGS = {
         "On the diagonal, confidence is right. Below it, it is too high.", ("ece",), is_shaded=True
     ),
     "uncertainty": Reading(
-        "Tasks to come should have the higher entropy. With a head a task they are left out: their heads are "
-        "untrained.",
+        "Tasks to come should have the higher entropy. With one head per task they are left out: their heads "
+        "are untrained.",
         ("ood_auroc",),
         is_shaded=True,
     ),

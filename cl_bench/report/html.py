@@ -23,9 +23,9 @@ def html(contents: Contents) -> str:
 
 
 _FILES = {
-    "summary.csv": "a row a method: means and intervals of all metrics; also summary.parquet, where pyarrow "
-    "is installed, and table.tex for LaTeX",
-    "runs.csv": "a row a run: whether it counts, its folder, its command",
+    "summary.csv": "one row per method: means and intervals of all metrics; also summary.parquet, where "
+    "pyarrow is installed, and table.tex for LaTeX",
+    "runs.csv": "one row per run: whether it counts, its folder, its command",
     "forgetting_curves.csv": "accuracy on each task after each task, means and intervals",
     "comparison.csv": "all pairs of methods on matched seeds",
     "statistics.csv": "interquartile means and ranks over benchmarks",

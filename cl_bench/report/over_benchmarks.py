@@ -25,7 +25,7 @@ def forgetting_over_benchmarks(
     ylim: tuple[float, float] | None = None,
     **look: Any,
 ) -> "Figure":
-    """Mean over the tasks seen, as more are learned: one panel a benchmark, of two or more."""
+    """Mean over the tasks seen, as more are learned: one panel per benchmark, of two or more."""
     from cl_bench.figures.forgetting_over_benchmarks import forgetting_over_benchmarks_figure
     from cl_bench.figures.measures import measure_of
 
@@ -82,7 +82,7 @@ def tables_over_benchmarks(values: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The numbers of these figures, by file name: of each study with two benchmarks or more, if there is one.
 
     Args:
-        values: a row a run, as `run_metrics` gives them.
+        values: one row per run, as `run_metrics` gives them.
     """
     found: dict[str, list[pd.DataFrame]] = {}
     for study, runs in values.groupby("study", sort=False):

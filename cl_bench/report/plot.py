@@ -39,10 +39,10 @@ def plot(
     output: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Plotted:
-    """One figure a benchmark, of all runs below the folders.
+    """One figure per benchmark, of all runs below the folders.
 
-    Of one folder with several studies there is a figure a study. Several folders are compared: the runs of
-    a benchmark are in one figure, and methods that several studies have are told apart by study.
+    Of one folder with several studies there is one figure per study. Several folders are compared: the runs
+    of a benchmark are in one figure, and methods that several studies have are told apart by study.
 
     A file that holds something else, another figure or not, is never replaced: this one's name then goes on
     with the kind or a number, and a note says so. `figures` in the one folder is the report's own, and is.

@@ -21,8 +21,8 @@ RUNS = (
 
 
 def runs_frame(found: Sequence[Run], matrices: Sequence[RunMatrix], *, folder: Path) -> pd.DataFrame:
-    """A row a run: where it lies below the folder, whether it counts in tables and figures, and the command
-    that does it again.
+    """One row per run: where it lies below the folder, whether it counts in tables and figures, and the
+    command that does it again.
     """
     complete = {(run.study, run.run) for run in matrices if run.complete}
     root = folder.resolve()

@@ -18,7 +18,7 @@ _LEGEND_TEST_LAST = (
 
 
 def text_table(summary: pd.DataFrame) -> str:
-    """One table a study and benchmark, methods in the order of the summary, percent with one decimal; under
+    """One table per study and benchmark, methods in the order of the summary, percent with one decimal; under
     it, how the settings of each method were found.
     """
     if summary.empty:

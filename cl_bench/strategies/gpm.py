@@ -41,8 +41,8 @@ class GPM(Learner):
     gradient (ours). It changes nothing in plain SGD, which the paper takes.
 
     All other parameters, such as scales of normalisation layers, stay after the first task as they are, as in
-    the authors' code. Running statistics of batch norm go on. A head a task needs no protection from other
-    tasks: such heads are trained freely. A single head is projected like any layer.
+    the authors' code. Running statistics of batch norm go on. One head per task needs no protection from
+    other tasks: such heads are trained freely. A single head is projected like any layer.
 
     M takes Q^2 numbers a layer, whatever its rank. Q is C k k / groups of a convolution, and one more with a
     bias. Stored bits count them.

@@ -99,7 +99,8 @@ class LwF(Learner):
         divergence = distillation.divergence(student, teacher, known, temperature=self.temperature)
         if self.reduction == "sum":
             return divergence
-        there = known & (student > ABSENT / 2)  # as many for each example, whatever its seed
+        lowest = student.detach().amax(dim=-1, keepdim=True) + ABSENT / 2  # see `present`
+        there = known & (student > lowest)  # as many for each example, whatever its seed
         return divergence * len(student) / there.sum()
 
     def criterion(self) -> Tensor:

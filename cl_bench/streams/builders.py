@@ -41,7 +41,7 @@ def permuted(
     Args:
         padding: black pixels at each side of all images, before anything else is done with them.
         num_tasks: at least 1.
-        scenario: `task` (a head a task), `domain` (one head, the same classes) or `class` (one head, new
+        scenario: `task` (one head per task), `domain` (one head, the same classes) or `class` (one head, new
             classes in every task).
         permute_first: whether the first task is permuted too, or shows the images as they are.
         pixels: `unit` for [0, 1]; `standardised` for mean 0 and variance 1 of the training images, whether or
@@ -133,8 +133,8 @@ def split(
     Args:
         classes_per_task: how many classes each task has, such as [4, 3, 3]; all of them together. None: as
             even as can be.
-        scenario: `task` (a head a task) and `domain` (one head) have labels within the task. `class` has one
-            head for all classes; a class is numbered by its place in the order.
+        scenario: `task` (one head per task) and `domain` (one head) have labels within the task. `class` has
+            one head for all classes; a class is numbered by its place in the order.
         class_order: `fixed` (as the data set numbers them), `seeded` (drawn by the generator) or a list of
             all classes.
         augmentation: of training batches: `none`, `crop` (shift by up to an eighth of the height: 4 of 32

@@ -172,7 +172,7 @@ def hidden(pair: str) -> str:
 
 
 def table(trials: Sequence[Trial], scores: Sequence[Score], chosen: int) -> str:
-    """Format a line a trial: the best first, then those tried on fewer streams, those that failed last."""
+    """One line per trial: the best first, then those tried on fewer streams, those that failed last."""
     failed_last = [
         (not score.final, math.inf if score.accuracy is None else -score.accuracy) for score in scores
     ]

@@ -78,7 +78,7 @@ class Benchmark(NamedTuple):
 
     name: str
     rows: list[dict[str, Any]]  # of the summary, the best first
-    values: pd.DataFrame  # a row a run
+    values: pd.DataFrame  # one row per run
     pairs: pd.DataFrame  # of `comparison`, average accuracy, without joint training
     with_joint: pd.DataFrame
     epochs: dict[str, str]  # by method

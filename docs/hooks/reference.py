@@ -102,7 +102,7 @@ def remarks(study: str) -> tuple[str, str]:
 
 
 def readme() -> str:
-    """results/reference/README.md: a row a study, with what was checked."""
+    """results/reference/README.md: one row per study, with what was checked."""
     titles = ("study", "command", "runs", "seeds", "commit", "again", "remarks")
     lines = [titles, ("---",) * len(titles)]
     for path in sorted(REFERENCE.glob(f"*/{compact.FILE}")):

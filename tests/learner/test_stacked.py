@@ -37,7 +37,7 @@ SMALL = (
     "model.hidden=[40]",  # of few binary weights two classes often have the same logit: rounding decides
 )
 PROBLEMS = {
-    "a head a task": ("benchmark=split_digits",),
+    "one head per task": ("benchmark=split_digits",),
     "one head": ("benchmark=permuted_digits", "benchmark.num_train=250", "training.schedule=cosine"),
     "crops and batch norm": (
         "benchmark=split_digits",
@@ -146,7 +146,7 @@ def test_every_strategy_of_the_suite_but_avalanches_own_can_be_stacked():
 
 @pytest.mark.parametrize("strategy", STACKABLE)
 def test_seeds_that_are_not_trained_yet_are_those_alone_bit_for_bit(strategy):
-    config = composed(*SMALL, f"strategy={strategy}", *PROBLEMS["a head a task"])
+    config = composed(*SMALL, f"strategy={strategy}", *PROBLEMS["one head per task"])
     seeds = [Seeds(seed) for seed in SEEDS]
     streams = [build_stream(config, each)[0] for each in seeds]
     at_once = build_strategy(config, stack_streams(streams), seeds)
@@ -165,7 +165,7 @@ def test_seeds_that_are_not_trained_yet_are_those_alone_bit_for_bit(strategy):
             for each in product(STACKABLE, PROBLEMS)
             if each not in product(DENSE, ["crops and batch norm"])
         ),
-        *product(VARIANTS, ["a head a task"]),
+        *product(VARIANTS, ["one head per task"]),
     ],
 )
 def test_at_once_and_one_by_one_give_the_same_records(tmp_path, strategy, problem):

@@ -21,7 +21,7 @@ WRONG = re.compile(
 
 
 def table(scores):
-    """[methods, seeds] -> a row a run, as `run_metrics`."""
+    """[methods, seeds] -> one row per run, as `run_metrics`."""
     rows = [
         {"study": "s", "benchmark": "b", "method": f"m{method}", "strategy": f"m{method}", "seed": seed}
         | {"average_accuracy": value, "forgetting": 1 - value}

@@ -29,7 +29,7 @@ def make(lab):
 
 
 def tasks_of(lab: Any, *, heads: bool) -> list[Any]:
-    """Two tasks of three classes each: other ones with one head, the same ones with a head a task."""
+    """Two tasks of three classes each: other ones with one head, the same ones with one head per task."""
     first, second = lab.tasks(2, heads=heads)
     if heads:
         return [first, second]

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cl_bench.models import cnn, mlp
+from cl_bench.models.heads import present
 from cl_bench.strategies import Finetune, LwF
 
 CPU = torch.device("cpu")
@@ -99,6 +100,19 @@ def test_with_one_head_the_classes_of_earlier_labels_are_distilled_and_no_others
     assert float(strategy.loss.detach()) == pytest.approx(float(objective), rel=1e-9)
     train(lab, strategy, [first, second], 1)
     assert strategy.known[0].all()
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("level", [0.0, -4_000.0, -6_000.0, -20_000.0])
+def test_a_mean_is_over_the_classes_that_are_there_however_low_their_logits_are(make, level):
+    """A head of four outputs whose last is not in use: the divergence divided by three."""
+    strategy = make(method={"reduction": "mean"})
+    active = torch.tensor([True, True, True, False])
+    logits = torch.tensor([[0.0, 1.0, 2.0, 9.0], [3.0, 0.5, -1.0, 9.0]])
+    student, teacher = present(logits + level, active), present(logits.flip(0) + level, active)
+    every = torch.ones(2, 4, dtype=torch.bool)
+    expected = kl(logits[:, :3], logits.flip(0)[:, :3]) / 3
+    assert float(strategy._divergence(student, teacher, every)) == pytest.approx(float(expected), rel=1e-9)
 
 
 def test_the_teacher_is_the_network_of_the_last_task_and_stands_still_in_eval_mode(lab, make):
