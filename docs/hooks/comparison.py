@@ -1,7 +1,6 @@
-"""docs/comparison.md: all methods on all benchmarks of the comparison, made from its records.
+"""docs/comparison.md and docs/every_method.md: methods beside each other, made from the records of a study.
 
-`python -m docs.hooks.comparison` draws the figures of results/reference/comparison that the pages show, and
-writes the page.
+`python -m docs.hooks.comparison` draws the figures of the pages into the study's folder, and writes both.
 """
 
 import math
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cl_bench.analysis.comparison import ALPHA, FEWEST_BENCHMARKS, comparison
+from cl_bench.analysis.paired_tests import holm
 from cl_bench.analysis.registry import Metric, metric_of
 from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import REFERENCE as JOINT
@@ -21,11 +21,10 @@ from cl_bench.records.text import counted
 from cl_bench.report.bold import LEAST_SEEDS, TIES, bold_of
 from cl_bench.report.numbers import UNKNOWN, rounded, tenths
 from cl_bench.report.paper_table import values_of
-from docs.hooks import reference, searches
+from docs.hooks import searches
 from docs.hooks.comparison_figures import ACCURACY, FOREIGN, draw, figure_names, rankings, shown
+from docs.hooks.comparison_pages import PAGES, Page
 
-STUDY = reference.REFERENCE / "comparison"
-PAGE = reference.ROOT / "docs" / "comparison.md"
 BASELINE = "finetune"
 TESTED = (
     "average_accuracy",
@@ -44,33 +43,7 @@ COSTS = {
 MOST_NAMED, MOST_LISTED = 3, 20  # methods in a sentence, and in one that only lists them
 EVERY = "every_method"  # the study of all methods on small images
 WRAPPERS = {"avalanche"}  # of conf/strategy that are no methods
-
-HEAD = f"""# The comparison
-
-Every method is measured here on every benchmark that it was run on.
-Settings are searched on streams that are not reported; the column `trials` has the budget of each.
-[Tune without leaking](tuning.md) has the protocol, and [Strategies](strategies.md) the equations.
-Each seed draws its own stream, which is the same for all methods. So differences are tested on matched seeds.
-
-{{command}}The page is made from the records by `make reference`.
-Numbers are means over seeds, ± half of the 95 % Student t interval, in percent where no unit is named.
-Bold is the best of a column, and what a paired t-test does not separate from it.
-Its p is above {ALPHA:g} after Holm's adjustment over all pairs.
-Joint training is a reference, and never bold.
-
-- `stored` is all that a method keeps to learn the next task.
-- `deployed` is the network with one set of weights, of which a binary one is one bit.
-- `predicting` is what its tested predictions need: a posterior where they average over weight samples.
-- `gradients` counts those of single examples, for each weight sample and each importance.
-- `trials` counts the settings that were tried. A run of `other settings` differs from its search.
-- `foreign AUROC` says how well confidence tells Fashion-MNIST from the tasks: 100 tells all apart, 50 none.
-"""
-COMMAND = """```sh
-cl-bench run experiment=comparison
-```
-
-That command runs eight methods. Those without a file in `conf/tuned/comparison_*` have their defaults. """
-NOT_YET = "\nNo run of it is in `results/reference/comparison` yet.\n"
+NOT_YET = "\nNo run of it is in `results/reference` yet.\n"
 
 
 class Benchmark(NamedTuple):
@@ -101,20 +74,30 @@ class Benchmark(NamedTuple):
     def baseline(self) -> str | None:
         return next((row["method"] for row in self.rows if row["strategy"] == BASELINE), None)
 
+    def beside_baseline(self) -> dict[str, tuple[dict[str, Any], float]]:
+        """The test of each method against fine-tuning, and its p after Holm over these; nan of joint training."""
+        if self.baseline is None:
+            return {}
+        others = [row["method"] for row in self.rows if row["method"] != self.baseline]
+        pairs = {other: pair for other in others if (pair := self.pair(other, self.baseline))}
+        tested = [other for other in self.contenders if other in pairs]
+        adjusted = dict(zip(tested, holm([pairs[other]["p_student"] for other in tested]), strict=True))
+        return {other: (pair, float(adjusted.get(other, math.nan))) for other, pair in pairs.items()}
 
-def page(folder: Path = STUDY) -> str:
-    """The page of the records below a folder; where there are none, what it will have."""
-    head = HEAD.replace("{command}", COMMAND if "comparison" in choices("experiment") else "")
+
+def page(about: Page, folder: Path | None = None) -> str:
+    """The page of the records in a folder, the study's own by default; without records, what it will have."""
+    folder = folder or about.folder
     if not folder.is_dir():
-        return head + NOT_YET
+        return about.head + NOT_YET
     results = Results.read(folder).told_apart()
     found = list(benchmarks(results))
-    said = f"\n{reference.remarks(STUDY.name)[1]}\n" if folder == STUDY else ""
+    said = about.remark if folder == about.folder else ""
     said += _commits({run.commit for run in results.complete})
     picture = f"forgetting_over_benchmarks-{folder.name}.png"
     said += shown("Average accuracy over the tasks seen, on each benchmark", folder, picture)
-    parts = [head + said, *(_section(each, folder) for each in found), searches.section()]
-    parts += [_ranks(results, folder), _differences(found)]
+    parts = [about.head + said, *(_section(each, folder) for each in found)]
+    parts += [searches.section(about.study), _ranks(results, found, folder), _differences(found, folder)]
     return "\n".join(filter(None, parts))
 
 
@@ -240,7 +223,7 @@ def _trials(row: dict[str, Any]) -> str:
 # Over benchmarks
 
 
-def _ranks(results: Results, folder: Path) -> str:
+def _ranks(results: Results, benchmarks: Sequence[Benchmark], folder: Path) -> str:
     text = "## Ranks\n\n"
     found = rankings(results)
     if not found:
@@ -252,23 +235,38 @@ def _ranks(results: Results, folder: Path) -> str:
             f"Ranks that are nearer than {row['critical_difference']:.2f} may be chance (Nemenyi).\n"
         )
         text += shown("Average ranks and the critical difference", folder, name)
-        rows = [[f"`{each['method']}`", f"{each['average_rank']:.2f}"] for each in ranked.to_dict("records")]
-        text += "\n" + markdown(["method", "average rank"], rows) + "\n"
+        text += "\n" + _accuracies(ranked, benchmarks) + "\n"
     return text.rstrip("\n") + "\n"
 
 
-def _differences(found: Sequence[Benchmark]) -> str:
+def _accuracies(ranked: pd.DataFrame, benchmarks: Sequence[Benchmark]) -> str:
+    """A method's rank, and its average accuracy on the benchmarks that it was run on."""
+    metric = metric_of(ACCURACY)
+    by_name = {each.name: {row["method"]: row for row in each.rows} for each in benchmarks}
+    rows = []
+    for method, rank in zip(ranked["method"], ranked["average_rank"], strict=True):
+        there = [of_method.get(method) for of_method in by_name.values()]
+        cells = [_measured(row, metric, False) if row else "not run" for row in there]
+        rows.append([f"`{method}`", f"{rank:.2f}", *cells])
+    return markdown(["method", "average rank", *by_name], rows)
+
+
+def _differences(found: Sequence[Benchmark], folder: Path) -> str:
     """How far each method is above fine-tuning, and on which benchmarks that holds."""
     text = (
         f"## Differences to `{BASELINE}`\n\n"
         "Average accuracy, in points, as a mean over matched seeds with half of its 95 % interval. Bold "
-        f"differences hold: p is {ALPHA:g} or less after Holm's adjustment over the benchmark's pairs.\n\n"
+        f"differences hold: p is {ALPHA:g} or less after Holm's adjustment over a benchmark's methods.\n\n"
     )
     methods = list(dict.fromkeys(method for each in found for method in (row["method"] for row in each.rows)))
     ran = {row["strategy"] for each in found for row in each.rows}
     missing = [name for name in choices("strategy") if name not in ran | WRAPPERS]
+    tests = [each.beside_baseline() for each in found]
     rows = [
-        [f"`{method}`", *(_difference(each, method) for each in found)]
+        [
+            f"`{method}`",
+            *(_difference(each, beside, method) for each, beside in zip(found, tests, strict=True)),
+        ]
         for method in methods
         if method not in {each.baseline for each in found}
     ]
@@ -280,22 +278,21 @@ def _differences(found: Sequence[Benchmark]) -> str:
     text += "\nSo many pairs of methods are separated, joint training aside:\n\n" + "\n".join(counts) + "\n"
     for first in range(0, len(missing), MOST_LISTED):
         text += f"\nNot run: {', '.join(f'`{name}`' for name in missing[first : first + MOST_LISTED])}.\n"
-    if missing and EVERY in choices("experiment"):
-        text += f"\n`cl-bench run experiment={EVERY}` runs every method on handwritten digits.\n"
+    if missing and folder.name != EVERY:
+        text += f"\n[Every method]({EVERY}.md) has them on handwritten digits.\n"
     return text
 
 
-def _difference(found: Benchmark, method: str) -> str:
+def _difference(found: Benchmark, tests: dict[str, tuple[dict[str, Any], float]], method: str) -> str:
     if method not in {row["method"] for row in found.rows}:
         return "not run"
-    pair = None if found.baseline is None else found.pair(method, found.baseline)
-    if pair is None or not pair["num_seeds"]:
+    pair, p = tests.get(method, ({"num_seeds": 0}, math.nan))
+    if not pair["num_seeds"]:
         return UNKNOWN
     difference, high = 100 * pair["difference"], 100 * pair["high"]
     half = tenths(high - difference, unknown="")
     text = tenths(difference, sign=True) + (f" ± {half}" if half else "")
-    holds = pair["num_seeds"] >= LEAST_SEEDS and pair["p_student_holm"] <= ALPHA
-    return f"**{text}**" if holds and method in found.contenders else text
+    return f"**{text}**" if pair["num_seeds"] >= LEAST_SEEDS and p <= ALPHA else text
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -304,6 +301,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 if __name__ == "__main__":
-    if STUDY.is_dir():
-        draw(STUDY)
-    PAGE.write_text(page())
+    for about in PAGES:
+        if about.folder.is_dir():
+            draw(about.folder)
+        about.path.write_text(page(about))

@@ -1,4 +1,4 @@
-"""The figures of docs/comparison.md: which are drawn, and how the page names them."""
+"""The figures of docs/comparison.md and docs/every_method.md: which are drawn, and how pages name them."""
 
 from pathlib import Path
 from typing import Any

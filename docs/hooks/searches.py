@@ -9,7 +9,7 @@ import yaml
 from docs.hooks.reference import ROOT
 
 TUNED = ROOT / "conf" / "tuned"
-PREFIX, ACTIVATION = "comparison_", "model.activation"
+ACTIVATION = "model.activation"
 
 HEAD = """## The activation matters as much as the method
 
@@ -20,9 +20,9 @@ better one, which was taken. Scores of a few trials differ by chance, too. Some 
 """
 
 
-def section(folder: Path = TUNED) -> str:
-    """The table of all searches that had a choice of activations; empty where there are none."""
-    found = list(searches(folder))
+def section(study: str, folder: Path = TUNED) -> str:
+    """The table of a study's searches that had a choice of activations; empty where there are none."""
+    found = list(searches(folder, prefix=f"{study}_"))
     activations = sorted({name for _, _, best in found for name in best}, reverse=True)
     if not found:
         return ""
@@ -34,13 +34,13 @@ def section(folder: Path = TUNED) -> str:
     return HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def searches(folder: Path) -> Iterator[tuple[str, str, dict[str, float]]]:
+def searches(folder: Path, *, prefix: str) -> Iterator[tuple[str, str, dict[str, float]]]:
     """Yield benchmark, method and the best score with each activation, a tuned file after the other."""
-    for path in sorted(folder.glob(f"{PREFIX}*/*.yaml")):
+    for path in sorted(folder.glob(f"{prefix}*/*.yaml")):
         trials = yaml.safe_load(path.read_text())["tuning"].get("trials", [])
         best = _best(trials)
         if len(best) > 1:
-            yield path.parent.name.removeprefix(PREFIX), path.stem, best
+            yield path.parent.name.removeprefix(prefix), path.stem, best
 
 
 def _best(trials: list[dict[str, Any]]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""docs/comparison.md is what the records of the comparison make."""
+"""docs/comparison.md and docs/every_method.md are what the records of their studies make."""
 
 import json
 import math
@@ -15,9 +15,11 @@ from cl_bench import records
 from cl_bench.config.choices import choices
 from cl_bench.records.rows import Foreign, State
 from docs.hooks import comparison, searches
+from docs.hooks.comparison_pages import PAGES
 
 TESTS = Path(__file__).parents[1]
 write_run = runpy.run_path(str(TESTS / "analysis" / "synthetic.py"))["write_run"]
+PAGE = PAGES[0]  # of four streams
 BENCHMARKS = ("permuted_mnist", "split_cifar10", "split_mnist")
 ENDS = {"joint": 0.97, "ewc": 0.93, "vcl": 0.931, "finetune": 0.6}  # average accuracy
 SEARCHED = {"tuning": {"tuned/x/ewc.yaml": "0"}, "tuned_by": {"search": "random, 16 trials", "differs": []}}
@@ -59,7 +61,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(study):
     comparison.draw(study)
-    return comparison.page(study)
+    return comparison.page(PAGE, study)
 
 
 def section(page, title):
@@ -74,8 +76,9 @@ def rows(text):
     return {line[0].strip("`"): dict(zip(header, line, strict=True)) for line in lines}
 
 
-def test_the_committed_page_is_the_one_that_its_command_writes():
-    assert comparison.PAGE.read_text() == comparison.page(), "make reference"
+@pytest.mark.parametrize("about", PAGES, ids=lambda about: about.study)
+def test_the_committed_page_is_the_one_that_its_command_writes(about):
+    assert about.path.read_text() == comparison.page(about), "make reference"
 
 
 def test_every_benchmark_has_a_table_sorted_by_accuracy(made):
@@ -129,6 +132,9 @@ def test_ranks_are_of_methods_that_were_run_everywhere(made, study):
     ranks = section(made, "Ranks")
     assert set(rows(ranks)) == {"ewc", "vcl", "finetune"}
     assert "3 methods over 3 benchmarks" in ranks
+    for method, row in rows(ranks).items():
+        for name in BENCHMARKS:
+            assert row[name] == rows(section(made, name))[method]["average accuracy"].strip("*")
     assert "reference/comparison/figures/critical_difference-comparison.png" in ranks
     drawn = {path.name for path in (study / "figures").iterdir()}
     assert drawn == {
@@ -174,7 +180,7 @@ def test_a_search_without_a_choice_of_activations_has_no_row(tmp_path):
         tuned = {"tuning": {"trials": [trial, *others]}}
         (tmp_path / "comparison_few" / f"{name}.yaml").write_text(yaml.safe_dump(tuned))
     (tmp_path / "comparison_few" / "si.yaml").write_text("tuning: {search: by hand}\n")
-    assert searches.section(tmp_path) == ""
+    assert searches.section("comparison", tmp_path) == ""
 
 
 def test_the_made_page_is_read_once(made):
@@ -184,7 +190,7 @@ def test_the_made_page_is_read_once(made):
 def test_few_seeds_are_not_tested_and_few_benchmarks_have_no_ranks(tmp_path):
     for strategy in ("ewc", "finetune"):
         run(tmp_path / "comparison", "split_mnist", strategy, 0, end=ENDS[strategy])
-    page = comparison.page(tmp_path / "comparison")
+    page = comparison.page(PAGE, tmp_path / "comparison")
     assert "so that nothing is tested" in page
     assert "Ranks need 3 benchmarks" in page
 
@@ -194,9 +200,11 @@ def test_one_commit_of_all_runs_is_named(tmp_path):
         made = run(tmp_path / "comparison", "split_mnist", strategy, 0, end=ENDS[strategy])
         about = json.loads((made / "run.json").read_text())
         (made / "run.json").write_text(json.dumps(about | {"commit": "0123abcd", "dirty": False}))
-        named = "All runs are of commit `0123abcd`." in comparison.page(tmp_path / "comparison")
+        named = "All runs are of commit `0123abcd`." in comparison.page(PAGE, tmp_path / "comparison")
         assert named, number
     (made / "run.json").write_text(json.dumps(about | {"commit": "4567cdef", "dirty": False}))
-    assert "All runs are of commits `0123abcd` and `4567cdef`." in comparison.page(tmp_path / "comparison")
+    assert "All runs are of commits `0123abcd` and `4567cdef`." in comparison.page(
+        PAGE, tmp_path / "comparison"
+    )
     run(tmp_path / "comparison", "split_mnist", "vcl", 0, end=0.9)
-    assert "of commit" not in comparison.page(tmp_path / "comparison")
+    assert "of commit" not in comparison.page(PAGE, tmp_path / "comparison")
