@@ -75,7 +75,7 @@ class Benchmark(NamedTuple):
         return next((row["method"] for row in self.rows if row["strategy"] == BASELINE), None)
 
     def beside_baseline(self) -> dict[str, tuple[dict[str, Any], float]]:
-        """The test of each method against fine-tuning, and its p after Holm over these; nan of joint training."""
+        """Each method's test against fine-tuning, and its p after Holm over these; nan of joint training."""
         if self.baseline is None:
             return {}
         others = [row["method"] for row in self.rows if row["method"] != self.baseline]
