@@ -6,10 +6,12 @@ makes the committed rows and figures small.
 """
 
 import csv
+import math
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,10 @@ Each folder is a compact study: `runs.json` and a file of rows for all of its ru
 [Results format](../../docs/results_format.md). Everything that reads run folders reads them.
 `cl-bench report results/reference` makes tables and a page of all runs. `make docs` puts it into the site.
 
-All runs were made on two AMD EPYC cores, one torch thread a process, without a GPU. Other work had the cores
-for part of the time: seconds say little. `runs.json` has versions, settings and seconds of each run. A value
-that differs between runs stands as null in what they share, and then with each run.
+All runs were made on two AMD EPYC cores, one torch thread a process, without a GPU. CPU hours are those of
+training and tests. Other work had the cores for part of the time: seconds say little. `runs.json` has
+versions, settings and seconds of each run. A value that differs between runs stands as null in what they
+share, and then with each run.
 
 Measured numbers have six significant digits here; accuracies have all. Seeds run anew end at more digits, and
 on another processor at other last ones.
@@ -103,7 +106,7 @@ def remarks(study: str) -> tuple[str, str]:
 
 def readme() -> str:
     """results/reference/README.md: one row per study, with what was checked."""
-    titles = ("study", "command", "runs", "seeds", "commit", "again", "remarks")
+    titles = ("study", "command", "runs", "seeds", "CPU hours", "commit", "again", "remarks")
     lines = [titles, ("---",) * len(titles)]
     for path in sorted(REFERENCE.glob(f"*/{compact.FILE}")):
         command, remark = remarks(path.parent.name)
@@ -122,9 +125,16 @@ def _checks(study: Path, command: str) -> tuple[str, ...]:
         f"`{command}`",
         f"{checks['runs']}{', all finished' if checks['all_finished'] else ''}",
         f"{counted(len(seeds), 'seed').removesuffix(' seed').removesuffix(' seeds')}{same}",
+        _cpu_hours(run.about.get("cpu_seconds", math.nan) for run in found.runs.values()),
         ", ".join(f"`{each}`" for each in commits) or "not recorded",
         f"{again['runs']} ({again['to']})" if again else "none",
     )
+
+
+def _cpu_hours(seconds: Iterable[float]) -> str:
+    """All of them together; where a run has not recorded its own, "not recorded"."""
+    hours = sum(seconds) / 3600
+    return "not recorded" if math.isnan(hours) else f"{hours:.1f}"
 
 
 def shorten(path: Path) -> None:
