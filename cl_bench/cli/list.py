@@ -124,10 +124,10 @@ def _settings(group: str, name: str) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     from cl_bench.config.compose import compose
-    from cl_bench.records.identity import SAID, flatten
+    from cl_bench.records.identity import SAID
 
     config = compose([f"{group}={name}", *(["tuned=none"] if group != "tuned" else [])])
-    everything = flatten(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
+    everything = dict(_flat(OmegaConf.to_container(config, resolve=False)))  # type: ignore[arg-type]
     written = {key for file in _with_defaults(group, name) for key, _ in _assigned(file, group)}
     prefix = f"{_prefix(group)}."
     return {
@@ -265,7 +265,7 @@ def _said(path: Path) -> str:
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in settings.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -109,8 +109,9 @@ def warning(config: DictConfig) -> str:
     left = len(differs) - MOST_SHOWN
     shown = ", ".join(differs[:MOST_SHOWN]) + (f" and {left} more" if left > 0 else "")
     return (
-        f"{config.strategy.name} has the settings of {next(iter(provenance(config)))}, which were found with "
-        f"others: {shown}; leave them out with {_left_out(config)}, or search anew with cl-bench tune"
+        f"{config.strategy.name} uses settings of {next(iter(provenance(config)))}, which were tuned "
+        f"under another protocol: {shown}; leave them out with {_left_out(config)}, or search anew with "
+        "cl-bench tune"
     )
 
 

@@ -129,7 +129,10 @@ def stock(
             **settings,
         )
     except TypeError as error:
-        raise ValueError(f"{path} does not take strategy.settings={dict(settings)}: {error}") from error
+        raise ValueError(
+            f"{path} does not take strategy.settings={dict(settings)}: {error}; give what it needs as "
+            "+strategy.settings.NAME=VALUE"
+        ) from error
 
 
 def _load(path: str) -> type:

@@ -10,7 +10,9 @@ from docs.hooks.reference import REFERENCE, ROOT, remarks
 SEARCHED = """Settings are searched on streams that are not reported.
 The column `trials` has the budget of each.
 [Tune without leaking](tuning.md) has the protocol, and [Strategies](strategies.md) the equations.
-Each seed draws its own stream, which is the same for all methods. So differences are tested on matched seeds.
+All methods see the same stream at the same seed. So differences are tested on matched seeds.
+Permutations differ from seed to seed. Splits have the same classes in each task.
+There seeds differ in first weights, batches and noise.
 """
 MADE = "The page is made from the records by `make reference`."
 

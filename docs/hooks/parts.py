@@ -1,6 +1,7 @@
 """The parts of pages that are made from conf/, the code and results/reference, by the names they have there.
 
-A line `<!-- made: name argument -->` of a page is replaced. Nothing here imports torch.
+A line `<!-- made: name argument -->` of a page is replaced, with the paragraph above it that says where a
+checkout has the same. Nothing here imports torch.
 """
 
 import ast
@@ -20,7 +21,8 @@ from docs.hooks import reference
 from docs.hooks.how_to import citation
 
 ROOT = Path(__file__).resolve().parents[2]
-MARK = re.compile(r"^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
+IN_A_CHECKOUT = "> In a checkout: "  # how that paragraph begins, a line long
+MARK = re.compile(rf"(?:^{IN_A_CHECKOUT}[^\n]*\n\n)?^<!-- made: (\w+) ?([\w./]*) -->$", flags=re.MULTILINE)
 
 
 def expand(markdown: str) -> str:

@@ -168,7 +168,7 @@ def test_a_run_says_it_once_and_writes_it_and_a_sweep_leaves_it_to_its_table(tmp
     common = ["strategy=ewc", "benchmark=permuted_digits", *small, f"results_dir={tmp_path}", "seeds=[0,1]"]
     folders = execute(compose(common), show_progress=alone)
     assert "tuned=none, or" in warning(compose(common))
-    (said,) = [each for each in caplog.records if "were found with others" in each.getMessage()]
+    (said,) = [each for each in caplog.records if "tuned under another protocol" in each.getMessage()]
     assert said.levelno == level
     assert "ewc has the settings of tuned/permuted_digits/ewc.yaml" in said.getMessage()
     assert "training.epochs 1 (tuned at 5)" in said.getMessage()
