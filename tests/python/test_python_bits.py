@@ -76,7 +76,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:.* has the settings of:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* uses settings of:UserWarning")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_python_gives_the_bits_of_the_command_line(run, case):
     epochs = 3 if "patience" in case.settings else 1
@@ -102,7 +102,7 @@ def test_a_benchmark_of_a_folder_may_change_the_model(run, tmp_path):
     pd.testing.assert_frame_equal(records[measured], frame[measured])
 
 
-@pytest.mark.filterwarnings("ignore:.* has the settings of:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* uses settings of:UserWarning")
 @pytest.mark.parametrize("strategy", ["ewc", "vcl"])
 def test_stacked_seeds_give_what_each_gives_alone_and_the_bits_of_the_command_line(run, strategy):
     stream = cl_bench.stream("permuted_digits", num_tasks=2, seeds=[3, 4])
@@ -117,7 +117,7 @@ def test_stacked_seeds_give_what_each_gives_alone_and_the_bits_of_the_command_li
     assert weights_sha256(both) == hashes
 
 
-@pytest.mark.filterwarnings("ignore:.* has the settings of:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* uses settings of:UserWarning")
 def test_several_seeds_may_share_the_order_of_a_stream(run):
     stream = cl_bench.stream("permuted_digits", num_tasks=2, seed=9)
     strategy = cl_bench.strategy("ewc", stream, seeds=[3, 4], epochs=1, batch_size=64)

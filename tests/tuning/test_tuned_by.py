@@ -170,7 +170,7 @@ def test_a_run_says_it_once_and_writes_it_and_a_sweep_leaves_it_to_its_table(tmp
     assert "tuned=none, or" in warning(compose(common))
     (said,) = [each for each in caplog.records if "tuned under another protocol" in each.getMessage()]
     assert said.levelno == level
-    assert "ewc has the settings of tuned/permuted_digits/ewc.yaml" in said.getMessage()
+    assert "ewc uses settings of tuned/permuted_digits/ewc.yaml" in said.getMessage()
     assert "training.epochs 1 (tuned at 5)" in said.getMessage()
     for folder in folders:
         about = json.loads((folder / "run.json").read_text())
