@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from cl_bench.analysis.comparison import ALPHA, comparison
+from cl_bench.analysis.paired_tests import holm
 from cl_bench.analysis.registry import Metric
 from cl_bench.analysis.summary import REFERENCE
 
@@ -31,7 +32,7 @@ class Bold(NamedTuple):
             return ["Bold: the best of a column" + (f" ({aside})" if aside else "")]
         said = [
             "Bold: the best of a column, and what a paired t-test on matched seeds does not tell from it "
-            f"(p above {ALPHA:g} after Holm over all pairs{f', {joint}' if joint else ''})"
+            f"(p above {ALPHA:g} after Holm over the methods{f', {joint}' if joint else ''})"
         ]
         if self.untested:
             said.append(f"Methods with fewer than {LEAST_SEEDS} seeds in common are not tested")
@@ -47,7 +48,7 @@ def bold_of(values: pd.DataFrame, metrics: Sequence[Metric], *, which: str) -> B
     """
     contenders = values[values["strategy"] != REFERENCE]
     directed = [metric for metric in metrics if metric.better and which != NONE]
-    p_values = _p_values(contenders, directed) if which == TIES else {}
+    pairs = _pairs(contenders, directed if which == TIES else [])
     cells, tested, untested = set(), False, False
     for benchmark, runs in contenders.groupby("benchmark", sort=False):
         for metric in directed:
@@ -56,9 +57,11 @@ def bold_of(values: pd.DataFrame, metrics: Sequence[Metric], *, which: str) -> B
                 continue
             best = means.max() if metric.better == "higher" else means.min()
             (first, *_) = means.index[means == best]
+            beside = _beside(
+                str(first), pairs[(pairs["benchmark"] == benchmark) & (pairs["metric"] == metric.name)]
+            )
             for method, mean in means.items():
-                pair = frozenset((str(first), str(method)))
-                p = p_values.get((str(benchmark), metric.name, pair), math.nan)
+                p = beside.get(str(method), math.nan)
                 tested |= math.isfinite(p)
                 untested |= which == TIES and method != first and math.isnan(p)
                 if mean == best or p > ALPHA:
@@ -66,13 +69,14 @@ def bold_of(values: pd.DataFrame, metrics: Sequence[Metric], *, which: str) -> B
     return Bold(cells, tested, untested)
 
 
-def _p_values(
-    values: pd.DataFrame, metrics: Sequence[Metric]
-) -> dict[tuple[str, str, frozenset[str]], float]:
-    """Holm's p of each benchmark, metric and pair of methods that has enough seeds in common."""
+def _pairs(values: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """The pairs of methods that have enough seeds in common, on each benchmark and metric."""
     pairs = comparison(values, metrics=[metric.name for metric in metrics])
-    return {
-        (row["benchmark"], row["metric"], frozenset((row["first"], row["second"]))): row["p_student_holm"]
-        for row in pairs.to_dict("records")
-        if row["num_seeds"] >= LEAST_SEEDS
-    }
+    return pairs[pairs["num_seeds"] >= LEAST_SEEDS]
+
+
+def _beside(best: str, pairs: pd.DataFrame) -> dict[str, float]:
+    """The p of each method's t-test against the best one, adjusted by Holm over these tests."""
+    of_best = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
+    others = of_best["first"].where(of_best["first"] != best, of_best["second"])
+    return dict(zip(others, map(float, holm(of_best["p_student"])), strict=True))

@@ -71,8 +71,8 @@ def paper_table(
     """Put the runs below the folders into one table: methods in rows, benchmarks and metrics in columns.
 
     Bold are the best of a column, and with `bold="ties"` all that a paired t-test on matched seeds does not
-    tell from it. Its p is adjusted by Holm over all pairs of the column's methods. The reference `joint` is
-    not among them. Methods with fewer than 3 seeds in common are not tested.
+    tell from it. Its p is adjusted by Holm over the methods that are tested against the best. The reference
+    `joint` is not among them. Methods with fewer than 3 seeds in common are not tested.
 
     Args:
         metrics: names of registered metrics; one text has commas between them.

@@ -74,12 +74,12 @@ class Benchmark(NamedTuple):
     def baseline(self) -> str | None:
         return next((row["method"] for row in self.rows if row["strategy"] == BASELINE), None)
 
-    def beside_baseline(self) -> dict[str, tuple[dict[str, Any], float]]:
-        """Each method's test against fine-tuning, and its p after Holm over these; nan of joint training."""
-        if self.baseline is None:
+    def beside(self, reference: str | None) -> dict[str, tuple[dict[str, Any], float]]:
+        """Each method's test against one of them, and its p after Holm over these; nan of joint training."""
+        if reference is None:
             return {}
-        others = [row["method"] for row in self.rows if row["method"] != self.baseline]
-        pairs = {other: pair for other in others if (pair := self.pair(other, self.baseline))}
+        others = [row["method"] for row in self.rows if row["method"] != reference]
+        pairs = {other: pair for other in others if (pair := self.pair(other, reference))}
         tested = [other for other in self.contenders if other in pairs]
         adjusted = dict(zip(tested, holm([pairs[other]["p_student"] for other in tested]), strict=True))
         return {other: (pair, float(adjusted.get(other, math.nan))) for other, pair in pairs.items()}
@@ -96,8 +96,8 @@ def page(about: Page, folder: Path | None = None) -> str:
     said += _commits({run.commit for run in results.complete})
     picture = f"forgetting_over_benchmarks-{folder.name}.png"
     said += shown("Average accuracy over the tasks seen, on each benchmark", folder, picture)
-    parts = [about.head + said, *(_section(each, folder) for each in found)]
-    parts += [searches.section(about.study), _ranks(results, found, folder), _differences(found, folder)]
+    parts = [about.head + said, _ranks(results, found, folder), *(_section(each, folder) for each in found)]
+    parts += [searches.section(about.study), _differences(found, folder)]
     return "\n".join(filter(None, parts))
 
 
@@ -164,11 +164,15 @@ def _leader(found: Benchmark) -> str:
     said = f"`{best}` leads with {tenths(mean[best])} %"
     if found.baseline not in (None, best):
         said += f", {tenths(mean[best] - mean[found.baseline])} points above `{found.baseline}`"
-    tests = {other: found.pair(best, other) for other in found.contenders[1:]}
-    known = {other: pair for other, pair in tests.items() if pair and pair["num_seeds"] >= LEAST_SEEDS}
+    tests = found.beside(best)
+    known = {
+        other: tests[other][1]
+        for other in found.contenders[1:]
+        if other in tests and tests[other][0]["num_seeds"] >= LEAST_SEEDS
+    }
     if not known:
         return f"{said}. No two methods have {LEAST_SEEDS} seeds in common, so that nothing is tested."
-    alike = [other for other, pair in known.items() if not pair["p_student_holm"] <= ALPHA]
+    alike = [other for other, p in known.items() if not p <= ALPHA]
     if not alike:
         return f"{said}. A paired t-test separates it from every other method."
     return f"{said}. A paired t-test does not separate it from {_named(alike)}."
@@ -261,7 +265,7 @@ def _differences(found: Sequence[Benchmark], folder: Path) -> str:
     methods = list(dict.fromkeys(method for each in found for method in (row["method"] for row in each.rows)))
     ran = {row["strategy"] for each in found for row in each.rows}
     missing = [name for name in choices("strategy") if name not in ran | WRAPPERS]
-    tests = [each.beside_baseline() for each in found]
+    tests = [each.beside(each.baseline) for each in found]
     rows = [
         [
             f"`{method}`",

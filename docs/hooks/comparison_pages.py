@@ -23,7 +23,7 @@ Methods that were searched alike are compared here on permuted and split MNIST a
 {{command}}{MADE}
 Numbers are means over seeds, ± half of the 95 % Student t interval, in percent where no unit is named.
 Bold is the best of a column, and what a paired t-test does not separate from it.
-Its p is above {ALPHA:g} after Holm's adjustment over all pairs.
+Its p is above {ALPHA:g} after Holm's adjustment over the methods that are tested against the best.
 Joint training is a reference, and never bold.
 
 - `stored` is all that a method keeps to learn the next task.
