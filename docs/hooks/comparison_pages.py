@@ -18,7 +18,7 @@ MADE = "The page is made from the records by `make reference`."
 
 COMPARISON = f"""# The comparison
 
-Methods that were searched alike are compared here on permuted and split MNIST and CIFAR-10.
+Methods that were tuned with equal budgets are compared here on permuted and split MNIST and CIFAR-10.
 {SEARCHED}
 {{command}}{MADE}
 Numbers are means over seeds, ± half of the 95 % Student t interval, in percent where no unit is named.
