@@ -182,7 +182,7 @@ def table(trials: Sequence[Trial], scores: Sequence[Score], chosen: int) -> str:
     for index in order:
         score = scores[index]
         told = score.error.partition(";")[0] if score.accuracy is None else f"{score.accuracy:.1%}"
-        settings = " ".join(f"{key}={value}" for key, value in settings_of(trials[index]).items())
+        settings = " ".join(setting.override for setting in trials[index])
         if not score.final:
             told += " in short runs" if has_short else ""
             told += f" on {', '.join(map(str, score.by_seed))} alone"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from small_runs import SMALL_SEARCH
 
 from cl_bench import records
@@ -16,7 +17,8 @@ from cl_bench.config.compose import compose, config_hash
 from cl_bench.runner.run import execute
 from cl_bench.tuning.document import nested, write_tuned
 from cl_bench.tuning.search import Score, best
-from cl_bench.tuning.space import Setting
+from cl_bench.tuning.space import Setting, dimension, draw_trials
+from cl_bench.tuning.tune import table
 
 EWC = ("strategy=ewc", "benchmark=permuted_digits")
 RATES = "training.learning_rate=1e-3,1e30,1e-2"
@@ -300,3 +302,14 @@ def test_early_stopping_is_tuned_on_the_validation_images_of_the_search(tune, tm
     )
     assert (status, errors) == (0, "")
     assert written(tmp_path)["tuning"]["settings"]["training.patience"] == 1
+
+
+def test_the_table_of_trials_writes_values_as_a_command_takes_them():
+    grid = [dimension("strategy.clip", "null,0.1"), dimension("+strategy.restart", "true,false")]
+    _, trials = draw_trials(grid, num_trials=4, seed=0)
+    shown = table(trials, [Score({1000: 0.5})] * 4, chosen=0).splitlines()
+    for line, trial in zip(shown, trials, strict=True):
+        words = line.removeprefix("*").split()[:-1]
+        read = OverridesParser.create().parse_overrides(words)
+        assert [each.value() for each in read] == [setting.value for setting in trial]
+    assert "strategy.clip=null" in shown[0]
