@@ -12,7 +12,7 @@ from cl_bench import records
 from cl_bench.config.choices import choices
 from docs.hooks import reference
 from docs.hooks.docstrings import to_markdown
-from docs.hooks.parts import PARTS, expand, target_of
+from docs.hooks.parts import IN_A_CHECKOUT, PARTS, expand, target_of
 
 DOCS = ROOT / "docs"
 
@@ -155,6 +155,19 @@ def test_every_question_and_every_claim_of_the_kit_is_shown(site):
 def test_a_part_that_does_not_exist_is_an_error():
     with pytest.raises(KeyError):
         expand("<!-- made: nothing -->")
+
+
+@pytest.mark.parametrize("path", [*DOCS.glob("*.md"), *DOCS.glob("how_to/*.md")], ids=lambda path: path.name)
+def test_in_a_checkout_a_page_says_where_its_made_parts_are(path):
+    text = path.read_text()
+    for mark in re.finditer(r"^<!-- made: .*$", text, flags=re.MULTILINE):
+        above = text[: mark.start()].rstrip("\n").rpartition("\n")[2]
+        assert above.startswith(IN_A_CHECKOUT), f"{mark[0]} needs a line above it: {IN_A_CHECKOUT}..."
+        links = re.findall(r"\]\(([^)#]+)\)", above)
+        assert links or "`cl-bench " in above
+        assert all((path.parent / link).exists() for link in links)
+    if "<!-- made" in text:
+        assert IN_A_CHECKOUT not in expand(text)
 
 
 def test_a_page_without_marks_stays_as_it_is():
