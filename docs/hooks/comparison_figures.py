@@ -27,14 +27,18 @@ def rankings(results: Results) -> list[pd.DataFrame]:
     """
     values = results.metrics.assign(study="")
     values = values[values["strategy"] != JOINT]
-    number = values.groupby("method")["benchmark"].nunique()
-    everywhere = number.index[number == values["benchmark"].nunique()]
     found = []
-    for chosen in (values[values["method"].isin(everywhere)], values):
+    for chosen in (values[values["method"].isin(run_everywhere(values))], values):
         ranked = aggregate(chosen, metrics=[ACCURACY]).dropna(subset=["average_rank"])
         if len(ranked) and not any(set(ranked["method"]) == set(other["method"]) for other in found):
             found.append(ranked.sort_values("average_rank", kind="stable"))
     return found
+
+
+def run_everywhere(values: pd.DataFrame) -> list[str]:
+    """The methods that were run on each benchmark of the runs."""
+    number = values.groupby("method")["benchmark"].nunique()
+    return list(number.index[number == values["benchmark"].nunique()])
 
 
 def shown(words: str, folder: Path, name: str) -> str:
@@ -57,7 +61,8 @@ def draw(folder: Path) -> None:
     here = {run.benchmark for run in results.complete} & set(FIGURE)
     if len(here) > 1:
         name = f"forgetting_over_benchmarks-{folder.name}.png"
-        _draw(results.of_benchmarks(here), folder / "figures" / name)
+        chosen = results.of_benchmarks(here)
+        _draw(chosen, folder / "figures" / name, methods=run_everywhere(chosen.metrics))
 
 
 def _draw(results: Results, path: Path, **options: Any) -> None:

@@ -12,9 +12,11 @@ import yaml
 from english import faults, measured
 
 from cl_bench import records
+from cl_bench.analysis.results import Results
 from cl_bench.config.choices import choices
 from cl_bench.records.rows import Foreign, State
 from docs.hooks import comparison, searches
+from docs.hooks.comparison_figures import run_everywhere
 from docs.hooks.comparison_pages import PAGES
 
 TESTS = Path(__file__).parents[1]
@@ -143,6 +145,12 @@ def test_ranks_are_of_methods_that_were_run_everywhere(made, study):
         "out_of_distribution-split_mnist.png",
     }
     assert "reference/comparison/figures/forgetting_over_benchmarks-comparison.png" in made
+
+
+def test_the_figure_of_all_benchmarks_has_the_methods_that_were_run_on_each(study):
+    values = Results.read(study).metrics
+    assert sorted(run_everywhere(values)) == ["ewc", "finetune", "joint", "vcl"]
+    assert "si" in run_everywhere(values[values["benchmark"] != "split_cifar10"])
 
 
 def test_differences_that_hold_are_bold_and_what_was_not_run_says_so(made):
