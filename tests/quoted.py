@@ -97,7 +97,7 @@ def every_method(row: str, column: str) -> Sources:
 
 
 ACCURACY = {"average accuracy": "average_accuracy"}
-RESTARTED, TEN = "vcl_restart_permuted_mnist", "vcl_10_tasks"
+RESTARTED, TEN, TD_VCL = "vcl_restart_permuted_mnist", "vcl_10_tasks", "td_vcl_split_mnist"
 TABLES = (
     Quoted("README.md", "tuned with 16 trials", compared),
     Quoted("README.md", "8x8 digits", every_method),
@@ -135,6 +135,23 @@ TABLES = (
             },
             column="here",
             published="authors",
+        ),
+    ),
+    Quoted(
+        STUDIES,
+        "hard split MNIST",
+        by_words(
+            {
+                "lambda 0.8": Source(TD_VCL, "td_vcl decay=0.8"),
+                "lambda 1": Source(TD_VCL, "td_vcl decay=1"),
+                "`vcl` with coresets": Source(TD_VCL, "vcl coreset=random"),
+                "`vcl`": Source(TD_VCL, "vcl coreset=none"),
+                "`replay`": Source(TD_VCL, "replay"),
+                "`finetune`": Source(TD_VCL, "finetune"),
+                "`ucb`": Source(TD_VCL, "ucb"),
+            },
+            column="here",
+            published="published",
         ),
     ),
     Quoted(STUDIES, "iterations a task (published)", van_de_ven),
