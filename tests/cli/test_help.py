@@ -156,6 +156,17 @@ def test_every_group_in_conf_is_listed(command, group):
     assert all(name in shown for name in inside)
 
 
+def test_list_shows_settings_that_are_empty_by_default(command):
+    for group, name, setting in (
+        ("strategy", "avalanche", "strategy.settings={}"),
+        ("training", "default", "training.optimizer_settings={}"),
+        ("training", "default", "training.ood=[]"),
+    ):
+        status, shown, _ = command("list", group, name)
+        assert status == 0
+        assert setting in shown
+
+
 def test_one_strategy_is_shown_with_its_settings_its_source_and_what_is_tuned_for_it(command):
     status, shown, _ = command("list", "strategy", "ewc")
     assert status == 0
