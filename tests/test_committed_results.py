@@ -210,7 +210,7 @@ def test_no_committed_run_says_where_on_a_machine_it_was_made():
 
 def test_every_committed_run_is_finished_and_counts():
     runs = read_runs(REFERENCE)
-    assert len(runs) == 981
+    assert len(runs) == 996
     assert {run.status for run in runs} == {"finished"}
     assert not [run for run in Results(runs).found if not run.records]
 
