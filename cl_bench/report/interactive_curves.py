@@ -1,6 +1,7 @@
 """Forgetting curves as traces of Plotly's, of which the page shows the chosen methods, tasks and seeds."""
 
 import html
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import pandas as pd
 
 from cl_bench.analysis.looks import Dashes, Marker, MethodStyle, chosen_tasks, for_dark, ordered
 from cl_bench.analysis.matrix import RunMatrix
+from cl_bench.report.packed import packed
 
 MEAN_TASK, MEAN_SEED = "mean of tasks seen", "mean and 95 % interval"
 MOST_SEEDS = 10  # that have lines of their own; the mean is over all
@@ -33,6 +35,11 @@ class Curves(NamedTuple):
     chosen: dict[str, list[str]]  # at first
     colors: dict[str, tuple[str, str, str]]  # method -> on light, on dark, and the dashes of its line
     notes: list[str]  # what is left out
+
+    def packed(self) -> str:
+        """What the page's script draws from, compressed: the traces of many methods are alike."""
+        drawn = {"traces": self.traces, "layout": self.layout, "colors": self.colors}
+        return packed(json.dumps(drawn, separators=(",", ":"), allow_nan=False))
 
 
 def interactive_curves(

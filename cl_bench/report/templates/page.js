@@ -58,8 +58,13 @@ function height(section, least) {
   return beside ? Math.max(least, Math.min(460, table.offsetHeight - 60)) : least;
 }
 
-function draw(section) {
-  const curves = JSON.parse(section.querySelector("script[type='application/json']").textContent);
+// The text of what packed.py packed.
+async function unpacked(script) {
+  const bytes = Uint8Array.from(atob(script.textContent.trim()), character => character.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+function draw(section, curves) {
   const chosen = new Set([...section.querySelectorAll("input:checked")].map(box => box.name + "=" + box.value));
   const traces = curves.traces
     .filter(trace => Object.entries(trace.meta).every(([name, value]) => chosen.has(name + "=" + value)))
@@ -81,10 +86,8 @@ function draw(section) {
 async function start() {
   const sections = [...document.querySelectorAll(".curves")], packed = document.getElementById("plotly");
   if (!packed) return;
-  const bytes = Uint8Array.from(atob(packed.textContent.trim()), character => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = document.createElement("script");
-  script.textContent = await new Response(stream).text();
+  script.textContent = await unpacked(packed);
   document.head.append(script);
   const sized = new ResizeObserver(entries => {
     for (const { target, contentRect } of entries) {
@@ -92,13 +95,13 @@ async function start() {
     }
   });
   for (const section of sections) {
-    const plot = section.querySelector(".plot");
+    const plot = section.querySelector(".plot"), curves = JSON.parse(await unpacked(section.querySelector(".packed")));
     plot.replaceChildren();
-    section.addEventListener("change", () => draw(section));
-    draw(section);
+    section.addEventListener("change", () => draw(section, curves));
+    dark.addEventListener("change", () => draw(section, curves));
+    draw(section, curves);
     sized.observe(plot);
   }
-  dark.addEventListener("change", () => sections.forEach(draw));
   document.documentElement.dataset.ready = "yes";
 }
 
