@@ -22,7 +22,7 @@ from cl_bench.cli.run_summary import overall
 from cl_bench.config.choices import GROUPS, choices
 from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, known_settings, loader, register
 from cl_bench.config.places import conf_folder
-from cl_bench.config.sweep import find, is_choice
+from cl_bench.config.sweep import find, is_choice, with_the_studys
 from cl_bench.config.words import WordError, Words, one_run, read
 from cl_bench.records.atomic import read_whole
 from cl_bench.runner.job import job
@@ -139,12 +139,12 @@ def check(words: Words) -> RunMode | None:
     if not sweeps:
         find(source, one_run(given), hydra_own, anew=True, composed={tuple(fixed): whole})
     elif str(whole.hydra.sweeper["_target_"]).startswith(OUR_SWEEPER):
-        study = [f"{key}={value}" for key, value in (whole.hydra.sweeper.params or {}).items()]
-        sweep = find(source, [*study, *given], hydra_own, anew=True)
+        sweep = find(source, with_the_studys(whole, given), hydra_own, anew=True)
         for note in sweep.notes:
             print(f"cl-bench: {note}", file=sys.stderr)
         if (
-            len(sweep.run) == 1
+            words.sweeps
+            and len(sweep.run) == 1
             and not sweep.left_out
             and not any(each.startswith("seeds=") for each in given)
         ):

@@ -155,7 +155,4 @@ def _too_long(part: str) -> bool:
 def check_one_way_of_seeds(seeds: Sequence[int] | None, given: Sequence[str]) -> None:
     """Check that either `seeds` or `seed=...` is given, not both. Raises ValueError."""
     if seeds is not None and given:
-        raise ValueError(
-            f"seeds takes the place of seed, got both: seeds={list(seeds)}, {given[0]} (a study that sweeps "
-            "seed is given other ones by seed=...)"
-        )
+        raise ValueError(f"seeds takes the place of seed, got both: seeds={list(seeds)}, {given[0]}")

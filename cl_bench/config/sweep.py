@@ -63,10 +63,17 @@ _newest: list[_Remembered] = []  # of the command line that is at work: it is as
 
 def jobs(config: DictConfig) -> Sweep:
     """Find the jobs of a sweep from its own configuration, composed by Hydra with its part."""
-    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = [*params, *config.hydra.overrides.task]
+    overrides = with_the_studys(config, config.hydra.overrides.task)
     hydra = [each for each in config.hydra.overrides.hydra if not each.startswith("hydra.mode=")]
     return find(GlobalHydra.instance().config_loader(), overrides, hydra)
+
+
+def with_the_studys(config: DictConfig, given: Sequence[str]) -> list[str]:
+    """Put the sweep of a study before what was given: `seeds=...` takes the place of its `seed`, too."""
+    study: dict[str, Any] = dict(config.hydra.sweeper.params or {})
+    if any(each.lstrip("+").startswith("seeds=") for each in given):
+        study.pop("seed", None)
+    return [*(f"{key}={value}" for key, value in study.items()), *given]
 
 
 def find(

@@ -28,7 +28,7 @@ from cl_bench.config.compose import (
     one_seed_each,
     run_folder,
 )
-from cl_bench.config.sweep import Sweep, find, is_choice, values_of
+from cl_bench.config.sweep import Sweep, find, is_choice, values_of, with_the_studys
 from cl_bench.config.words import WordError, read
 from cl_bench.python.settings import Folders, folders_of, with_results_dir
 from cl_bench.records.runs import Run, read_run
@@ -124,9 +124,9 @@ def _asked(overrides: Sequence[str], folders: tuple[str, ...]) -> _Asked:
                 if len(values) == 1 and is_choice(source, key) and not key.startswith("~")
             ]
             whole = source.load_configuration(CONFIG_NAME, [*hydra, *chosen], RunMode.MULTIRUN)
-            study = [f"{key}={value}" for key, value in (whole.hydra.sweeper.params or {}).items()]
-            found = find(source, [*study, *given], hydra, anew=True)
-            return _Asked(given, folders, hydra, found, values_of(source, [*study, *given]))
+            every_one = with_the_studys(whole, given)
+            found = find(source, every_one, hydra, anew=True)
+            return _Asked(given, folders, hydra, found, values_of(source, every_one))
         except (HydraException, OmegaConfBaseException) as error:
             raise ValueError(explain(error)) from error
 

@@ -14,7 +14,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from cl_bench.config.sweep import LeftOut, jobs, values_of
+from cl_bench.config.sweep import LeftOut, jobs, values_of, with_the_studys
 from cl_bench.evaluation.terminal import Bar
 from cl_bench.records.atomic import write_whole
 from cl_bench.records.protocol import TEST_ALL_AT_END, TEST_LAST, num_tests
@@ -139,8 +139,8 @@ def count_jobs(config: DictConfig) -> int:
 
 def choices(config: DictConfig) -> dict[str, list[str]]:
     """Return the values that the sweep gives each setting of its command line and of its study."""
-    given = [*(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items())]
-    values_by_key = values_of(GlobalHydra.instance().config_loader(), [*given, *config.hydra.overrides.task])
+    given = with_the_studys(config, config.hydra.overrides.task)
+    values_by_key = values_of(GlobalHydra.instance().config_loader(), given)
     return {key.lstrip("+"): values for key, values in values_by_key.items()}
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from cl_bench.cli.main import main
 from cl_bench.config.checked import SettingError
+from cl_bench.config.choices import choices
 from cl_bench.config.compose import loader, register
 from cl_bench.config.given_settings import has, with_overrides
-from cl_bench.config.sweep import find
+from cl_bench.config.sweep import find, with_the_studys
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,23 @@ def test_a_sweep_of_one_says_so(small, executed, capsys):
     main(["run", "-m", *small("strategy=ewc")])
     assert len(executed) == 1
     assert "-m sweeps over several values, as in seed=0,1; here are none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("study", choices("experiment"))
+def test_seeds_take_the_place_of_those_of_a_study(source, study):
+    whole = source.load_configuration("config", [f"experiment={study}"], "MULTIRUN")
+    swept = with_the_studys(whole, ["seeds=[3,4]"])
+    assert not any(each.startswith("seed=") for each in swept)
+    others = [each for each in with_the_studys(whole, []) if not each.startswith("seed=")]
+    assert swept == [*others, "seeds=[3,4]"]
+
+
+def test_a_study_with_seeds_of_its_own_runs_and_plans_those(executed, tmp_path, capsys):
+    few = ["experiment=digits", "strategy=ewc", "benchmark=split_digits", "hydra/launcher=basic"]
+    assert main(["run", *few, "seeds=[3,4]", f"results_dir={tmp_path}"]) == 0
+    assert [list(each.seeds) for each in executed] == [[3, 4]]
+    assert json.loads((tmp_path / "digits" / "sweep.json").read_text())["seed"] == ["3", "4"]
+    assert "here are none" not in capsys.readouterr().err  # nobody typed -m
 
 
 def test_a_wrong_value_anywhere_in_a_sweep_starts_nothing(small, executed, tmp_path, capsys):

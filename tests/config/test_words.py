@@ -201,7 +201,7 @@ def command(tmp_path, capsys, monkeypatch, process_as_before):
         (["model.hiden=[10]"], 'Did you mean "model.hidden=[10]"?'),
         (["strategy={level: 3}"], "there is no setting strategy.level"),
         (["seed=0", "seeds=[1,2]"], "seeds takes the place of seed, got both: seeds=[1, 2], seed=0"),
-        (["experiment=digits", "seeds=[1,2]"], "seeds takes the place of seed, got both"),
+        (["experiment=digits", "seed=0,1", "seeds=[1,2]"], "seeds takes the place of seed, got both"),
         (["experiment=digits", "training.epochs=0"], "epochs must be a whole number"),
         (["hydra.nonsense=1"], "there is no setting hydra.nonsense"),
         (["results_dir="], "results_dir must be the path of a folder"),
