@@ -225,7 +225,7 @@ SENTENCES = (
     Said(
         "docs/strategies.md",
         ("with the cut, and",),
-        lambda runs: [runs.mean(Source("max_slope", f"bayesbinn max_slope={cut}")) for cut in ("5", "None")],
+        lambda runs: [runs.mean(Source("max_slope", f"bayesbinn max_slope={cut}")) for cut in ("5", "null")],
     ),
     Said(STUDIES, ("our three seeds have",), lambda runs: runs.by_seed(AT_100)),
     Said(STUDIES, ("Our seed 0 has",), lambda runs: runs.by_task(AT_100, seed=0)),

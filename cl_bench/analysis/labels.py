@@ -169,19 +169,15 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def shown(value: Any) -> str:
-    """A setting's value as a line of text; 50 and 50.0 are the same value, True and 1 are not.
+    """A setting's value as a command line takes it; 50 and 50.0 are the same value, true and 1 are not.
 
     >>> [shown(value) for value in (50, 50.0, 1e-3, True, None, [1, 2])]
-    ['50', '50', '0.001', 'True', 'None', '[1, 2]']
+    ['50', '50', '0.001', 'true', 'null', '[1, 2]']
     """
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    return one_line(value) if _is_scalar(value) else json.dumps(value)
-
-
-def _is_scalar(value: Any) -> bool:
-    return value is None or isinstance(value, (int, float, str))
+    return one_line(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _pieces(run: Run, names: Mapping[str, str]) -> Pieces:

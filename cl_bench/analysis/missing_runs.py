@@ -182,17 +182,13 @@ def _places(runs: Sequence[Run], plan: Mapping[str, Sequence[str]]) -> set[tuple
 
 
 class _Values:
-    """The planned values of a setting, by all the ways in which a run may write them: 1e-3 and 0.001 are the
-    same, null and None too.
-    """
+    """The planned values of a setting, by all the ways in which a run may write them: 1e-3 is 0.001."""
 
     def __init__(self, key: str, values: Sequence[str]) -> None:
         self._key, self._values = key, values
         self._written: dict[str | float, str] = {}
         for value in values:
             forms: list[str | float] = [value.strip("'\""), value.replace(" ", "")]
-            forms += ["None"] if value == "null" else []
-            forms += [value.capitalize()] if value in ("true", "false") else []
             with suppress(ValueError):
                 forms.append(float(value))
             for form in forms:

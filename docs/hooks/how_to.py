@@ -1,6 +1,8 @@
 """The pages of docs/how_to, as the menu and the page of questions list them."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -8,25 +10,48 @@ FOLDER = Path(__file__).resolve().parents[1] / "how_to"
 INDEX = "index.md"
 
 
-def titles() -> dict[str, str]:
-    """Map each page's file name to its title, in the alphabet of the titles; the list of them is left out."""
-    found = {
-        path.name: path.read_text().splitlines()[0].removeprefix("# ")
-        for path in FOLDER.glob("*.md")
-        if path.name != INDEX
+GROUP = re.compile(r"^<!-- group: (.+) -->$", re.MULTILINE)  # in each page
+ORDER = ["Data and streams", "Networks and training", "Runs", "Measures", "Tables and figures"]
+
+
+def groups() -> dict[str, dict[str, str]]:
+    """Map each group of pages to their file names and titles, in the alphabet of the titles.
+
+    Raises:
+        ValueError: for a page that names no group, or one that `ORDER` lacks.
+    """
+    found: dict[str, dict[str, str]] = {group: {} for group in ORDER}
+    for path in FOLDER.glob("*.md"):
+        text = path.read_text()
+        named = GROUP.findall(text)
+        if path.name == INDEX:
+            continue
+        if len(named) != 1 or named[0] not in found:
+            raise ValueError(
+                f"{path.name} must name one group of {ORDER}, as <!-- group: ... -->, got {named}"
+            )
+        found[named[0]][path.name] = text.splitlines()[0].removeprefix("# ")
+    return {
+        group: dict(sorted(pages.items(), key=lambda page: page[1].lower())) for group, pages in found.items()
     }
-    return dict(sorted(found.items(), key=lambda item: item[1].lower()))
 
 
-def menu() -> list[dict[str, str]]:
-    """The entries of the menu: all questions first, then one by one."""
-    pages = [{title: f"how_to/{name}"} for name, title in titles().items()]
-    return [{"All questions": f"how_to/{INDEX}"}, *pages]
+def menu() -> list[dict[str, Any]]:
+    """The entries of the menu: all questions first, then those of each group."""
+    entries = [
+        {group: [{title: f"how_to/{name}"} for name, title in pages.items()]}
+        for group, pages in groups().items()
+    ]
+    return [{"All questions": f"how_to/{INDEX}"}, *entries]
 
 
 def how_to() -> str:
-    """Write the list of links to all pages, as index.md has it; `python -m docs.hooks.how_to` renews it."""
-    return "\n".join(f"- [{title}]({name})" for name, title in titles().items())
+    """Write the links to all pages, as index.md has them; `python -m docs.hooks.how_to` renews them."""
+    lists = [
+        f"## {group}\n\n" + "\n".join(f"- [{title}]({name})" for name, title in pages.items())
+        for group, pages in groups().items()
+    ]
+    return "\n\n".join(lists)
 
 
 def citation() -> str:
@@ -48,9 +73,9 @@ def escaped(text: str) -> str:
 
 
 def renew() -> None:
-    """Put the list of today into index.md, below its first paragraph."""
+    """Put the list of today into index.md, below what stands above its first group."""
     path = FOLDER / INDEX
-    above, _, _ = path.read_text().partition("\n- [")
+    above, _, _ = path.read_text().partition("\n## ")
     path.write_text(f"{above.rstrip()}\n\n{how_to()}\n")
 
 

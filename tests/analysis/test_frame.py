@@ -50,10 +50,10 @@ def test_swept_settings_become_columns_and_labels(write_run, tmp_path):
         write_run(tmp_path, strategy="bayesbinn", run_hash=f"{carry:04x}", settings=settings)
     write_run(tmp_path, strategy="ewc", settings={"strategy.strength": 50.0})
     frame = load(tmp_path)
-    assert set(frame["method"]) == {"bayesbinn carry_prior=True", "bayesbinn carry_prior=False", "ewc"}
+    assert set(frame["method"]) == {"bayesbinn carry_prior=true", "bayesbinn carry_prior=false", "ewc"}
     assert "strategy.carry_prior" in frame
     assert "strategy.strength" not in frame, "one value is no sweep"
-    assert set(frame.loc[frame["method"] == "bayesbinn carry_prior=True", "strategy.carry_prior"]) == {True}
+    assert set(frame.loc[frame["method"] == "bayesbinn carry_prior=true", "strategy.carry_prior"]) == {True}
 
 
 def test_a_setting_that_differs_between_strategies_or_studies_is_no_sweep(write_run, tmp_path):
@@ -93,7 +93,7 @@ def test_short_names_are_as_long_as_it_takes_to_be_unique():
 
 def test_values_are_compared_as_they_are_shown():
     assert [shown(value) for value in (50.0, 50, 1e-5, 0.1, True, None, "relu")] == [
-        "50", "50", "1e-05", "0.1", "True", "None", "relu",
+        "50", "50", "1e-05", "0.1", "true", "null", "relu",
     ]  # fmt: skip
     assert swept_settings([{"x": 50, "y": 1}, {"x": 50.0, "y": True}]) == ["y"]
     assert swept_settings([{"x": 1}, {}]) == [], "a setting that a run lacks is no value"
