@@ -26,6 +26,7 @@ from cl_bench.report.build import report
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
 _PLACE = re.compile(r'("results_dir(?:": "|=))/[^"]*')  # an absolute path, as a setting or as a word
+_HASHES = re.compile(r',\s*"files": \{[^{}]*\}')
 VARIABLE = "CL_BENCH_REFERENCE"
 _FIGURE = re.compile(r'href="(figures/[^"]+)"')  # in the report: one that had no room in its page
 DIGITS = 6  # of measured numbers that are committed
@@ -153,8 +154,11 @@ def _short(cell: str) -> str:
 
 
 def without_place(path: Path) -> None:
-    """Take out of a study's runs.json in which folder of some machine its runs were made."""
-    path.write_text(_PLACE.sub(r"\1results", path.read_text()))
+    """Take out of a study's runs.json what holds for its runs' folders alone.
+
+    That is where on some machine they were, and the hashes of their files, whose rows are rounded here.
+    """
+    path.write_text(_HASHES.sub("", _PLACE.sub(r"\1results", path.read_text())))
 
 
 def shrink(path: Path) -> None:
