@@ -11,6 +11,8 @@ MOST_TASKS = 5_000  # of a stream; the analysis reads no more: its matrix has th
 LARGEST_SEED = 2**63 - 1  # records hold seeds as 64-bit integers
 OPTIMIZERS = {"adam": "torch.optim.Adam", "adamw": "torch.optim.AdamW", "sgd": "torch.optim.SGD"}
 ANYBODYS_OPTIMIZER = ("adam", "sgd")  # what a strategy without an optimizer is given, too, beside others
+# what to do where seeds cannot be trained at once
+ONE_BY_ONE = "set training.stacked=false, or from Python take a stream for each seed"
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 DEVICE = re.compile(r"auto|cpu|(cuda|gpu)(:(0|[1-9]\d{0,2}))?")
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cl_bench.cli.exit_status import status_of
 from cl_bench.config.places import expanded, shell_word
-from cl_bench.config.words import WordError, quoted
+from cl_bench.config.words import WordError, with_folders
 
 USAGE = """cl-bench features: what a network that stays as it is makes of a data set, written once
 
@@ -72,7 +72,7 @@ def read(arguments: Sequence[str]) -> Request:
     Raises:
         WordError: for a word that it does not take.
     """
-    left, overrides = list(arguments), []
+    left, overrides, folders = list(arguments), list[str](), list[Path]()
     own: dict[str, str] = {}
     output = None
     while left:
@@ -85,8 +85,7 @@ def read(arguments: Sequence[str]) -> Request:
         if name in ("-o", "--output"):
             output = Path(expanded(value))
         elif name in ("--config-dir", "-cd"):
-            folder = Path(expanded(value)).resolve()
-            overrides.append(f"hydra.searchpath=[{quoted(f'file://{folder}')}]")
+            folders.append(Path(expanded(value)).resolve())
         elif name in OWN:
             own[name] = value
         elif word.startswith("-") or not (equals or word.startswith("~")):
@@ -101,5 +100,8 @@ def read(arguments: Sequence[str]) -> Request:
         overrides.insert(0, "benchmark=split")
     checkpoint = own.get("checkpoint")
     return Request(
-        overrides, Path(expanded(checkpoint)) if checkpoint else None, own.get("layer") or None, output
+        with_folders(overrides, folders),
+        Path(expanded(checkpoint)) if checkpoint else None,
+        own.get("layer") or None,
+        output,
     )

@@ -71,9 +71,7 @@ def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
     if status:
         return (2 if status == 1 else status), None
     (words,) = given
-    flags = [each for each in words.flags if each not in ("-m", "--multirun")]
-    # Hydra reads it, and wants -m before the settings
-    sys.argv = ["cl-bench", *["-m"][: words.sweeps], *flags, *words.overrides]
+    sys.argv = ["cl-bench", *words.as_hydra_reads]
     application = hydra.main(
         version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
     )(update_wrapper(partial(job, since=time.time()), job))

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.cli.exit_status import status_of
 from cl_bench.config.places import conf_folder, expanded
-from cl_bench.config.words import override, quoted
+from cl_bench.config.words import override, with_folders
 from cl_bench.runner.assembly import NOISE
 from cl_bench.tuning.samplers import check_sampler
 from cl_bench.tuning.space import dimension_of
@@ -130,19 +130,17 @@ def _check_short(short: Any) -> None:
 
 def _overrides(arguments: Sequence[str]) -> list[Override]:
     """Parse the words as overrides; --config-dir becomes Hydra's setting for it."""
-    left, words = list(arguments), []
+    left, words, folders = list(arguments), list[str](), list[Path]()
     while left:
         argument = left.pop(0)
         if argument in ("--config-dir", "-cd") and left:
             argument = f"--config-dir={left.pop(0)}"
         if argument.startswith("--config-dir="):
-            folder = Path(expanded(argument.partition("=")[2])).resolve()
-            argument = f"hydra.searchpath=[{quoted(f'file://{folder}')}]"
-        elif argument.startswith("-"):
+            folders.append(Path(expanded(argument.partition("=")[2])).resolve())
+            continue
+        if argument.startswith("-"):
             raise ValueError(f"cl-bench tune takes settings and --config-dir, got {argument}")
-        elif "=" not in argument and not argument.startswith("~"):
+        if "=" not in argument and not argument.startswith("~"):
             raise ValueError(f"cl-bench tune takes settings as name=value, got {argument}")
-        else:
-            argument = override(argument, several=True)
-        words.append(argument)
-    return OverridesParser.create().parse_overrides(words)
+        words.append(override(argument, several=True))
+    return OverridesParser.create().parse_overrides(with_folders(words, folders))

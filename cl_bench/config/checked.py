@@ -235,6 +235,10 @@ def _of_names(
     """Yield settings that are not taken, such as those that the run itself gives, and missing settings."""
     for name in (each for each in also if each in handed):
         yield Problem((f"training.{name}",), f"training.{name} is given by the run itself: leave it out")
+    if prefix == "strategy" and also and not signature.open and not also.keys() & signature.parameters.keys():
+        rule = f"{what} takes no settings of training: its __init__ must have **learner and hand it on"
+        yield Problem((f"{prefix}.{TARGET}",), f"{rule}, as in super().__init__(**learner)")
+        return
     for name in () if signature.open else (*own, *also):
         if name not in signature.parameters:
             full = f"{prefix}.{name}" if name in own else f"training.{name}"

@@ -48,11 +48,12 @@ def _choice(name: str, config: DictConfig) -> Any:
     """Compose the settings of a data set as `benchmark/dataset=NAME` would, where the run was composed."""
     given: Any = (config.get(TUNING) or {}).get("given") or {}
     places = [each for each in given.get("flags", ()) if each != "--config-dir"]
+    found_in = [each for each in given.get("overrides", ()) if each.startswith("hydra.searchpath=")]
     try:
         with hydra_apart():
             whole = loader(places).load_configuration(
                 config_name=CONFIG_NAME,
-                overrides=["benchmark=split", f"{GROUP}={name}"],
+                overrides=[*found_in, "benchmark=split", f"{GROUP}={name}"],
                 run_mode=RunMode.RUN,
             )
     except (HydraException, OmegaConfBaseException) as error:

@@ -69,9 +69,10 @@ def jobs(config: DictConfig) -> Sweep:
 
 
 def with_the_studys(config: DictConfig, given: Sequence[str]) -> list[str]:
-    """Put the sweep of a study before what was given: `seeds=...` takes the place of its `seed`, too."""
+    """Put the sweep of a study before what was given: `seeds=[...]` takes the place of its `seed`, too."""
     study: dict[str, Any] = dict(config.hydra.sweeper.params or {})
-    if any(each.lstrip("+").startswith("seeds=") for each in given):
+    names = (each.lstrip("+").partition("=") for each in given)
+    if any(name == "seeds" and value != "null" for name, _, value in names):
         study.pop("seed", None)
     return [*(f"{key}={value}" for key, value in study.items()), *given]
 

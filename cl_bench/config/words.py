@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
+from cl_bench.config.choices import GROUPS
 from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_choices, nearest_settings
 from cl_bench.config.places import expanded, shell_word
@@ -46,6 +47,19 @@ class Words(NamedTuple):
     @property
     def config_dirs(self) -> list[str]:
         return [self.flags[index + 1] for index, each in enumerate(self.flags) if each in CONFIG_DIR]
+
+    @property
+    def as_hydra_reads(self) -> list[str]:
+        """The words for Hydra's own parser, which wants -m first and takes one --config-dir."""
+        left, flags, folders = list(self.flags), list[str](), self.config_dirs
+        while left:
+            flag = left.pop(0)
+            if flag in CONFIG_DIR:
+                left.pop(0)
+            elif flag not in SWEEP:
+                flags.append(flag)
+        first = ["--config-dir", folders[0]] if folders else []
+        return [*["-m"][: self.sweeps], *first, *flags, *with_folders(self.overrides, folders[1:])]
 
 
 def read(
@@ -129,6 +143,10 @@ def override(word: str, *, several: bool = False) -> str:
         name = f"++{name}"
         word = f"{name}={value}"
     parsed = _parsed(word)
+    if name in GROUPS and parsed is not None and isinstance(parsed._value, list):
+        swept = shell_word(f"{name}={','.join(map(str, parsed._value))}")
+        each = f"`cl-bench run -m {swept}` makes a run of each"
+        raise WordError(f"a run has one {name}, got a list, {word}: {each}")
     is_path, is_name = PATH.search(name.lstrip("+")), NAME.search(name.lstrip("+"))
     if value and "${" not in value and (is_path or is_name):
         text = _text(value, parsed, several=several, numbers=bool(is_path))
@@ -159,6 +177,21 @@ def _text(value: str, parsed: Override | None, *, several: bool, numbers: bool) 
     return value if numbers and parsed._value is not None and not parsed.is_sweep_override() else None
 
 
+def with_folders(overrides: Sequence[str], folders: Sequence[str | Path]) -> list[str]:
+    """Let Hydra look for YAML in these folders, too, before those that the overrides name."""
+    if not folders:
+        return list(overrides)
+    places = [quoted(f"file://{folder}") for folder in folders]
+    others = []
+    for each in overrides:
+        name, _, listed = each.partition("=")
+        if name == "hydra.searchpath":
+            places += filter(None, [listed.strip().removeprefix("[").removesuffix("]").strip()])
+        else:
+            others.append(each)
+    return [*others, f"hydra.searchpath=[{','.join(places)}]"]
+
+
 def one_run(overrides: Sequence[str]) -> list[str]:
     """Return the overrides as Hydra reads them, none of several values.
 
@@ -168,17 +201,18 @@ def one_run(overrides: Sequence[str]) -> list[str]:
     for word in overrides:
         parsed = _parsed(word)
         if parsed is not None and parsed.is_sweep_override():
-            name, _, value = word.partition("=")
-            listed = shell_word(f"{'seeds' if name == 'seed' else name}=[{value}]")
-            raise WordError(
-                f"{word} gives one run several values: `cl-bench run -m {shell_word(word)}` makes a run of "
-                + (
-                    f"each; {listed} trains them in one job"
-                    if name == "seed"
-                    else f"each; one list is {listed}"
-                )
-            )
+            raise WordError(f"{word} gives one run several values: {_several(word)}")
     return list(overrides)
+
+
+def _several(word: str) -> str:
+    """Say what to type for several values: a sweep, and a list where the setting may be one."""
+    name, _, value = word.partition("=")
+    if name in ("seed", "seeds"):
+        listed, each = shell_word(f"seeds=[{value}]"), shell_word(f"seed={value}")
+        return f"`cl-bench run -m {each}` makes a run of each; {listed} trains them in one job"
+    sweep = f"`cl-bench run -m {shell_word(word)}` makes a run of each"
+    return sweep if name in GROUPS else f"{sweep}; one list is {shell_word(f'{name}=[{value}]')}"
 
 
 def _parsed(word: str) -> Override | None:

@@ -52,9 +52,8 @@ def converted(found: Any, *, by: str = "a data set builder", with_test: bool = T
         channels_last=False,
         **{**images, **labels},
     )
-    return checked(
-        data if with_test else data.without_test(), with_test=with_test, remedy="correct its builder"
-    )
+    remedy = "correct the file" if by.startswith("cl_bench.data.") else "correct its builder"
+    return checked(data if with_test else data.without_test(), with_test=with_test, remedy=remedy)
 
 
 def _images(found: ImageData, parts: dict[str, str]) -> tuple[ImageData, dict[str, Tensor], list[str]]:

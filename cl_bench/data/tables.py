@@ -1,8 +1,11 @@
 """Tables as data sets: rows of numbers, one column of which is the class."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cl_bench.data.image_data import DataError, ImageData, one_line, reading
 from cl_bench.data.own_arrays import made
@@ -88,16 +91,33 @@ def _features_of(frame: "pd.DataFrame", *, label: str, leave_out: Sequence[str],
 
     columns = list(frame.columns)
     if unknown := [each for each in (label, *leave_out) if each not in columns]:
-        raise DataError(f"{path} has no column {listed(unknown)}; its columns are {listed(columns)}")
+        near = get_close_matches(str(unknown[0]), [*map(str, columns)], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        if len(columns) == 1 and path.suffix.lower() in (".csv", ".tsv"):
+            hint = "; save it with a comma between columns, or as .tsv with a tab"
+        raise DataError(f"{path} has no column {listed(unknown)}; its columns are {listed(columns)}{hint}")
     left = [each for each in columns if each != label and each not in leave_out]
     if texts := [each for each in left if not pd.api.types.is_numeric_dtype(frame[each])]:
         raise DataError(
             f"columns must be numbers, got {listed(texts)} in {path}; encode them as numbers, or leave them "
             "out (benchmark.dataset.leave_out)"
         )
+    if numbers := [each for each in left if _counts_rows(frame[each])]:
+        raise DataError(
+            f"columns must be features, got {listed(numbers)} in {path}, which has no name and numbers the "
+            "rows; write the table with index=False, or leave it out (benchmark.dataset.leave_out)"
+        )
     if not left:
         raise DataError(f"{path} must have a column of numbers beside {label}, got none; add features")
     return left
+
+
+def _counts_rows(column: "pd.Series") -> bool:
+    """Whether a column is the index that pandas writes without a name."""
+    values = column.to_numpy()
+    return str(column.name).startswith("Unnamed: ") and any(
+        (values == np.arange(first, first + len(values))).all() for first in (0, 1)
+    )
 
 
 def _rows(frame: "pd.DataFrame", *, label: str, columns: list[Any], path: Path) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.deferred import deferred
-from cl_bench.evaluation.finite_loss import FiniteLoss
+from cl_bench.evaluation.finite_loss import FiniteLoss, check_predictions
 from cl_bench.evaluation.foreign import ForeignTests
 from cl_bench.evaluation.known_task import KnownTask
 from cl_bench.evaluation.own_statistics import OwnStatistics, check_batch_norm
@@ -95,7 +95,8 @@ def measurements(
     Raises:
         ValueError: where the benchmark has no such stream, or `test_last`, `also_test` or `start` does not
             fit.
-        NonFiniteLossError: when a training loss is nan or infinite; the rows yielded before stand.
+        NonFiniteLossError: when a training loss is nan or infinite, or a prediction is nan; the rows yielded
+            before stand.
     """
     check_batch_norm(also_test, strategy.model)
     tested, experiences = _tested(benchmark, test_on, test_last), list(benchmark.streams["train"])
@@ -222,6 +223,7 @@ class Examination:
         if tasks:
             with global_generators_restored():
                 self._strategy.eval([self._experiences[task - 1] for task in tasks])
+        check_predictions(self._scores.rows, tasks=tasks, after_task=after_task)
         known = self._known_task.accuracies if self._known_task is not None and tasks else None
         own = self._with_own_statistics(tasks)
         rows: list[Row] = [

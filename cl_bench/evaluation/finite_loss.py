@@ -1,10 +1,13 @@
-"""An Avalanche plugin that stops a training whose loss is no longer finite."""
+"""What stops a run: a training loss that is no longer finite, and predictions that are no numbers."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from cl_bench.deferred import deferred
+from cl_bench.evaluation.scores import Score
 from cl_bench.records.errors import NonFiniteLossError
 
 with deferred():
@@ -57,9 +60,28 @@ class FiniteLoss(SupervisedPlugin):
         if not bool(finite.all()):
             step = self._steps_before + int((~finite).nonzero()[0]) + 1
             clock = strategy.clock
+            smaller = ["training.learning_rate", *["strategy.strength"] * hasattr(strategy, "strength")]
             raise NonFiniteLossError(
                 f"the training loss is {float(self._losses[step - self._steps_before - 1])} "
                 f"at task {clock.train_exp_counter + 1}, epoch {clock.train_exp_epochs + 1}, step {step}; "
                 "what was recorded before is kept; "
-                "a smaller training.learning_rate or strategy.strength usually helps"
+                f"a smaller {' or '.join(smaller)} usually helps"
+            )
+
+
+def check_predictions(scores: Sequence[Sequence[Score]], *, tasks: Sequence[int], after_task: int) -> None:
+    """See that the predictions of a test are numbers: where they are nan, accuracy says nothing.
+
+    Args:
+        scores: of each task, of each seed.
+        tasks: those tested, from 1.
+
+    Raises:
+        NonFiniteLossError: with the first task where one is nan.
+    """
+    for task, by_seed in zip(tasks, scores, strict=True):
+        if any(math.isnan(score.nll) for score in by_seed):
+            raise NonFiniteLossError(
+                f"the predictions are nan on task {task}, tested after {after_task} tasks; what was recorded "
+                "before is kept; see what predict() returns, or take a smaller training.learning_rate"
             )

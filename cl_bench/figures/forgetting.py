@@ -161,12 +161,17 @@ def _zoom(
     words: tuple[str, str],
     inches: float,
 ) -> None:
-    """Closer limits of the panel of the mean, which has ticks of its own then."""
+    """Closer limits of the panel of the mean, which has ticks of its own then; its title counts the methods
+    that end in it, where some do not.
+    """
     closer = _closer_limits(averages, limits, scale=measure.scale)
     if closer is not None:
         axes.set_ylim(*closer)
         axes.tick_params(labelleft=True)
-        axes.set_title(_title([f"{each} (zoom)" for each in words], inches), fontweight="bold")
+        end = measure.scale * averages.loc[averages["after_task"] == averages["after_task"].max(), "mean"]
+        inside = int((end >= closer[0]).sum())
+        note = "zoom" if inside == len(end) else f"zoom: {inside} of {len(end)} methods"
+        axes.set_title(_title([f"{each} ({note})" for each in words], inches), fontweight="bold")
 
 
 def _title(words: Sequence[str], inches: float) -> str:

@@ -19,6 +19,7 @@ from cl_bench.learner.seeds import Seeds
 from cl_bench.learner.state import first_epoch, kept_tensors, restore_state, state_of
 from cl_bench.learner.step_events import Listeners, hook
 from cl_bench.models import Heads, Network
+from cl_bench.validation import ONE_BY_ONE
 
 with deferred():
     from avalanche.training.templates import SupervisedTemplate
@@ -182,7 +183,7 @@ class Adapter(SupervisedTemplate):
         if self.stack.shape:
             raise ValueError(
                 "several seeds cannot be trained at once on somebody else's benchmark, whose data set serves "
-                "one: set training.stacked=false, or take a benchmark of cl_bench"
+                f"one: take a benchmark of cl_bench, or {ONE_BY_ONE}"
             )
         check_examples(self.adapted_dataset)
         # its own loader, so that its augmentation stays random; it draws from the global generator, as all of

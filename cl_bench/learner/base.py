@@ -223,7 +223,7 @@ class Learner(Adapter):
     def criterion(self) -> Tensor:
         """The mean loss of the batch; in training the sum over stacked seeds of each one's mean."""
         if self.experience is not self._fits:  # once a task
-            check_outputs(self.mb_output, self.labels_of_task())
+            check_outputs(self.mb_output, self.labels_of_task(), in_test=not self.is_training)
             self._fits = self.experience
         if not self.is_training:  # predictions are log probabilities
             return F.nll_loss(self.mb_output, self.mb_y)

@@ -7,6 +7,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from cl_bench.deferred import deferred
 from cl_bench.models import Task
+from cl_bench.validation import ONE_BY_ONE
 
 with deferred():
     from avalanche.core import BasePlugin
@@ -97,17 +98,22 @@ def _check_schedulers(learner: Any) -> None:
                 )
 
 
-def check_outputs(outputs: Any, labels: Tensor) -> None:
-    """See that a network has an output for each class of a task.
+def check_outputs(outputs: Any, labels: Tensor, *, in_test: bool = False) -> None:
+    """See that a network has an output for each class of a task, and that a test gets log probabilities.
 
     Raises:
-        ValueError: with the numbers.
+        ValueError: with the numbers; for probabilities, which are in [0, 1] and have sum 1.
     """
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0 or highest >= outputs.shape[1]:
         raise ValueError(
             f"a network must have an output for each class: labels of this task are {lowest} to {highest}, "
             f"which takes {highest + 1} outputs, got {outputs.shape[1]}: make its last layer that wide"
+        )
+    if in_test and bool((outputs >= 0).all()) and bool(((outputs.sum(dim=1) - 1).abs() < 1e-3).all()):
+        raise ValueError(
+            "predict() must return log probabilities, got probabilities: numbers in [0, 1] with sum 1; "
+            "return their logarithms, or log_probabilities(logits) of cl_bench.posteriors.prediction"
         )
 
 
@@ -160,15 +166,15 @@ def check_stackable(kind: type, plugins: Any, *, patience: int | None) -> None:
     if not vars(kind).get("stackable", False):
         raise ValueError(
             f"{kind.__name__} does not say that it can train several seeds at once "
-            "(class attribute stackable): set training.stacked=false, got a StackedNetwork"
+            f"(class attribute stackable): {ONE_BY_ONE}, got a StackedNetwork"
         )
     if plugins:  # the loss they add to is a sum over seeds
         raise ValueError(
-            "Avalanche's plugins know nothing of several seeds at once: set training.stacked=false, got "
+            f"Avalanche's plugins know nothing of several seeds at once: {ONE_BY_ONE}, got "
             f"plugins={[type(plugin).__name__ for plugin in plugins]}"
         )
     if patience is not None:
         raise ValueError(
-            "each seed stops early at a time of its own, which several at once cannot: set "
-            f"training.stacked=false, got {patience=}"
+            "each seed stops early at a time of its own, which several at once cannot: "
+            f"{ONE_BY_ONE}, got {patience=}"
         )

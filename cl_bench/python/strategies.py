@@ -111,6 +111,11 @@ def strategy(
     words += _seeds(base, of_stream, seed=seed, seeds=seeds, seed_for=seed_for)
     config = checked(composed(words, folders=folders, parts=parts))
     _check_same_tasks(config, of_stream)
+    if config.seeds is not None and config.training.stacked is False:
+        raise SettingError(
+            f"from Python the seeds of one stream are trained at once, got seeds={list(config.seeds)} and "
+            "stacked=False: take a stream for each seed, or cl_bench.sweep"
+        )
     with as_in_a_run(config.training):
         built = _built(config, tasks, model=make_model, plugins=plugins, make=make)
     warn_of_one_start(model, seeds_of(config))

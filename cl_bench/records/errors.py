@@ -10,4 +10,4 @@ class NotMeasuredError(AnalysisError):
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The training loss became nan or infinite."""
+    """The training loss became nan or infinite, or predictions nan."""

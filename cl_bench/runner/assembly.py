@@ -64,7 +64,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     also_test = list(training.get("also_test", ()))  # of runs of before there was it: none
     for each in streams:
         check_also_test(also_test, each.scenario)
-    with busy("reading foreign data", hidden=not show_progress):
+    with busy("reading foreign data", hidden=not (show_progress and training.get("ood"))):
         foreign = build_foreign(config)
     alone = len(folders) == 1
     stream = streams[0] if alone else stack_streams(streams)

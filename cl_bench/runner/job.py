@@ -19,7 +19,7 @@ def job(config: DictConfig, *, since: float | None = None) -> str:
     """
     register()  # a sweep's worker is a new process
     hydra = HydraConfig.get()
-    look_in(each.path for each in hydra.runtime.config_sources if each.provider == "command-line")
+    look_in(each.path for each in hydra.runtime.config_sources if "command-line" in each.provider)
     config = with_tuning(config, hydra)
     in_sweep = hydra.mode == RunMode.MULTIRUN
     here = SweepProgress.at_work  # of a sweep whose jobs this process runs itself

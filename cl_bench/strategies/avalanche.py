@@ -17,7 +17,7 @@ from cl_bench.learner.seeds import Seeds
 from cl_bench.learner.training_settings import TrainingSettings, takes_training_settings
 from cl_bench.models import Network
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.validation import check_unused
+from cl_bench.validation import ONE_BY_ONE, check_unused
 
 
 class WithTaskLabels(MultiTaskModule):
@@ -100,8 +100,7 @@ def stock(
     )
     if isinstance(model, StackedNetwork):
         raise ValueError(
-            "a stock Avalanche strategy cannot train several seeds at once: set training.stacked=false, got "
-            f"{path=}"
+            f"a stock Avalanche strategy cannot train several seeds at once: {ONE_BY_ONE}, got {path=}"
         )
     cls = _load(path)
     if isinstance(model, Network) and model.heads.num_heads > 1:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from cl_bench.streams.tasks import TaskData, TaskStream
+from cl_bench.validation import ONE_BY_ONE
 
 
 class StackedTask(ConcatDataset):
@@ -41,7 +42,7 @@ def stack_streams(streams: Sequence[TaskStream]) -> TaskStream:
             if len(sizes) > 1:
                 raise ValueError(
                     f"seeds that are trained at once must have tasks of one size, got {sizes} {parts} "
-                    f"examples in task {number}; set training.stacked=false"
+                    f"examples in task {number}; {ONE_BY_ONE}"
                 )
         return tuple(StackedTask(same) for same in tasks)
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from omegaconf import DictConfig
 
 from cl_bench.config.checked import Checker, SettingError, checked
@@ -63,6 +64,8 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     """Search for one strategy on one benchmark; write its YAML and return what to show of it."""
     tune = request.tune
     reported = compose(overrides)
+    path = Path(tune.folder or reported.results_dir) / "tuning" / f"{reported.tuning.pair}.yaml"
+    check_same_benchmark(path, reported.benchmark.name)
     space = searched(strategy, overrides, request, reported)
     how, following = sampler_of(space, tune)
     first = following([], [])
@@ -126,11 +129,27 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
             if key not in told_elsewhere and not is_incidental(key)
         },
     }
-    folder = Path(tune.folder or reported.results_dir)
-    path = folder / "tuning" / f"{reported.tuning.pair}.yaml"
     write_tuned(path, trials=trials, scores=scores, chosen=chosen, about=about)
-    take_up = f"cl-bench run --config-dir {shlex.quote(str(folder))} {shlex.join(overrides)}"
+    folder = shlex.quote(str(Path(tune.folder or reported.results_dir)))
+    take_up = f"cl-bench run --config-dir {folder} {shlex.join(overrides)}"
     return f"{table(trials, scores, chosen)}\n\n{path}\ntake it up: {take_up}\n"
+
+
+def check_same_benchmark(path: Path, name: str) -> None:
+    """See that a search takes the place of none on other data: a file is named by its choice of benchmark.
+
+    Raises:
+        ValueError: where the file has that of another benchmark, such as another data set of the choice.
+    """
+    try:
+        before = yaml.safe_load(path.read_text())["tuning"]["settings"]["benchmark.name"]
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return  # none, or none that tells
+    if before != name:
+        raise ValueError(
+            f"{path} has what was searched on {before}, and this search is on {name}: to keep both, give "
+            "this one a folder of its own, tune.folder=...; or remove that file"
+        )
 
 
 def searched(strategy: str, overrides: list[str], request: Request, config: DictConfig) -> list[Dimension]:

@@ -239,6 +239,20 @@ def test_a_users_class_is_checked_by_its_own_rules_without_being_imported(mine):
     assert "a_loose_file" not in sys.modules
 
 
+def test_a_class_that_takes_nothing_of_a_learner_is_told_to(tmp_path, monkeypatch):
+    text = MINE.replace('level: int, rate_of_mine: "float | None" = None, **others', "level: int, rate: int")
+    (tmp_path / "another_loose_file.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = EWC.copy()
+    with open_dict(config):
+        config.strategy = {"name": "mine", "_target_": "another_loose_file.Mine", "level": 1, "rate": 1}
+    (said,) = messages(config)
+    assert said == (
+        "strategy=mine takes no settings of training: its __init__ must have **learner and hand it on, as in "
+        "super().__init__(**learner)"
+    )
+
+
 def test_a_setting_that_a_class_needs_is_asked_for():
     config = with_overrides(EWC, ["strategy._target_=cl_bench.strategies.LwF"])
     (said,) = [message for message in messages(config) if "needs" in message]

@@ -194,6 +194,8 @@ def command(tmp_path, capsys, monkeypatch, process_as_before):
             "seed=0,1 gives one run several values: `cl-bench run -m seed=0,1` makes a run of each",
         ),
         (["training.epochs=range(1,3)"], "gives one run several values"),
+        (["seeds=0,1"], '`cl-bench run -m seed=0,1` makes a run of each; "seeds=[0,1]" trains them in one'),
+        (["strategy=[ewc,si]"], "a run has one strategy, got a list, strategy=[ewc,si]: `cl-bench run -m"),
         (["tuned=null"], "tuned=null is no choice: type tuned=none"),
         (["strategy=finetune", "strategy.temperature=3"], "choices that have it: strategy=bayesbinn"),
         (["benchmark=mnist"], "There is benchmark/dataset=mnist."),

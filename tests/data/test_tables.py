@@ -83,10 +83,23 @@ def test_a_class_may_be_a_number(write):
     assert data.class_names == ("1", "2")
 
 
+def test_another_separator_is_told(tmp_path):
+    path = tmp_path / "semicolons.csv"
+    FRAME.to_csv(path, sep=";", index=False)
+    with pytest.raises(DataError, match=r"has no column kind; .*; save it with a comma between columns"):
+        read(path, test_share=0.3)
+
+
 @pytest.mark.parametrize(
     ("change", "settings", "message"),
     [
         (lambda f: f, {"label": "sort"}, "has no column sort; its columns are age, width, kind"),
+        (lambda f: f, {"label": "kindd"}, "has no column kindd; .*; did you mean kind"),
+        (
+            lambda f: f.assign(**{"Unnamed: 0": np.arange(len(f))}),
+            {},
+            "got Unnamed: 0 in .*, which has no name and numbers the rows; .*index=False",
+        ),
         (lambda f: f, {"leave_out": ["di"]}, "has no column di; its columns are"),
         (lambda f: f.assign(town="x"), {}, r"columns must be numbers, got town in .*leave them out"),
         (lambda f: f[["kind"]], {}, "must have a column of numbers beside kind, got none"),

@@ -172,6 +172,35 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(stream, network, 
     ]
 
 
+class NoNumbers(Finetune):
+    """Predicts nan after the first task."""
+
+    def predict(self, images, task):
+        return super().predict(images, task) + (math.nan if self.clock.train_exp_counter else 0)
+
+
+class Unlogged(Finetune):
+    """Predicts probabilities, as a slip would."""
+
+    def predict(self, images, task):
+        return super().predict(images, task).exp()
+
+
+def test_predictions_that_are_no_numbers_stop_the_run_and_say_where(stream, network, learner):
+    records = []
+    message = "the predictions are nan on task 1, tested after 1 tasks; .* see what predict"
+    strategy = NoNumbers(model=network, **learner)
+    with pytest.raises(NonFiniteLossError, match=message):
+        records.extend(experiment(strategy, to_avalanche(stream), seed=0, test_on="test", test_last=None))
+    assert {record.after_task for record in records} == {0}
+
+
+def test_probabilities_are_no_log_probabilities(stream, network, learner):
+    strategy, tasks = Unlogged(model=network, **learner), list(to_avalanche(stream).test_stream)
+    with pytest.raises(ValueError, match="must return log probabilities, got probabilities"):
+        strategy.eval(tasks)
+
+
 def test_a_loss_that_is_finite_stops_nothing(stream, network, learner):
     strategy = ours(network, learner, Poison(1e30, task=1, epoch=1, step=1))
     strategy.plugins.insert(0, FiniteLoss())

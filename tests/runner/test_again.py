@@ -104,6 +104,24 @@ def test_a_command_names_the_folder_that_configurations_came_from(sweep, tmp_pat
     assert config_hash(composed(command(read_run(opened(config).path)))) == config_hash(config)
 
 
+def test_several_folders_of_configurations_all_count(sweep, tmp_path):
+    for number in (1, 2, 3):
+        folder = tmp_path / f"my conf {number}" / "strategy"
+        folder.mkdir(parents=True)
+        (folder / f"mine{number}.yaml").write_text(
+            f"name: mine{number}\n_target_: cl_bench.strategies.L2\nstrength: {number}\n"
+        )
+    first, second, third = (str(path) for path in sorted(tmp_path.glob("my conf*")))
+    both = ["--config-dir", first, "--config-dir", second, f"hydra.searchpath=['file://{third}']"]
+    assert sweep(*both, "-m", "strategy=mine1,mine2,mine3") == 0
+    found = {run.settings["strategy.strength"]: run for run in map(read_run, tmp_path.glob("default/*-s0-*"))}
+    assert set(found) == {1, 2, 3}
+    for run in found.values():
+        (run.path / "run.json").unlink()
+        assert main(shlex.split(command(run))[1:]) == 0
+        assert (run.path / "run.json").exists()
+
+
 def test_a_report_says_which_runs_of_a_sweep_have_not_begun(sweep, small, tmp_path):
     assert (
         sweep("-m", *small("strategy=finetune,vcl", "training.learning_rate=1e-3,1e-4", "seeds=[0,1]")) == 1

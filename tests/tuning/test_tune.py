@@ -18,7 +18,7 @@ from cl_bench.runner.run import execute
 from cl_bench.tuning.document import nested, write_tuned
 from cl_bench.tuning.search import Score, best
 from cl_bench.tuning.space import Setting, dimension, draw_trials
-from cl_bench.tuning.tune import table
+from cl_bench.tuning.tune import check_same_benchmark, table
 
 EWC = ("strategy=ewc", "benchmark=permuted_digits")
 RATES = "training.learning_rate=1e-3,1e30,1e-2"
@@ -282,6 +282,18 @@ def test_what_cannot_be_searched_is_one_line_and_nothing_is_written(tune, tmp_pa
     assert line.startswith("cl-bench: ")
     assert expected in line
     assert not list(tmp_path.glob("tuning/*/*.yaml"))
+
+
+def test_a_search_takes_the_place_of_none_on_another_data_set(tmp_path):
+    path = tmp_path / "split" / "ewc.yaml"
+    check_same_benchmark(path, "split_blobs")  # there is none
+    path.parent.mkdir()
+    path.write_text("tuning: {settings: {benchmark.name: split_blobs}}\n")
+    check_same_benchmark(path, "split_blobs")
+    with pytest.raises(
+        ValueError, match=r"searched on split_blobs, and this search is on split_other: .*tune.fold"
+    ):
+        check_same_benchmark(path, "split_other")
 
 
 def test_help_names_every_setting_of_the_search(capsys):
