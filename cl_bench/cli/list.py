@@ -9,7 +9,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from cl_bench.config.choices import GROUPS, all_groups, choices, describe, folders, subgroups, with_packages
+from cl_bench.config.choices import (
+    GROUPS,
+    all_groups,
+    also_in,
+    choices,
+    describe,
+    folders,
+    folders_beside,
+    subgroups,
+    with_packages,
+)
+from cl_bench.config.places import expanded
 
 USAGE = """usage: cl-bench list [GROUP] [CHOICE]
 
@@ -17,9 +28,11 @@ USAGE = """usage: cl-bench list [GROUP] [CHOICE]
   cl-bench list strategy                   those of one group
   cl-bench list strategy ewc               its settings, their defaults, its source, what is tuned for it
   cl-bench list tuned/permuted_mnist       what was tuned on one benchmark
+  cl-bench list strategy --config-dir DIR  those of DIR, too
 
 Groups: {groups}
 """
+CONFIG_DIR = ("--config-dir", "-cd")
 NO_SETTINGS = ("name", "defaults", "tuning")  # of a file: for people, and for Hydra
 COMPUTED = re.compile(r"\$\{\w+:")
 ASSIGNED = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+): *(?P<value>.*?)(?: +#+ *(?P<comment>.*))?$")
@@ -27,7 +40,24 @@ ASSIGNED = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+): *(?P<value>.*?)(?: +#+ *
 
 def main(arguments: Sequence[str]) -> int:
     """Print the list. The exit status is 0; 2 for a group or a choice that does not exist."""
-    words = [word.strip("/") for word in arguments]
+    words, places = list[str](), list[Path]()
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        name, equals, value = word.partition("=")
+        if name not in CONFIG_DIR:
+            words.append(word.strip("/"))
+            continue
+        given = value if equals else (left.pop(0) if left else "")
+        places.append(Path(expanded(given)).resolve())
+        if not given or not places[-1].is_dir():
+            print(f"cl-bench: {name} must be given a folder of YAML files, got {given!r}", file=sys.stderr)
+            return 2
+    with also_in(places):
+        return _listed(words)
+
+
+def _listed(words: list[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         print(USAGE.format(groups=", ".join(all_groups())))
         return 0
@@ -126,7 +156,8 @@ def _settings(group: str, name: str) -> dict[str, Any]:
     from cl_bench.config.compose import compose
     from cl_bench.records.identity import SAID
 
-    config = compose([f"{group}={name}", *(["tuned=none"] if group != "tuned" else [])])
+    words = [f"{group}={name}", *(["tuned=none"] if group != "tuned" else [])]
+    config = compose(words, config_dirs=folders_beside())
     everything = dict(_flat(OmegaConf.to_container(config, resolve=False)))  # type: ignore[arg-type]
     written = {key for file in _with_defaults(group, name) for key, _ in _assigned(file, group)}
     prefix = f"{_prefix(group)}."
@@ -245,10 +276,12 @@ def _tuned(group: str, name: str) -> Iterator[str]:
         other = path.parent.name if group == "strategy" else path.stem
         yield f"  {other}: {_said(path)}"
     if group == "strategy" and name in choices("search"):
+        from cl_bench.config.words import with_folders
         from cl_bench.tuning.search_files import space_of
 
+        space = space_of(name, with_folders([], folders_beside()), {})
         yield "\nWhat cl-bench tune searches"
-        yield from (f"  {each.key}={each.text}" for each in space_of(name, [], {}))
+        yield from (f"  {each.key}={each.text}" for each in space)
 
 
 def _said(path: Path) -> str:

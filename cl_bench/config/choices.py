@@ -1,6 +1,8 @@
 """The choices in conf/ by group, read from the file names alone: no configuration is composed."""
 
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -19,18 +21,37 @@ GROUPS = (
     "hydra/launcher",
 )
 
+_more: list[Path] = []  # folders of choices beside those of packages
+
 
 def folders() -> dict[Path, str]:
     """Return the folders of configurations, each with the name of its package.
 
-    They are our own conf/ and those of installed packages that plug in by the entry point `cl_bench.conf`.
+    They are our own conf/, those of installed packages that plug in by the entry point `cl_bench.conf`, and
+    those of `also_in`.
     """
-    packages = {conf_folder(): "cl_bench"}
+    packages = {conf_folder(): "cl_bench"} | {folder: folder.name for folder in _more}
     for entry_point in plugged_in():
         package = entry_point.dist.name if entry_point.dist else entry_point.name
         for place in _places(entry_point.value, package):
             packages.setdefault(Path(place), package)
     return packages
+
+
+@contextmanager
+def also_in(more: Iterable[Path]) -> Iterator[None]:
+    """Count the choices in these folders, too, each folder as a package of its name."""
+    before = list(_more)
+    _more.extend(more)
+    try:
+        yield
+    finally:
+        _more[:] = before
+
+
+def folders_beside() -> tuple[Path, ...]:
+    """Return the folders of `also_in`."""
+    return tuple(_more)
 
 
 def plugged_in(group: str = "cl_bench.conf") -> tuple[EntryPoint, ...]:
@@ -85,6 +106,20 @@ def with_packages(group: str) -> dict[str, tuple[Path, str]]:
         for path in sorted((folder / group).glob("*.yaml")):
             files.setdefault(path.stem, (path, package))
     return dict(sorted(files.items()))
+
+
+def hidden_choices(more: Iterable[str | Path]) -> Iterator[str]:
+    """Yield a sentence for each file of these folders whose name is taken, so that Hydra takes another."""
+    for folder in more:
+        for group in GROUPS:
+            named = choices(group)
+            for path in sorted(Path(folder, group).glob("*.yaml")):
+                taken = named.get(path.stem)
+                if taken is not None and taken.read_bytes() != path.read_bytes():
+                    yield (
+                        f"{path} is not used, since there is {group}={path.stem} already: give it a name of "
+                        "its own"
+                    )
 
 
 def subgroups(group: str) -> list[str]:

@@ -1,13 +1,16 @@
 """The command that a report names does the same run again: its settings have the same hash."""
 
 import json
+import re
 import shlex
 
 import pytest
 
 from cl_bench.analysis.missing_runs import missing, read_plan
 from cl_bench.cli.main import main
+from cl_bench.config.choices import hidden_choices
 from cl_bench.config.compose import compose, config_hash, one_seed_each
+from cl_bench.config.places import conf_folder
 from cl_bench.records.runs import read_run
 from cl_bench.report.rerun_command import command
 from cl_bench.runner.run_folder import RunFolder
@@ -120,6 +123,31 @@ def test_several_folders_of_configurations_all_count(sweep, tmp_path):
         (run.path / "run.json").unlink()
         assert main(shlex.split(command(run))[1:]) == 0
         assert (run.path / "run.json").exists()
+
+
+def test_a_choice_whose_name_is_taken_is_told(sweep, tmp_path, capsys):
+    mine = tmp_path / "mine" / "strategy"
+    mine.mkdir(parents=True)
+    (mine / "ewc.yaml").write_text("name: ewc\n_target_: cl_bench.strategies.L2\nstrength: 1\n")
+    assert sweep("--config-dir", str(mine.parent), "strategy=ewc") == 0
+    said = f"cl-bench: {mine / 'ewc.yaml'} is not used, since there is strategy=ewc already"
+    assert said in capsys.readouterr().err
+    (run,) = map(read_run, tmp_path.glob("default/*"))
+    assert run.settings["strategy._target_"] == "cl_bench.strategies.EWC"
+    assert list(hidden_choices([conf_folder()])) == []
+
+
+def test_choices_of_a_folder_are_listed(tmp_path, capsys):
+    mine = tmp_path / "mine" / "strategy"
+    mine.mkdir(parents=True)
+    (mine / "own.yaml").write_text("# Mine\nname: own\n_target_: cl_bench.strategies.L2\nstrength: 1\n")
+    assert main(["list", "strategy", "--config-dir", str(mine.parent)]) == 0
+    assert re.search(r"own +mine +Mine", capsys.readouterr().out)
+    assert main(["list", "strategy", "own", f"--config-dir={mine.parent}"]) == 0
+    assert "strategy.strength=1" in capsys.readouterr().out
+    assert main(["list", "strategy", "own"]) == 2
+    assert main(["list", "strategy", "--config-dir"]) == 2
+    assert "--config-dir must be given a folder of YAML files, got ''" in capsys.readouterr().err
 
 
 def test_a_report_says_which_runs_of_a_sweep_have_not_begun(sweep, small, tmp_path):
