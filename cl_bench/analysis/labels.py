@@ -228,30 +228,57 @@ def _apart_by_device(group: Sequence[Run], labels: Mapping[int, Pieces]) -> dict
 def _apart_by_provenance(
     group: Sequence[Run], labels: Mapping[int, Pieces]
 ) -> tuple[dict[int, Pieces], dict[int, str]]:
-    """The labels, and what differs for runs of other code or data; by the runs' identity."""
+    """The labels, and what differs for runs of other code or data; by the runs' identity.
+
+    All variants of a strategy are held against its newest run: one of old code is not beside one of new.
+    """
     labels, told = dict(labels), dict[int, str]()
+    recorded = [run for run in group if run.records]
+    marked = [run for run in recorded if run.about.get(STALE)]
+    stale = {id(run): why for run in recorded if (why := _why_stale(run, marked))}
     by_label = defaultdict(list)
-    for run in group:
-        if run.records:
-            by_label[labels[id(run)]].append(run)
+    for run in recorded:
+        by_label[labels[id(run)]].append(run)
+    newest = max(recorded, key=lambda run: _freshness(run, stale), default=None)
     for label, runs in by_label.items():
-        first, *others = _by_provenance(runs)
-        if first[0].about.get(STALE):
-            others = [first, *others]
-        for number, kind in enumerate(others, start=1):
+        kinds = _by_provenance(runs, stale)
+        first, of_all, number = kinds[0][0].about, newest.about if newest else {}, 0
+        for kind in kinds:
+            about = kind[0].about
+            why = (
+                stale.get(id(kind[0]))
+                or differences(about, first)
+                or differences(about, of_all, in_both=True)
+            )
+            if not why:
+                continue
+            number += 1
+            what = "other data" if all("images" in each for each in why) else "other code"
             for run in kind:
-                why = run.about.get(STALE) or differences(run.about, first[0].about)
-                what = "other data" if all("images" in each for each in why) else "other code"
                 labels[id(run)] = (*label, (f"({what}{'' if number == 1 else f' {number}'})",))
                 told[id(run)] = "; ".join(why)
     return labels, told
 
 
-def _by_provenance(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs of one code and data each; the newest first, and those that are marked as stale last."""
+def _why_stale(run: Run, marked: Iterable[Run]) -> list[str]:
+    """Why a run is marked as stale, or one of the same code and data is."""
+    own = list(run.about.get(STALE) or [])
+    others = marked if tells(run.about) and not own else ()
+    return own or next(
+        (list(each.about[STALE]) for each in others if not differences(run.about, each.about, in_both=True)),
+        [],
+    )
+
+
+def _by_provenance(runs: Sequence[Run], stale: Mapping[int, list[str]]) -> list[list[Run]]:
+    """Runs of one code and data each; the newest first, and those that are stale last."""
     kinds: list[list[Run]] = []
-    for run in sorted(runs, key=_freshness, reverse=True):
-        alike = (kind for kind in kinds if _are_alike(kind[0], run))
+    for run in sorted(runs, key=lambda run: _freshness(run, stale), reverse=True):
+        alike = (
+            kind
+            for kind in kinds
+            if (id(kind[0]) in stale) == (id(run) in stale) and not differences(kind[0].about, run.about)
+        )
         kind = next(alike, None)
         if kind is None:
             kinds.append([run])
@@ -260,14 +287,9 @@ def _by_provenance(runs: Sequence[Run]) -> list[list[Run]]:
     return kinds
 
 
-def _freshness(run: Run) -> tuple[bool, bool, str]:
+def _freshness(run: Run, stale: Mapping[int, list[str]]) -> tuple[bool, bool, str]:
     when = run.about.get("finished") or run.about.get("started")
-    return not run.about.get(STALE), tells(run.about), str(when)
-
-
-def _are_alike(one: Run, other: Run) -> bool:
-    stale = bool(one.about.get(STALE)), bool(other.about.get(STALE))
-    return stale[0] == stale[1] and not differences(one.about, other.about)
+    return id(run) not in stale, tells(run.about), str(when)
 
 
 def _names_no_method(key: str) -> bool:

@@ -23,15 +23,17 @@ RELEASES = {  # `tree` of a release's code -> the version of its numbers
 }
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, in_both: bool = False) -> list[str]:
     """Say in words what differs in code and data; nothing where either does not tell.
 
     Args:
         before: run.json of a run.
         now: run.json of another, or `code` and `data` as they are at present.
+        in_both: look at modules outside of cl_bench that both have alone; other settings may take others.
     """
     before, now = ({**about, **_mapping(about.get(KEPT))} for about in (before, now))
-    return [*_of_code(_mapping(before.get("code")), _mapping(now.get("code"))), *_of_data(before, now)]
+    code = _mapping(before.get("code")), _mapping(now.get("code"))
+    return [*_of_code(*code, in_both=in_both), *_of_data(before, now)]
 
 
 def tells(about: Mapping[str, Any]) -> bool:
@@ -50,7 +52,7 @@ def commit_of(about: Mapping[str, Any]) -> tuple[str | None, bool | None]:
     return commit if isinstance(commit, str) else None, dirty if isinstance(dirty, bool) else None
 
 
-def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _of_code(before: Mapping[str, Any], now: Mapping[str, Any], *, in_both: bool) -> list[str]:
     if not before or not now:
         return []
     python = before.get("python") == now.get("python")
@@ -59,7 +61,8 @@ def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if not _same(*ours, python=python):
         changes.append(f"{_release(ours[0])} then, {_release(ours[1])} now")
     modules = _mapping(before.get("outside")), _mapping(now.get("outside"))
-    for name in sorted({*modules[0], *modules[1]}):
+    names = (set.intersection if in_both else set.union)(*map(set, modules))
+    for name in sorted(names):
         one, other = (_mapping(each.get(name)) for each in modules)
         if not _same(one, other, python=python):
             what = "is gone" if not other else "is new" if not one else "has changed"

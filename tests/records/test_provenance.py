@@ -123,6 +123,31 @@ def test_runs_of_other_data_and_of_two_other_codes_have_names_of_their_own(tmp_p
     ]
 
 
+def variants(tmp_path, *abouts):
+    """The methods of runs of one strategy with other settings each."""
+    runs = [
+        run(tmp_path, seed, about)._replace(settings={"strategy.strength": seed})
+        for seed, about in enumerate(abouts)
+    ]
+    return [each.method.partition(" strength=")[2] for each in with_methods(runs)[0]]
+
+
+def test_variants_of_old_code_are_marked_beside_one_of_new(tmp_path):
+    finished = ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
+    edited = changed(outside={"mine": {"source": "9", "compiled": "9"}})
+    old, new = ({**about, "finished": when} for about, when in zip((ABOUT, edited), finished, strict=True))
+    assert variants(tmp_path, old, new) == ["0 (other code)", "1"]
+    assert variants(tmp_path, old, old) == ["0", "1"]
+    marked = {**ABOUT, "stale": ["the module mine has changed"]}
+    assert variants(tmp_path, ABOUT, marked) == ["0 (other code)", "1 (other code)"]
+    assert variants(tmp_path, edited, marked) == ["0", "1 (other code)"]
+
+
+def test_a_variant_may_have_modules_of_its_own(tmp_path):
+    more = changed(outside={**CODE["outside"], "plugin": {"source": "5", "compiled": "5"}})
+    assert variants(tmp_path, ABOUT, more) == ["0", "1"]
+
+
 def test_a_run_marked_as_stale_is_so_even_alone(tmp_path):
     found, _ = with_methods([run(tmp_path, 0, {**ABOUT, "stale": ["the module mine has changed"]})])
     assert [each.method for each in found] == ["ewc (other code)"]
