@@ -227,6 +227,16 @@ SENTENCES = (
         ("with the cut, and",),
         lambda runs: [runs.mean(Source("max_slope", f"bayesbinn max_slope={cut}")) for cut in ("5", "null")],
     ),
+    Said(
+        STUDIES,
+        ("the posterior is worth five points",),
+        lambda runs: [runs.mean(Source("comparison", "straight_through", "permuted_cifar10"))],
+    ),
+    Said(
+        STUDIES,
+        ("Its batches have a fifth of old images",),
+        lambda runs: [runs.mean(Source("comparison", "replay", "permuted_cifar10"))],
+    ),
     Said(STUDIES, ("our three seeds have",), lambda runs: runs.by_seed(AT_100)),
     Said(STUDIES, ("Our seed 0 has",), lambda runs: runs.by_task(AT_100, seed=0)),
     Said(
