@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from cl_bench.models.heads import BatchNormPerHead, Task
-from cl_bench.validation import ONE_BY_ONE
 
 
 class StackedNetwork(nn.Module):
@@ -46,7 +45,8 @@ class StackedNetwork(nn.Module):
         if self.training and isinstance(task, Tensor) and self._normalises_by_head:
             raise ValueError(
                 "cannot train the seeds at once: with normalisation=batch and weights=binary a batch must be "
-                f"of one head, got a head for each example; {ONE_BY_ONE}"
+                "of one head, got a head for each example; set training.stacked=false, or from Python take a "
+                "stream for each seed"
             )
         tensors = dict(self.template.named_parameters()) | dict(self.template.named_buffers())
         by_seed = images.unflatten(0, (self.num_seeds, -1))
