@@ -170,7 +170,7 @@ def _zoom(
         axes.tick_params(labelleft=True)
         end = measure.scale * averages.loc[averages["after_task"] == averages["after_task"].max(), "mean"]
         inside = int((end >= closer[0]).sum())
-        note = "zoom" if inside == len(end) else f"zoom: {inside} of {len(end)} methods"
+        note = "zoom" if inside == len(end) else f"zoom: {inside} of {len(end)}"
         axes.set_title(_title([f"{each} ({note})" for each in words], inches), fontweight="bold")
 
 

@@ -298,7 +298,7 @@ def test_methods_that_lie_on_each_other_are_shown_apart_in_the_last_panel():
     assert 88 < low < 92
     assert 97 < high < 101
     assert all(axes.get_ylim()[0] < 20 for axes in others)
-    assert last.get_title().replace("\n", " ").endswith("(zoom: 3 of 5 methods)")
+    assert last.get_title().replace("\n", " ").endswith("(zoom: 3 of 5)")
     *others, last = panel({"ewc": 0.92, "vcl": 0.6, "bayesbinn": 0.8, "finetune": 0.3, "lwf": 0.2})
     assert {axes.get_ylim() for axes in others} == {last.get_ylim()}
 
