@@ -237,6 +237,14 @@ SENTENCES = (
         ("Its batches have a fifth of old images",),
         lambda runs: [runs.mean(Source("comparison", "replay", "permuted_cifar10"))],
     ),
+    Said(
+        "README.md",
+        ("Without it, `straight_through` has",),
+        lambda runs: [
+            runs.mean(Source("comparison", "straight_through", benchmark))
+            for benchmark in ("permuted_mnist", "permuted_cifar10")
+        ],
+    ),
     Said(STUDIES, ("our three seeds have",), lambda runs: runs.by_seed(AT_100)),
     Said(STUDIES, ("Our seed 0 has",), lambda runs: runs.by_task(AT_100, seed=0)),
     Said(
