@@ -130,13 +130,13 @@ def test_runs_with_and_without_test_last_are_different_methods(write_run, tmp_pa
     write_run(tmp_path, run_hash="aaaa", test_last=2)
     write_run(tmp_path, run_hash="bbbb", settings={"training.test_last": None})
     write_run(tmp_path, run_hash="cccc", test_last=1)
-    assert set(load(tmp_path)["method"]) == {"ewc test_last=2", "ewc test_last=None", "ewc test_last=1"}
+    assert set(load(tmp_path)["method"]) == {"ewc test_last=2", "ewc test_last=null", "ewc test_last=1"}
 
 
 def test_a_run_from_before_the_setting_tested_all_tasks(write_run, tmp_path):
     write_run(tmp_path, run_hash="aaaa", test_last=2)
     write_run(tmp_path, run_hash="bbbb")
-    assert set(load(tmp_path)["method"]) == {"ewc test_last=2", "ewc test_last=None"}
+    assert set(load(tmp_path)["method"]) == {"ewc test_last=2", "ewc test_last=null"}
     assert summary(load(tmp_path))["num_seeds"].tolist() == [1, 1]
 
 
@@ -148,7 +148,7 @@ def test_strategies_that_were_tested_differently_say_so_and_others_do_not(write_
     write_run(tmp_path, strategy="vcl", benchmark="another", test_last=2)
     frame = load(tmp_path)
     assert set(frame.loc[frame["benchmark"] == "permuted_mnist", "method"]) == {
-        "ewc test_last=2", "vcl x=1 test_last=None", "vcl x=2 test_last=None",
+        "ewc test_last=2", "vcl x=1 test_last=null", "vcl x=2 test_last=null",
     }  # fmt: skip
     assert set(frame.loc[frame["benchmark"] == "another", "method"]) == {"ewc", "vcl"}
 
