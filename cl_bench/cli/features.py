@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cl_bench.cli.exit_status import status_of
-from cl_bench.config.places import expanded, shell_word
+from cl_bench.config.places import CONFIG_DIR, expanded, shell_word
 from cl_bench.config.words import WordError, with_folders
 
 USAGE = """cl-bench features: what a network that stays as it is makes of a data set, written once
@@ -78,13 +78,13 @@ def read(arguments: Sequence[str]) -> Request:
     while left:
         word = left.pop(0)
         name, equals, value = word.partition("=")
-        if name in ("-o", "--output", "--config-dir", "-cd") and not equals:
+        if name in ("-o", "--output", *CONFIG_DIR) and not equals:
             if not left:
                 raise WordError(f"{name} needs a value, got none")
             value = left.pop(0)
         if name in ("-o", "--output"):
             output = Path(expanded(value))
-        elif name in ("--config-dir", "-cd"):
+        elif name in CONFIG_DIR:
             folders.append(Path(expanded(value)).resolve())
         elif name in OWN:
             own[name] = value

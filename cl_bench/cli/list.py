@@ -20,7 +20,7 @@ from cl_bench.config.choices import (
     subgroups,
     with_packages,
 )
-from cl_bench.config.places import expanded
+from cl_bench.config.places import CONFIG_DIR, expanded
 
 USAGE = """usage: cl-bench list [GROUP] [CHOICE]
 
@@ -32,7 +32,6 @@ USAGE = """usage: cl-bench list [GROUP] [CHOICE]
 
 Groups: {groups}
 """
-CONFIG_DIR = ("--config-dir", "-cd")
 NO_SETTINGS = ("name", "defaults", "tuning")  # of a file: for people, and for Hydra
 COMPUTED = re.compile(r"\$\{\w+:")
 ASSIGNED = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+): *(?P<value>.*?)(?: +#+ *(?P<comment>.*))?$")

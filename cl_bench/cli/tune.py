@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.cli.exit_status import status_of
-from cl_bench.config.places import conf_folder, expanded
+from cl_bench.config.places import CONFIG_DIR, conf_folder, expanded
 from cl_bench.config.words import override, with_folders
 from cl_bench.runner.assembly import NOISE
 from cl_bench.tuning.samplers import check_sampler
@@ -133,7 +133,7 @@ def _overrides(arguments: Sequence[str]) -> list[Override]:
     left, words, folders = list(arguments), list[str](), list[Path]()
     while left:
         argument = left.pop(0)
-        if argument in ("--config-dir", "-cd") and left:
+        if argument in CONFIG_DIR and left:
             argument = f"--config-dir={left.pop(0)}"
         if argument.startswith("--config-dir="):
             folders.append(Path(expanded(argument.partition("=")[2])).resolve())

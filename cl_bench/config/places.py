@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+CONFIG_DIR = ("-cd", "--config-dir")  # the option that names a folder of more choices
 AT_HOME = re.compile(r"(?P<option>--?[\w-]+=)?(?P<path>~.*)", re.DOTALL)
 
 

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from cl_bench.config.choices import GROUPS
 from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_choices, nearest_settings
-from cl_bench.config.places import expanded, shell_word
+from cl_bench.config.places import CONFIG_DIR, expanded, shell_word
 
 # settings whose value is a path, or a name, whatever letters are in it
 PATH = re.compile(r"(^|[._])(dir|root|path|folder)$")
@@ -22,7 +22,7 @@ NAME = re.compile(r"(^|\.)(study|name)$")
 OPEN = re.compile(r"(^|[._])settings(\.|$)")
 # what the suite reads of every network, whether or not its file has it
 OF_ANY_NETWORK = {f"model.{name}" for name in OF_THE_SUITE}
-SWEEP, CONFIG_DIR, RUN = ("-m", "--multirun"), ("-cd", "--config-dir"), ("-r", "--run")
+SWEEP, RUN = ("-m", "--multirun"), ("-r", "--run")
 
 
 class WordError(ValueError):

@@ -82,6 +82,6 @@ def check_predictions(scores: Sequence[Sequence[Score]], *, tasks: Sequence[int]
     for task, by_seed in zip(tasks, scores, strict=True):
         if any(math.isnan(score.nll) for score in by_seed):
             raise NonFiniteLossError(
-                f"the predictions are nan on task {task}, tested after {after_task} tasks; what was recorded "
+                f"the predictions are nan on task {task}, tested after task {after_task}; what was recorded "
                 "before is kept; see what predict() returns, or take a smaller training.learning_rate"
             )

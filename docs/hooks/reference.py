@@ -26,7 +26,7 @@ from cl_bench.report.build import report
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
 _PLACE = re.compile(r'("results_dir(?:": "|=))/[^"]*')  # an absolute path, as a setting or as a word
-_HASHES = re.compile(r',\s*"files": \{[^{}]*\}')
+_HASHES = re.compile(r',\s*"files": \{[^{}]*\}')  # of a run's files, by name
 VARIABLE = "CL_BENCH_REFERENCE"
 _FIGURE = re.compile(r'href="(figures/[^"]+)"')  # in the report: one that had no room in its page
 DIGITS = 6  # of measured numbers that are committed
@@ -153,7 +153,7 @@ def _short(cell: str) -> str:
     return min(repr(float(f"{float(cell):.{DIGITS}g}")), cell, key=len)
 
 
-def without_place(path: Path) -> None:
+def without_folders(path: Path) -> None:
     """Take out of a study's runs.json what holds for its runs' folders alone.
 
     That is where on some machine they were, and the hashes of their files, whose rows are rounded here.
@@ -176,7 +176,7 @@ if __name__ == "__main__":
     for table in set(REFERENCE.glob("*/*.csv")) - set(REFERENCE.glob("*/expected.csv")):
         shorten(table)
     for study in REFERENCE.glob(f"*/{compact.FILE}"):
-        without_place(study)
+        without_folders(study)
     for figure in REFERENCE.glob("*/figures/*.png"):
         shrink(figure)
     (REFERENCE / "README.md").write_text(readme())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -101,3 +102,16 @@ def test_an_entry_point_whose_package_is_gone_harms_nobody(package, capsys):
     assert done.returncode == 0
     assert "ewc" in done.stdout
     assert "parts_gone.conf" in done.stderr
+
+
+def test_choices_of_a_folder_are_listed(tmp_path, capsys):
+    mine = tmp_path / "mine" / "strategy"
+    mine.mkdir(parents=True)
+    (mine / "own.yaml").write_text("# Mine\nname: own\n_target_: cl_bench.strategies.L2\nstrength: 1\n")
+    assert main(["list", "strategy", "--config-dir", str(mine.parent)]) == 0
+    assert re.search(r"own +mine +Mine", capsys.readouterr().out)
+    assert main(["list", "strategy", "own", f"--config-dir={mine.parent}"]) == 0
+    assert "strategy.strength=1" in capsys.readouterr().out
+    assert main(["list", "strategy", "own"]) == 2
+    assert main(["list", "strategy", "--config-dir"]) == 2
+    assert "--config-dir must be given a folder of YAML files, got ''" in capsys.readouterr().err

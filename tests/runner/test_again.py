@@ -1,7 +1,6 @@
 """The command that a report names does the same run again: its settings have the same hash."""
 
 import json
-import re
 import shlex
 
 import pytest
@@ -135,19 +134,6 @@ def test_a_choice_whose_name_is_taken_is_told(sweep, tmp_path, capsys):
     (run,) = map(read_run, tmp_path.glob("default/*"))
     assert run.settings["strategy._target_"] == "cl_bench.strategies.EWC"
     assert list(hidden_choices([conf_folder()])) == []
-
-
-def test_choices_of_a_folder_are_listed(tmp_path, capsys):
-    mine = tmp_path / "mine" / "strategy"
-    mine.mkdir(parents=True)
-    (mine / "own.yaml").write_text("# Mine\nname: own\n_target_: cl_bench.strategies.L2\nstrength: 1\n")
-    assert main(["list", "strategy", "--config-dir", str(mine.parent)]) == 0
-    assert re.search(r"own +mine +Mine", capsys.readouterr().out)
-    assert main(["list", "strategy", "own", f"--config-dir={mine.parent}"]) == 0
-    assert "strategy.strength=1" in capsys.readouterr().out
-    assert main(["list", "strategy", "own"]) == 2
-    assert main(["list", "strategy", "--config-dir"]) == 2
-    assert "--config-dir must be given a folder of YAML files, got ''" in capsys.readouterr().err
 
 
 def test_a_report_says_which_runs_of_a_sweep_have_not_begun(sweep, small, tmp_path):
