@@ -1,6 +1,6 @@
 """The runs of some folders, and the tables that reports and figures share, each made once."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +18,7 @@ from cl_bench.analysis.run_metrics import run_metrics
 from cl_bench.analysis.selection import Selection
 from cl_bench.analysis.stability_gap import read_probes
 from cl_bench.analysis.summary import summary
-from cl_bench.records.runs import Run, read_runs
+from cl_bench.records.runs import COPY_OF, Run, read_runs
 
 
 class Results:
@@ -52,7 +52,11 @@ class Results:
     @cached_property
     def summary(self) -> pd.DataFrame:
         states, foreign = frames.states_frame(self.found), read_foreign(self.found, damaged=self.damaged)
-        return summary(self.frame, states, foreign=foreign, found=self.matrices, interval=self.interval)
+        rows = summary(self.frame, states, foreign=foreign, found=self.matrices, interval=self.interval)
+        left_out = Counter((run.study, run.benchmark, run.method) for run in self.incomplete)
+        keys = zip(rows["study"], rows["benchmark"], rows["method"], strict=True)
+        # here, since a run that failed before its first test is not in the frame
+        return rows.assign(num_left_out=[left_out[key] for key in keys])
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -83,6 +87,12 @@ class Results:
         """The runs that count: all that was to be tested was."""
         names = {(run.study, run.run) for run in self.matrices if run.complete}
         return [run for run in self.found if run.records and (run.study, run.name) in names]
+
+    @property
+    def incomplete(self) -> list[Run]:
+        """The runs that do not count: failed, interrupted, running or broken ones. A second copy is no run."""
+        complete = {id(run) for run in self.complete}
+        return [run for run in self.found if id(run) not in complete and not run.error.startswith(COPY_OF)]
 
     @cached_property
     def records(self) -> pd.DataFrame:

@@ -26,6 +26,7 @@ Scalar = str | int | float | bool | None
 STATUSES = ("finished", "running", "interrupted", "failed", "broken")
 MOST_TASKS = 5_000  # of a stream: its matrix has their square
 LONGEST_ERROR = 20_000  # letters; a traceback has a few thousand
+COPY_OF = "the same run as "  # begins the error of a run that was found before
 _RUN_NAME = re.compile(r".+-s\d+-[0-9a-f]{4,}$")  # <benchmark>-<strategy>-s<seed>-<hash>
 
 
@@ -101,7 +102,7 @@ def read_runs(*paths: str | os.PathLike[str]) -> list[Run]:
             same = alike if not run.device else [each for each in (run.device, "") if each in alike]
             original = next((alike[device] for device in same), None)
             if original is not None:
-                run = run._replace(status="broken", error=f"the same run as {original.path}", records=())
+                run = run._replace(status="broken", error=f"{COPY_OF}{original.path}", records=())
             else:
                 alike[run.device] = run
         runs.append(run)

@@ -128,7 +128,10 @@ def paper_table(
         if run.method in shown
     ]
     made = PaperTable(named, rows, [])
-    return made._replace(caption=_caption(made, about, runs, interval=interval, best=best))
+    # a run that never tested anything has no row in the summary, nor has a method whose runs all failed
+    left_out = [run for run in results.incomplete if methods is None or run.method in shown]
+    said = _caption(made, about, runs, num_left_out=len(left_out), interval=interval, best=best)
+    return made._replace(caption=said)
 
 
 def _metrics(names: Names) -> list[Metric]:
@@ -174,7 +177,13 @@ def _title(metric: Metric, called: str) -> str:
 
 
 def _caption(
-    table: PaperTable, about: pd.DataFrame, runs: Sequence[Run], *, interval: str, best: Bold
+    table: PaperTable,
+    about: pd.DataFrame,
+    runs: Sequence[Run],
+    *,
+    num_left_out: int,
+    interval: str,
+    best: Bold,
 ) -> list[str]:
     """What the numbers are, in sentences without a full stop."""
     metrics = dict.fromkeys(column.metric for column in table.columns)
@@ -190,9 +199,8 @@ def _caption(
     for benchmark, rows in about.groupby("benchmark", sort=False):
         for last in sorted(set(rows["test_last"].dropna())):
             said.append(f"{benchmark}: the last {last} tasks tested")
-    left_out = int(about["num_left_out"].sum())
-    if left_out:
-        said.append(f"{counted(left_out, 'incomplete run')} left out")
+    if num_left_out:
+        said.append(f"{counted(num_left_out, 'incomplete run')} left out")
     if any(math.isnan(number.mean) for number in numbers):
         said.append("–: not run, or not measured")
     said += [note.removesuffix(".") for note in recorded_notes(runs)]

@@ -1,6 +1,7 @@
 """`cl-bench table`: one table over benchmarks, and what is bold in it."""
 
 import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.stats import ttest_rel
 from cl_bench.analysis import AnalysisError, load
 from cl_bench.analysis.paired_tests import holm
 from cl_bench.analysis.registry import registered
+from cl_bench.analysis.results import Results
 from cl_bench.analysis.summary import summary
 from cl_bench.report.paper_table import paper_table
 
@@ -245,6 +247,26 @@ def test_the_caption_says_how_settings_were_found_and_what_is_missing(tmp_path):
     assert any(sentence.startswith("b: ewc: tuned (tuned/b") for sentence in said)
     assert "1 incomplete run left out" in said
     assert "–: not run, or not measured" in said
+
+
+def test_a_run_that_failed_before_its_first_test_is_counted_as_left_out(tmp_path):
+    write(tmp_path, {"a": {"ewc": [0.9, 0.8]}})
+    for seed, status in ((2, "failed"), (3, "interrupted"), (4, "running")):
+        started = write_run(tmp_path, benchmark="a", strategy="ewc", seed=seed, status=status)
+        (started / "records.csv").unlink()
+    write_run(tmp_path, benchmark="a", strategy="si", last_task=1, status="failed")
+    lost = write_run(tmp_path, benchmark="a", strategy="vcl", status="failed")  # without a row of its own
+    (lost / "records.csv").unlink()
+    assert "5 incomplete runs left out" in paper_table(tmp_path).caption
+    assert "3 incomplete runs left out" in paper_table(tmp_path, methods="ewc").caption
+    found = Results.read(tmp_path)
+    assert dict(zip(found.summary["method"], found.summary["num_left_out"], strict=True)) == {"ewc": 3, "si": 1}
+
+
+def test_a_second_copy_of_a_run_is_not_counted_as_left_out(tmp_path):
+    write(tmp_path / "here", {"a": {"ewc": [0.9, 0.8]}})
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    assert not any("left out" in each for each in paper_table(tmp_path).caption)
 
 
 def test_every_metric_can_be_a_column(tmp_path):
