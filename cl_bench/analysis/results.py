@@ -90,7 +90,7 @@ class Results:
 
     @property
     def incomplete(self) -> list[Run]:
-        """The runs that do not count: failed, interrupted, running or broken ones. A second copy is no run."""
+        """The runs that do not count: failed, interrupted, running or broken. A second copy is no run."""
         complete = {id(run) for run in self.complete}
         return [run for run in self.found if id(run) not in complete and not run.error.startswith(COPY_OF)]
 

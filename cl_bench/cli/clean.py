@@ -12,7 +12,7 @@ from cl_bench.records.compact_files import remove_run
 from cl_bench.records.lock import RunInUseError, alone_in
 from cl_bench.records.run_files import is_packed
 from cl_bench.records.runs import Run
-from cl_bench.records.text import lines_of, one_line
+from cl_bench.records.text import one_line, reason
 from cl_bench.report.outcomes import last_line
 
 ABOUT = """List the runs below the folder that have failed, and stale ones: of other code or data than those
@@ -59,7 +59,7 @@ def _remove(runs: Sequence[Run]) -> int:
         try:
             remove(run)
         except (RunInUseError, OSError, ValueError) as error:
-            print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
+            print(f"cl-bench: {reason(error)}", file=sys.stderr)
             kept += 1
     print(f"{len(runs) - kept} of {len(runs)} removed")
     return 1 if kept else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cl_bench.cli.cost_tables import Method, rows_of, text
 from cl_bench.cli.options import with_options
-from cl_bench.records.text import lines_of, one_line
+from cl_bench.records.text import lines_of, one_line, reason
 
 if TYPE_CHECKING:
     from cl_bench.records.runs import Run
@@ -74,5 +74,5 @@ def _methods(folders: Sequence[str], *, trust: bool) -> tuple[list[Method], list
         try:
             methods.append(Method(*names, runs, cost_of(runs[0].path, trust=trust)))
         except (ValueError, OSError, RuntimeError) as error:
-            failed.append(lines_of(error))
+            failed.append(reason(error))
     return methods, failed

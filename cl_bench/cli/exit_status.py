@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from cl_bench.config.checked import SettingError
 from cl_bench.config.compose import explain
 from cl_bench.config.words import WordError
+from cl_bench.records.text import reason
 from cl_bench.runner.stopped import Stopped
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def status_of(work: Callable[[], object]) -> int:
         status = 2
     except (ValueError, ArithmeticError, OSError) as error:
         of_log = error.__cause__ if str(error).startswith("Unable to configure handler") else None
-        print(f"cl-bench: {of_log or error}", file=sys.stderr)
+        print(f"cl-bench: {reason(of_log or error)}", file=sys.stderr)
         status = 1
     except Exception as error:  # not foreseen: the type says more than the message alone
         where = _keep_traceback(error)

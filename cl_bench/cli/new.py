@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cl_bench.cli.package import KINDS, write
+from cl_bench.records.text import reason
 
 WRITTEN = {
     "{name}/strategy.py": "the method: a class",
@@ -38,12 +39,9 @@ def main(arguments: Sequence[str]) -> int:
         return int(left.code or 0)
     try:
         folder = write(given.name, kind=given.kind, into=given.into)
-    except ValueError as error:
-        print(f"cl-bench: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"cl-bench: {error}", file=sys.stderr)
-        return 1
+    except (ValueError, OSError) as error:
+        print(f"cl-bench: {reason(error)}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
     print(folder, *_written(given.name), WHAT_NOW.format(folder=folder, name=given.name), sep="\n")
     return 0
 

@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 
-from cl_bench.records.text import lines_of
+from cl_bench.records.text import reason
 
 
 def with_options(parser: ArgumentParser, arguments: Sequence[str], work: Callable[[Namespace], int]) -> int:
@@ -16,5 +16,5 @@ def with_options(parser: ArgumentParser, arguments: Sequence[str], work: Callabl
     try:
         return work(options)
     except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
-        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
+        print(f"cl-bench: {reason(error)}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from typing import Any
 from cl_bench.analysis.intervals import INTERVALS
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.row_files import RecordsError
-from cl_bench.records.text import lines_of, one_line
+from cl_bench.records.text import one_line, reason
 from cl_bench.report.figure_kinds import KINDS
 from cl_bench.report.figure_options import tasks_of
 from cl_bench.report.plot import plot
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
         chosen = {name: getattr(options, name) for name in vars(options) if name not in _PLACES}
         made = plot(options.kind, *options.folders, output=options.output, **chosen)
     except (AnalysisError, RecordsError, OSError) as error:
-        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
+        print(f"cl-bench: {reason(error)}", file=sys.stderr)
         return 2 if options.kind not in KINDS else 1
     for note in made.notes:
         print(f"note: {note}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cl_bench.records.errors import AnalysisError
 from cl_bench.records.row_files import RecordsError
-from cl_bench.records.text import lines_of, one_line
+from cl_bench.records.text import one_line, reason
 from cl_bench.report.build import report
 
 NO_FIGURES = "--no-figures"
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         made = report(folders[0], figures=NO_FIGURES not in arguments)
     except (AnalysisError, RecordsError, OSError) as error:
-        print(f"cl-bench: {lines_of(error)}", file=sys.stderr)
+        print(f"cl-bench: {reason(error)}", file=sys.stderr)
         return 1
     print(made.text)
     for note in made.notes:

@@ -9,7 +9,7 @@ from typing import Any
 from cl_bench.analysis.expected_numbers import FILE as EXPECTED
 from cl_bench.analysis.missing_runs import FILE as PLAN
 from cl_bench.analysis.missing_runs import LEFT_OUT, read_left_out, read_plan
-from cl_bench.records.atomic import read_json, write_whole
+from cl_bench.records.atomic import make_folder, read_json, write_whole
 
 CARRIED = (EXPECTED, PLAN)
 
@@ -39,7 +39,7 @@ def carry(target: Path, sources: Iterable[Path], name: str) -> list[str]:
     else:
         together = next(iter(found.values()), None)
     if together is not None and texts.get(target) != json.dumps(together, sort_keys=True):
-        target.mkdir(parents=True, exist_ok=True)
+        make_folder(target)
         write_whole(target / name, json.dumps(together, indent=1) + "\n")
     return problems
 

@@ -13,7 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, FixedFormatter, FixedLocator, MaxNLocator, ScalarFormatter
 
-from cl_bench.records.atomic import ForeignFileError, read_whole, write_whole
+from cl_bench.records.atomic import ForeignFileError, make_folder, read_whole, write_whole
 
 FORMATS = ("png", "svg")
 FONT = "DejaVu Sans"  # ships with matplotlib: the same figure on every machine
@@ -111,7 +111,7 @@ def save(
     The same figure gives the same bytes. A `mark` is written into the files' metadata, see `is_marked`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with house_style():
         _arrange(figure)
     written = []

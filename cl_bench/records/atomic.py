@@ -39,6 +39,20 @@ def write_whole(path: Path, content: str | bytes) -> Path:
         raise OSError(error.errno, reason, str(path)) from error
 
 
+def make_folder(path: Path) -> Path:
+    """Make a folder, with those that it is in; one that is there stays.
+
+    Raises:
+        OSError: that names the folder.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot make the folder, choose another place: {error.strerror}"
+        raise OSError(error.errno, reason, str(path)) from error
+    return path
+
+
 def _written(path: Path, data: bytes) -> Path:
     prefix = f".{path.name[:150]}-{_machine()}-{os.getpid()}-"
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=UNFINISHED)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cl_bench.records import flocks, markers, owners
+from cl_bench.records.atomic import make_folder
 from cl_bench.records.flocks import UnsupportedError
 
 LOCKS = ".locks"  # where no report looks; a file is empty when it is free
@@ -170,7 +171,7 @@ def _marker_of(folder: Path) -> Path:
 
 
 def _make_locks(place: Path) -> None:
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     if place.is_symlink():  # what is written would go wherever somebody has let it lead
         raise OSError(errno.ELOOP, "cannot lock a run: the folder of locks must not be a link", str(place))
 

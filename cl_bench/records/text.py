@@ -6,6 +6,7 @@ hold half a character: a lone surrogate, as of a file name that is not UTF-8.
 
 import codecs
 import hashlib
+import os
 from typing import Any, TextIO
 
 LONGEST_NAME = 200  # letters of a name in tables
@@ -30,6 +31,20 @@ def one_line(text: Any) -> str:
 def lines_of(text: Any) -> str:
     """Return the text with its lines, each as `one_line`."""
     return "\n".join(map(one_line, str(text).splitlines()))
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error says. Of one of the system's: what it refuses, why, and what to do.
+
+    >>> reason(PermissionError(13, os.strerror(13), "results"))
+    'the system refuses results: Permission denied; see that it is what you mean, and yours to use'
+    """
+    if not isinstance(error, OSError) or error.filename is None or not error.strerror:
+        return lines_of(error)
+    where = lines_of(error.filename)
+    if error.errno is None or error.strerror != os.strerror(error.errno):
+        return f"{lines_of(error.strerror)}: {where}"  # ours, which says what cannot be done
+    return f"the system refuses {where}: {error.strerror}; see that it is what you mean, and yours to use"
 
 
 def shortened(text: Any, most: int = LONGEST_NAME) -> str:

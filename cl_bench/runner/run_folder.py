@@ -19,7 +19,7 @@ from cl_bench.config.compose import config_hash, later, plain, run_folder, setti
 from cl_bench.config.environment import versions
 from cl_bench.config.tuned import arguments, provenance, test_data, tuned_by
 from cl_bench.records import saved
-from cl_bench.records.atomic import abandoned, unfinished, write_whole
+from cl_bench.records.atomic import abandoned, make_folder, unfinished, write_whole
 from cl_bench.records.compact_files import write_about
 from cl_bench.records.identity import flatten
 from cl_bench.records.lock import Hold, RunLostError, alone_in
@@ -134,13 +134,13 @@ class RunFolder:
     def write_expected(self) -> None:
         """Write the published numbers that the study is compared with, beside its runs."""
         if self.config.expected:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             numbers = OmegaConf.to_container(self.config.expected, resolve=True)
             write_whole(self.path.parent / EXPECTED, json.dumps(numbers, indent=1) + "\n")
 
     def open(self) -> None:
         """Say that the run is under way; rows of an earlier try are not touched yet."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         if self.hold is not None:
             self.hold.cover()
         self.check()

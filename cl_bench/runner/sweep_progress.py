@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.config.sweep import LeftOut, jobs, values_of, with_the_studys
 from cl_bench.evaluation.terminal import Bar
-from cl_bench.records.atomic import write_whole
+from cl_bench.records.atomic import make_folder, write_whole
 from cl_bench.records.protocol import TEST_ALL_AT_END, TEST_LAST, num_tests
 from cl_bench.records.run_files import stamps
 
@@ -128,7 +128,7 @@ def write_values(
     planned.pop("seeds", None)
     where = [each.where for each in left_out]
     planned |= {LEFT_OUT: where} if where else {}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_whole(folder / PLAN, json.dumps(planned, indent=1) + "\n")
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from cl_bench.config.environment import versions
 from cl_bench.config.tuned_files import TUNING
-from cl_bench.records.atomic import write_whole
+from cl_bench.records.atomic import make_folder, write_whole
 from cl_bench.tuning.search import Score
 from cl_bench.tuning.space import Trial
 
@@ -43,7 +43,7 @@ def write_tuned(
     comment = textwrap.fill(summary, width=120, initial_indent="# ", subsequent_indent="# ")
     text = yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True).removesuffix(" ''\n")
     lines = [f"\n  - {_line(trial, score)}" for trial, score in zip(trials, scores, strict=True)]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(path, f"# @package _global_\n{comment}\n{text}{''.join(lines)}\n")
 
 

@@ -1,11 +1,14 @@
 """`cl-bench run`: what it shows, and what it says of settings that are wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from cl_bench.cli.main import main
 
 SMALL = ("benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]")
 
@@ -167,6 +170,30 @@ def test_the_command_itself_says_what_is_wrong_without_a_traceback(tmp_path):
     assert done.returncode == 2
     assert of_ours(done.stderr) == ["cl-bench: epochs must be a whole number, at least 1, got epochs=0"]
     assert done.stdout == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that refuses even the superuser")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", *SMALL, "results_dir=/proc/cl_bench"],
+        ["run", "-m", *SMALL, "strategy=finetune,ewc", "results_dir=/proc/cl_bench"],
+        ["tune", *SMALL, "strategy=finetune", "results_dir=/proc/cl_bench"],
+        ["merge", "{made}", "-o", "/proc/cl_bench"],
+        ["table", "{made}", "-o", "/proc/cl_bench/table.tex"],
+        ["plot", "forgetting", "{made}", "-o", "/proc/cl_bench/curves"],
+        ["new", "my_method", "--kind", "penalty", "-o", "/proc/cl_bench"],
+    ],
+    ids=" ".join,
+)
+def test_a_folder_that_the_system_refuses_is_named_with_a_reason_and_what_to_do(command, capsys):
+    made = str(Path(__file__).parents[2] / "results" / "reference" / "digits")
+    assert main([each.format(made=made) for each in command]) == 1
+    (said,) = of_ours(capsys.readouterr().err)
+    assert "/proc/cl_bench" in said
+    assert "No such file or directory" in said
+    assert re.search("see that it is|choose another|is intact", said)
+    assert "Errno" not in said
 
 
 def test_a_reader_that_stops_reading_gets_no_traceback(tmp_path):
