@@ -19,13 +19,20 @@ DEVICE = re.compile(r"auto|cpu|(cuda|gpu)(:(0|[1-9]\d{0,2}))?")
 
 def check_positive(**settings: float) -> None:
     for name, value in settings.items():
-        if not (is_number(value) and value > 0):
+        if not (is_number(value) and 0 < value < math.inf):
             raise ValueError(f"{name} must be a positive number, got {name}={value!r}")
+
+
+def check_limit(**settings: float) -> None:
+    """Check numbers that may be infinite: then they limit nothing."""
+    for name, value in settings.items():
+        if not (is_number(value) and value > 0):
+            raise ValueError(f"{name} must be a positive number, or .inf for no limit, got {name}={value!r}")
 
 
 def check_not_negative(**settings: float) -> None:
     for name, value in settings.items():
-        if not (is_number(value) and value >= 0):
+        if not (is_number(value) and 0 <= value < math.inf):
             raise ValueError(f"{name} must be a number and not negative, got {name}={value!r}")
 
 

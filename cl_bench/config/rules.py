@@ -40,10 +40,14 @@ FUNCTIONS: list[Any] = [
 SAFE: dict[str, Any] = {each.__name__: each for each in [*TYPES, *FUNCTIONS, ValueError, TypeError]}
 
 
+UNKNOWN: Any = object()
+
+
 class Setting(NamedTuple):
-    """A stand-in for the value of the setting of this name."""
+    """A stand-in for the value of the setting of this name, or for its default where it is not set."""
 
     name: str
+    default: Any = UNKNOWN
 
 
 # what a name in a function stands for: a setting, a mapping of `**names`, or a plain value
@@ -99,9 +103,10 @@ def unused_settings(target: str) -> dict[str, str]:
 
 def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
     if isinstance(meaning, Setting):
-        if meaning.name not in settings:
+        value = settings.get(meaning.name, meaning.default)
+        if value is UNKNOWN:
             raise UnknownError(meaning.name)
-        return settings[meaning.name]
+        return value
     if isinstance(meaning, dict):  # of `**names` what is known
         known = {name: each for name, each in meaning.items() if _is_known(each, settings)}
         return {name: _value(each, settings) for name, each in known.items()}
@@ -109,7 +114,7 @@ def _value(meaning: Meaning, settings: Mapping[str, Any]) -> Any:
 
 
 def _is_known(meaning: Meaning, settings: Mapping[str, Any]) -> bool:
-    return not isinstance(meaning, Setting) or meaning.name in settings
+    return not isinstance(meaning, Setting) or meaning.name in settings or meaning.default is not UNKNOWN
 
 
 class _Reader:
@@ -121,7 +126,13 @@ class _Reader:
     def of(self, found: Found, names: dict[str, Meaning]) -> Iterator[Rule]:
         """Yield the rules of a function whose names mean this."""
         assert isinstance(found.node, Function)
-        names = dict(names)
+        defaults = _defaults(found)
+        names = {
+            name: each._replace(default=defaults[name])
+            if isinstance(each, Setting) and name in defaults
+            else each
+            for name, each in names.items()
+        }
         if found.node.args.kwarg is not None:
             own = parameters_of(found.node)
             rest = {name: each for name, each in names.items() if name not in own}
@@ -151,8 +162,7 @@ class _Reader:
         if is_super_init(call):
             if self.constructors:
                 base, *others = self.constructors
-                assert isinstance(base.node, Function)
-                handed = _handed_over(call, base.node, source, names, method=True)
+                handed = _handed_over(call, base, source, names, method=True)
                 handed |= {"self": names["self"]} if "self" in names else {}
                 yield from _Reader(others, self.calls).of(base, handed)
             return
@@ -167,7 +177,7 @@ class _Reader:
             if known:
                 yield rule(statement, known)
         elif self.calls < MOST_CALLS and package_of(target.source) == package_of(source):
-            handed = _handed_over(call, target.node, source, names, method=method)
+            handed = _handed_over(call, target, source, names, method=method)
             if any(isinstance(meaning, Setting | dict) for meaning in handed.values()):
                 yield from _Reader([], self.calls + 1).of(target, handed)
 
@@ -237,9 +247,11 @@ def parameters_of(function: Function) -> set[str]:
 
 
 def _handed_over(
-    call: ast.Call, function: Function, source: Source, names: Mapping[str, Meaning], *, method: bool
+    call: ast.Call, called: Found, source: Source, names: Mapping[str, Meaning], *, method: bool
 ) -> dict[str, Meaning]:
     """Return what the parameters of the called function mean there, less those of which nothing is known."""
+    function = called.node
+    assert isinstance(function, Function)
     handed: dict[str, Meaning] = {}
     positional = [each.arg for each in (*function.args.posonlyargs, *function.args.args)][int(method) :]
     given = [*zip(positional, call.args, strict=False)]
@@ -260,7 +272,27 @@ def _handed_over(
         # a function's own parameters are not among its others
         rest = known if isinstance(known, dict) else names
         handed |= {name: each for name, each in rest.items() if name not in taken}
+    if all(isinstance(each, ast.Name) and isinstance(names.get(each.id), dict) for each in others):
+        handed = {name: each for name, each in _defaults(called).items() if name not in taken} | handed
     if not others and function.args.kwarg is not None:
         extra = {name: each for name, each in handed.items() if name not in own}
         return {name: each for name, each in handed.items() if name in own} | {function.args.kwarg.arg: extra}
     return handed
+
+
+def _defaults(function: Found) -> dict[str, Any]:
+    """Return those defaults of a function's parameters that are constants."""
+    assert isinstance(function.node, Function)
+    arguments = function.node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    last = positional[len(positional) - len(arguments.defaults) :]
+    pairs = [
+        *zip(last, arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    found: dict[str, Any] = {}
+    for parameter, default in pairs:
+        if default is not None:
+            with suppress(UnknownError):
+                found[parameter.arg] = constant(default, function.source)
+    return found

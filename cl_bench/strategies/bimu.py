@@ -10,7 +10,7 @@ from cl_bench.learner.binary import check_binary_network
 from cl_bench.learner.sampling import SamplingLearner
 from cl_bench.posteriors import bernoulli, bimu
 from cl_bench.posteriors.beliefs import BinaryWeights
-from cl_bench.validation import check_not_negative, check_positive
+from cl_bench.validation import check_limit, check_not_negative, check_positive
 
 
 class BiMU(SamplingLearner):
@@ -47,12 +47,8 @@ class BiMU(SamplingLearner):
         max_step: float,
         **learner: Any,
     ) -> None:
-        check_positive(
-            temperature=temperature,
-            likelihood_weight=likelihood_weight,
-            memory_window=memory_window,
-            max_step=max_step,
-        )
+        check_positive(temperature=temperature, likelihood_weight=likelihood_weight)
+        check_limit(memory_window=memory_window, max_step=max_step)
         check_not_negative(initial_scale=initial_scale, kl_weight=kl_weight)
         check_binary_network(learner["model"], "bimu")
         super().__init__(**learner)

@@ -12,7 +12,7 @@ from cl_bench.models.parameters import scales
 from cl_bench.posteriors import mesu
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.mesu import Synapses
-from cl_bench.validation import check_positive
+from cl_bench.validation import check_limit, check_number, check_positive
 
 
 class MESU(SamplingLearner):
@@ -53,8 +53,9 @@ class MESU(SamplingLearner):
             initial_deviation=initial_deviation,
             deviation_learning_rate=deviation_learning_rate,
             prior_deviation=prior_deviation,
-            memory_window=memory_window,
         )
+        check_number("prior_mean", prior_mean)
+        check_limit(memory_window=memory_window)
         if clip is not None:
             check_positive(clip=clip)
         super().__init__(**learner)

@@ -17,7 +17,7 @@ from cl_bench.posteriors import fisher, gaussian
 from cl_bench.posteriors.beliefs import frozen_share
 from cl_bench.posteriors.gaussian import Gaussian
 from cl_bench.posteriors.prediction import average_prediction
-from cl_bench.validation import check_choice, check_count, check_not_negative, check_positive
+from cl_bench.validation import check_choice, check_count, check_not_negative, check_number, check_positive
 
 PRECISIONS = ("learned", "fisher")
 
@@ -99,6 +99,7 @@ class VCL(WithCoresets):
             check_not_negative(first_kl_weight=first_kl_weight)
         check_choice("carried_precision", carried_precision, PRECISIONS)
         check_positive(prior_variance=prior_variance, fisher_strength=fisher_strength)
+        check_number("initial_log_variance", initial_log_variance)
         if initial_mean_deviation is not None:
             check_positive(initial_mean_deviation=initial_mean_deviation)
         check_choice("conv_sampling", conv_sampling, CONV_SAMPLING)

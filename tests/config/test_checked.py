@@ -40,6 +40,30 @@ def test_every_choice_in_conf_passes(composed):
     assert {key: messages(config) for key, config in composed.items() if messages(config)} == {}
 
 
+# infinite, they limit nothing
+LIMITS = {"strategy.memory_window", "strategy.max_step"}
+
+
+def test_an_infinite_number_is_refused_before_training_unless_it_is_a_limit(composed):
+    passed, refused = set(), 0
+    for (group, _), config in composed.items():
+        settings = plain(config)
+        *parents, last = group.split("/")
+        inner = (settings[parents[0]] if parents else settings)[last]
+        for key, value in inner.items():
+            full = f"{group.replace('/', '.')}.{key}"
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setitem(inner, key, float("inf"))
+                found = [each for each in CHECKER.problems_of(settings) if full in each.settings]
+            refused += bool(found)
+            if not found:
+                passed.add(full)
+    assert passed == LIMITS
+    assert refused > 200
+
+
 def test_every_setting_of_another_type_is_refused_by_name(composed):
     """Where the type is known: of each setting of each choice, whatever its rule is."""
     refused = 0
