@@ -47,7 +47,7 @@ docs: $(VENV)/.installed-tests
 	$(BIN)/cl-bench report build/reference > build/reference.txt
 	CL_BENCH_REFERENCE=build/reference NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-# results/reference/README.md, docs/comparison.md and docs/every_method.md, from the results; figures become small
+# results/reference/README.md, docs/comparison.md and the pages like it, from the results; figures become small
 reference: $(VENV)/.installed-tests
 	$(BIN)/python -m docs.hooks.reference
 	$(BIN)/python -m docs.hooks.comparison

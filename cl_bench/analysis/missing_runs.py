@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice, product
 from pathlib import Path
+from typing import NamedTuple
 
 from cl_bench.analysis.labels import shown
 from cl_bench.records.atomic import read_json
@@ -19,8 +20,19 @@ MOST_LEFT_OUT = 10**6  # points of a plan that its entries may cover, each with 
 MOST = 20  # missing runs that are named
 
 
-def missing(runs: Sequence[Run]) -> list[str]:
-    """A sentence for each study whose last sweep has runs that were not even begun.
+class Missing(NamedTuple):
+    """What of a study's last sweep was not even begun.
+
+    >>> Missing("few: 1 of 2 runs of the last sweep have not begun: seed=1.", number=1).number
+    1
+    """
+
+    note: str  # a sentence
+    number: int  # of runs; 0 where it is not known
+
+
+def missing(runs: Sequence[Run]) -> list[Missing]:
+    """Find what of the last sweep of each study was not even begun.
 
     Args:
         runs: those that were read; the plan of a sweep is beside them.
@@ -33,9 +45,9 @@ def missing(runs: Sequence[Run]) -> list[str]:
     ...     _ = (path / "sweep.json").write_text('{"strategy": ["ewc", "si"]}')
     ...     settings = {"strategy.name": "ewc"}
     ...     missing([Run(path / "a", "few", status="failed", settings=settings)])
-    ['few: 1 of 2 runs of the last sweep have not begun: strategy=si.']
+    [Missing(note='few: 1 of 2 runs of the last sweep have not begun: strategy=si.', number=1)]
     """
-    notes = []
+    absent = []
     here: dict[Path, list[Run]] = defaultdict(list)
     for run in runs:
         if run.status != "broken":
@@ -48,23 +60,25 @@ def missing(runs: Sequence[Run]) -> list[str]:
         try:
             never = _Never(plan, left_out)
         except ValueError as error:
-            notes.append(f"{study}: which runs of the last sweep have not begun is not known: {error}.")
+            said = f"{study}: which runs of the last sweep have not begun is not known: {error}."
+            absent.append(Missing(said, 0))
             continue
         found = _places(here[folder], several)
         total = math.prod(map(len, several.values())) - never.number
         number = total - sum(not never.holds(place) for place in found)
         if number:
             combinations = product(*several.values())  # of which only the first are looked at
-            absent = (each for each in combinations if each not in found and not never.holds(each))
+            points = (each for each in combinations if each not in found and not never.holds(each))
             names = [
                 " ".join(f"{key}={value}" for key, value in zip(several, each, strict=True))
-                for each in islice(absent, MOST)
+                for each in islice(points, MOST)
             ]
             more = f" and {number - MOST} more" if number > MOST else ""
             said = f": {'; '.join(names)}{more}" if several else ""
             which, have = ("the one run", "has") if total == 1 else (f"{number} of {total} runs", "have")
-            notes.append(one_line(f"{study}: {which} of the last sweep {have} not begun{said}."))
-    return notes
+            note = one_line(f"{study}: {which} of the last sweep {have} not begun{said}.")
+            absent.append(Missing(note, number))
+    return absent
 
 
 class _Never:

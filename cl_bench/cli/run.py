@@ -32,6 +32,7 @@ from cl_bench.runner.sweep_progress import PLAN, SweepProgress
 log = logging.getLogger(__name__)
 
 OUR_SWEEPER = "hydra_plugins.cl_bench_sweeper"
+JOBS = "multirun.yaml"  # Hydra's, of a sweep
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -102,9 +103,11 @@ def _has_traceback(folder: Path) -> bool:
 
 def _leave_nothing(folder: Path, *, made: Sequence[Path]) -> None:
     """Remove what Hydra and a sweep's plan have left of a command that began nothing."""
-    for name in (LOG, PLAN):
-        (folder / name).unlink(missing_ok=True)
-    for place in made:
+    jobs = [each.parent for each in folder.glob(f"*/{LOG}") if not _has_traceback(each.parent)]
+    for place in (folder, *jobs):
+        for name in (LOG, PLAN, JOBS):
+            (place / name).unlink(missing_ok=True)
+    for place in (*jobs, *made):
         with suppress(OSError):
             place.rmdir()  # only where it is empty
 

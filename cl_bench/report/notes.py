@@ -28,7 +28,8 @@ def run_notes(found: Iterable[Run]) -> list[str]:
         seeds = sorted({str(run.seed) for run in runs}, key=int)
         notes.append(f"{where}, seed{'s' * (len(seeds) > 1)} {_listed(seeds)} {reason}")
     notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
-    return notes + provenance_notes(found) + repeated_notes(found) + missing(found) + unreadable(found)
+    notes += provenance_notes(found) + repeated_notes(found)
+    return notes + [each.note for each in missing(found)] + unreadable(found)
 
 
 def repeated_notes(found: Iterable[Run]) -> list[str]:

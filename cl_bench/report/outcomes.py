@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from cl_bench.analysis.missing_runs import Missing
 from cl_bench.records.lock import is_held
 from cl_bench.records.run_files import summary_of
 from cl_bench.records.runs import Run
@@ -46,15 +47,15 @@ def unfinished(runs: Sequence[Run]) -> list[Outcome]:
     return sorted(found)
 
 
-def outcome_table(runs: Sequence[Run], absent: Sequence[str] = ()) -> str:
+def outcome_table(runs: Sequence[Run], absent: Sequence[Missing] = ()) -> str:
     """The table; one line where all is finished, and one for all runs that ended for the same reason.
 
     Args:
-        absent: what of the sweep has not begun, in words.
+        absent: what of the sweep has not begun. It counts among the runs.
     """
     rows = unfinished(runs)
     num_finished = sum(run.status == "finished" for run in runs)
-    lines = [f"finished: {num_finished} of {len(runs)} runs"]
+    lines = [f"finished: {num_finished} of {len(runs) + sum(each.number for each in absent)} runs"]
     if not rows and not absent:
         return lines[0]
     alike = defaultdict(list)
@@ -70,7 +71,7 @@ def outcome_table(runs: Sequence[Run], absent: Sequence[str] = ()) -> str:
         names = f"{', '.join(row.run for row in same[:MOST_NAMED])}{more}" if len(same) > 1 else ""
         log = f"log: {same[0].log}" if same[0].log != "–" else ""
         lines += [f"  {'':<{indent}}  {line}" for line in (names, log) if line]
-    lines += [f"  missing  {note}" for note in absent]
+    lines += [f"  missing  {each.note}" for each in absent]
     return "\n".join([*lines, "The same command does only what is left."])
 
 

@@ -1,4 +1,4 @@
-"""docs/comparison.md and docs/every_method.md: methods beside each other, made from the records of a study.
+"""docs/comparison.md and the pages like it: methods beside each other, made from the records of a study.
 
 `python -m docs.hooks.comparison` draws the figures of the pages into the study's folder, and writes both.
 """

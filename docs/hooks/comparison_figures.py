@@ -1,4 +1,4 @@
-"""The figures of docs/comparison.md and docs/every_method.md: which are drawn, and how pages name them."""
+"""The figures of docs/comparison.md and the pages like it: which are drawn, and how pages name them."""
 
 from pathlib import Path
 from typing import Any

@@ -11,7 +11,8 @@ SEARCHED = """Settings are searched on streams that are not reported.
 The column `trials` has the budget of each.
 [Tune without leaking](tuning.md) has the protocol, and [Strategies](strategies.md) the equations.
 All methods see the same stream at the same seed. So differences are tested on matched seeds.
-Permutations differ from seed to seed. Splits have the same classes in each task.
+"""
+SEEDS = """Permutations differ from seed to seed. Splits have the same classes in each task.
 There seeds differ in first weights, batches and noise.
 """
 MADE = "The page is made from the records by `make reference`."
@@ -19,7 +20,7 @@ MADE = "The page is made from the records by `make reference`."
 COMPARISON = f"""# The comparison
 
 Methods that were tuned with equal budgets are compared here on permuted and split MNIST and CIFAR-10.
-{SEARCHED}
+{SEARCHED}{SEEDS}
 {{command}}{MADE}
 Numbers are means over seeds, ± half of the 95 % Student t interval, in percent where no unit is named.
 Bold is the best of a column, and what a paired t-test does not separate from it.
@@ -36,10 +37,37 @@ Joint training is a reference, and never bold.
 EVERY_METHOD = f"""# Every method
 
 Every strategy of the suite has a row here, on handwritten digits of 8x8 pixels that scikit-learn brings.
-{SEARCHED}
+{SEARCHED}{SEEDS}
 {{command}}{MADE}
 [The comparison](comparison.md) explains columns and bold. It has BayesBiNN, EWC, VCL and fine-tuning on
 larger images.
+"""
+OUTPUT_LAYERS = f"""# Output layers on trained features
+
+A network that was trained before stays as it is here. An output layer alone learns the tasks, in one pass.
+The network is the suite's small CNN, trained on Fashion-MNIST.
+The data are its 128 features of MNIST's digits.
+
+- `bayesian_linear`, `streaming_lda`, `nearest_class_mean` and `ranpac` sum over examples. They have
+  [an exact answer](strategies.md#output-layers-with-an-exact-answer), and take no gradients.
+- The others take gradient steps in batches of 32. `joint` steps through all tasks so far.
+- In `task` each task has a head. `domain` has one head of two outputs, and `class` one of ten.
+
+{SEARCHED}Digits are drawn to tasks anew for each seed.
+
+These commands make the file of features, and a run of the study:
+
+```sh
+cl-bench run study=pretrained strategy=finetune benchmark=split benchmark/dataset=fashion_mnist \
+    benchmark.num_tasks=1 benchmark.scenario=class benchmark.pixels=standardised model=cnn \
+    training.epochs=4 training.schedule=cosine "training.save=[weights]"
+cl-bench features benchmark/dataset=mnist benchmark.pixels=standardised \
+    checkpoint=results/pretrained/split_fashion_mnist-finetune-s0-de2dd3e7 \
+    -o mnist_by_fashion_mnist.safetensors
+```
+
+{{command}}{MADE}
+[The comparison](comparison.md) explains columns and bold.
 """
 
 
@@ -77,4 +105,5 @@ PAGES = (
         "defaults. ",
     ),
     Page("every_method", EVERY_METHOD, ""),
+    Page("output_layers", OUTPUT_LAYERS, ""),
 )

@@ -10,7 +10,7 @@ from cl_bench.records.runs import read_runs
 
 def planned(results, **plan):
     (results / "study" / "sweep.json").write_text(json.dumps(plan))
-    return missing(read_runs(results))
+    return [each.note for each in missing(read_runs(results))]
 
 
 @pytest.mark.parametrize(

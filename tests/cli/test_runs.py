@@ -156,6 +156,21 @@ def test_an_interrupted_run_has_the_shells_status_for_it(run, monkeypatch):
     assert "cl-bench: interrupted; what was recorded is kept" in errors
 
 
+def test_a_sweep_that_is_interrupted_before_its_first_run_leaves_nothing(run, tmp_path, monkeypatch):
+    from cl_bench.runner import job as running
+
+    def interrupted(config, **options):
+        assert list(tmp_path.glob("default/*/run.log"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "execute", interrupted)
+    status, shown, errors = run("-m", *SMALL, "seed=0,1")
+    assert status == 130
+    assert "cl-bench: interrupted; what was recorded is kept" in errors
+    assert shown == ""
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_itself_says_what_is_wrong_without_a_traceback(tmp_path):
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""docs/comparison.md and docs/every_method.md are what the records of their studies make."""
+"""docs/comparison.md and the pages like it are what the records of their studies make."""
 
 import json
 import math

@@ -92,6 +92,7 @@ def test_ctrl_c_in_a_sweep_says_what_was_interrupted_and_what_has_not_begun(tmp_
     assert "Traceback" not in terminal.written
     assert status_by_seed(tmp_path) == {0: "interrupted"}
     shown = "\n".join(terminal.lines)
+    assert "finished: 0 of 2 runs" in shown
     assert "interrupted  permuted_digits-finetune-s0" in shown
     assert "1 of 2 runs of the last sweep have not begun: seed=1" in " ".join(terminal.lines)
 

@@ -142,9 +142,10 @@ def test_a_report_says_which_runs_of_a_sweep_have_not_begun(sweep, small, tmp_pa
     )
     assert read_plan(tmp_path / "default")["seed"] == ["0", "1"]
     runs = [read_run(path.parent) for path in tmp_path.glob("*/*/run.json")]
-    (note,) = missing(runs)
+    ((note, number),) = missing(runs)
     assert missing([run for run in runs if run.status == "broken"]) == []
     # of seeds 0 and 1 in one job only the last begins here
+    assert number == 6
     assert note.startswith("default: 6 of 8 runs of the last sweep have not begun: ")
     assert "strategy=vcl training.learning_rate=0.001 seed=1" in note
     assert "strategy=finetune training.learning_rate=0.0001 seed=0" in note
