@@ -58,11 +58,11 @@ The data are its 128 features of MNIST's digits.
 These commands make the file of features, and a run of the study:
 
 ```sh
-cl-bench run study=pretrained strategy=finetune benchmark=split benchmark/dataset=fashion_mnist \
-    benchmark.num_tasks=1 benchmark.scenario=class benchmark.pixels=standardised model=cnn \
+cl-bench run study=pretrained strategy=finetune benchmark=split benchmark/dataset=fashion_mnist \\
+    benchmark.num_tasks=1 benchmark.scenario=class benchmark.pixels=standardised model=cnn \\
     training.epochs=4 training.schedule=cosine "training.save=[weights]"
-cl-bench features benchmark/dataset=mnist benchmark.pixels=standardised \
-    checkpoint=results/pretrained/split_fashion_mnist-finetune-s0-de2dd3e7 \
+cl-bench features benchmark/dataset=mnist benchmark.pixels=standardised \\
+    checkpoint=results/pretrained/split_fashion_mnist-finetune-s0-de2dd3e7 \\
     -o mnist_by_fashion_mnist.safetensors
 ```
 
