@@ -19,7 +19,7 @@ from hydra.types import RunMode
 
 from cl_bench.cli.exit_status import status_of
 from cl_bench.cli.run_summary import overall
-from cl_bench.config.choices import GROUPS, choices, hidden_choices
+from cl_bench.config.choices import GROUPS, choices, say_hidden
 from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, known_settings, loader, register
 from cl_bench.config.places import conf_folder
 from cl_bench.config.sweep import find, is_choice, with_the_studys
@@ -122,8 +122,7 @@ def check(words: Words) -> RunMode | None:
         SettingError, WordError, HydraException: where nothing of it can be run.
     """
     source = loader(words.config_dirs)
-    for note in hidden_choices(words.config_dirs):
-        print(f"cl-bench: {note}", file=sys.stderr)
+    say_hidden(words.config_dirs)
     parsed = OverridesParser.create(config_loader=source).parse_overrides(words.overrides)
     hydra_own = [str(each.input_line) for each in parsed if each.is_hydra_override()]
     settings = [each for each in parsed if not each.is_hydra_override()]

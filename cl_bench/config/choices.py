@@ -122,6 +122,12 @@ def hidden_choices(more: Iterable[str | Path]) -> Iterator[str]:
                     )
 
 
+def say_hidden(more: Iterable[str | Path]) -> None:
+    """Warn of each of the `hidden_choices`."""
+    for note in hidden_choices(more):
+        print(f"cl-bench: {note}", file=sys.stderr)
+
+
 def subgroups(group: str) -> list[str]:
     """List the groups within a group, such as tuned/split_mnist in tuned: folders that hold choices."""
     return sorted(

@@ -124,6 +124,22 @@ def test_several_folders_of_configurations_all_count(sweep, tmp_path):
         assert (run.path / "run.json").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tune", "strategy=ewc", "benchmark=no_such_benchmark"],
+        ["features", "benchmark/dataset=no_such_data", "-o", "features.safetensors"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_other_verbs_tell_of_a_choice_whose_name_is_taken(command, tmp_path, capsys):
+    mine = tmp_path / "mine" / "strategy"
+    mine.mkdir(parents=True)
+    (mine / "ewc.yaml").write_text("name: ewc\n_target_: cl_bench.strategies.L2\nstrength: 1\n")
+    assert main([*command, "--config-dir", str(mine.parent)]) != 0
+    assert f"cl-bench: {mine / 'ewc.yaml'} is not used" in capsys.readouterr().err
+
+
 def test_a_choice_whose_name_is_taken_is_told(sweep, tmp_path, capsys):
     mine = tmp_path / "mine" / "strategy"
     mine.mkdir(parents=True)
