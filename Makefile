@@ -59,7 +59,7 @@ package: $(VENV)/.installed-tests
 
 # the tables and figures of results/reference, about 3 hours on 2 cores
 studies: $(VENV)/.installed
-	for study in digits permuted_mnist split_mnist permuted_cifar10 split_cifar10; do \
+	for study in digits every_method comparison; do \
 		$(BIN)/cl-bench run experiment=$$study results_dir=results/reference && \
 		$(BIN)/cl-bench report results/reference/$$study || exit 1; \
 	done

@@ -79,12 +79,6 @@ def van_de_ven(row: str, column: str) -> Sources:
     yield ours._replace(metric="published")
 
 
-def cifar(row: str, column: str) -> Sources:
-    for benchmark in ("split_cifar10", "permuted_cifar10"):
-        if benchmark.partition("_")[0] in column:
-            yield Source(benchmark, first_name(row))
-
-
 def compared(row: str, column: str) -> Sources:
     """One row per benchmark of the comparison, one column per method."""
     if "`" in column:
@@ -103,8 +97,6 @@ TABLES = (
     Quoted("README.md", "8x8 digits", every_method),
     Quoted(STUDIES, "average accuracy, each method tuned", compared),
     Quoted(STUDIES, "8x8 digits", every_method),
-    Quoted(STUDIES, "batches of 128", by_method("permuted_mnist", ACCURACY)),
-    Quoted(STUDIES, "split MNIST, MLP", by_method("split_mnist", ACCURACY)),
     Quoted(STUDIES, "BayesBiNN, ", bayesbinn),
     Quoted(
         STUDIES,
@@ -160,7 +152,6 @@ TABLES = (
         "5,000 iterations",
         by_method("vandeven_permuted_mnist", {"here": "average_accuracy", "published": "published"}),
     ),
-    Quoted(STUDIES, "CIFAR-10, small CNN", cifar),
 )
 
 # tables of numbers that no committed run has, and who answers for them
@@ -194,33 +185,12 @@ def best_orders(accuracies: Sequence[str]) -> list[str]:
     return [second, lowest, third, best]
 
 
-def in_words(runs: Any, metric: str, *methods: str) -> list[str]:
-    """The means of a metric on split CIFAR-10."""
-    return [runs.mean(Source("split_cifar10", method, metric=metric)) for method in methods]
-
-
 AT_100 = Source("bayesbinn_permuted_mnist", "bayesbinn_published epochs=100")
 SENTENCES = (
     Said(
         STUDIES,
         ("batches of 128", "`bayesbinn` has"),
-        lambda runs: [runs.mean(Source("permuted_mnist", "bayesbinn"))],
-    ),
-    Said(
-        STUDIES,
-        ("`bayesbinn` does not learn",),
-        lambda runs: [
-            *in_words(runs, "learning_accuracy", "bayesbinn", "finetune"),
-            *in_words(runs, "forgetting", "bayesbinn"),
-        ],
-    ),
-    Said(
-        STUDIES,
-        ("`vcl` learns less",),
-        lambda runs: [
-            *in_words(runs, "learning_accuracy", "vcl"),
-            *in_words(runs, "forgetting", "vcl", "finetune"),
-        ],
+        lambda runs: [runs.mean(Source("comparison", "bayesbinn", "permuted_mnist"))],
     ),
     Said(
         "docs/strategies.md",

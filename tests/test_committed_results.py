@@ -215,7 +215,7 @@ def test_no_committed_run_has_hashes_of_files_that_are_not_committed():
 
 def test_every_committed_run_is_finished_and_counts():
     runs = read_runs(REFERENCE)
-    assert len(runs) == 1016
+    assert len(runs) == 966
     assert {run.status for run in runs} == {"finished"}
     assert not [run for run in Results(runs).found if not run.records]
 
@@ -236,6 +236,6 @@ def test_checks_of_a_study_are_those_that_its_runs_answer_for():
 
 def test_a_quoted_number_that_differs_is_found(committed):
     """The test above can fail: a tenth of a point is seen."""
-    assert committed.written(Source("permuted_mnist", "vcl")) == {("93.9", "2.4")}
+    assert committed.written(Source("comparison", "vcl", "permuted_mnist")) == {("94.4", "0.9")}
     with pytest.raises(AssertionError, match="0 rows of the committed results"):
-        committed.written(Source("permuted_mnist", "vcl epochs=7"))
+        committed.written(Source("comparison", "vcl epochs=7", "permuted_mnist"))

@@ -47,7 +47,7 @@ def forgetting_over_benchmarks(
     Raises:
         AnalysisError: as in `forgetting`.
 
-    >>> frame = load("results/reference/permuted_mnist")
+    >>> frame = load("results/reference/comparison").query("benchmark == 'permuted_mnist'")
     >>> axes = Figure().subplots()
     >>> forgetting_over_benchmarks(frame, axes=axes, methods="ewc,finetune")
     >>> axes.get_yscale(), axes.get_xlabel()

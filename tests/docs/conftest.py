@@ -39,7 +39,7 @@ def few_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, few_results):
     """An empty folder, but for results, the files of add_your_own.md, and two installed packages."""
-    for study in ("default", "permuted_mnist", "split_mnist", "digits"):
+    for study in ("default", "comparison", "digits"):
         shutil.copytree(few_results, tmp_path / "results" / study)
     (tmp_path / "results" / "reference").symlink_to(ROOT / "results" / "reference")
     loose = next(block.text for block in blocks("python") if "class Modest" in block.text)
