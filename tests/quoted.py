@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 NUMBER = re.compile(r"(?<![\w.,-])\d+\.\d+(?!\w|\.\d)")
 STUDIES = "docs/studies.md"

@@ -62,10 +62,8 @@ def test_files_that_a_tuned_file_builds_on_guard_and_are_told_too():
     config = compose(["experiment=bayesbinn_permuted_mnist", "strategy=bayesbinn", "seed=1000"])
     with pytest.raises(ValueError, match="must not be one that its settings were tuned on, got seed=1000"):
         check_not_tuned_on(None, config)
-    names = [
-        f"tuned/{folder}/bayesbinn.yaml"
-        for folder in ("bayesbinn_permuted_mnist", "comparison_permuted_mnist")
-    ]
+    folders = ("bayesbinn_permuted_mnist", "comparison_permuted_mnist")
+    names = [f"tuned/{folder}/bayesbinn.yaml" for folder in folders]
     assert provenance(config) == {
         name: hashlib.sha256((Path(conf_folder()) / name).read_bytes()).hexdigest() for name in names
     }

@@ -83,7 +83,7 @@ EWC = ("experiment=comparison", "strategy=ewc", "benchmark=permuted_mnist")
         ([*EWC, "training.epochs=1"], ["training.epochs 1 (tuned at 10)"]),
         ([*EWC, "training.batch_size=32"], ["training.batch_size 32 (tuned at 128)"]),
         ([*EWC, "model.hidden=[50]"], ["model.hidden [50] (tuned at [100, 100])"]),
-        ([*EWC, "training.iterations=9", "training.epochs=null"], 
+        ([*EWC, "training.iterations=9", "training.epochs=null"],
          ["training.epochs null (tuned at 10)", "training.iterations 9 (tuned at null)"]),
         ([*EWC, "strategy.strength=3"], ["strategy.strength 3 (tuned at 17.4)"]),
         ([*EWC, "benchmark.scenario=class"], ["benchmark.scenario class (tuned at domain)"]),
@@ -138,7 +138,8 @@ def test_what_a_file_tells_of_its_search_is_no_part_of_the_hash():
         ),
         (["experiment=digits", "strategy=bayesbinn", "benchmark=rotated_digits"],
          "rotated_digits-bayesbinn-s0-8d347d35"),
-        (["experiment=comparison", "strategy=ewc", "benchmark=split_cifar10"], "split_cifar10-ewc-s0-4f269573"),
+        (["experiment=comparison", "strategy=ewc", "benchmark=split_cifar10"],
+         "split_cifar10-ewc-s0-4f269573"),
     ],
 )  # fmt: skip
 def test_studies_have_the_settings_of_their_reference_results(study, name):
