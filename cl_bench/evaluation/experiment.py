@@ -202,7 +202,7 @@ class Examination:
         self._scores, self._finite_loss = Scores(), FiniteLoss()
         # Avalanche's clock must stay the last plugin
         self._own_statistics = own_statistics
-        self._known_task, self._foreign = known_task, ForeignTests(foreign, seeds=seeds)
+        self._known_task, self._foreign = known_task, ForeignTests(foreign, seeds=seeds, test_last=test_last)
         besides = [known_task, self._foreign.tests if foreign else None]
         strategy.plugins[:0] = [self._scores, self._finite_loss, *filter(None, besides)]
         self._states = States(strategy, seeds)

@@ -148,10 +148,14 @@ class ForeignTests:
     Args:
         experiences: of each data set those of `foreign_experiences`.
         seeds: written into the rows.
+        test_last: foreign images are told from the last so many tasks seen, also where all are tested at the
+            end; None: from all tasks seen.
     """
 
-    def __init__(self, experiences: Sequence[Sequence[Any]], *, seeds: Sequence[int]) -> None:
-        self._experiences, self._seeds = experiences, seeds
+    def __init__(
+        self, experiences: Sequence[Sequence[Any]], *, seeds: Sequence[int], test_last: int | None = None
+    ) -> None:
+        self._experiences, self._seeds, self._test_last = experiences, seeds, test_last
         self.tests = Doubts()  # a plugin: what the tests of the stream's own tasks measure
 
     def after(self, strategy: Any, after_task: int, tasks: Sequence[int]) -> Iterator[Foreign]:
@@ -160,7 +164,8 @@ class ForeignTests:
         Args:
             tasks: that were tested, in their order.
         """
-        seen = [index for index, task in enumerate(tasks) if task <= after_task]
+        first = 1 if self._test_last is None else after_task - self._test_last + 1
+        seen = [index for index, task in enumerate(tasks) if first <= task <= after_task]
         if not seen or not self._experiences:
             return
         own = torch.cat([self.tests.by_experience[index] for index in seen], dim=2)

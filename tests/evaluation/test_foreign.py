@@ -35,12 +35,11 @@ def black(number=20):
     return torch.zeros(number, 1, 4, 4, dtype=torch.uint8)
 
 
-def measured(strategy, stream, foreign, *, seed=0):
+def measured(strategy, stream, foreign, *, seed=0, **tested):
+    settings = {"test_on": "test", "test_last": None, **tested}
     return [
         row
-        for rows in measurements(
-            strategy, to_avalanche(stream), seed=seed, test_on="test", test_last=None, foreign=foreign
-        )
+        for rows in measurements(strategy, to_avalanche(stream), seed=seed, foreign=foreign, **settings)
         for row in rows
     ]
 
@@ -104,6 +103,24 @@ def test_with_a_head_a_task_only_heads_of_tasks_seen_are_asked(learner, monkeypa
     )
     measured(strategy, stream, [experiences])
     assert asked == [[0, 1], [0, 1], [0], [0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("scenario", ["task", "domain"])
+def test_a_test_of_all_tasks_at_the_end_changes_no_measure_of_foreign_images(learner, scenario):
+    """After each task they are told from the newest ones: the curve has no step at its end."""
+    stream = small_stream(scenario=scenario)
+    foreign = [foreign_experiences(black(), stream, name="noise", size=9, seeds=[Seeds(0)])]
+    rows = [
+        measured(
+            Finetune(model=network(stream), **learner), stream, foreign, test_last=1, test_all_at_end=at_end
+        )
+        for at_end in (False, True)
+    ]
+    without, with_all = ([row for row in found if isinstance(row, Foreign)] for found in rows)
+    assert repr(without) == repr(with_all)
+    assert [row.after_task for row in without] == [1, 2]
+    last = [row.on_task for row in rows[1] if isinstance(row, Record) and row.after_task == 2]
+    assert last == [1, 2], "all are tested"
 
 
 def test_stacked_seeds_have_the_samples_that_they_have_alone(learner):
