@@ -94,7 +94,7 @@ def _averages(*several: list) -> list[list[float]]:
 
 
 def _runs(asked: Asked, *settings: str) -> list:
-    mnist = ("benchmark=permuted_mnist", "benchmark.num_tasks=3", "training.epochs=2")
+    mnist = ("benchmark=permuted_mnist", "tuned=none", "benchmark.num_tasks=3", "training.epochs=2")
     small = (*mnist, *SMALL["mnist"]) if asked.tiny else mnist
     try:
         return run(asked, *small, *settings)

@@ -17,8 +17,10 @@ class Study(NamedTuple):
 
 
 STUDIES = {
-    "permuted_mnist": Study(("benchmark=permuted_mnist", "benchmark.num_tasks=10"), "mnist", 60),
-    "split_cifar10": Study(("benchmark=split_cifar10", "benchmark.num_tasks=5"), "cifar", 120),
+    "permuted_mnist": Study(
+        ("benchmark=permuted_mnist", "tuned=none", "benchmark.num_tasks=10"), "mnist", 60
+    ),
+    "split_cifar10": Study(("benchmark=split_cifar10", "tuned=none", "benchmark.num_tasks=5"), "cifar", 120),
 }
 IN_PLACE = ("benchmark=permuted_digits", "benchmark.num_tasks=10")
 ALL = "all methods"

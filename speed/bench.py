@@ -34,14 +34,24 @@ class Scale(NamedTuple):
 _METHODS = "strategy=finetune,ewc,vcl,bayesbinn"
 _START = ("strategy=finetune", "benchmark=permuted_digits", "training.epochs=1", "training.threads=1")
 _SMALL = ("benchmark=permuted_digits", "model.hidden=[256,256]", "training.batch_size=32")
-_CIFAR = ("benchmark=split_cifar10", "benchmark.num_tasks=1", "benchmark.augmentation=crop_flip")
+_CIFAR = (
+    "benchmark=split_cifar10",
+    "tuned=none",
+    "benchmark.num_tasks=1",
+    "benchmark.augmentation=crop_flip",
+)
 
 FULL = Scale(
     rounds=5,
     warm_up=True,
-    mnist=("benchmark=permuted_mnist",),
+    mnist=("benchmark=permuted_mnist", "tuned=none"),  # the network of the bare loop
     small=(*_SMALL, "training.epochs=20"),
-    two_tasks=("benchmark=permuted_mnist", "benchmark.num_tasks=2", "benchmark.num_train=12000"),
+    two_tasks=(
+        "benchmark=permuted_mnist",
+        "tuned=none",
+        "benchmark.num_tasks=2",
+        "benchmark.num_train=12000",
+    ),
     strategies=None,
     tested_tasks=(5, 50),
     start=_START,

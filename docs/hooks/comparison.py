@@ -279,7 +279,7 @@ def _differences(found: Sequence[Benchmark], folder: Path) -> str:
         f"- `{each.name}`: {sum(each.pairs['p_student_holm'] <= ALPHA)} of {counted(len(each.pairs), 'pair')}"
         for each in found
     ]
-    text += "\nSo many pairs of methods are separated, joint training aside:\n\n" + "\n".join(counts) + "\n"
+    text += "\nPairs of methods that a test separates, without joint training:\n\n" + "\n".join(counts) + "\n"
     for first in range(0, len(missing), MOST_LISTED):
         text += f"\nNot run: {', '.join(f'`{name}`' for name in missing[first : first + MOST_LISTED])}.\n"
     if missing and folder.name != EVERY:

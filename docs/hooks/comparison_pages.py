@@ -23,12 +23,12 @@ Methods that were tuned with equal budgets are compared here on permuted and spl
 {SEARCHED}{SEEDS}
 {{command}}{MADE}
 Numbers are means over seeds, ± half of the 95 % Student t interval, in percent where no unit is named.
-Bold is the best of a column, and what a paired t-test does not separate from it.
-Its p is above {ALPHA:g} after Holm's adjustment over the methods that are tested against the best.
+Bold is the best of a column, and each method that a paired t-test does not separate from it.
+The test's p is then above {ALPHA:g}, after Holm's adjustment over the methods that are tested against the best.
 Joint training is a reference, and never bold.
 
 - `stored` is all that a method keeps to learn the next task.
-- `deployed` is the network with one set of weights, of which a binary one is one bit.
+- `deployed` is the network with one set of weights. A binary weight takes one bit.
 - `predicting` is what its tested predictions need: a posterior where they average over weight samples.
 - `gradients` counts those of single examples, for each weight sample and each importance.
 - `trials` counts the settings that were tried. A run of `other settings` differs from its search.
@@ -39,23 +39,22 @@ EVERY_METHOD = f"""# Every method
 Every strategy of the suite has a row here, on handwritten digits of 8x8 pixels that scikit-learn brings.
 {SEARCHED}{SEEDS}
 {{command}}{MADE}
-[The comparison](comparison.md) explains columns and bold. It has BayesBiNN, EWC, VCL and fine-tuning on
-larger images.
+[The comparison](comparison.md) explains columns and bold. It has some of these methods on larger images.
 """
 OUTPUT_LAYERS = f"""# Output layers on trained features
 
 A network that was trained before stays as it is here. An output layer alone learns the tasks, in one pass.
 The network is the suite's small CNN, trained on Fashion-MNIST.
-The data are its 128 features of MNIST's digits.
+The data are 128 features that this network computes of each MNIST digit.
 
 - `bayesian_linear`, `streaming_lda`, `nearest_class_mean` and `ranpac` sum over examples. They have
   [an exact answer](strategies.md#output-layers-with-an-exact-answer), and take no gradients.
 - The others take gradient steps in batches of 32. `joint` steps through all tasks so far.
 - In `task` each task has a head. `domain` has one head of two outputs, and `class` one of ten.
 
-{SEARCHED}Digits are drawn to tasks anew for each seed.
+{SEARCHED}Digits are drawn to tasks anew for each seed. `joint` and `nearest_class_mean` have their defaults.
 
-These commands make the file of features, and a run of the study:
+Two commands make the file of features. The third runs the study, in the same folder.
 
 ```sh
 cl-bench run study=pretrained strategy=finetune benchmark=split benchmark/dataset=fashion_mnist \\
@@ -102,7 +101,7 @@ PAGES = (
         "comparison",
         COMPARISON,
         "That command runs eight methods. Those without a file in `conf/tuned/comparison_*` have their "
-        "defaults. ",
+        "defaults. What has no row was not run. ",
     ),
     Page("every_method", EVERY_METHOD, ""),
     Page("output_layers", OUTPUT_LAYERS, ""),

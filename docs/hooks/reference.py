@@ -54,7 +54,8 @@ This page is made by `make reference`, from `runs.json` and `remarks.yaml`.
 """
 TAIL = """
 `speed.csv` and `speed.json` are made by `make speed`. Not run at all: `vcl_permuted_mnist` (100 epochs, sized
-for a GPU), `td_vcl_permuted_mnist`, `split_cifar100` and `split_cifar10_100` (no data here).
+for a GPU), `td_vcl_permuted_mnist`, `split_cifar10` (its stream is in the comparison), `split_cifar100`
+and `split_cifar10_100` (no data here).
 """
 
 

@@ -13,9 +13,10 @@ ACTIVATION = "model.activation"
 
 HEAD = """## The activation matters as much as the method
 
-Each search also tried two activations, `relu` and the binary `gate`, which is 1 where |x| > 1. This is the
-best score with each, as average accuracy in percent on validation images of the tuning streams. Bold is the
-better one, which was taken. Scores of a few trials differ by chance, too. Some are of short runs.
+Searches also tried two activations, but for those of split CIFAR-10: `relu`, and the binary `gate`, which is
+1 where |x| > 1. The table has the best score of any trial with each, as average accuracy in percent on
+validation images. Bold is the better activation. Many trials are of one tuning stream, and some of short runs.
+So a number can be above that of the chosen trial, and scores differ by chance, too.
 
 """
 
