@@ -29,7 +29,7 @@ _PLACE = re.compile(r'("results_dir(?:": "|=))/[^"]*')  # an absolute path, as a
 _HASHES = re.compile(r',\s*"files": \{[^{}]*\}')  # of a run's files, by name
 VARIABLE = "CL_BENCH_REFERENCE"
 _FIGURE = re.compile(r'href="(figures/[^"]+)"')  # in the report: one that had no room in its page
-DIGITS = 6  # of measured numbers that are committed
+DIGITS = 5  # of measured numbers that are committed
 _KEPT: list[Any] = []  # the temporary folder, until the process ends
 
 HEAD = """# Reference results
@@ -43,8 +43,8 @@ training and tests. Other work had the cores for part of the time: seconds say l
 versions, settings and seconds of each run. A value that differs between runs stands as null in what they
 share, and then with each run.
 
-Measured numbers have six significant digits here; accuracies have all. Seeds run anew end at more digits, and
-on another processor at other last ones.
+Measured numbers have five significant digits here; accuracies have all. Seeds run anew end at more digits,
+and on another processor at other last ones.
 
 The column `commit` has that of the code. Most runs are older than its record: nobody can say which commit
 they are of. The column `again` counts runs that `cl-bench verify --record` had come out again, bit for bit.
@@ -139,7 +139,7 @@ def _cpu_hours(seconds: Iterable[float]) -> str:
 
 
 def shorten(path: Path) -> None:
-    """Round what a study's file of rows has measured to six significant digits; accuracies of tests stay."""
+    """Round what a study's file of rows has measured to five significant digits; accuracies of tests stay."""
     with path.open(newline="") as file:
         titles, *rows = csv.reader(file)
     of_bins = "bin" in titles

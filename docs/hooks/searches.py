@@ -15,7 +15,7 @@ HEAD = """## The activation matters as much as the method
 
 Searches also tried two activations, but for those of split CIFAR-10: `relu`, and the binary `gate`, which is
 1 where |x| > 1. The table has the best score of any trial with each, as average accuracy in percent on
-validation images. Bold is the better activation. Many trials are of one tuning stream, and some of short runs.
+validation images. Bold is the better activation. Many trials are of one tuning stream, some of short runs.
 So a number can be above that of the chosen trial, and scores differ by chance, too.
 
 """
