@@ -172,7 +172,8 @@ def test_one_strategy_is_shown_with_its_settings_its_source_and_what_is_tuned_fo
     assert status == 0
     assert "strategy.strength=1000.0         lambda; 0 is fine-tuning" in shown
     assert "Sources: Kirkpatrick et al. 2017" in shown
-    assert "permuted_mnist: strategy.strength=" in shown
+    assert "  permuted_digits: strategy.strength=" in shown
+    assert "  permuted_mnist: as comparison_permuted_mnist/ewc" in shown
     _, searched = shown.split("What cl-bench tune searches")
     for key in ("strategy.strength", "training.learning_rate", "training.schedule", "model.normalisation"):
         assert re.search(rf"^  {key}=\S*,\S+$", searched, re.M), "the network's, too, of a file of its own"
