@@ -186,11 +186,12 @@ def best_orders(accuracies: Sequence[str]) -> list[str]:
     return [second, lowest, third, best]
 
 
+BIMU = Source("binary_stream", "bimu")
 AT_100 = Source("bayesbinn_permuted_mnist", "bayesbinn_published epochs=100")
 SENTENCES = (
     Said(
         STUDIES,
-        ("batches of 128", "`bayesbinn` has"),
+        ("with batches of 128, `bayesbinn` has",),
         lambda runs: [runs.mean(Source("comparison", "bayesbinn", "permuted_mnist"))],
     ),
     Said(
@@ -221,6 +222,23 @@ SENTENCES = (
         ("On split MNIST it has",),
         lambda runs: [runs.mean(Source("comparison", "straight_through", "split_mnist"))],
     ),
+    Said(
+        STUDIES,
+        ("Its calibration error is",),
+        lambda runs: [runs.mean(Source("comparison", "bayesbinn", "permuted_mnist", metric="ece"))],
+    ),
+    Said(
+        STUDIES,
+        ("Over all 100 tasks",),
+        lambda runs: [
+            number
+            for method in ("bimu", "bayesbinn", "straight_through")
+            for number in runs.both(Source("binary_stream", method, metric="average_accuracy_all_tasks"))
+        ],
+    ),
+    Said(
+        STUDIES, ("loses the ability to learn",), lambda runs: runs.when_learned(BIMU, seed=0, tasks=(1, 97))
+    ),
     Said(STUDIES, ("our three seeds have",), lambda runs: runs.by_seed(AT_100)),
     Said(STUDIES, ("Our seed 0 has",), lambda runs: runs.by_task(AT_100, seed=0)),
     Said(
@@ -238,6 +256,8 @@ NOT_OURS = {
     "reference has": "published, one run",
     "The reference is one run": "published, after each task",
     "gradient scale": "trials on seed 0",
+    "no probability above": "a bound of older code",
+    "older binary heads": "runs of older code",
     "accuracy is 46.2": "a trial, given up",
     "step size of": "trials on validation images",
     "Coresets of": "trials on validation images",

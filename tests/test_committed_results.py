@@ -97,6 +97,15 @@ class Committed:
         ((mean, _),) = self.written(source)
         return mean
 
+    def both(self, source):
+        """The mean, and half of its interval."""
+        return list(*self.written(source))
+
+    def when_learned(self, source, *, seed, tasks):
+        """The accuracy of a seed on tasks, each when it had just been learned."""
+        matrix = self.matrices(source)[seed]
+        return [f"{matrix[task, task - 1]:.1f}" for task in tasks]
+
     def matrices(self, source):
         """Seed -> accuracies [after, on] in percent."""
         self.row(self.summary, source)

@@ -82,7 +82,7 @@ def test_a_metric_is_in_the_frame_and_in_every_table_of_the_runs_that_have_it(fo
     assert "top 2" in capsys.readouterr().out
     assert "top_2_mean" in pd.read_csv(folder / "summary.csv")
     page = (folder / "report.html").read_text()
-    assert '<button type="button" class="sort">top 2</button>' in page
+    assert '<button class="sort">top 2</button>' in page
     assert 'id="show-top_2" checked' in page or 'checked id="show-top_2"' in page
 
 

@@ -71,6 +71,8 @@ def _cl_bench(rest: list[str]) -> tuple[str, Callable[[], None]]:
         return "", lambda: _answers(["metric"])
     if verb == "merge":
         return "", lambda: _merge(arguments)
+    if verb == "features":  # followed in docs/how_to, where there is a trained network
+        return "", lambda: _answers(["features", "--help"])
     if verb == "clean":  # there is nobody to say yes
         return "", lambda: _answers([*rest, "--yes"])
     if verb in ("run", "list", "check", "report", "plot", "table", "completion"):
