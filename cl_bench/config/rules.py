@@ -162,7 +162,8 @@ class _Reader:
         if is_super_init(call):
             if self.constructors:
                 base, *others = self.constructors
-                handed = _handed_over(call, base, source, names, method=True)
+                assert isinstance(base.node, Function)
+                handed = _handed_over(call, base.node, source, names, method=True)
                 handed |= {"self": names["self"]} if "self" in names else {}
                 yield from _Reader(others, self.calls).of(base, handed)
             return
@@ -177,7 +178,7 @@ class _Reader:
             if known:
                 yield rule(statement, known)
         elif self.calls < MOST_CALLS and package_of(target.source) == package_of(source):
-            handed = _handed_over(call, target, source, names, method=method)
+            handed = _handed_over(call, target.node, source, names, method=method)
             if any(isinstance(meaning, Setting | dict) for meaning in handed.values()):
                 yield from _Reader([], self.calls + 1).of(target, handed)
 
@@ -247,11 +248,9 @@ def parameters_of(function: Function) -> set[str]:
 
 
 def _handed_over(
-    call: ast.Call, called: Found, source: Source, names: Mapping[str, Meaning], *, method: bool
+    call: ast.Call, function: Function, source: Source, names: Mapping[str, Meaning], *, method: bool
 ) -> dict[str, Meaning]:
     """Return what the parameters of the called function mean there, less those of which nothing is known."""
-    function = called.node
-    assert isinstance(function, Function)
     handed: dict[str, Meaning] = {}
     positional = [each.arg for each in (*function.args.posonlyargs, *function.args.args)][int(method) :]
     given = [*zip(positional, call.args, strict=False)]
@@ -272,8 +271,6 @@ def _handed_over(
         # a function's own parameters are not among its others
         rest = known if isinstance(known, dict) else names
         handed |= {name: each for name, each in rest.items() if name not in taken}
-    if all(isinstance(each, ast.Name) and isinstance(names.get(each.id), dict) for each in others):
-        handed = {name: each for name, each in _defaults(called).items() if name not in taken} | handed
     if not others and function.args.kwarg is not None:
         extra = {name: each for name, each in handed.items() if name not in own}
         return {name: each for name, each in handed.items() if name in own} | {function.args.kwarg.arg: extra}

@@ -53,8 +53,8 @@ The data are 128 features that this network computes of each MNIST digit.
 - In `task` each task has a head. `domain` has one head of two outputs, and `class` one of ten.
 
 In `class` an exact answer hardly depends on the order of digits: it ends where all tasks at once would end.
-What it forgets is what any linear layer must: earlier it had fewer classes to tell apart.
-One pass of gradient steps ends below it, even on all tasks together.
+It forgets all the same, since earlier it had fewer classes to tell apart.
+One gradient pass over all tasks, `joint`, ends below every exact answer but that of `nearest_class_mean`.
 In `task` each head is trained once, on features that stay. So there is next to nothing to forget.
 
 {SEARCHED}Digits are drawn to tasks anew for each seed. `joint` and `nearest_class_mean` have their defaults.
