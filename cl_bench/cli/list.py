@@ -12,11 +12,11 @@ from typing import Any
 from cl_bench.config.choices import (
     GROUPS,
     all_groups,
-    also_in,
     choices,
     describe,
     folders,
-    folders_beside,
+    folders_given,
+    look_in,
     subgroups,
     with_packages,
 )
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str]) -> int:
         if not given or not places[-1].is_dir():
             print(f"cl-bench: {name} must be given a folder of YAML files, got {given!r}", file=sys.stderr)
             return 2
-    with also_in(places):
-        return _listed(words)
+    look_in(places)
+    return _listed(words)
 
 
 def _listed(words: list[str]) -> int:
@@ -156,7 +156,7 @@ def _settings(group: str, name: str) -> dict[str, Any]:
     from cl_bench.records.identity import SAID
 
     words = [f"{group}={name}", *(["tuned=none"] if group != "tuned" else [])]
-    config = compose(words, config_dirs=folders_beside())
+    config = compose(words, config_dirs=folders_given())
     everything = dict(_flat(OmegaConf.to_container(config, resolve=False)))  # type: ignore[arg-type]
     written = {key for file in _with_defaults(group, name) for key, _ in _assigned(file, group)}
     prefix = f"{_prefix(group)}."
@@ -278,7 +278,7 @@ def _tuned(group: str, name: str) -> Iterator[str]:
         from cl_bench.config.words import with_folders
         from cl_bench.tuning.search_files import space_of
 
-        space = space_of(name, with_folders([], folders_beside()), {})
+        space = space_of(name, with_folders([], folders_given()), {})
         yield "\nWhat cl-bench tune searches"
         yield from (f"  {each.key}={each.text}" for each in space)
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from cl_bench.cli import VERBS
-from cl_bench.config.choices import GROUPS, choices
+from cl_bench.config.choices import by_group
 from cl_bench.config.places import at_home
 from cl_bench.records.text import never_fail
 
@@ -85,8 +85,8 @@ def answer(verb: str, *rest: str) -> int:
 
 def overview() -> str:
     """List the names of every group's choices, a line a group."""
-    by_group = {group: choices(group) for group in GROUPS if choices(group)}
-    width = max(len(group) for group in by_group)
+    every = by_group()
+    width = max(map(len, every))
     return "Choices\n" + "\n".join(
-        f"  {group:<{width}} = {', '.join(names)}" for group, names in by_group.items()
+        f"  {group:<{width}} = {', '.join(names)}" for group, names in every.items()
     )

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cache, partial, update_wrapper
+from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from hydra.types import RunMode
 
 from cl_bench.cli.exit_status import status_of
 from cl_bench.cli.run_summary import overall
-from cl_bench.config.choices import GROUPS, choices, say_hidden
-from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, known_settings, loader, register
+from cl_bench.config.choices import by_group, say_hidden
+from cl_bench.config.compose import CONFIG_NAME, VERSION_BASE, all_settings, loader, register
 from cl_bench.config.places import conf_folder
 from cl_bench.config.sweep import find, is_choice, with_the_studys
 from cl_bench.config.words import WordError, Words, one_run, read
@@ -63,8 +63,7 @@ def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
     mode: list[RunMode | None] = []
 
     def look() -> None:
-        every = {group: names for group in GROUPS if (names := list(choices(group)))}
-        given.append(read(arguments, names=_all_settings, choices=every))
+        given.append(read(arguments, names=all_settings, choices=by_group))
         if given[0].runs:
             mode.append(check(given[0]))
 
@@ -183,8 +182,3 @@ def _known(mode: RunMode | None) -> Iterator[None]:
         yield
     finally:
         Hydra.get_mode = finds  # type: ignore[method-assign]
-
-
-@cache
-def _all_settings() -> list[str]:
-    return known_settings(loader().load_configuration(CONFIG_NAME, [], RunMode.RUN))

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -21,37 +20,31 @@ GROUPS = (
     "hydra/launcher",
 )
 
-_more: list[Path] = []  # folders of choices beside those of packages
+_given: list[Path] = []  # the folders of --config-dir, of the command that is at work
+
+
+def look_in(given: Iterable[str | Path]) -> None:
+    """Count the choices in these folders of --config-dir, too, in place of those given before."""
+    _given[:] = map(Path, given)
+
+
+def folders_given() -> tuple[Path, ...]:
+    """Return the folders of `look_in`."""
+    return tuple(_given)
 
 
 def folders() -> dict[Path, str]:
     """Return the folders of configurations, each with the name of its package.
 
     They are our own conf/, those of installed packages that plug in by the entry point `cl_bench.conf`, and
-    those of `also_in`.
+    those of `look_in`, each a package of its name.
     """
-    packages = {conf_folder(): "cl_bench"} | {folder: folder.name for folder in _more}
+    packages = {conf_folder(): "cl_bench"} | {folder: folder.name for folder in _given}
     for entry_point in plugged_in():
         package = entry_point.dist.name if entry_point.dist else entry_point.name
         for place in _places(entry_point.value, package):
             packages.setdefault(Path(place), package)
     return packages
-
-
-@contextmanager
-def also_in(more: Iterable[Path]) -> Iterator[None]:
-    """Count the choices in these folders, too, each folder as a package of its name."""
-    before = list(_more)
-    _more.extend(more)
-    try:
-        yield
-    finally:
-        _more[:] = before
-
-
-def folders_beside() -> tuple[Path, ...]:
-    """Return the folders of `also_in`."""
-    return tuple(_more)
 
 
 def plugged_in(group: str = "cl_bench.conf") -> tuple[EntryPoint, ...]:
@@ -126,6 +119,11 @@ def say_hidden(more: Iterable[str | Path]) -> None:
     """Warn of each of the `hidden_choices`."""
     for note in hidden_choices(more):
         print(f"cl-bench: {note}", file=sys.stderr)
+
+
+def by_group() -> dict[str, list[str]]:
+    """Map each group that users choose from to its choices; groups without any are left out."""
+    return {group: names for group in GROUPS if (names := list(choices(group)))}
 
 
 def subgroups(group: str) -> list[str]:

@@ -27,8 +27,8 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from cl_bench.config.choices import GROUPS, choices, plugged_in
-from cl_bench.config.data_sets import called, look_in, parts
+from cl_bench.config.choices import GROUPS, by_group, choices, folders_given, look_in, plugged_in
+from cl_bench.config.data_sets import called, parts
 from cl_bench.config.environment import num_cores
 from cl_bench.config.handed import OF_THE_SUITE, without_those_of_others
 from cl_bench.config.nearest import no_such_choice, no_such_setting
@@ -110,11 +110,28 @@ def hydra_apart() -> Iterator[None]:
 def loader(config_dirs: Iterable[str | Path] = ()) -> ConfigLoader:
     """Return a loader that finds configurations as `cl-bench run --config-dir DIR` does."""
     path = create_config_search_path(str(conf_folder()))
-    folders = list(map(str, config_dirs))
-    look_in(folders)
-    for folder in folders:
+    for folder in config_dirs:
         path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
-    return ConfigLoaderImpl(path)
+    return _Loader(path)
+
+
+class _Loader(ConfigLoaderImpl):
+    """A loader whose folders count for choices from then on."""
+
+    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+        config = super().load_configuration(*args, **kwargs)
+        look_where(config.hydra)
+        return config
+
+
+def look_where(hydra: Any) -> None:
+    """Count the choices in all folders that this configuration of Hydra's was told of."""
+    look_in(each.path for each in hydra.runtime.config_sources if "command-line" in each.provider)
+
+
+def all_settings() -> list[str]:
+    """List the full names of all settings that a plain run has, and the groups of choices."""
+    return known_settings(loader(folders_given()).load_configuration(CONFIG_NAME, [], RunMode.RUN))
 
 
 def compose(overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] = ()) -> DictConfig:
@@ -144,9 +161,8 @@ def explain(error: Exception) -> str:
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if getattr(error, "missing_cfg_file", None):  # a choice that does not exist
         group, _, wrong = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
-        return no_such_choice(
-            group, wrong, list(choices(group)), {each: list(choices(each)) for each in GROUPS}
-        )
+        options = getattr(error, "options", None) or choices(group)
+        return no_such_choice(group, wrong, list(options), by_group())
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         root = cause.parent_node._get_root()
         value = message[-1].partition(f"use +{cause.full_key}=")[2]

@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -13,7 +14,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from cl_bench.config.choices import choices
+from cl_bench.config.choices import by_group, choices, folders_given
 from cl_bench.config.nearest import nearest_choices, no_such_choice
 from cl_bench.config.places import conf_folder
 from cl_bench.records.identity import CALLED_BY, without_said
@@ -25,13 +26,6 @@ SHARED = {"root": "${data.root}", "download": "${data.download}", "with_test": "
 MOST_LETTERS = 60  # of a data set's part of a benchmark's name, which is a part of the names of runs
 
 ENDING = re.compile(r"\.(tar(\.\w+)?|tgz|npz|safetensors|csv|tsv|parquet)$", re.IGNORECASE)
-
-_given: list[str] = []  # the folders of --config-dir, of the command that is at work
-
-
-def look_in(folders: Iterable[str]) -> None:
-    """Let the folders of --config-dir be looked in, too."""
-    _given[:] = folders
 
 
 def called(dataset: Mapping[str, Any]) -> str:
@@ -120,7 +114,7 @@ def settings_of(entry: Any) -> dict[str, Any]:
     name = entry if isinstance(entry, str) else given.pop(CHOICE, None)
     if name is None or any(key.startswith("_") for key in given):
         raise ValueError(f"{_RULE}, got {_shown([entry])}")
-    node = _chosen(str(name), tuple(_given))
+    node = _chosen(str(name), folders_given())
     for key in given:
         if key not in node:
             own = ", ".join(each for each in node if not each.startswith("_") and each != "name")
@@ -135,16 +129,16 @@ _RULE = (
 )
 
 
-def _chosen(name: str, folders: tuple[str, ...]) -> dict[str, Any]:
+def _chosen(name: str, folders: tuple[Path, ...]) -> dict[str, Any]:
     try:
         return dict(_loaded(name, folders))
     except HydraException as error:
-        message = no_such_choice(GROUP, name, list(choices(GROUP)), {GROUP: list(choices(GROUP))})
+        message = no_such_choice(GROUP, name, list(choices(GROUP)), by_group())
         raise ValueError(f"datasets: {message}") from error
 
 
 @lru_cache(maxsize=64)
-def _loaded(name: str, folders: tuple[str, ...]) -> dict[str, Any]:
+def _loaded(name: str, folders: tuple[Path, ...]) -> dict[str, Any]:
     path = create_config_search_path(str(conf_folder()))
     for folder in folders:
         path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))

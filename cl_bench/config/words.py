@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
-from cl_bench.config.choices import GROUPS
+from cl_bench.config.choices import GROUPS, look_in
 from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_choices, nearest_settings
 from cl_bench.config.places import CONFIG_DIR, expanded, shell_word
@@ -63,13 +63,18 @@ class Words(NamedTuple):
 
 
 def read(
-    arguments: Sequence[str], *, names: Callable[[], Sequence[str]], choices: Mapping[str, Sequence[str]]
+    arguments: Sequence[str],
+    *,
+    names: Callable[[], Sequence[str]],
+    choices: Callable[[], Mapping[str, Sequence[str]]],
 ) -> Words:
     """Read flags and settings, with paths quoted and `~` expanded.
 
+    Choices in folders of --config-dir count from then on.
+
     Args:
         names: full names of all settings there are.
-        choices: group -> its choices.
+        choices: maps groups to their choices.
 
     Raises:
         WordError: for a word that is neither.
@@ -94,7 +99,8 @@ def read(
                 flags.append(_folder(option, value) if option in CONFIG_DIR else value)
         else:
             given = value if equals else (left[0] if left and "=" not in left[0] else "...")
-            raise WordError(_written_otherwise(word, option.lstrip("-"), given, names(), choices))
+            raise WordError(_written_otherwise(word, option.lstrip("-"), given, names(), choices()))
+    look_in(Words(flags, []).config_dirs)
     several = any(flag in SWEEP for flag in flags)
     shown = any(flag in ("-sc", "--shell-completion") for flag in flags)
     overrides = rest if shown else list(_overrides(rest, several, names, choices))
@@ -112,7 +118,7 @@ def _overrides(
     words: Sequence[str],
     several: bool,
     names: Callable[[], Sequence[str]],
-    choices: Mapping[str, Sequence[str]],
+    choices: Callable[[], Mapping[str, Sequence[str]]],
 ) -> Iterator[str]:
     for index, word in enumerate(words):
         following = words[index + 1] if index + 1 < len(words) else ""
@@ -121,7 +127,7 @@ def _overrides(
         elif word.startswith("~"):
             yield word  # deletes a setting
         else:
-            raise WordError(_no_setting(word, following, words, names(), choices))
+            raise WordError(_no_setting(word, following, words, names(), choices()))
 
 
 def override(word: str, *, several: bool = False) -> str:

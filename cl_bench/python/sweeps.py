@@ -17,13 +17,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.analysis.frame import load
 from cl_bench.analysis.results import Results
-from cl_bench.config.choices import GROUPS, choices
+from cl_bench.config.choices import by_group
 from cl_bench.config.compose import (
     CONFIG_NAME,
+    all_settings,
     compose,
     explain,
     hydra_apart,
-    known_settings,
     loader,
     one_seed_each,
     run_folder,
@@ -111,10 +111,9 @@ def sweep(
 def _asked(overrides: Sequence[str], folders: tuple[str, ...]) -> _Asked:
     """Find the runs of a sweep. Raises ValueError where there is none."""
     with hydra_apart():
-        every = {group: names for group in GROUPS if (names := list(choices(group)))}
-        words = read([*map(str, overrides)], names=_all_settings, choices=every)
-        folders = (*folders, *words.config_dirs)
-        source = loader(folders)
+        given = [*(f"--config-dir={folder}" for folder in folders), *map(str, overrides)]
+        words = read(given, names=all_settings, choices=by_group)
+        source = loader(words.config_dirs)
         hydra = [each for each in words.overrides if each.lstrip("+~").startswith("hydra")]
         given = [each for each in words.overrides if each not in hydra]
         try:
@@ -126,13 +125,9 @@ def _asked(overrides: Sequence[str], folders: tuple[str, ...]) -> _Asked:
             whole = source.load_configuration(CONFIG_NAME, [*hydra, *chosen], RunMode.MULTIRUN)
             every_one = with_the_studys(whole, given)
             found = find(source, every_one, hydra, anew=True)
-            return _Asked(given, folders, hydra, found, values_of(source, every_one))
+            return _Asked(given, tuple(words.config_dirs), hydra, found, values_of(source, every_one))
         except (HydraException, OmegaConfBaseException) as error:
             raise ValueError(explain(error)) from error
-
-
-def _all_settings() -> list[str]:
-    return known_settings(loader().load_configuration(CONFIG_NAME, [], RunMode.RUN))
 
 
 def _one_by_one(asked: _Asked, *, progress: bool) -> Ended:

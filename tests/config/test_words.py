@@ -11,7 +11,7 @@ from cl_bench.config.compose import compose
 from cl_bench.config.nearest import SYNONYMS, nearest_choices, nearest_settings, no_such_setting
 from cl_bench.config.words import WordError, expanded, override, read
 
-NAMES = running._all_settings()
+NAMES = running.all_settings()
 EVERY = {group: list(choices(group)) for group in GROUPS}
 PATHS = [
     *("run=1", "my results (v2)", "a,b", "#1", "résultats ü", "it's", 'say "x"', "[a]", "{a}", "a:b", "2024"),
@@ -20,7 +20,7 @@ PATHS = [
 
 
 def words(*arguments):
-    return read(arguments, names=lambda: NAMES, choices=EVERY)
+    return read(arguments, names=lambda: NAMES, choices=lambda: EVERY)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -1,0 +1,87 @@
+"""Folders of --config-dir: every verb that takes them tells of what is in them, and finds it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cl_bench
+from cl_bench.cli.main import main
+from cl_bench.config.compose import compose
+
+MISSPELT = {  # verb -> words with a choice that is nearly one of the folder
+    "run": ["run", "strategy=my_specal"],
+    "tune": ["tune", "strategy=my_specal", "benchmark=permuted_digits"],
+    "check": ["check", "my_specal"],
+    "list": ["list", "strategy", "my_specal"],
+    "features": ["features", "strategy=my_specal", "-o", "none.safetensors"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Somebody's choices: a strategy and a data set."""
+    (tmp_path / "mine" / "strategy").mkdir(parents=True)
+    own = "# Mine\nname: my_special\n_target_: cl_bench.strategies.L2\nstrength: 1\n"
+    (tmp_path / "mine" / "strategy" / "my_special.yaml").write_text(own)
+    (tmp_path / "mine" / "benchmark" / "dataset").mkdir(parents=True)
+    own = "# Mine\nname: my_digits\n_target_: cl_bench.data.digits\n"
+    (tmp_path / "mine" / "benchmark" / "dataset" / "my_digits.yaml").write_text(own)
+    return tmp_path / "mine"
+
+
+def test_these_verbs_take_folders():
+    files = Path(cl_bench.__file__).with_name("cli").glob("*.py")
+    assert {path.stem for path in files if re.search("(?i)config.dir", path.read_text())} == set(MISSPELT)
+
+
+@pytest.mark.parametrize("verb", MISSPELT)
+@pytest.mark.parametrize("written", ["--config-dir {}", "--config-dir={}"])
+def test_a_misspelt_choice_is_answered_with_that_of_the_folder(verb, written, folder, capfd):
+    assert main([*MISSPELT[verb], *written.format(folder).split()]) in (1, 2)
+    said = "".join(capfd.readouterr())
+    assert "my_special" in said.replace("my_specal", "")
+    assert main([*MISSPELT[verb]]) in (1, 2)
+    assert "my_special" not in "".join(capfd.readouterr()), "of the command before"
+
+
+@pytest.mark.parametrize("slip", ["my_special", "my_specal"])
+def test_a_bare_word_is_answered_with_the_choice_of_the_folder(slip, folder, capsys):
+    assert main(["run", slip, "--config-dir", str(folder)]) == 2
+    assert "strategy=my_special" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="strategy=my_special"):
+        cl_bench.sweep([slip], config_dir=folder)
+
+
+def test_from_python_it_is_answered_alike(folder):
+    for given in (
+        lambda: compose(["strategy=my_specal"], config_dirs=[folder]),
+        lambda: compose(["strategy=my_specal", f"hydra.searchpath=[file://{folder}]"]),
+        lambda: cl_bench.sweep(["strategy=my_specal"], config_dir=folder),
+    ):
+        with pytest.raises(ValueError, match=r"Did you mean strategy=my_special\?"):
+            given()
+
+
+@pytest.mark.parametrize("found_by", ["config_dirs", "searchpath"])
+def test_several_data_sets_may_have_one_of_the_folder(found_by, folder):
+    words = [
+        "benchmark=sequence",
+        "benchmark.dataset.datasets=[digits,{dataset: my_digits, root: elsewhere}]",
+    ]
+    if found_by == "config_dirs":
+        config = compose(words, config_dirs=[folder])
+    else:
+        config = compose([*words, f"hydra.searchpath=[file://{folder}]"])
+    with pytest.raises(ValueError, match="my_digits of datasets has no setting root"):
+        _ = config.benchmark.dataset.parts
+
+
+def test_the_second_of_two_files_of_one_name_is_said_not_to_be_used(folder, tmp_path, capsys):
+    second = tmp_path / "second" / "strategy"
+    second.mkdir(parents=True)
+    (second / "my_special.yaml").write_text("# Other\nname: other\n")
+    folders = ["--config-dir", str(folder), "--config-dir", str(second.parent)]
+    assert main(["run", "strategy=my_special", "training.epochs=-1", *folders]) == 2
+    said = capsys.readouterr().err
+    assert f"{second / 'my_special.yaml'} is not used, since there is strategy=my_special already" in said
