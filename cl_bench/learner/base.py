@@ -10,6 +10,7 @@
     early_stopping.py     when a task ends, and with which weights
     step_events.py        Avalanche's plugins, told what happens in a step
     adapter.py            what Avalanche asks for around the steps: seeds, batches, epochs
+    predicting.py         what is predicted, in tests and in use, and what the method believes
     state.py              where a learner stands, so that it is stopped and resumes
     links.py              checks that what is trained is what the network computes with
 """
@@ -24,7 +25,6 @@ from torch.nn import functional as F
 
 from cl_bench.deferred import deferred
 from cl_bench.learner.adam import adam_step
-from cl_bench.learner.adapter import Adapter
 from cl_bench.learner.claims import Claims
 from cl_bench.learner.devices import as_device
 from cl_bench.learner.drawn_like import masks_of
@@ -32,11 +32,11 @@ from cl_bench.learner.early_stopping import EarlyStopping
 from cl_bench.learner.experiences import heads_in
 from cl_bench.learner.flat_parameters import FlatParameters
 from cl_bench.learner.forward import Forward
-from cl_bench.learner.in_use import as_in_tests
 from cl_bench.learner.links import TaskFree, check_links, check_outputs, check_size, check_stackable
 from cl_bench.learner.no_metrics import NoMetrics
 from cl_bench.learner.optimizers import check_elementwise, clip_norm, optimizer_of_vector
 from cl_bench.learner.output_heads import WITHOUT_HEADS, rows_of_others
+from cl_bench.learner.predicting import Predicting
 from cl_bench.learner.schedule import factor, set_rate
 from cl_bench.learner.seed_stack import SeedStack
 from cl_bench.learner.seeds import Seeds
@@ -47,8 +47,6 @@ from cl_bench.learner.weight_samples import TestSamples
 from cl_bench.models import Network
 from cl_bench.models.parameters import check_parameters, trainable
 from cl_bench.models.stacked import StackedNetwork
-from cl_bench.posteriors.beliefs import Belief, frozen_share
-from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.validation import check_unused
 
 with deferred():
@@ -58,7 +56,7 @@ with deferred():
 log = logging.getLogger(__name__)
 
 
-class Learner(Adapter):
+class Learner(Predicting):
     """Base of the suite's strategies: an Avalanche `SupervisedTemplate` whose weights are one flat vector.
 
     `training_epoch` is the training loop. A subclass changes what it needs: `differentiate` (gradients of one
@@ -105,11 +103,7 @@ class Learner(Adapter):
 
     loss: Tensor
     steps_taken = 0  # of the current task
-    expected_entropy: Tensor | None = None  # of the newest prediction, [B]; see posteriors/prediction.py
-    num_averaged = 1  # the weight samples in it
     _trained: Tensor | None = None  # mask of what the optimizer may move; None: all
-    in_use = False  # whether predictions are made as in tests, see learner/in_use.py
-    input_shape: tuple[int, ...] | None = None  # of an image of the stream that it was built for
     _fits: Any = None  # the experience whose classes the network's outputs were compared with
 
     @takes_training_settings
@@ -168,11 +162,6 @@ class Learner(Adapter):
             plugins=list(plugins),
             evaluator=evaluator or NoMetrics(),
         )
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "predict" in vars(cls):
-            cls.predict = as_in_tests(cls.predict)  # type: ignore[method-assign]
 
     # A training step
 
@@ -257,6 +246,11 @@ class Learner(Adapter):
         """The parameters as one vector; a subclass may replace layers of `network` first."""
         return FlatParameters(trainable(network).values(), self.stack.shape)
 
+    @property
+    def num_weights(self) -> int:
+        """The number of weights P of one network."""
+        return len(self.flat)
+
     def optimized(self) -> nn.Parameter:
         """The vector that the optimizer moves, with its gradient in `.grad`."""
         return self.flat.values
@@ -300,67 +294,6 @@ class Learner(Adapter):
             ValueError: that names what has changed, and what to do.
         """
         check_links(self)
-
-    # Predictions, and what the method believes
-
-    @as_in_tests
-    def predict(self, images: Tensor, task: int | Tensor) -> Tensor:
-        """Log probabilities [B, K]; sampling methods average probabilities over weight samples.
-
-        Each batch of a test draws the same from `test_noise`; `test_samples` saves doing it again. What
-        averages over samples also sets `expected_entropy` and `num_averaged`. After `put_to_use` a call is as
-        in tests, see learner/in_use.py.
-        """
-        return log_probabilities(self.logits(images, task))
-
-    def sampled_from(self) -> Sequence[Tensor]:
-        """The tensors that predictions need in place of one set of weights; none where they sample none."""
-        return ()
-
-    def settle(self) -> None:
-        """Put the weights that are tested into the network, where training has others in it."""
-
-    def belief(self) -> Belief | None:
-        """The distribution over weights as it is now; None for a method that has none."""
-        return None
-
-    def first_prior(self) -> Belief | None:
-        """What was believed before the first task, of the same kind."""
-        return None
-
-    def frozen_share(self) -> Tensor | None:
-        """The share of weights that can hardly move any more, a scalar or [R]; None where undefined."""
-        belief, prior = self.belief(), self.first_prior()
-        return None if belief is None or prior is None else frozen_share(belief, prior)
-
-    @property
-    def num_weights(self) -> int:
-        """The number of weights P of one network."""
-        return len(self.flat)
-
-    def put_to_use(self) -> None:
-        """Let predictions be as in tests: see learner/in_use.py. It can be trained further."""
-        self.settle()
-        self.network.eval()
-        self.in_use = True
-
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        used, self.in_use = self.in_use, False
-        try:
-            return super().train(*args, **kwargs)
-        finally:
-            self.in_use = used
-
-    def _before_eval(self, **kwargs: Any) -> None:
-        self.tested_from = {}
-        super()._before_eval(**kwargs)
-
-    def eval_epoch(self, **kwargs: Any) -> None:
-        ours = hasattr(self.experience, "task_data")
-        for head in heads_in(self.experience) if ours else (0,):
-            self.tested_from.setdefault(head, self.test_noise.state())
-        with self.test_samples.one_test():
-            super().eval_epoch(**kwargs)
 
     # The data of a task
 
