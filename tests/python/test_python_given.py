@@ -1,13 +1,12 @@
-"""Data, networks, strategies and benchmarks of one's own, and what is left of them in a folder."""
+"""Data, strategies and benchmarks of one's own, and what is left of them in a folder."""
 
 import json
-import warnings
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from avalanche.training import Naive
+from own_networks import module, small
 from torch import nn
 
 import cl_bench
@@ -32,11 +31,6 @@ def stripes(number=120, *, name="stripes", seed=0):
     )  # fmt: skip
 
 
-def module(outputs=10):
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU(), nn.Linear(12, outputs))
-
-
 class Modest(Learner):
     """The loss minus rate times the mean entropy of predictions."""
 
@@ -50,10 +44,6 @@ class Modest(Learner):
             log_p = self.mb_output.log_softmax(dim=-1)
             loss = loss + self.rate * (log_p.exp() * log_p).sum(dim=-1).mean()
         return loss
-
-
-def small(strategy, stream, **settings):
-    return cl_bench.strategy(strategy, stream, epochs=1, batch_size=64, tuned=False, **settings)
 
 
 # Data
@@ -84,63 +74,6 @@ def test_data_that_cannot_be_read_are_refused():
         cl_bench.stream("split", dataset=stripes()._replace(train_labels=np.full(120, 9)))
     with pytest.raises(DataError, match="must be the name of a choice"):
         cl_bench.stream("split", dataset=np.zeros((3, 8, 8)))
-
-
-# Networks
-
-
-def test_a_module_stays_as_it_is_and_a_copy_is_trained():
-    stream = cl_bench.stream("permuted_digits", num_tasks=2)
-    mine = module()
-    before = [each.clone() for each in mine.parameters()]
-    strategy = small("ewc", stream, model=mine)
-    records = cl_bench.train(strategy, stream)
-    assert all(map(torch.equal, mine.parameters(), before))
-    assert isinstance(strategy.model, nn.Sequential)
-    assert strategy.model is not mine
-    assert not torch.equal(next(strategy.model.parameters()), before[0])
-    again = small("ewc", stream, model=mine)
-    assert cl_bench.train(again, stream).equals(records)
-    assert weights_sha256(again) == weights_sha256(strategy)
-
-
-def test_a_function_that_makes_the_network_of_a_choice_gives_its_bits():
-    settings = {"hidden": [20], "normalisation": "none", "weights": "real"}
-    stream = cl_bench.stream("split_digits", num_tasks=2, seed=4)
-    chosen = small("ewc", stream, model="mlp", **settings)
-    made = small("ewc", stream, model=partial(models.mlp, **settings))
-    cl_bench.train(chosen, stream), cl_bench.train(made, stream)
-    assert weights_sha256(made) == weights_sha256(chosen)
-
-
-def test_every_stacked_network_of_a_module_begins_with_its_weights():
-    stream = cl_bench.stream("permuted_digits", num_tasks=2, seeds=[0, 1])
-    strategy = small("finetune", stream, model=module())
-    first = [strategy.network.one(index).state_dict() for index in (0, 1)]
-    assert all(torch.equal(first[0][name], first[1][name]) for name in first[0])
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (3, "model must be the name of a choice, a torch.nn.Module, or a class or function"),
-        (lambda **about: "a network", "model must make a torch.nn.Module, got a str"),
-    ],
-)
-def test_what_is_no_network_is_refused(model, message):
-    with pytest.raises(TypeError, match=message):
-        small("ewc", cl_bench.stream("permuted_digits", num_tasks=2), model=model)
-
-
-def test_a_network_of_one_s_own_has_no_settings():
-    with pytest.raises(ValueError, match="there is no setting hidden"):
-        small("ewc", cl_bench.stream("permuted_digits", num_tasks=2), model=module(), hidden=[3])
-
-
-def test_a_network_with_too_few_outputs_is_told_so():
-    stream = cl_bench.stream("permuted_digits", num_tasks=2)
-    with pytest.raises(ValueError, match=r"a network must give logits \[2, 10 or more\]"):
-        cl_bench.train(small("finetune", stream, model=module(outputs=3)), stream)
 
 
 # Strategies
@@ -289,145 +222,3 @@ def test_a_killed_run_goes_on_from_python(tmp_path):
     assert weights_sha256(second) == weights_sha256(whole)
     about = json.loads(next((tmp_path / "mine").glob("*/run.json")).read_text())
     assert about["resumed"].startswith("after task 1")
-
-
-# What a network of one's own is to its seeds, and what is made of it
-
-
-class Features(nn.Module):
-    """Features [B, width] of grey images; it asks for nothing."""
-
-    def __init__(self, width=6):
-        super().__init__()
-        self.stem = nn.Sequential(nn.Flatten(), nn.Linear(64, width))
-
-    def forward(self, images):
-        return self.stem(images).relu()
-
-
-class OfClasses(nn.Module):
-    """It asks for the number of classes alone."""
-
-    def __init__(self, num_classes, width=6):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.Linear(width, num_classes))
-
-    def forward(self, images):
-        return self.layers(images)
-
-
-class Needing(nn.Module):
-    def __init__(self, num_classes, depth):
-        super().__init__()
-
-
-def test_seeds_of_modules_with_other_weights_are_of_one_method(tmp_path):
-    for seed in (0, 1):
-        stream = cl_bench.stream("permuted_digits", num_tasks=2, seed=seed)
-        torch.manual_seed(seed)
-        given = OfClasses(10)
-        cl_bench.train(small("ewc", stream, model=given), stream, folder=tmp_path / "mine", progress=False)
-    assert summary(load(tmp_path / "mine"))["num_seeds"].tolist() == [2]
-    assert {json.loads(path.read_text())["status"] for path in tmp_path.glob("*/*/run.json")} == {"finished"}
-
-
-@pytest.mark.parametrize("other", [OfClasses(10, width=7), nn.Sequential(OfClasses(10), nn.Dropout(0.5))])
-def test_modules_of_another_structure_are_another_method(other):
-    stream = cl_bench.stream("permuted_digits", num_tasks=2)
-    parts = [small("ewc", stream, model=each).composed.config.model for each in (OfClasses(10), other)]
-    assert parts[0].fingerprint != parts[1].fingerprint
-
-
-def test_a_module_that_starts_several_seeds_is_told_once():
-    mine = OfClasses(10)
-    streams_ = [cl_bench.stream("permuted_digits", num_tasks=2, seed=seed) for seed in (0, 1, 2)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        small("ewc", streams_[0], model=mine), small("finetune", streams_[0], model=mine)
-        for each in streams_:
-            small("ewc", each, model=OfClasses(10)), small("ewc", each, model=OfClasses)
-    with pytest.warns(
-        UserWarning, match="the seeds 0, 1 start from the same weights, those of the OfClasses"
-    ):
-        small("ewc", streams_[1], model=mine)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        small("ewc", streams_[2], model=mine)
-        nn.init.zeros_(mine.layers[1].weight)  # other weights are another start
-        small("ewc", streams_[0], model=mine)
-    at_once = cl_bench.stream("permuted_digits", num_tasks=2, seeds=[3, 4])
-    with pytest.warns(UserWarning, match="the seeds 3, 4 start from the same weights"):
-        small("ewc", at_once, model=OfClasses(10))
-
-
-def test_a_class_gets_what_its_signature_names_and_weights_by_seed():
-    firsts = []
-    for seed in (0, 1):
-        stream = cl_bench.stream("permuted_digits", num_tasks=2, seed=seed)
-        for made in (OfClasses, partial(OfClasses, width=6), lambda num_classes: OfClasses(num_classes)):
-            firsts.append(small("ewc", stream, model=made).model.layers[1].weight.detach())
-    assert all(torch.equal(each, firsts[0]) for each in firsts[:3])
-    assert all(torch.equal(each, firsts[3]) for each in firsts[3:])
-    assert not torch.equal(firsts[0], firsts[3])
-
-
-def test_a_class_that_needs_more_is_refused_in_a_sentence():
-    stream = cl_bench.stream("permuted_digits", num_tasks=2)
-    with pytest.raises(TypeError, match=r"model=Needing is called .*'depth'; give the rest, as in functools"):
-        small("ewc", stream, model=Needing)
-
-
-@pytest.mark.parametrize(
-    "given", [Features, Features(), partial(Features, width=9)], ids=["class", "module", "partial"]
-)
-@pytest.mark.parametrize("prefix", ["", "model."])
-def test_heads_and_frozen_parts_are_settings_of_any_network(given, prefix):
-    stream = cl_bench.stream("split_digits", num_tasks=2)
-    strategy = small("ewc", stream, model=given, **{f"{prefix}heads": True, f"{prefix}frozen": ["stem"]})
-    assert strategy.heads.num_heads == 2
-    assert [name for name, each in strategy.model.named_parameters() if each.requires_grad] == [
-        "heads.linear.weight",
-        "heads.linear.bias",
-    ]
-    plain = small("ewc", stream, model=given, heads=True)
-    assert plain.composed.config.model.fingerprint == strategy.composed.config.model.fingerprint
-
-
-def test_the_suite_s_settings_of_a_network_are_checked():
-    stream = cl_bench.stream("split_digits", num_tasks=2)
-    with pytest.raises(ValueError, match=r"model.heads must be true or false, got 3"):
-        small("ewc", stream, model=Features, heads=3)
-    with pytest.raises(ValueError, match="Did you mean heads=True"):
-        small("ewc", stream, head=True)
-    with pytest.raises(ValueError, match="got one that has heads already"):
-        small("ewc", stream, model="mlp", heads=True)
-    everything = small("ewc", stream, model=lambda **about: OfClasses(**about), gets=["num_classes"])
-    assert everything.model.layers[2].out_features == 5
-
-
-# Loading
-
-
-@pytest.mark.parametrize(
-    "given", [OfClasses, OfClasses(10), partial(OfClasses, 10)], ids=["class", "module", "partial"]
-)
-def test_a_run_with_a_network_from_python_is_loaded_with_it(tmp_path, given):
-    stream = cl_bench.stream("permuted_digits", num_tasks=2)
-    strategy = small("ewc", stream, model=given, save=["weights"])
-    cl_bench.train(strategy, stream, folder=tmp_path / "mine", progress=False)
-    images = stream.test[0].images("cpu")
-    expected = strategy.predict(images, 0)
-    network = cl_bench.load_network(tmp_path, model=given)
-    learnt, loaded = strategy.model.state_dict(), network.state_dict()
-    assert list(learnt) == list(loaded)
-    assert all(torch.equal(learnt[name], loaded[name]) for name in learnt)
-    # the last bit of a product of matrices depends on where they lie in memory
-    torch.testing.assert_close(network(images).log_softmax(dim=1), expected)
-    torch.testing.assert_close(cl_bench.load_strategy(tmp_path, model=given).predict(images, 0), expected)
-    for load_it in (cl_bench.load_network, cl_bench.load_strategy):
-        with pytest.raises(ValueError, match=r"a network of this run was given from Python.*model=\.\.\."):
-            load_it(tmp_path)
-        with pytest.raises(ValueError, match="do not fit"):
-            load_it(tmp_path, model=partial(OfClasses, width=9))
-        with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, or what makes one, got 'mlp'"):
-            load_it(tmp_path, model="mlp")
