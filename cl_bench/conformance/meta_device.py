@@ -37,6 +37,10 @@ class WaitsError(RuntimeError):
     """The host would wait for the device, or something is on the wrong one."""
 
 
+class MixesError(WaitsError):
+    """Tensors of the device and of the host are taken together, which is an error on any device."""
+
+
 _Generator = torch.Generator
 
 
@@ -136,7 +140,7 @@ def _check_places(packet: Any, tensors: list[Tensor]) -> None:
     # a single number of the host is taken as a number
     strangers = [each for each in tensors if not _is_far(each) and each.dim()]
     if strangers:
-        raise WaitsError(
+        raise MixesError(
             f"takes tensors of the device and one of the host together ({packet.__name__}), which has shape "
             f"{tuple(strangers[0].shape)}: make it with device=self.device"
         )

@@ -1,6 +1,6 @@
 """A memory of examples that a learner may keep and see again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -8,10 +8,11 @@ from torch import Tensor
 from cl_bench.posteriors import buffers
 
 BUFFERS = ("reservoir", "class_balanced")
+CPU = torch.device("cpu")
 
 
 class Memory:
-    """A memory of at most `size` examples, as rows of named tensors on the device that they come from.
+    """A memory of at most `size` examples, as rows of named tensors on a device, but for some on the host.
 
     Which are kept is decided on the host, which waits for no device where heads are there, and labels too for
     `class_balanced`.
@@ -23,10 +24,23 @@ class Memory:
             were offered. It keeps each example of a class with the same probability. With a remainder, size
             modulo classes, some classes have one more, and these last places favour newer examples a little.
         generator: decides what is kept, on the host.
+        device: of the rows.
+        on_host: the names of tensors that lie on the host all the same, beside `heads`.
     """
 
-    def __init__(self, size: int, *, buffer: str, generator: torch.Generator) -> None:
+    places_tensors = True  # see learner/packing.py
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        buffer: str,
+        generator: torch.Generator,
+        device: torch.device = CPU,
+        on_host: Collection[str] = (),
+    ) -> None:
         self.size, self.balanced, self.generator = size, buffer == "class_balanced", generator
+        self.device, self.on_host = device, {"heads", *on_host}
         self._num_held = 0
         self._keys = torch.zeros(size, dtype=torch.float64)
         self._groups = torch.zeros(size, dtype=torch.int64)
@@ -65,9 +79,10 @@ class Memory:
         Args:
             labels_on_host: the same as `labels`, where they are on the host as well.
             tensors: `pixels`, `labels`, `heads` and whatever else is to be kept, [n, ...]; the same names
-                each time.
+                each time, each where `on_host` says.
         """
-        labels, tensors["heads"] = tensors["labels"], tensors["heads"].cpu()
+        tensors |= {name: tensors[name].cpu() for name in self.on_host}
+        labels = tensors["labels"]
         num_new, held = len(labels), slice(0, len(self))
         keys = torch.rand(num_new, dtype=torch.float64, generator=self.generator)
         groups = self._groups_of(labels if labels_on_host is None else labels_on_host, tensors["heads"])
@@ -99,18 +114,18 @@ class Memory:
         return {"keys": self._keys[: len(self)]} | {name: self[name] for name in self.names}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Hold what there was in `state`; the generator is not touched."""
+        """Hold what there was in `state`, whose tensors are on the host; the generator is not touched."""
         self._tensors, self._num_held = {}, 0
         if not state:
             return
         held = slice(0, len(state["keys"]))
         self._num_held = held.stop
-        self._keys[held] = state["keys"].cpu()
+        self._keys[held] = state["keys"]
         for name in sorted(state.keys() - {"keys"}):
-            rows = state[name].cpu() if name == "heads" else state[name]
+            rows = state[name].to(CPU if name in self.on_host else self.device)
             self._tensors[name] = rows.new_zeros((self.size, *rows.shape[1:]))
             self._tensors[name][held] = rows
-        self._groups[held] = self._groups_of(self.labels, self.heads)
+        self._groups[held] = self._groups_of(state["labels"], state["heads"])
 
     def _groups_of(self, labels: Tensor, heads: Tensor) -> Tensor:
         """The group of each example, by its label and head; on the host."""

@@ -16,7 +16,11 @@ NAMED = "__namedtuple__"  # the key under which a NamedTuple says what it is
 
 @runtime_checkable
 class Stateful(Protocol):
-    """Whatever can say where it stands, as plain values or ones that `pack` knows, and go back there."""
+    """Whatever can say where it stands, as plain values or ones that `pack` knows, and go back there.
+
+    `restore` gets tensors on the learner's device. Where the attribute `places_tensors` is true it gets them
+    on the host, and puts each where it belongs.
+    """
 
     def state(self) -> Any: ...
 
@@ -80,7 +84,8 @@ def unpack(packed: Any, *, present: Any, device: torch.device, modules: Collecti
     if isinstance(packed, Tensor):
         return packed.to(present.device if isinstance(present, Tensor) else device, copy=True)
     if isinstance(present, Stateful):
-        present.restore(inner(packed, None))
+        place = torch.device("cpu") if getattr(present, "places_tensors", False) else device
+        present.restore(unpack(packed, present=None, device=place, modules=modules))
         return present
     if isinstance(packed, dict) and NAMED in packed:
         kind = _named(packed, present, modules)

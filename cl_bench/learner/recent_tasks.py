@@ -23,12 +23,12 @@ def keep_recent(parts: list[Any], memory_tasks: int | None) -> None:
         del parts[:-memory_tasks]
 
 
-def memory_of(size: int, *, memory_tasks: int | None, buffer: str, generator: torch.Generator) -> Memory:
-    """A memory of `size` examples, of all tasks or of the last `memory_tasks` alone."""
+def memory_of(size: int, *, memory_tasks: int | None, **memory: Any) -> Memory:
+    """A memory of `size` examples, of all tasks or of the last `memory_tasks` alone; see `Memory`."""
     check_memory_tasks(memory_tasks)
     if memory_tasks is None:
-        return Memory(size, buffer=buffer, generator=generator)
-    return RecentMemory(size, memory_tasks=memory_tasks, buffer=buffer, generator=generator)
+        return Memory(size, **memory)
+    return RecentMemory(size, memory_tasks=memory_tasks, **memory)
 
 
 class RecentMemory(Memory):
@@ -40,18 +40,17 @@ class RecentMemory(Memory):
     Args:
         size: in examples, of all parts together.
         memory_tasks: K, the number of parts.
-        buffer: decides within a task, see `Memory`.
-        generator: decides what is kept, on the host.
+        memory: the other arguments of `Memory`; its buffer decides within a task.
     """
 
-    def __init__(self, size: int, *, memory_tasks: int, buffer: str, generator: torch.Generator) -> None:
+    def __init__(self, size: int, *, memory_tasks: int, **memory: Any) -> None:
         if size < memory_tasks:
             raise ValueError(
                 f"memory_size must be at least an example for each of {memory_tasks=} tasks, "
                 f"got memory_size={size}"
             )
-        self.size, self.memory_tasks, self.generator = size, memory_tasks, generator
-        self._new_part = partial(Memory, size // memory_tasks, buffer=buffer, generator=generator)
+        self.size, self.memory_tasks, self.generator = size, memory_tasks, memory["generator"]
+        self._new_part = partial(Memory, size // memory_tasks, **memory)
         self._parts: list[Memory] = []
 
     def __len__(self) -> int:

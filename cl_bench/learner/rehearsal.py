@@ -1,5 +1,6 @@
 """What strategies with a memory of old examples share."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -33,7 +34,15 @@ class Remembering(Host):
     kept: ClassVar[tuple[str, ...]] = ("memories",)
     rehearses = True
 
-    def remember(self, *, memory_size: int, buffer: str, memory_tasks: int | None, choices: Noise) -> None:
+    def remember(
+        self,
+        *,
+        memory_size: int,
+        buffer: str,
+        memory_tasks: int | None,
+        choices: Noise,
+        numbers: Collection[str] = (),
+    ) -> None:
         """Have empty memories.
 
         Args:
@@ -42,12 +51,20 @@ class Remembering(Host):
             memory_tasks: the last so many tasks have an equal part each, and older ones none; None: all
                 share it.
             choices: decides on the host which examples are kept and which are drawn.
+            numbers: names of the whole numbers that `offer_task` gets; they lie on the host.
         """
         check_count(memory_size=memory_size)
         check_choice("buffer", buffer, BUFFERS)
         check_memory_tasks(memory_tasks)
         self.memories = [
-            memory_of(memory_size, memory_tasks=memory_tasks, buffer=buffer, generator=generator)
+            memory_of(
+                memory_size,
+                memory_tasks=memory_tasks,
+                buffer=buffer,
+                generator=generator,
+                device=self.device,
+                on_host=numbers,
+            )
             for generator in choices.generators
         ]
 
@@ -59,7 +76,7 @@ class Remembering(Host):
         """Offer all training examples of the current task to the memory, each once.
 
         Args:
-            numbers: name -> a whole number that each of these examples is kept with, on the host.
+            numbers: name -> a whole number that each of these examples is kept with.
         """
         for memory, task in zip(self.memories, resident_tasks(self.experience), strict=True):
             alone = batches_of([task], batch_size=1, device=self.device)

@@ -81,7 +81,13 @@ class TDVCL(Remembering, VCL):
             **vcl,
         )
         self.choices = self.draws("memory", "cpu")
-        self.remember(memory_size=memory_size, buffer=buffer, memory_tasks=memory_tasks, choices=self.choices)
+        self.remember(
+            memory_size=memory_size,
+            buffer=buffer,
+            memory_tasks=memory_tasks,
+            choices=self.choices,
+            numbers=("tasks",),
+        )
         self.num_posteriors, self.decay = num_posteriors if decay else 1, decay
         self.replay_share, self.rehearses = replay_share, self.num_posteriors > 1
         self.past = [self.prior] if self.rehearses else []  # the newest first

@@ -74,3 +74,11 @@ class PrintsItsLoss(Finetune):
     def _after_training_iteration(self, **kwargs: Any) -> None:
         super()._after_training_iteration(**kwargs)
         self.line = f"loss {self.loss:.3f}"
+
+
+@breaks("replay", caught_by=CHECK)
+class KeepsNumbersOnTheHost(Replay):
+    """Where it resumes, they come back on the device, and the next offer has them on the host."""
+
+    def offer_task(self, **numbers: int) -> None:
+        super().offer_task(**numbers, age=self.tasks_learned)

@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 import torch
 
-from cl_bench.learner.memory import Memory
+from cl_bench.learner.memory import BUFFERS, Memory
+from cl_bench.learner.packing import pack, unpack
+from cl_bench.learner.recent_tasks import memory_of
 
 
 def offer(memory, start, count, *, num_classes=3, head=0):
@@ -78,6 +80,40 @@ def test_a_draw_is_on_one_device_although_heads_are_held_on_the_host():
     )
     assert {rows.device for rows in memory.draw(2).values()} == {far}
     assert memory.heads.device.type == "cpu"
+
+
+@pytest.mark.parametrize("memory_tasks", [None, 2])
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_where_it_resumes_each_tensor_lies_where_it_did(buffer, memory_tasks):
+    """State comes on the host, and is read nowhere else; what follows is offered as before."""
+    far = torch.device("meta")
+
+    def new(device):
+        return memory_of(
+            6,
+            memory_tasks=memory_tasks,
+            buffer=buffer,
+            generator=torch.Generator(),
+            device=device,
+            on_host=("ages",),
+        )
+
+    def rows(device):
+        labels = torch.arange(3)
+        pixels, heads = torch.ones(3, 1, 2, 2, device=device), torch.zeros(3, dtype=torch.int64)
+        here = {"labels": labels.to(device), "heads": heads, "labels_on_host": labels}
+        return here | {"pixels": pixels, "logits": torch.ones(3, 5, device=device), "ages": heads + 1}
+
+    near, memory = new(torch.device("cpu")), new(far)
+    near.offer(**rows("cpu"))
+    places = {"device": far, "modules": ()}
+    assert unpack(pack(near, "memory"), present=memory, **places) is memory
+    for _ in range(2):
+        assert {name: memory[name].device.type for name in memory.names} == {
+            "pixels": "meta", "labels": "meta", "heads": "cpu", "logits": "meta", "ages": "cpu",
+        }  # fmt: skip
+        memory.offer(**rows(far))
+    assert memory["ages"].tolist() == [1] * 6
 
 
 def test_a_draw_has_different_examples_or_all():
