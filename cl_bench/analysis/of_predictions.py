@@ -40,15 +40,16 @@ def of_predictions(*, unit: str = "", better: str = "") -> Callable[[_Function],
 def top_k(probabilities: ArrayLike, labels: ArrayLike, *, k: int) -> float:
     """The share of examples whose label is among the k most probable classes.
 
-    An example counts where fewer than k classes are more probable than its label. With k classes or fewer it
-    is 1.
+    An example counts where fewer than k classes come before its label. Of classes that are as probable the
+    first ones come first, as in argmax, so that k = 1 gives the accuracy. With k classes or fewer it is 1.
 
     >>> round(top_k([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [1, 2], k=2), 3)
     0.5
     """
     p, y = np.asarray(probabilities), np.asarray(labels)
-    own = p[np.arange(len(y)), y]
-    return float(np.mean((p > own[:, None]).sum(axis=1) < k))
+    own = p[np.arange(len(y)), y][:, None]
+    before = np.arange(p.shape[1]) < y[:, None]
+    return float(np.mean(((p > own) | (before & (p == own))).sum(axis=1) < k))
 
 
 @of_predictions(unit="%", better="higher")

@@ -17,6 +17,7 @@ from scipy.special import nctdtr, stdtr, stdtrit
 from cl_bench.analysis.intervals import student_t
 
 MOST_SEEDS = 10_000  # a difference that needs more is none
+DIGITS = 10  # of a difference; those after them are rounding errors of the scores
 
 
 class Paired(NamedTuple):
@@ -100,12 +101,12 @@ def paired(values: ArrayLike, *, level: float = 0.95) -> Paired:
     >>> found.p_wilcoxon  # no data of three seeds have a smaller one
     0.25
     """
-    observed = _one_axis(values)
+    observed = _of_seeds(values)
     number = len(observed)
     if number == 0:
         return Paired(0, *[math.nan] * 6)
     interval = student_t(observed, level=level)
-    deviation = float(observed.std(ddof=1)) if number > 1 else math.nan
+    deviation = _deviation(observed) if number > 1 else math.nan
     return Paired(
         num_seeds=number,
         difference=float(interval.mean),
@@ -123,9 +124,9 @@ def wilcoxon(values: ArrayLike) -> float:
         W = sum of the ranks of |difference| over the positive differences
         p = 2 min(P(W <= w), P(W >= w))
 
-    Ties have their mean rank. Each nonzero difference has either sign with the same chance; zeros are ranked
-    and then dropped (Pratt 1959). All zero: 1. (Own code: scipy's takes a second to import, and is not exact
-    with ties.)
+    Ties have their mean rank; differences of fractions tie where they are alike to ten digits. Each nonzero
+    difference has either sign with the same chance; zeros are ranked and then dropped (Pratt 1959). All zero:
+    1. (Own code: scipy's takes a second to import, and is not exact with ties.)
 
     Args:
         values: differences [n].
@@ -135,7 +136,7 @@ def wilcoxon(values: ArrayLike) -> float:
     >>> wilcoxon([0.1, -0.2, 0.3, -0.4])
     0.875
     """
-    observed = _one_axis(values)
+    observed = _of_seeds(values)
     if len(observed) == 0:
         return math.nan
     _, place, number = np.unique(np.abs(observed), return_inverse=True, return_counts=True)
@@ -223,7 +224,7 @@ def tost(values: ArrayLike, *, margin: float, alpha: float = 0.05, around: float
     """
     if not margin > 0:
         raise ValueError(f"margin must be positive, got {margin=}")
-    observed = _one_axis(values)
+    observed = _of_seeds(values)
     if len(observed) < 2:
         return Equivalence(margin, math.nan, equivalent=False)
     p = _one_sided(margin - abs(float(observed.mean()) - around), observed)
@@ -272,10 +273,10 @@ def seeds_needed(values: ArrayLike, *, alpha: float = 0.05, chance: float = 0.8)
     >>> seeds_needed([0.01]) is None
     True
     """
-    observed = _one_axis(values)
+    observed = _of_seeds(values)
     if len(observed) < 2:
         return None
-    mean, deviation = float(observed.mean()), float(observed.std(ddof=1))
+    mean, deviation = float(observed.mean()), _deviation(observed)
     if mean == 0:
         return None
     if deviation == 0:
@@ -297,10 +298,24 @@ def _one_sided(distance: float, observed: np.ndarray) -> float:
 
     It is small where the bound is far.
     """
-    error = observed.std(ddof=1) / math.sqrt(len(observed))
+    error = _deviation(observed) / math.sqrt(len(observed))
     if error == 0:
         return 0.0 if distance > 0 else 1.0 if distance < 0 else 0.5
     return float(stdtr(len(observed) - 1, -distance / error))
+
+
+def _deviation(observed: np.ndarray) -> float:
+    """The sample standard deviation, which is 0 of values that are all alike, without rounding errors."""
+    return float(observed.std(ddof=1)) if np.ptp(observed) else 0.0
+
+
+def _of_seeds(values: ArrayLike) -> np.ndarray:
+    """Differences [n] to so many digits of the largest one that those of equal scores tie."""
+    observed = _one_axis(values)
+    largest = np.abs(observed).max(initial=0.0)
+    if not 0 < largest < math.inf:
+        return observed
+    return np.round(observed, DIGITS - 1 - math.floor(math.log10(largest)))
 
 
 def _one_axis(values: ArrayLike) -> np.ndarray:

@@ -39,6 +39,10 @@ def drawn_test(labels: Tensor, share: float) -> Tensor:
     test = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique():
         members = order[labels[order] == label]
-        count = min(max(1, round(share * len(members))), len(members) - 1)
-        test[members[:count]] = True
+        test[members[: number_of_test(len(members), share)]] = True
     return test
+
+
+def number_of_test(num_examples: int, share: float) -> int:
+    """Return how many of a class's examples are test examples; of two or more each part has one at least."""
+    return min(max(1, round(share * num_examples)), num_examples - 1)

@@ -12,6 +12,7 @@ from cl_bench.data.cache import stored
 from cl_bench.data.examples import data_of_examples
 from cl_bench.data.image_data import UNREADABLE, DataError, ImageData, one_line
 from cl_bench.data.locate import Source, cache_folder, is_folder, places
+from cl_bench.data.test_part import number_of_test
 
 # The argument that names a part, and its values for training and test images; for none a share is split off.
 _TRAIN, _SPLIT = ("train", True, False), ("split", "train", "test")
@@ -195,14 +196,14 @@ def _class_names(dataset: Any) -> list[str] | None:
 
 
 def _split(data: ImageData, share: float, seed: int) -> ImageData:
-    """Draw a share of each class as test images, at least one; all others stay training images."""
+    """Draw a share of each class as test images; all others stay training images."""
     generator = torch.Generator().manual_seed(seed)
     labels = data.train_labels
     drawn = []
     for label in labels.unique():
         members = (labels == label).nonzero().squeeze(1)
         order = torch.randperm(len(members), generator=generator)
-        drawn.append(members[order[: max(1, round(share * len(members)))]])
+        drawn.append(members[order[: number_of_test(len(members), share)]])
     test = torch.zeros(len(labels), dtype=torch.bool)
     test[torch.cat(drawn)] = True
     note = f"{data.name}: {int(test.sum()):,} of {len(test):,} images were drawn as test images"

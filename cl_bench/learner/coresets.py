@@ -122,8 +122,10 @@ class WithCoresets(Learner):
 
     def _before_eval_exp(self, **kwargs: Any) -> None:
         super()._before_eval_exp(**kwargs)
+        if not self.coresets:
+            return
         head = head_of(self.experience)
-        if self.coresets and head != self.trained_for:
+        if head != self.trained_for:
             self._undo_coresets()
             self._train_on_coresets(
                 [kept for kept in self.coresets if kept.task == head], self.active_for(head)

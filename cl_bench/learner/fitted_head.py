@@ -40,7 +40,8 @@ class FittedHead(Learner):
         stale: the heads whose layer is older than their statistics.
 
     Raises:
-        ValueError: for a network whose output layer is not known, or is no plain linear layer with a bias.
+        ValueError: for a network whose output layer is not known, is no plain linear layer with a bias, or is
+            frozen.
     """
 
     claims = Claims(projects=True, by_example=True, closed_form=True)
@@ -248,4 +249,9 @@ def check_output_layer(network: nn.Module) -> None:
             "an output layer can be fitted on frozen features only where it is a plain linear layer with a "
             f"bias, got {type(linear).__name__} of a network with binary weights or layers of its own: set "
             "model.weights=real"
+        )
+    if not all(parameter.requires_grad for parameter in linear.parameters()):
+        raise ValueError(
+            "an output layer that is fitted to the data cannot stay as it is: take the heads, and '*.bias', "
+            "out of model.frozen; all before them is frozen anyway"
         )

@@ -132,7 +132,7 @@ def fisher_of_means(
         batches, generator: as `fisher.diagonal` has them.
 
     Returns:
-        F [P], one for each mean.
+        F [P], one for each mean that is trained.
     """
     network = copy.deepcopy(network)
     layers = [layer for _, _, layer in _children(network) if isinstance(layer, GaussianLayer)]
@@ -143,9 +143,8 @@ def fisher_of_means(
     information = fisher.diagonal(network, batches, estimator="exact", generator=generator)
     trained = list(trainable(network).values())
     parts = dict(zip(map(id, trained), information.split([each.numel() for each in trained]), strict=True))
-    frozen = torch.zeros((), device=information.device)
-    means = [mean for layer in layers for mean in layer.mean]
-    return torch.cat([parts.get(id(mean), frozen.expand(mean.numel())) for mean in means])
+    means = [mean for layer in layers for mean in layer.mean if mean.requires_grad]
+    return torch.cat([parts[id(mean)] for mean in means])
 
 
 def _children(network: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:

@@ -54,5 +54,6 @@ def k_center(features: Tensor, num_examples: int, *, generator: torch.Generator)
     for _ in range(num_examples - 1):
         to_chosen = (features - features[positions[-1]]).square().sum(dim=1)
         distance = torch.minimum(distance, to_chosen)
+        distance[positions[-1]] = -torch.inf  # so that of examples alike each is taken once
         positions.append(distance.argmax(keepdim=True))
     return torch.cat(positions)

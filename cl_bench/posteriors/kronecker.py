@@ -187,6 +187,8 @@ def factors(
             [-0.2500,  0.2500]]))
     """
     layers = layers_of(network)
+    if not layers:
+        return ()
     inputs: list[Tensor | float] = [0.0] * len(layers)
     outputs: list[Tensor | float] = [0.0] * len(layers)
     num_examples = 0

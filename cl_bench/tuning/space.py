@@ -1,13 +1,15 @@
 """What is searched, in Hydra's own syntax for sweeps, and the settings that are tried."""
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString
 
+MOST_DRAWS = 20  # for each setting to try; a space that gives so few different ones has hardly more
 DIGITS = 3  # significant ones of a drawn number, so that it can be read and typed
 
 
@@ -131,12 +133,13 @@ def draw_trials(space: list[Dimension], *, num_trials: int, seed: int) -> tuple[
     """Return how the space is searched, `grid` or `random`, and the settings to try, all different.
 
     A grid of at most `num_trials` points is tried whole. From a larger one, and from a space with intervals,
-    so many different settings are drawn.
+    so many different settings are drawn, or fewer where there are no more.
     """
     random = np.random.default_rng(seed)
     grid = [each for each in space if isinstance(each, Choices)]
     if len(grid) < len(space):
-        return "random", [tuple(each.draw(random) for each in space) for _ in range(num_trials)]
+        drawn = (tuple(each.draw(random) for each in space) for _ in range(MOST_DRAWS * num_trials))
+        return "random", list(itertools.islice(_different(drawn), num_trials))
     shape = tuple(len(each.values) for each in grid)
     size = math.prod(shape)
     whole = size <= num_trials
@@ -146,6 +149,16 @@ def draw_trials(space: list[Dimension], *, num_trials: int, seed: int) -> tuple[
         for point in points
     ]
     return "grid" if whole else "random", trials
+
+
+def _different(trials: Iterable[Trial]) -> Iterator[Trial]:
+    """Yield each trial once, by what is written."""
+    seen = set[tuple[str, ...]]()
+    for trial in trials:
+        written = tuple(setting.override for setting in trial)
+        if written not in seen:
+            seen.add(written)
+            yield trial
 
 
 def _value(parsed: Any) -> Any:

@@ -89,7 +89,7 @@ def tune_one(strategy: str, *, overrides: list[str], request: Request) -> str:
     searching = partial(search, label=f"tuning {reported.tuning.pair}")
     trials, scores = searching(
         following,
-        num_trials=len(first) if how == "grid" else tune.trials,
+        num_trials=tune.trials if how == TPE else len(first),
         unseeded=[*unseeded, *short_runs(tune)],
         seeds=seeds if tune.finalists is None else seeds[:1],
     )

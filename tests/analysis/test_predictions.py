@@ -68,6 +68,13 @@ def test_the_negative_log_likelihood_is_scikit_learn_s():
     assert of_predictions.negative_log_likelihood([[1.0, 0.0]], [1]) == np.inf
 
 
+def test_of_classes_that_are_as_probable_the_first_come_first_as_in_the_accuracy():
+    p = np.array([[0.25] * 4] * 4 + [[0.4, 0.1, 0.1, 0.4]] * 4)
+    labels = np.array([0, 1, 2, 3] * 2)
+    assert of_predictions.top_k(p, labels, k=1) == np.mean(p.argmax(axis=1) == labels) == 0.25
+    assert [of_predictions.top_k(p, labels, k=k) for k in (2, 3, 4)] == [0.5, 0.75, 1.0]
+
+
 @pytest.mark.parametrize("name", ["top_0", "top_", "top_5x", "top_-1", "accuracy", "top_k", ""])
 def test_what_is_no_metric_of_ours_is_none(name):
     assert of_predictions.built_in(name) is None

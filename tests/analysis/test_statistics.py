@@ -73,6 +73,21 @@ def test_equal_differences_are_certain_and_no_difference_is_none():
     assert (nothing.difference, nothing.p_student, nothing.p_wilcoxon) == (0, 1, 1)
 
 
+def test_differences_of_equal_scores_tie_although_they_are_rounded_in_the_last_bit():
+    first = np.array([0.90, 0.83, 0.71, 0.94, 0.55, 0.38, 0.29])
+    exact = np.array([0.02, -0.02, 0.02, 0.02, -0.02, 0.02, 0.02])
+    observed = first - np.array([0.88, 0.85, 0.69, 0.92, 0.57, 0.36, 0.27])
+    assert len(set(np.abs(observed))) > 1, "rounded"
+    for scale in (1.0, 1e-6, 1e6):
+        assert wilcoxon(observed * scale) == wilcoxon(exact) == pytest.approx(29 / 64)
+    alike = first - np.array([0.88, 0.81, 0.69, 0.92, 0.53, 0.36, 0.27])
+    found = paired(alike)
+    assert (found.deviation, found.p_student, found.p_wilcoxon) == (0, 0, 2 / 2**7)
+    assert seeds_needed(alike) == 2
+    assert tost(alike, margin=0.03).p == 0
+    assert tost(alike, margin=0.01).p == 1
+
+
 def test_one_seed_has_a_difference_and_nothing_else():
     one = paired([0.25])
     assert (one.num_seeds, one.difference, one.p_wilcoxon) == (1, 0.25, 1)

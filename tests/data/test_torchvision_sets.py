@@ -134,6 +134,21 @@ def test_a_set_without_test_images_is_split_for_each_class(root: Path):
     assert "EuroSAT: 6 of 30 images were drawn as test images" in data.notes
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.8, 0.99])
+def test_no_class_is_without_training_images(root: Path, share: float):
+    """Of each class of two images or more both parts have one at least."""
+    write_eurosat(root)
+    for name, kept in (("River", 1), ("Sea", 2)):
+        for path in sorted((root / "eurosat" / "2750" / name).iterdir())[kept:]:
+            path.unlink()
+    data = read("EuroSAT", root, test_share=share)
+    train, test = (labels.bincount(minlength=3) for labels in (data.train_labels, data.test_labels))
+    assert (train + test).tolist() == [10, 1, 2]
+    assert train.min() > 0
+    assert test.tolist()[1:] == [0, 1]
+    assert test[0] == min(max(1, round(10 * share)), 9)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [

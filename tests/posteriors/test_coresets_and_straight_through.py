@@ -5,6 +5,13 @@ import torch
 from cl_bench.posteriors import coresets, straight_through
 
 
+def test_of_examples_alike_k_center_takes_each_once():
+    for features in (torch.zeros(4, 1), torch.tensor([[0.0], [0.0], [1.0], [1.0]])):
+        for number in (2, 3, 4):
+            chosen = coresets.k_center(features, number, generator=torch.Generator()).tolist()
+            assert len(set(chosen)) == number
+
+
 def test_k_center_takes_the_farthest_example_in_turn():
     features = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     chosen = coresets.k_center(features, 6, generator=torch.Generator().manual_seed(1)).tolist()

@@ -1,5 +1,7 @@
 """Frozen parts of a network, batch norm's statistics too, stay bit for bit in every strategy."""
 
+from functools import partial
+
 import pytest
 import torch
 from strategy_variants import AVALANCHES, DENSE, SUBJECTS, VARIANTS
@@ -42,6 +44,30 @@ def test_frozen_parts_stay_bit_for_bit_while_the_others_move(lab, name):
     assert moved or (name in HEADS and not statistics), "no batch norm was trained"
     kept = stored_tensors(run.strategy)
     assert {name for name, each in network.state_dict().items()} <= set(kept), "stored bits count all of it"
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_where_all_biases_are_frozen_they_stay_or_it_is_refused(lab, name):
+    """A layer of which a part is frozen: penalties, posteriors and Fisher matrices have its other part."""
+    strategy, *settings = SUBJECTS[name]
+    small = ("benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1")
+    method = (*small, f"strategy={strategy}", *settings)
+    make = partial(lab.from_conf, *method, "model.frozen=['*.bias']")
+    if SUBJECTS[name][0] in HEADS:
+        with pytest.raises(ValueError, match=r"out of model\.frozen"):
+            make()
+        return
+    if getattr(lab.from_conf(*method).strategy, "binary", False):  # layers of binary weights have no bias
+        with pytest.raises(ValueError, match=r"got '\*\.bias', which none is"):
+            make()
+        return
+    run = make()
+    biases = [each for each in run.strategy.model.parameters() if not each.requires_grad]
+    before = [each.detach().clone() for each in biases]
+    with lab.seeded():
+        run.records()
+    assert before
+    assert all(map(torch.equal, before, biases))
 
 
 def test_the_strategies_of_avalanche_are_among_them():

@@ -1,10 +1,12 @@
 """Which methods need no boundary between tasks: where one is put changes no bit of what they learn."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from strategy_variants import SUBJECTS
 
 from cl_bench.config.build import build_strategy
 from cl_bench.config.choices import choices
@@ -66,3 +68,28 @@ def in_order(monkeypatch: pytest.MonkeyPatch):
 def test_the_page_says_which_methods_need_no_boundary(strategy):
     (line,) = re.findall(r"^- No bit depends on one: (.*)$", PAGE.read_text(), re.MULTILINE)
     assert needs_no_boundary(strategy) == (f"`{strategy}`" in line)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_tests_with_own_statistics_need_no_task_of_one_head(lab, name):
+    """What a method needs of a task it says in training, and not in a test of the untrained network."""
+    strategy, *settings = SUBJECTS[name]
+    blurred = (
+        "benchmark=permuted_digits",
+        "benchmark.num_tasks=2",
+        "benchmark.scenario=task",
+        "benchmark.blur=0.5",
+    )
+    tested = ("model.normalisation=batch", "training.epochs=1", "training.also_test=[statistics]")
+    make = partial(lab.from_conf, *blurred, *tested, f"strategy={strategy}", *settings)
+    if strategy in ("function_prior", "lwf", "message_passing"):
+        with pytest.raises(ValueError, match=r"blur=0\.5|without normalisation"):
+            make()
+        return
+    run = make()
+    if getattr(run.strategy, "coreset", "none") != "none":
+        with pytest.raises(ValueError, match=r"set benchmark\.blur=0"), lab.seeded():
+            run.records()
+        return
+    with lab.seeded():
+        assert len(run.records()) > 2

@@ -96,6 +96,15 @@ def test_of_a_larger_grid_different_points_are_drawn_by_the_seed_alone():
     assert any(draw_trials(space, num_trials=5, seed=seed)[1] != trials for seed in (1, 2, 3))
 
 
+@pytest.mark.parametrize("text", ["int(interval(1,4))", "interval(0.001,0.00102)"])
+def test_no_setting_is_drawn_twice_and_a_small_space_gives_fewer(text):
+    for seed in range(5):
+        how, trials = draw_trials(read_space({"a": text, "b": "u,v"}), num_trials=16, seed=seed)
+        written = [tuple(setting.override for setting in trial) for trial in trials]
+        assert how == "random"
+        assert len(written) == len(set(written)) == 6
+
+
 def test_draws_lie_in_their_interval_evenly_by_their_logarithm():
     space = read_space({"a": LOG, "b": "int(interval(1,4))", "c": "interval(-1,1)", "d": "u,v"})
     how, trials = draw_trials(space, num_trials=400, seed=0)
