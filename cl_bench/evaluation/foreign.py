@@ -18,14 +18,15 @@ from cl_bench.deferred import deferred
 from cl_bench.evaluation.probes import as_before, some_of
 from cl_bench.evaluation.scores import mutual_information
 from cl_bench.learner.seeds import Seeds
+from cl_bench.learner.taking_part import taking_part
 from cl_bench.posteriors import uncertainty
 from cl_bench.posteriors.prediction import log_probabilities
 from cl_bench.posteriors.uncertainty import auroc
 from cl_bench.records.rows import Foreign
 from cl_bench.streams.benchmark import to_avalanche
+from cl_bench.streams.scaling import unmoved
 from cl_bench.streams.stacked import StackedTask
 from cl_bench.streams.tasks import SharedImages, TaskData, TaskStream
-from cl_bench.streams.transforms import identity
 
 with deferred():
     from avalanche.core import SupervisedPlugin
@@ -90,7 +91,7 @@ def foreign_experiences(
                 None,
                 torch.zeros(len(shared.images), dtype=torch.int64),
                 head=head,
-                view=identity,
+                view=unmoved(part.view),
                 to_float=part.to_float,
             )
             for part in parts
@@ -188,7 +189,7 @@ def _doubts_of(strategy: Any, experiences: Sequence[Any]) -> Tensor:
     """The measures of foreign images, [3, R, N]; the strategy is as before."""
     doubts = Doubts()
     with as_before(strategy):
-        strategy.plugins = [doubts]
+        strategy.plugins = [doubts, *taking_part(strategy)]
         strategy.eval(list(experiences))
     return torch.cat(doubts.by_experience, dim=2)
 

@@ -15,6 +15,7 @@ from torch import nn
 from cl_bench.deferred import deferred
 from cl_bench.evaluation.scores import Scores
 from cl_bench.learner.isolated import as_before
+from cl_bench.learner.taking_part import taking_part
 from cl_bench.models.modes import modes_restored
 
 with deferred():
@@ -62,7 +63,7 @@ class OwnStatistics:
     def _of_task(self, strategy: Any, images: Any, test: Any) -> list[float]:
         scores = Scores()
         with as_before(strategy), _averages_restored(strategy.model):
-            others = list(_others(strategy))
+            others = taking_part(strategy)
             with modes_restored(strategy.model):
                 strategy.plugins = [_Measuring(strategy.model), *others]
                 strategy.eval([images])
@@ -75,13 +76,6 @@ def running_averages(network: nn.Module) -> list[nn.Module]:
     """Return the layers that keep running averages of a mean and a variance."""
     kind = nn.modules.batchnorm._BatchNorm
     return [each for each in network.modules() if isinstance(each, kind) and each.track_running_stats]
-
-
-def _others(strategy: Any) -> Iterator[Any]:
-    """Plugins that may take part in predictions; those of the records do not."""
-    for plugin in strategy.plugins:
-        if plugin is not strategy.evaluator and not type(plugin).__module__.startswith(__package__ or ""):
-            yield plugin
 
 
 class _Measuring(SupervisedPlugin):

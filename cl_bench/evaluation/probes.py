@@ -14,6 +14,7 @@ from cl_bench.deferred import deferred
 from cl_bench.evaluation.scores import Scores
 from cl_bench.learner.isolated import as_before
 from cl_bench.learner.seeds import Seeds
+from cl_bench.learner.taking_part import taking_part
 from cl_bench.records.protocol import tasks_tested
 from cl_bench.records.rows import Probe
 from cl_bench.streams.benchmark import to_avalanche
@@ -120,13 +121,7 @@ class Probes(SupervisedPlugin):
         tested = tasks_tested(self._task, num_tasks=len(self._experiences), test_last=self._test_last)
         tasks = [task for task in tested if task <= self._task]
         with as_before(strategy):
-            # somebody's plugin may take part in predictions; Avalanche's metrics and ours are for the records
-            others = [
-                plugin
-                for plugin in strategy.plugins
-                if plugin is not strategy.evaluator and not isinstance(plugin, Scores | Probes)
-            ]
-            strategy.plugins = [self._scores, *others]
+            strategy.plugins = [self._scores, *taking_part(strategy)]
             if hasattr(strategy, "settle"):
                 strategy.settle()
             strategy.eval([self._experiences[task - 1] for task in tasks])

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from cl_bench.deferred import deferred
 from cl_bench.learner.isolated import as_before
 from cl_bench.learner.state import put_knowledge_back, what_is_known
+from cl_bench.learner.taking_part import taking_part
 
 with deferred():
     from avalanche.core import SupervisedPlugin
@@ -85,15 +86,10 @@ def validation_loss(learner: Any, experience: Any) -> float:
     """The mean loss of the learner's predictions on an experience, in nats; training is not disturbed."""
     measure = _Loss()
     with as_before(learner):
-        # a user's plugin may take part in predictions; Avalanche's metrics and ours are for the records
-        learner.plugins = [measure, *(each for each in learner.plugins if not _only_listens(learner, each))]
+        learner.plugins = [measure, *taking_part(learner)]
         learner.settle()
         learner.eval([experience])
     return measure.total / measure.num_examples
-
-
-def _only_listens(learner: Any, plugin: Any) -> bool:
-    return plugin is learner.evaluator or type(plugin).__module__.startswith("cl_bench.")
 
 
 class _Loss(SupervisedPlugin):

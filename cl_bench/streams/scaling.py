@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cl_bench.data import ImageData
 from cl_bench.streams.tasks import Scaling, View
+from cl_bench.streams.transforms import identity
 from cl_bench.validation import check_choice
 
 PIXELS = ("unit", "standardised", "raw")
@@ -63,6 +64,11 @@ class ScaledView:
 
     def __call__(self, features: Tensor) -> Tensor:
         return self.view(self.scaling(features))
+
+
+def unmoved(view: View) -> View:
+    """Return the view that moves nothing: of features it scales all the same."""
+    return ScaledView(view.scaling, identity) if isinstance(view, ScaledView) else identity
 
 
 def _check_unit(data: ImageData) -> None:

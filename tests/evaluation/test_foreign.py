@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from avalanche.core import SupervisedPlugin
 from small_parts import small_stream
 
 import cl_bench
@@ -165,3 +166,35 @@ def test_images_are_not_foreign_to_features_nor_features_to_images():
         foreign_experiences(black(), of_features, name="noise", size=4, seeds=[Seeds(0)])
     (first, *_) = foreign_experiences(features, of_features, name="rows", size=4, seeds=[Seeds(0)])
     assert torch.equal(first.task_data.images(torch.device("cpu")).sort(0)[0], features.sort(0)[0])
+
+
+@pytest.mark.parametrize("pixels", ["unit", "standardised", "raw"])
+@pytest.mark.parametrize("kind", ["split", "permuted"])
+def test_the_same_rows_of_features_are_the_same_inputs(kind, pixels):
+    """Permuted features are scaled before they move, each column by its own moments."""
+    rows = torch.rand(40, 3) * (torch.tensor([1.0, 900.0, 1e-3]) if pixels != "unit" else 1.0)
+    labels = torch.arange(40) % 4
+    data = from_arrays(rows, labels, rows[:8], labels[:8], name="x")
+    whole = {"num_tasks": 1} if kind == "permuted" else {"num_tasks": 2}
+    stream = cl_bench.stream(kind, dataset=data, pixels=pixels, **whole)
+    (first, *_) = foreign_experiences(data.test_images, stream, name="rows", size=8, seeds=[Seeds(0)])
+    given = first.task_data.images(torch.device("cpu")).flatten(1)
+    own = torch.cat([task.images(torch.device("cpu")).flatten(1) for task in stream.test])
+    assert torch.equal(given.sort(dim=1)[0].sort(dim=0)[0], own.sort(dim=1)[0].sort(dim=0)[0])
+
+
+class Sharpens(SupervisedPlugin):
+    """Somebody's plugin that changes predictions in tests."""
+
+    def after_eval_forward(self, strategy, **kwargs):
+        strategy.mb_output = 1e3 * strategy.mb_output
+
+
+def test_plugins_that_take_part_in_predictions_do_so_in_every_kind_of_test(learner):
+    """The test images of the only task, as foreign ones, are told from themselves by chance."""
+    stream = small_stream(scenario="domain", num_tasks=1)
+    images = stream.test[0].shared.images
+    foreign = [foreign_experiences(images, stream, name="same", size=10**6, seeds=[Seeds(0)])]
+    strategy = Finetune(model=network(stream), plugins=[Sharpens()], **learner)
+    rows = [row for row in measured(strategy, stream, foreign) if isinstance(row, Foreign)]
+    assert {row.auroc_confidence for row in rows} == {0.5}
