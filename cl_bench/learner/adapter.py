@@ -92,10 +92,22 @@ class Adapter(SupervisedTemplate):
         return None if self.heads is None else self.heads.active
 
     def activate_classes(self) -> None:
-        """Let the single head have the classes of the current task and those it has already."""
-        if self.heads is not None and self.heads.num_heads == 1:
-            labels = [task.labels for task in resident_tasks(self.experience)]
-            activate(self.heads, torch.cat(labels), self.device)
+        """Let the single head have the classes of the current task and those it has already.
+
+        Raises:
+            ValueError: where stacked seeds have other classes: they share one head's list of them.
+        """
+        if self.heads is None or self.heads.num_heads > 1:
+            return
+        labels = [task.labels for task in resident_tasks(self.experience)]
+        classes = [set(each.tolist()) for each in labels]
+        lacking = set.union(*classes) - set.intersection(*classes)
+        if lacking:
+            raise ValueError(
+                "active_classes=seen needs the same classes in all seeds trained at once, got "
+                f"{sorted(lacking)} in some of them alone; {ONE_BY_ONE}"
+            )
+        activate(self.heads, labels[0], self.device)
 
     @property
     def tasks_learned(self) -> int:

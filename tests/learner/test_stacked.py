@@ -11,6 +11,7 @@ import pytest
 from omegaconf import DictConfig
 from strategy_variants import DENSE
 
+import cl_bench
 from cl_bench import records
 from cl_bench.config.build import build_strategy, build_stream
 from cl_bench.config.choices import choices
@@ -179,3 +180,23 @@ def test_in_single_precision_they_are_the_same_up_to_rounding(tmp_path, strategy
     overrides = (f"strategy={strategy}", *PROBLEMS["crops and batch norm"], "training.iterations=2")
     at_once = outcomes(tmp_path / "at once", *overrides, stacked=True)
     check_equal(at_once, outcomes(tmp_path / "alone", *overrides, stacked=False), SINGLE_TOLERANCE)
+
+
+def test_a_class_that_one_seed_lacks_is_active_in_no_other_by_its_fault():
+    """Seeds that are trained at once share one list of classes seen."""
+    few = {"num_tasks": 2, "num_train": 12, "scenario": "class"}
+    streams = [cl_bench.stream("permuted_digits", seed=seed, **few) for seed in (0, 1)]
+    classes = [set(stream.train[0].labels.tolist()) for stream in streams]
+    assert classes[0] != classes[1]
+    together = cl_bench.stream("permuted_digits", seeds=[0, 1], **few)
+    small = {"epochs": 1, "hidden": [4], "tuned": False}
+    strategy = cl_bench.strategy("finetune", together, active_classes="seen", **small)
+    with pytest.raises(ValueError, match=r"needs the same classes .*set training\.stacked=false"):
+        cl_bench.train(strategy, together)
+    cl_bench.train(cl_bench.strategy("finetune", together, active_classes="all", **small), together)
+    for stream, expected in zip(streams, classes, strict=True):
+        alone = cl_bench.strategy("finetune", stream, active_classes="seen", **small)
+        cl_bench.train(alone, stream)
+        assert set(alone.heads.active.nonzero().flatten().tolist()) == expected | set(
+            stream.train[1].labels.tolist()
+        )
