@@ -71,7 +71,7 @@ def comparison(
         for metric in compared_metrics() if metrics is None else metrics:
             scores = _by_method(group, metric)
             pairs: list[dict[str, Any]] = []
-            pairs_of_methods = list(combinations(scores, 2))
+            pairs_of_methods = [pair for pair in combinations(scores, 2) if _measured_alike(group, *pair)]
             for first, second in pairs_of_methods:
                 observed = differences(scores[first], scores[second])
                 test, needed = paired(observed), seeds_needed(observed, alpha=ALPHA / len(pairs_of_methods))
@@ -155,6 +155,14 @@ def of_the_best(values: pd.DataFrame) -> pd.DataFrame:
     means = values.groupby("method", sort=False)[average_accuracy.__name__].mean()
     best = means.sort_values(ascending=False, kind="stable").index[:MOST_METHODS]
     return values[values["method"].isin(best)]
+
+
+def _measured_alike(group: pd.DataFrame, first: str, second: str) -> bool:
+    """Whether two methods were measured alike: in one scenario, on as many tasks, on test images or not."""
+    if "measured" not in group:
+        return True
+    measured = group["measured"].groupby(group["method"]).agg(set)
+    return bool(measured[first] == measured[second])
 
 
 def _by_method(group: pd.DataFrame, metric: str) -> dict[str, dict[Any, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cl_bench.records.identity import LATER, is_incidental
-from cl_bench.records.protocol import TEST_LAST
+from cl_bench.records.protocol import MEASURED, TEST_LAST
 from cl_bench.records.provenance import STALE, differences, tells
 from cl_bench.records.runs import Run
 from cl_bench.records.text import one_line, shortened
@@ -28,8 +28,8 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
 
     A setting is swept when it takes more than one value among the runs of one study, benchmark and strategy
     that recorded anything; seeds are never swept. A setting that a run lacks is no value, or, if it came
-    later, that of runs from before. Which tasks were tested sets even strategies apart: it is in all labels
-    of a study and benchmark where it differs.
+    later, that of runs from before. What is measured sets even strategies apart, see `measured_keys`: it is
+    in all labels of a study and benchmark where it differs.
 
     A method that ran on a CPU and on a GPU is two, each with the kind of device in its label.
 
@@ -50,19 +50,18 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     """
     runs = list(runs)
     groups = defaultdict(list)
-    protocols = defaultdict(set)
+    protocols = defaultdict(list)
     for run in runs:
         groups[run.study, run.benchmark, run.strategy].append(run)
         if run.records:
-            protocols[run.study, run.benchmark].add(run.test_last)
+            protocols[run.study, run.benchmark].append(run)
     methods: dict[int, Pieces] = {}
     others: dict[int, str] = {}
     all_swept: set[str] = set()
     for (study, benchmark, _), group in groups.items():
         recorded = [run for run in group if run.records]
         swept = swept_settings([run.settings for run in recorded], neutral=_neutral(recorded))
-        if len(protocols[study, benchmark]) > 1:
-            swept = list(dict.fromkeys([*swept, TEST_LAST]))
+        swept = list(dict.fromkeys([*swept, *measured_keys(protocols[study, benchmark])]))
         names = short_names(_without_paths(swept, recorded))
         labels = {id(run): _pieces(run, names) for run in group}
         labels = _apart_by_device(group, _apart_by_length(group, labels))
@@ -79,6 +78,23 @@ def with_methods(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         for run in runs
     ]
     return labelled, sorted(all_swept)
+
+
+def measured_keys(runs: Iterable[Run]) -> list[str]:
+    """The settings that say what is measured and differ among runs of one benchmark.
+
+    They are the scenario, the number of tasks, which of them are tested, and on which images.
+
+    >>> from pathlib import Path
+    >>> from cl_bench.records.runs import Run
+    >>> scenarios = ({"benchmark.scenario": name} for name in ("task", "class"))
+    >>> measured_keys([Run(Path("few/a"), "few", settings=each) for each in scenarios])
+    ['benchmark.scenario']
+    """
+    runs = list(runs)
+    values = {key: {shown(run.settings[key]) for run in runs if key in run.settings} for key in MEASURED}
+    values[TEST_LAST] = {shown(run.test_last) for run in runs}
+    return [key for key, found in values.items() if len(found) > 1]
 
 
 def distinct(texts: Mapping[Thing, str]) -> dict[Thing, str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from cl_bench.analysis.labels import shown
 from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, registered
 from cl_bench.analysis.run_metrics import RUN
+from cl_bench.records.protocol import MEASURED
 from cl_bench.records.runs import Run
 from cl_bench.records.text import shortened
 
@@ -47,25 +48,38 @@ def draw_of(seed: int | None, settings: Mapping[str, Any]) -> str:
 
 
 def seed_parts(found: Sequence[Run]) -> pd.DataFrame:
-    """The seed in force for each purpose, one row per run.
+    """The seed in force for each purpose, one row per run, and what else must be alike in a comparison.
 
-    Columns: study, run, draw, and one for each purpose.
+    Columns: study, run, draw, one for each purpose, and `measured`, see `what_is_measured`.
 
     >>> from pathlib import Path
     >>> from cl_bench.records.runs import Run
     >>> settings = {"seed_for.init": 5, "seed_for.order": None}
     >>> seed_parts([Run(Path("few/ewc-s3"), "few", seed=3, settings=settings)])
-      study     run      draw  init  order
+      study     run      draw  init  order measured
     0   few  ewc-s3  3 init=5     5      3
     """
     return pd.DataFrame(
         [
             parts_of(run.seed, run.settings)
             | {"study": run.study, "run": run.name, "draw": draw_of(run.seed, run.settings)}
+            | {"measured": what_is_measured(run.settings)}
             for run in found
         ],
-        columns=["study", "run", "draw", *purposes(found)],
+        columns=["study", "run", "draw", *purposes(found), "measured"],
     )
+
+
+def what_is_measured(settings: Mapping[str, Any]) -> str:
+    """The settings that say what is measured, as text: scores are compared only where they are alike.
+
+    Test images are not named.
+
+    >>> what_is_measured({"benchmark.scenario": "task", "training.test_on": "test"})
+    'benchmark.scenario=task'
+    """
+    told = {key: settings.get(key) for key in MEASURED}
+    return " ".join(f"{key}={value}" for key, value in told.items() if value not in (None, "test"))
 
 
 def purposes(found: Sequence[Run]) -> list[str]:
@@ -80,7 +94,7 @@ def purposes(found: Sequence[Run]) -> list[str]:
     ['init', 'order']
     """
     known = dict.fromkeys(purpose for run in found for purpose in parts_of(run.seed, run.settings))
-    columns = {*RUN, "draw", *(metric.name for metric in registered(MATRIX, WITH_REFERENCE))}
+    columns = {*RUN, "draw", "measured", *(metric.name for metric in registered(MATRIX, WITH_REFERENCE))}
     return [purpose for purpose in known if purpose not in columns]
 
 

@@ -75,7 +75,8 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
 
     A is a run's average accuracy. A_finetune and A_joint are means over seeds on the same benchmark, and a
     bootstrap takes them as known. The benchmarks then count alike, whether they are easy or hard. Methods
-    that lack a benchmark are left out, and said to be. A nan counts as no run.
+    that lack a benchmark are left out, and said to be. A nan counts as no run. A method that several studies
+    ran on one benchmark is one of each study: `ewc (study)`.
 
     Args:
         values: one row per run, as `run_metrics` gives them.
@@ -96,7 +97,7 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
     is_normalised = metric == NORMALISED
     about = _metric(average_accuracy.__name__ if is_normalised else metric)
     column = about.name
-    known = values.dropna(subset=[column])
+    known = _apart_by_study(values.dropna(subset=[column]))
     found: dict[str, dict[str, np.ndarray]] = {}
     for (method, benchmark), scores in known.groupby(["method", "benchmark"], sort=False)[column]:
         found.setdefault(str(method), {})[str(benchmark)] = scores.to_numpy(dtype=float)
@@ -140,6 +141,16 @@ def scores_over_benchmarks(values: pd.DataFrame, metric: str = average_accuracy.
         strategies={str(name): str(strategy) for name, strategy in zip(*named, strict=True)},
         left_out=left_out,
     )
+
+
+def _apart_by_study(values: pd.DataFrame) -> pd.DataFrame:
+    """The runs, where a method of several studies on one benchmark has the study in its name."""
+    if "study" not in values:
+        return values
+    studies = values.groupby(["method", "benchmark"])["study"].nunique(dropna=False)
+    shared = set(studies[studies > 1].index.get_level_values("method"))
+    pairs = zip(values["method"], values["study"], strict=True)
+    return values.assign(method=[f"{name} ({study})" if name in shared else name for name, study in pairs])
 
 
 def best_first(scores: Scores) -> list[str]:

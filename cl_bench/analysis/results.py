@@ -11,7 +11,7 @@ import pandas as pd
 from cl_bench.analysis import frame as frames
 from cl_bench.analysis.curves import average_curves, forgetting_curves
 from cl_bench.analysis.foreign import read_foreign
-from cl_bench.analysis.labels import distinct, with_methods
+from cl_bench.analysis.labels import distinct, measured_keys, short_names, shown, with_methods
 from cl_bench.analysis.matched_seeds import seed_parts
 from cl_bench.analysis.matrix import RunMatrix, matrices
 from cl_bench.analysis.run_metrics import run_metrics
@@ -175,7 +175,33 @@ class Results:
         return part
 
     def told_apart(self) -> "Results":
-        """A method that several studies ran on one benchmark has the study in its label: `ewc (study)`."""
+        """Runs of several studies that are no seeds of one method have labels that say so.
+
+        Where the studies measure otherwise on a benchmark, labels have what differs: `ewc scenario=class`. A
+        method that several ran has the study: `ewc (study)`.
+        """
+        return self._by_measure()._by_study()
+
+    def _by_measure(self) -> "Results":
+        recorded = defaultdict(list)
+        for run in self.found:
+            if run.records:
+                recorded[run.benchmark].append(run)
+        differing = {benchmark: short_names(measured_keys(runs)) for benchmark, runs in recorded.items()}
+        if not any(differing.values()):
+            return self
+
+        def labelled(run: Run) -> Run:
+            names = differing.get(run.benchmark, {})
+            words = (
+                f"{name}={shown(run.settings[key])}" for key, name in names.items() if key in run.settings
+            )
+            told = [word for word in words if word not in run.method.split()]
+            return run._replace(method=" ".join([run.method, *told]))
+
+        return Results([labelled(run) for run in self.found], interval=self.interval)
+
+    def _by_study(self) -> "Results":
         studies = defaultdict(set)
         for run in self.found:
             if run.records:

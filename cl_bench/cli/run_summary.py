@@ -23,7 +23,7 @@ def overall(folder: Path, *, since: float, before: Mapping[Path, int]) -> tuple[
     from cl_bench.analysis.results import Results
     from cl_bench.records.errors import AnalysisError
     from cl_bench.records.runs import find_folders
-    from cl_bench.report.notes import recorded_notes, repeated_notes
+    from cl_bench.report.notes import recorded_notes, repeated_notes, validation_notes
     from cl_bench.report.outcomes import (
         failed_before,
         outcome_table,
@@ -44,7 +44,11 @@ def overall(folder: Path, *, since: float, before: Mapping[Path, int]) -> tuple[
     foreign = read_foreign(runs, damaged=results.damaged)
     lines = [] if results.frame.empty else [text_table(summary(results.frame, foreign=foreign))]
     alone = (folder / "run.json").exists()  # a single run has said its own notes
-    notes = [*repeated_notes(runs), *provenance_notes(runs), *([] if alone else recorded_notes(runs))]
+    notes = [
+        *repeated_notes(runs),
+        *provenance_notes(runs),
+        *(validation_notes if alone else recorded_notes)(runs),
+    ]
     lines += [f"note: {one_line(note)}" for note in notes]
     lines += filter(None, [work_done(asked, since)])
     absent = [] if alone else missing(runs)

@@ -4,6 +4,9 @@ from cl_bench.validation import is_whole
 
 TEST_LAST = "training.test_last"  # its dotted key in the settings of a run
 TEST_ALL_AT_END = "training.test_all_at_end"
+TEST_ON = "training.test_on"
+# what is measured: of others of these, accuracies are no scores of the same thing, whatever the method
+MEASURED = (TEST_LAST, "benchmark.scenario", "benchmark.num_tasks", TEST_ON)
 
 TASK, CLASS = "task", "class"  # scenarios with outputs that are untrained until their task comes
 

@@ -16,15 +16,25 @@ BOLD = (TIES, BEST, NONE)
 LEAST_SEEDS = 3  # in common; of fewer a t-test tells next to nothing apart
 
 
+SEVERAL = (
+    "Methods of a column that were measured otherwise (scenario, tasks or images), as their names say, are "
+    "compared among themselves"
+)
+
+
 class Bold(NamedTuple):
     """The bold cells, and what was tested for them."""
 
     cells: set[tuple[str, str, str]]  # (benchmark, metric, method)
     tested: bool  # at least one pair
     untested: bool  # at least one pair, though a test was asked for
+    several: bool = False  # measures in one column: scenarios, numbers of tasks, or images that are tested
 
     def sentences(self, *, reference: str) -> list[str]:
         """What bold means, without a full stop; `reference` is the method that is not among the best."""
+        return [*self._meaning(reference), *([SEVERAL] if self.several else [])]
+
+    def _meaning(self, reference: str) -> list[str]:
         joint = f"{reference} training aside" if reference else ""
         if not self.tested:
             why = f"fewer than {LEAST_SEEDS} matched seeds, so no test" if self.untested else ""
@@ -50,7 +60,9 @@ def bold_of(values: pd.DataFrame, metrics: Sequence[Metric], *, which: str) -> B
     directed = [metric for metric in metrics if metric.better and which != NONE]
     pairs = _pairs(contenders, directed if which == TIES else [])
     cells, tested, untested = set(), False, False
-    for benchmark, runs in contenders.groupby("benchmark", sort=False):
+    alike = ["benchmark", *(["measured"] if "measured" in contenders else [])]
+    groups = [(str(place[0]), runs) for place, runs in contenders.groupby(alike, sort=False)]
+    for benchmark, runs in groups:
         for metric in directed:
             means = runs.groupby("method", sort=False)[metric.name].mean().dropna()
             if len(means) < 2:
@@ -65,8 +77,9 @@ def bold_of(values: pd.DataFrame, metrics: Sequence[Metric], *, which: str) -> B
                 tested |= math.isfinite(p)
                 untested |= which == TIES and method != first and math.isnan(p)
                 if mean == best or p > ALPHA:
-                    cells.add((str(benchmark), metric.name, str(method)))
-    return Bold(cells, tested, untested)
+                    cells.add((benchmark, metric.name, str(method)))
+    several = len(groups) > contenders["benchmark"].nunique()
+    return Bold(cells, tested, untested, several)
 
 
 def _pairs(values: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:

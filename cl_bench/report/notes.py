@@ -8,6 +8,7 @@ import pandas as pd
 from cl_bench.analysis.matched_seeds import draw_of
 from cl_bench.analysis.missing_runs import missing, unreadable
 from cl_bench.analysis.summary import MOST_METHODS
+from cl_bench.records.protocol import TEST_ON
 from cl_bench.records.runs import Run
 from cl_bench.records.text import cut, one_line
 from cl_bench.report.outcomes import last_line, provenance_notes
@@ -66,9 +67,17 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
     return notes
 
 
+def validation_notes(found: Iterable[Run]) -> list[str]:
+    """That scores are of validation images, once, where they are of some run."""
+    on_validation = any(run.records and run.settings.get(TEST_ON) == "validation" for run in found)
+    return ["scores are of validation images, not of test images (training.test_on)"] if on_validation else []
+
+
 def recorded_notes(found: Iterable[Run]) -> list[str]:
-    """What runs have noted of their data or network (`notes` in run.json): each sentence once, with the
-    methods and benchmarks that it is about. Runs of an empty study are named without it.
+    """What runs have noted of their data or network (`notes` in run.json), and which images were scored.
+
+    Each sentence stands once, with the methods and benchmarks that it is about. Runs of an empty study are
+    named without it.
     """
     methods: dict[tuple[str, str], dict[str, None]] = {}
     about: dict[str, dict[tuple[str, str], dict[str, None]]] = {}
@@ -78,7 +87,7 @@ def recorded_notes(found: Iterable[Run]) -> list[str]:
         place = run.study, run.benchmark
         methods.setdefault(place, {})[run.method] = None
         noted = run.about.get("notes")
-        for sentence in noted if isinstance(noted, list) else ():
+        for sentence in [*(noted if isinstance(noted, list) else ()), *validation_notes([run])]:
             places = about.setdefault(cut(one_line(sentence), LONGEST_NOTE), {})
             places.setdefault(place, {})[run.method] = None
     notes = []
