@@ -80,6 +80,8 @@ def check_resume(resume: object) -> None:
 
 def check_study(study: object) -> None:
     """Check the name of a folder, or of folders within each other as in a/b. Raises ValueError."""
+    if isinstance(study, bool) or not isinstance(study, str | int):
+        raise ValueError(f"study must be a name, got study={study!r}; in a YAML file a number is quoted")
     for part in str(study).split("/"):
         check_folder_name("study", part, whole=str(study))
 

@@ -10,6 +10,7 @@ A value that no combination takes is an error. A value that only some of them ta
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -57,6 +58,8 @@ class _Remembered(NamedTuple):
     key: tuple[str, ...]
     sweep: Sweep
 
+
+ONE_FOLDER = ("experiment", "study", "results_dir")  # which say where a sweep's runs are written
 
 _newest: list[_Remembered] = []  # of the command line that is at work: it is asked for more than once
 
@@ -128,6 +131,15 @@ def _find(
 ) -> Sweep:
     given = values_of(source, overrides)
     chosen = {key for key in given if is_choice(source, key)}
+    for key, values in given.items():
+        if not values:
+            raise SettingError(_matches_nothing(source, key, overrides))
+        name = key.lstrip("+")
+        if len(values) > 1 and name in ONE_FOLDER:
+            raise SettingError(
+                f"a sweep writes into one folder, so that it has one {name}, got {', '.join(values)}: start "
+                "one for each"
+            )
     written = {key: [f"{key}={value}" for value in values] for key, values in given.items()}
     for key in [key for key in given if key.startswith("~")]:
         written[key] = [key]
@@ -149,6 +161,16 @@ def _find(
     if not run:
         raise SettingError(next(message for why in refused.values() for message in why.values()))
     return Sweep(run, list(_left_out(refused, groups, settings)))
+
+
+def _matches_nothing(source: ConfigLoader, key: str, overrides: Sequence[str]) -> str:
+    """Say that a glob of choices matches none, and which would."""
+    (given, *_) = [each for each in overrides if each.startswith(f"{key}=")]
+    group = key.lstrip("+").partition("@")[0]
+    pattern = re.sub(r"^.*glob\(\[?([^,\])]*).*$", r"\1", given)
+    near = [name for name in source.get_group_options(group) if pattern.strip("'\"*") in name]
+    more = f"; did you mean {key}=glob(*{pattern.strip('*')}*)?" if near else f"; see cl-bench list {group}"
+    return f"{given} matches no {group}{more}"
 
 
 def is_choice(source: ConfigLoader, key: str) -> bool:

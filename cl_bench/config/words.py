@@ -155,7 +155,7 @@ def override(word: str, *, several: bool = False) -> str:
         raise WordError(f"a run has one {name}, got a list, {word}: {each}")
     is_path, is_name = PATH.search(name.lstrip("+")), NAME.search(name.lstrip("+"))
     if value and "${" not in value and (is_path or is_name):
-        text = _text(value, parsed, several=several, numbers=bool(is_path))
+        text = _text(value, parsed, several=several)
         if text is None:
             return word
         whole = expanded(text) if is_path else text
@@ -166,12 +166,8 @@ def override(word: str, *, several: bool = False) -> str:
     return word
 
 
-def _text(value: str, parsed: Override | None, *, several: bool, numbers: bool) -> str | None:
-    """Return the text that a value stands for, where it does stand for one.
-
-    Args:
-        numbers: whether a number, a list or true is one, too.
-    """
+def _text(value: str, parsed: Override | None, *, several: bool) -> str | None:
+    """Return the text that a path or a name stands for: a number, a list or true is one, null is none."""
     if parsed is None:
         return value
     if isinstance(parsed._value, QuotedString):
@@ -180,7 +176,7 @@ def _text(value: str, parsed: Override | None, *, several: bool, numbers: bool) 
         return parsed._value
     if parsed.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
         return None if several else value
-    return value if numbers and parsed._value is not None and not parsed.is_sweep_override() else None
+    return value if parsed._value is not None and not parsed.is_sweep_override() else None
 
 
 def with_folders(overrides: Sequence[str], folders: Sequence[str | Path]) -> list[str]:

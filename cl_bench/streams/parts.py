@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cl_bench.validation import check_number
+from cl_bench.validation import check_count, check_number
 
 
 class Parts(NamedTuple):
@@ -26,6 +26,8 @@ def draw_parts(
     Raises:
         ValueError: that names the setting, its value and the rule.
     """
+    if num_train is not None:
+        check_count(num_train=num_train)
     train, validation = _without_validation(num_examples, validation_share, generator)
     if num_train is None:
         return Parts(train, validation)
@@ -54,8 +56,8 @@ def _without_validation(num_examples: int, share: float, generator: torch.Genera
 
 
 def _check_num_train(num_train: int, num_left: int) -> None:
-    if not isinstance(num_train, int) or isinstance(num_train, bool) or not 1 <= num_train <= num_left:
+    if num_train > num_left:
         raise ValueError(
-            f"num_train must be null or a whole number, at least 1 and at most the {num_left} images that "
-            f"validation leaves, got {num_train=}"
+            f"num_train must be null or at most the {num_left} images that validation leaves, got "
+            f"{num_train=}"
         )

@@ -9,6 +9,7 @@ from cl_bench.cli.main import main
 from cl_bench.config.choices import GROUPS, choices
 from cl_bench.config.compose import compose
 from cl_bench.config.nearest import SYNONYMS, nearest_choices, nearest_settings, no_such_setting
+from cl_bench.config.run_rules import check_study
 from cl_bench.config.words import WordError, expanded, override, read
 
 NAMES = running.all_settings()
@@ -50,7 +51,7 @@ def test_a_home_that_nobody_has_is_said():
 
 
 def test_what_is_meant_for_hydra_is_left_to_it():
-    for word in ("data.root=null", "data.root=${oc.env:HOME}", "study=2024", "results_dir=plain/path-1.x_y"):
+    for word in ("data.root=null", "data.root=${oc.env:HOME}", "study=null", "results_dir=plain/path-1.x_y"):
         assert override(word) == word
     for word in ("data.root=a,b", "study=a,b", "results_dir=choice(a,b)"):
         assert override(word, several=True) == word
@@ -61,6 +62,19 @@ def test_what_is_meant_for_hydra_is_left_to_it():
 def test_a_name_may_have_any_letters_and_is_no_path(name):
     assert override(f"{name}=a (1) = ü") == f"{name}='a (1) = ü'"
     assert override(f"{name}=~x") == f"{name}=~x" or override(f"{name}=~x") == f"{name}='~x'"
+
+
+@pytest.mark.parametrize("typed", ["2024", "007", "1e5", "3e20241", "true", "inf", "[a]", "1_0", "0x1f"])
+def test_names_and_paths_are_taken_as_they_are_typed(typed):
+    """A short hash of a commit may look like a number."""
+    config = compose([f"study={typed}", f"results_dir={typed}", f"strategy.name={typed}"])
+    assert (config.study, config.results_dir, config.strategy.name) == (typed, typed, typed)
+
+
+@pytest.mark.parametrize("study", [None, True, 1e5])
+def test_what_is_no_name_is_refused(study):
+    with pytest.raises(ValueError, match="study must be a name, got study="):
+        check_study(study)
 
 
 def test_a_value_that_must_be_quoted_is_shown_as_it_is_typed():
