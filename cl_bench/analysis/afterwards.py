@@ -8,11 +8,19 @@ import numpy as np
 import pandas as pd
 
 from cl_bench.analysis.recorded_measures import mean_in_the_end
-from cl_bench.analysis.registry import FIRST, GROUPS, PAGE, RECORDS, TEXT, Metric, placed, registered
+from cl_bench.analysis.registry import (
+    AFTERWARDS,
+    FIRST,
+    GROUPS,
+    PAGE,
+    RECORDS,
+    TEXT,
+    Metric,
+    placed,
+    registered,
+)
 from cl_bench.records.metric_rows import words_of
 from cl_bench.records.runs import Run
-
-_FOUND: dict[str, Metric] = {}  # of all runs that were read, by name
 
 
 def note(name: str, *, unit: str, better: str) -> bool:
@@ -23,7 +31,7 @@ def note(name: str, *, unit: str, better: str) -> bool:
     """
     if any(each.name == name for each in registered()):
         return False
-    _FOUND[name] = Metric(
+    AFTERWARDS[name] = Metric(
         name=name,
         title=name.replace("_", " "),
         unit=unit,
@@ -51,7 +59,7 @@ def noted(columns: Iterable[str], *, ending: str = "") -> list[Metric]:
     ['first guess (%)']
     """
     there = set(columns)
-    return [each for name, each in _FOUND.items() if f"{name}{ending}" in there]
+    return [each for name, each in AFTERWARDS.items() if f"{name}{ending}" in there]
 
 
 def shown_in(place: str, rows: pd.DataFrame, *, always: str = "") -> list[Metric]:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from cl_bench.records.errors import AnalysisError
+from cl_bench.records.text import there_are
 
 # What a metric is computed from, and what its function takes and gives.
 MATRIX = "matrix"  # accuracy [1 + T, T] -> float
@@ -109,6 +110,7 @@ class Metric:
 
 
 _REGISTERED: dict[str, Metric] = {}  # by name, in the order of the summary's columns
+AFTERWARDS: dict[str, Metric] = {}  # of the metrics.csv of all runs that were read, see afterwards.py
 
 
 def metric(
@@ -201,7 +203,7 @@ def compared_metrics() -> tuple[str, ...]:
 
 
 def metric_of(name: str) -> Metric:
-    """The registered metric of this name.
+    """The metric of this name: a registered one, or one of `cl-bench metric` that runs have which were read.
 
     Raises:
         AnalysisError: where there is none, with the nearest names.
@@ -209,11 +211,11 @@ def metric_of(name: str) -> Metric:
     >>> metric_of("forgetting").better
     'lower'
     """
-    if name not in _REGISTERED:
-        near = get_close_matches(name, _REGISTERED, n=3)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise AnalysisError(f"there is no metric {name!r}; {hint}There are {', '.join(_REGISTERED)}")
-    return _REGISTERED[name]
+    known = AFTERWARDS | _REGISTERED
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        raise AnalysisError(f"there is no metric {name!r}; {there_are(', '.join(known), near=near)}")
+    return known[name]
 
 
 def title_of(name: str) -> str:

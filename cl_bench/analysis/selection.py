@@ -10,7 +10,7 @@ import pandas as pd
 
 from cl_bench.analysis.looks import natural_order
 from cl_bench.records.errors import AnalysisError
-from cl_bench.records.text import shortened
+from cl_bench.records.text import shortened, there_are
 
 _MOST_NAMED = 20  # methods in an error
 _COMMAS = re.compile(r",(?![^\[\](){}]*[\])}])")  # outside of brackets: hidden=[100,100] is one value
@@ -52,6 +52,7 @@ def select(
     *,
     methods: str | Sequence[str] | None = None,
     labels: str | Sequence[str] | Mapping[str, str] | None = None,
+    what: str = "method",
 ) -> Selection:
     """Find the methods that are meant, and what each is to be called.
 
@@ -64,6 +65,7 @@ def select(
         known: the methods that there are, as in the column `method`.
         methods: names or patterns, in the order of the figure; one text has commas between them. None: all.
         labels: method or strategy -> label, or texts `name=label`.
+        what: is labelled, for errors.
 
     Raises:
         AnalysisError: for a name that is not there, for a label without text, and for two methods with one
@@ -77,9 +79,9 @@ def select(
     """
     there = sorted(dict.fromkeys(known), key=natural_order)
     chosen = there if methods is None else _chosen(there, methods)
-    told = dict(labels if isinstance(labels, Mapping) else _pairs(there, labels or ()))
+    told = dict(labels if isinstance(labels, Mapping) else _pairs(there, labels or (), what))
     for name, label in told.items():
-        _meant(there, name)
+        _meant(there, name, what)
         if not label.strip():
             raise AnalysisError(f"the label of {name!r} is empty; give it as name=label")
     named = {method: _label(method, told) for method in chosen}
@@ -116,23 +118,22 @@ def _chosen(known: Sequence[str], methods: str | Sequence[str]) -> list[str]:
     return list(dict.fromkeys(method for name in names for method in _meant(known, name.strip())))
 
 
-def _meant(known: Sequence[str], name: str) -> list[str]:
+def _meant(known: Sequence[str], name: str, what: str = "method") -> list[str]:
     """The method of this name, or else the variants of this strategy, or else what the pattern fits."""
     if name in known:
         return [name]
     found = [each for each in known if _strategy(each) == name]
     found = found or [each for each in known if fnmatchcase(each, name)]
     if not found:
-        raise AnalysisError(_not_there(known, name))
+        raise AnalysisError(_not_there(known, name, what))
     return found
 
 
-def _not_there(known: Sequence[str], name: str) -> str:
+def _not_there(known: Sequence[str], name: str, what: str) -> str:
     near = get_close_matches(name, dict.fromkeys([*known, *map(_strategy, known)]), n=3)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
     listed = ", ".join(shortened(each) for each in known[:_MOST_NAMED])
     more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-    return f"there is no method {name!r} in these runs; {hint}There are {listed}{more}"
+    return f"there is no {what} {name!r} in these runs; {there_are(f'{listed}{more}', near=near)}"
 
 
 def _strategy(method: str) -> str:
@@ -140,7 +141,7 @@ def _strategy(method: str) -> str:
     return method.split(" ")[0]
 
 
-def _pairs(known: Sequence[str], labels: str | Sequence[str]) -> Iterable[tuple[str, str]]:
+def _pairs(known: Sequence[str], labels: str | Sequence[str], what: str) -> Iterable[tuple[str, str]]:
     """Name and label of each text. Names have = in them, and labels may have commas: a comma begins another
     pair only where the name of a method and = follow.
     """
@@ -154,7 +155,7 @@ def _pairs(known: Sequence[str], labels: str | Sequence[str]) -> Iterable[tuple[
             elif begun:
                 begun[-1] = (begun[-1][0], f"{begun[-1][1]},{piece}")
             elif "=" in piece:
-                raise AnalysisError(_not_there(known, piece.partition("=")[0]))
+                raise AnalysisError(_not_there(known, piece.partition("=")[0], what))
             else:
                 raise AnalysisError(f"a label is given as name=label, got {text!r}")
         yield from begun

@@ -1,6 +1,7 @@
 """`cl-bench metric NAME DIR...`: a metric of saved predictions, beside the records of each run."""
 
 import importlib
+import math
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
@@ -115,6 +116,10 @@ def _numbers(options: Namespace) -> int:
             MetricRow(run.seed or 0, test.after_task, test.on_task, asked.name, value, *words)
             for test, value in values_of(run, asked.function)
         ]
+        if all(math.isnan(row.value) for row in rows):
+            raise ValueError(
+                f"{asked.name} is nan on every test of {one_line(run.path)}: correct its function"
+            )
         try:
             with alone_in(run.path):
                 write_metrics(run.path, rows)

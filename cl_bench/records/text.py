@@ -7,6 +7,7 @@ hold half a character: a lone surrogate, as of a file name that is not UTF-8.
 import codecs
 import hashlib
 import os
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 LONGEST_NAME = 200  # letters of a name in tables
@@ -104,3 +105,12 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
         raise error
     lacking = error.object[error.start : error.end]
     return "".join(_ASCII.get(each) or escaped(each) for each in lacking), error.end
+
+
+def there_are(names: str, *, near: Sequence[str]) -> str:
+    """Say which names there are, and first those that may be meant.
+
+    >>> there_are("ewc, vcl", near=["ewc"]), there_are("ewc, vcl", near=[])
+    ('did you mean ewc? There are ewc, vcl', 'there are ewc, vcl')
+    """
+    return f"did you mean {' or '.join(near)}? There are {names}" if near else f"there are {names}"

@@ -75,7 +75,7 @@ def paper_table(
     `joint` is not among them. Methods with fewer than 3 seeds in common are not tested.
 
     Args:
-        metrics: names of registered metrics; one text has commas between them.
+        metrics: names of registered metrics, or of `cl-bench metric`; one text has commas between them.
         methods: see `analysis.selection.select`; None: all, the most accurate on the first benchmark first.
         labels: what methods, benchmarks and metrics are called, as in `select`.
         interval: what stands behind ±: t, se, sd, or none.
@@ -88,15 +88,15 @@ def paper_table(
         raise AnalysisError(f"what stands behind ± is one of {', '.join(SPREADS)}, got {interval=}")
     if bold not in BOLD:
         raise AnalysisError(f"what is bold is one of {', '.join(BOLD)}, got {bold=}")
-    chosen = _metrics(metrics)
     results = Results.read(*folders).told_apart()
     if not results.complete:
         raise AnalysisError("no run is complete: each must have tested all that was to be tested")
+    chosen = _metrics(metrics)  # now that those are known that runs have of `cl-bench metric`
     summary = results.summary
     benchmarks = list(dict.fromkeys(run.benchmark for run in results.complete))
     there = list(dict.fromkeys(summary["method"]))
     known = [*there, *benchmarks, *(metric.name for metric in chosen)]
-    called = select(known, labels=labels).labels
+    called = select(known, labels=labels, what="method, benchmark or metric").labels
     selected = select(there, methods=methods)
     shown = list(selected.labels) if selected.in_order else there
     values = values_of(results, chosen)

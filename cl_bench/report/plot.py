@@ -13,7 +13,7 @@ from cl_bench.analysis.results import Results
 from cl_bench.analysis.selection import select, select_benchmarks
 from cl_bench.records.atomic import link_within
 from cl_bench.records.errors import AnalysisError, NotMeasuredError
-from cl_bench.records.text import cut, one_line
+from cl_bench.records.text import cut, one_line, there_are
 from cl_bench.report.figure_kinds import KINDS
 from cl_bench.report.figure_options import Options
 from cl_bench.report.figure_parts import parts_of_kinds
@@ -64,8 +64,7 @@ def plot(
 
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise AnalysisError(f"there is no kind of figure {kind!r}; {hint}There are {', '.join(KINDS)}")
+        raise AnalysisError(f"there is no kind of figure {kind!r}; {there_are(', '.join(KINDS), near=near)}")
     asked = Options(**options)
     asked.check(kind)
     together = len(folders) > 1
@@ -73,6 +72,7 @@ def plot(
     if output is not None and not _is_folder(output):
         _check_ending(Path(output))
     results = Results.read(*folders, interval=asked.interval or "t")
+    _ = results.frame  # reading it makes the metrics of `cl-bench metric` known
     if together:
         results = results.told_apart()
     if asked.benchmarks is not None:

@@ -68,7 +68,7 @@ def test_labels_are_of_methods_or_of_strategies(labels, expected):
     [
         ({"methods": "bayesbin"}, "no method 'bayesbin' in these runs; did you mean bayesbinn?"),
         ({"methods": "evc"}, "did you mean vcl or ewc?"),
-        ({"methods": "x*"}, "no method 'x\\*' in these runs; There are bayesbinn, ewc strength=50"),
+        ({"methods": "x*"}, "no method 'x\\*' in these runs; there are bayesbinn, ewc strength=50"),
         ({"methods": ""}, "methods must name one or more"),
         ({"methods": []}, "methods must name one or more"),
         ({"labels": "bayesbin=A"}, "no method 'bayesbin' in these runs; did you mean bayesbinn?"),

@@ -10,6 +10,7 @@ import pytest
 from cl_bench import analysis
 from cl_bench.analysis import of_predictions
 from cl_bench.analysis.predictions import measured
+from cl_bench.analysis.registry import AFTERWARDS
 from cl_bench.cli import metric
 from cl_bench.cli.main import main
 from cl_bench.config.compose import compose
@@ -84,6 +85,35 @@ def test_a_metric_is_in_the_frame_and_in_every_table_of_the_runs_that_have_it(fo
     page = (folder / "report.html").read_text()
     assert '<button class="sort">top 2</button>' in page
     assert 'id="show-top_2" checked' in page or 'checked id="show-top_2"' in page
+
+
+def test_a_metric_is_in_papers_tables_and_in_figures_whose_names_it_has(folder, tmp_path, capsys):
+    """Whichever process computed it: what a folder has is known by its metrics.csv."""
+    out, drawn = str(tmp_path / "table.md"), str(tmp_path / "x.svg")
+    asked = ["table", str(folder), "--metrics", "top_2,average_accuracy", "-o", out]
+    AFTERWARDS.clear()
+    assert main(asked) == 1
+    assert "there is no metric 'top_2'" in capsys.readouterr().err
+    assert main(["metric", "top_2", str(folder)]) == 0
+    AFTERWARDS.clear()
+    assert main(asked) == 0
+    row = next(line for line in (tmp_path / "table.md").read_text().splitlines() if "ewc" in line)
+    AFTERWARDS.clear()
+    top_2 = summary(folder).set_index("strategy").loc["ewc", "top_2_mean"]
+    assert f"{100 * top_2:.1f}" in row
+    for pair in ("top_2,forgetting", "average_accuracy,top_2"):
+        AFTERWARDS.clear()
+        assert main(["plot", "comparison", str(folder), "--metric", pair, "-o", drawn]) == 0
+    AFTERWARDS.clear()
+    assert main(["table", str(folder), "--metrics", "top_3"]) == 1
+    assert "did you mean top_2" in capsys.readouterr().err
+
+
+def test_a_metric_that_is_nan_everywhere_is_refused(folder, tmp_path, capsys):
+    (tmp_path / "none.py").write_text("def nothing(probabilities, labels):\n    return float('nan')\n")
+    assert main(["metric", f"{tmp_path / 'none.py'}:nothing", str(folder)]) == 1
+    assert "nothing is nan on every test of" in capsys.readouterr().err
+    assert not list(folder.glob("*/*/metrics.csv"))
 
 
 def test_runs_without_it_have_no_column(folder, tmp_path):
