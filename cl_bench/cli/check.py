@@ -75,8 +75,14 @@ def _ask(request: Request, checks: "Sequence[Check]") -> int:
     from cl_bench.conformance.catalogue import examine
     from cl_bench.conformance.check import FAIL, PASS
     from cl_bench.conformance.subject import Subject
+    from cl_bench.records.text import one_line
 
     subject = Subject(request.name, request.settings, config_dirs=request.folders, **known(request.name))
+    try:
+        subject.check_there()
+    except ValueError as error:
+        print(f"cl-bench: {one_line(error)}", file=sys.stderr)
+        return 2
     width = max(len(check.name) for check in checks)
     counts: dict[str, int] = {}
     for result, seconds in timed(examine(subject, checks)):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cl_bench.cli.exit_status import status_of
-from cl_bench.config.choices import say_hidden
+from cl_bench.config.choices import look_in, say_hidden
 from cl_bench.config.places import CONFIG_DIR, expanded, shell_word
 from cl_bench.config.words import WordError, with_folders
 
@@ -99,6 +99,7 @@ def read(arguments: Sequence[str]) -> Request:
         raise WordError("cl-bench features needs a file to write, got none; give -o features.safetensors")
     if not any(word.startswith("benchmark=") for word in overrides):
         overrides.insert(0, "benchmark=split")
+    look_in(folders)
     say_hidden(folders)
     checkpoint = own.get("checkpoint")
     return Request(

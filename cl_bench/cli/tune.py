@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.cli.exit_status import status_of
-from cl_bench.config.choices import say_hidden
+from cl_bench.config.choices import look_in, say_hidden
 from cl_bench.config.places import CONFIG_DIR, conf_folder, expanded
 from cl_bench.config.words import override, with_folders
 from cl_bench.runner.assembly import NOISE
@@ -144,5 +144,6 @@ def _overrides(arguments: Sequence[str]) -> list[Override]:
         if "=" not in argument and not argument.startswith("~"):
             raise ValueError(f"cl-bench tune takes settings as name=value, got {argument}")
         words.append(override(argument, several=True))
+    look_in(folders)
     say_hidden(folders)
     return OverridesParser.create().parse_overrides(with_folders(words, folders))

@@ -15,7 +15,7 @@ from cl_bench.config.compose import plain
 from cl_bench.config.handed import check_own_settings, settings_of_the_suite, shapes_handed
 from cl_bench.config.rules import Rule, Setting, rules_of
 from cl_bench.config.signatures import Signature, fits, for_the_strategy, signature_of, type_in_words
-from cl_bench.config.sources import NotThereError
+from cl_bench.config.sources import NoPythonError, NotThereError
 from cl_bench.records.identity import LATER_KEY
 from cl_bench.records.text import shortened
 from cl_bench.validation import OPTIMIZERS, check_device, check_seed, check_seeds
@@ -193,7 +193,8 @@ class Checker:
             near = _near(error.wrong, error.near)
             hint = f"; did you mean {str(target).rpartition('.')[0]}.{near}?" if near else ""
             where = named or f"{prefix}.{TARGET}"
-            yield Problem((where,), f"{where}={target} does not exist: {error}{hint}")
+            how = "cannot be read" if isinstance(error, NoPythonError) else "does not exist"
+            yield Problem((where,), f"{where}={target} {how}: {error}{hint}")
             return
         if signature is None:
             return

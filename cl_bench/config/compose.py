@@ -26,6 +26,7 @@ from omegaconf.errors import (
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
+from yaml import MarkedYAMLError
 
 from cl_bench.config.choices import GROUPS, by_group, choices, folders_given, look_in, plugged_in
 from cl_bench.config.data_sets import called, parts
@@ -119,9 +120,18 @@ class _Loader(ConfigLoaderImpl):
     """A loader whose folders count for choices from then on."""
 
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
-        config = super().load_configuration(*args, **kwargs)
+        try:
+            config = super().load_configuration(*args, **kwargs)
+        except MarkedYAMLError as error:
+            raise HydraException(_unreadable(error)) from error
         look_where(config.hydra)
         return config
+
+
+def _unreadable(error: MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"cannot read {mark.name if mark else 'a file'} as YAML: {error.problem}{where}; correct it"
 
 
 def look_where(hydra: Any) -> None:

@@ -88,6 +88,8 @@ def check_study(study: object) -> None:
 
 def check_name(setting: str, name: object) -> None:
     """Check a part of the name of a run's folder. Raises ValueError."""
+    if name is None:
+        raise ValueError(f"{setting} must be a name, got none: begin its YAML file with `name: ...`")
     if not isinstance(name, str | int | float) or "/" in str(name):
         raise ValueError(f"{setting} must be a name without /, got {setting}={name!r}")
     check_folder_name(setting, str(name))

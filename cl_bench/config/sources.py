@@ -19,6 +19,10 @@ class NotThereError(LookupError):
         self.wrong, self.near = wrong, near
 
 
+class NoPythonError(NotThereError):
+    """A module that Python cannot read either."""
+
+
 class Imported(NamedTuple):
     """What `from module import name` or `import module` binds."""
 
@@ -35,7 +39,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.content)
+        return ast.parse(self.content, filename=str(self.path))
 
     @cached_property
     def bound(self) -> dict[str, ast.AST | Imported]:
@@ -121,6 +125,7 @@ def locate(name: str) -> Found | None:
 
     Raises:
         NotThereError: where a file was read to its end that has no such name.
+        NoPythonError: where a file is no Python.
     """
     parts = name.split(".")
     try:
@@ -131,7 +136,10 @@ def locate(name: str) -> Found | None:
             if module is not None:
                 rest = parts[length:]
                 return look_up(module, rest[0]) if len(rest) == 1 else None
-    except (OSError, SyntaxError, ValueError, RecursionError):
+    except SyntaxError as error:
+        where = f"{error.filename or parts[0]}, line {error.lineno}"
+        raise NoPythonError(f"{where}: {error.msg}; correct it") from error
+    except (OSError, ValueError, RecursionError):
         pass  # unreadable: importing it says why
     return None
 

@@ -47,7 +47,7 @@ def configured(
     config = deepcopy(_composed(*choices, UNTUNED, *where(search)))
     with open_dict(config):
         if target is not None:
-            config.strategy = _node(target)
+            config.strategy = node_of(target)
         config.merge_with_dotlist(
             [f"strategy.{key}={value}" for key, value in SMALL_STRATEGY.items() if key in config.strategy]
         )
@@ -56,14 +56,14 @@ def configured(
     return config
 
 
-def _node(target: str) -> dict[str, Any]:
-    """Return the configuration of a class."""
+def node_of(target: str) -> dict[str, Any]:
+    """Return the configuration of a class. Raises ValueError where there is none."""
     module, _, name = target.rpartition(".")
     try:
         target_class = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         raise ValueError(
-            f"a strategy must be a choice or package.module:Class, got {target!r}: {error}"
+            f"a strategy must be a choice or package.module:Class, got {module}:{name}: {error}"
         ) from error
     if isinstance(target_class, type) and issubclass(target_class, Learner):
         return {"name": name, "_target_": target}

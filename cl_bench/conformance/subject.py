@@ -14,7 +14,8 @@ from cl_bench.config.build import build, build_strategy, stream_of
 from cl_bench.config.checked import checked
 from cl_bench.config.choices import choices
 from cl_bench.config.compose import compose
-from cl_bench.conformance.configured import configured, where
+from cl_bench.config.nearest import no_such_choice
+from cl_bench.conformance.configured import configured, node_of, where
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
 from cl_bench.evaluation.experiment import Row, measurements, validation_for, weights_sha256
@@ -154,6 +155,17 @@ class Subject:
             except ValueError as error:
                 errors.append(error)
         raise errors[0]
+
+    def check_there(self) -> None:
+        """See that there is such a choice or class. Raises ValueError, with what to type."""
+        if ":" in self.strategy:
+            node_of(self.strategy.replace(":", "."))
+            return
+        there = self.choices("strategy")
+        if self.strategy not in there:
+            module, _, name = self.strategy.rpartition(".")
+            as_class = f" A class is written {module}:{name}." if module else ""
+            raise ValueError(no_such_choice("strategy", self.strategy, list(there), {}) + as_class)
 
     def check_settings(self) -> None:
         """Check the settings as `cl-bench run` does, in the same words. Raises ValueError."""

@@ -63,6 +63,30 @@ def test_from_python_it_is_answered_alike(folder):
             given()
 
 
+WRONG = {  # what a file of somebody's has -> what is said of it
+    "# Bad\nname: [unclosed\n": "as YAML: expected ',' or ']', but got '<stream end>' in line 3, column 1",
+    "# Bad\nname: a: b\n": "as YAML: mapping values are not allowed here in line 2, column 8",
+    "# No name\n_target_: cl_bench.strategies.L2\nstrength: 1\n": "must be a name, got none: begin its YAML",
+    "# Slip\nname: mine\n_target_: no_python.Mine\n": "no_python.py, line 1: invalid syntax; correct it",
+}
+
+
+@pytest.mark.parametrize("written", WRONG)
+@pytest.mark.parametrize("verb", ["run", "tune", "python"])
+def test_a_file_that_cannot_be_read_is_named_in_a_line(verb, written, folder, monkeypatch, capsys):
+    (folder / "strategy" / "wrong.yaml").write_text(written)
+    (folder / "no_python.py").write_text("class Mine(:\n")
+    monkeypatch.syspath_prepend(str(folder))
+    if verb == "python":
+        with pytest.raises(ValueError, match=re.escape(WRONG[written])):
+            cl_bench.sweep(["strategy=wrong", "benchmark=permuted_digits"], config_dir=folder)
+        return
+    assert main([verb, "strategy=wrong", "benchmark=permuted_digits", f"--config-dir={folder}"]) in (1, 2)
+    wrong = capsys.readouterr().err
+    assert WRONG[written] in wrong
+    assert len(wrong.splitlines()) == 1
+
+
 @pytest.mark.parametrize("found_by", ["config_dirs", "searchpath"])
 def test_several_data_sets_may_have_one_of_the_folder(found_by, folder):
     words = [

@@ -173,14 +173,26 @@ def test_what_a_package_s_search_says_is_tried(tmp_path, searched):
 
 
 @pytest.mark.usefixtures("two_checks")
-@pytest.mark.parametrize("name", ["ewx", "no_module:Mine", "cl_bench.strategies:Nobody"])
-def test_a_name_that_does_not_exist_is_said(capsys, name):
-    assert main(["check", name]) == 1
-    failure, *_ = lines_of(capsys)
-    assert (
-        "ValueError: there is no strategy=ewx" in failure
-        or "must be a choice or package.module:Class" in failure
-    )
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ewx", "Did you mean strategy=ewc?"),
+        ("my_mod.Mine", "A class is written my_mod:Mine."),
+        ("no_module:Mine", "package.module:Class, got no_module:Mine: No module named 'no_module'"),
+        ("cl_bench.strategies:Nobody", "got cl_bench.strategies:Nobody: "),
+        ("no_python:Mine", "got no_python:Mine: invalid syntax (no_python.py, line 1)"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_a_slip_and_no_failed_question(
+    capsys, tmp_path, monkeypatch, name, said
+):
+    (tmp_path / "no_python.py").write_text("class Mine(:\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["check", name]) == 2
+    printed, wrong = capsys.readouterr()
+    assert not printed
+    assert said in wrong
+    assert len(wrong.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("two_checks")
