@@ -16,7 +16,7 @@ from cl_bench.analysis.bootstrap import (
     draws,
     percentiles,
 )
-from cl_bench.analysis.over_benchmarks import Scores, best_first
+from cl_bench.analysis.over_benchmarks import Scores, best_first, compared_method
 
 
 def probability_of_improvement(
@@ -90,6 +90,9 @@ def improvements(
         scores: as `scores_over_benchmarks` gives them.
         against: the first method of every pair; None: all ordered pairs.
 
+    Raises:
+        AnalysisError: for a name that is of no method, or of several.
+
     >>> from cl_bench.analysis.over_benchmarks import Scores
     >>> strata = {"ewc": [np.array([0.9]), np.array([0.5])]}
     >>> strata |= {"si": [np.array([0.8]), np.array([0.5])]}
@@ -99,6 +102,8 @@ def improvements(
     0   ewc     si   0.75
     1    si    ewc   0.25
     """
+    if against is not None:
+        against = compared_method(scores, against)
     sign = 1 if scores.higher_is_better else -1
     strata = {method: [sign * each for each in found] for method, found in scores.strata.items()}
     rows: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from cl_bench.config.checked import SettingError
 from cl_bench.config.compose import explain
 from cl_bench.config.words import WordError
+from cl_bench.records.lock import RunInUseError
 from cl_bench.records.text import reason
 from cl_bench.runner.stopped import Stopped
 
@@ -38,7 +39,7 @@ def status_of(work: Callable[[], object]) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         print(f"cl-bench: {explain(error)}", file=sys.stderr)
         status = 2
-    except (ValueError, ArithmeticError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError, RunInUseError) as error:
         of_log = error.__cause__ if str(error).startswith("Unable to configure handler") else None
         print(f"cl-bench: {reason(of_log or error)}", file=sys.stderr)
         status = 1

@@ -25,6 +25,7 @@ from cl_bench.cli.looked_at import NEVER_PACKED, looked_at, not_of_a_run
 from cl_bench.cli.options import with_options
 from cl_bench.cli.study_files import CARRIED, carry
 from cl_bench.records.agreement import compare, contradictions
+from cl_bench.records.errors import AnalysisError
 from cl_bench.records.lock import RunInUseError, alone_in
 from cl_bench.records.rows import FILES
 from cl_bench.records.run_files import is_packed
@@ -88,12 +89,17 @@ def merge(
         leave_out: what the packed studies do not keep, see there.
 
     Raises:
-        AnalysisError: where a source is no folder with runs.
+        AnalysisError: where a source is no folder with runs, and where `into` is a study of them.
         OSError: where a file cannot be written; what was merged before stays whole.
     """
     target = Path(into)
     places: dict[Path, list[Path]] = defaultdict(list)  # <study>/<run> -> where it was found
     for folder in find_folders(*sources):
+        if _study_of(folder).resolve() == target.resolve():
+            raise AnalysisError(
+                f"runs are merged into a results folder, which holds studies, got the study {target} itself: "
+                f"give -o {target.parent}"
+            )
         places[_place(folder)].append(folder)
     outcomes = dict.fromkeys(OUTCOMES, 0)
     problems = []

@@ -31,6 +31,7 @@ from cl_bench.runner.sweep_progress import PLAN, SweepProgress
 
 log = logging.getLogger(__name__)
 
+LAUNCHER, ELSEWHERE = "hydra/launcher", ("slurm", "ray")  # which start runs in other processes or places
 OUR_SWEEPER = "hydra_plugins.cl_bench_sweeper"
 JOBS = "multirun.yaml"  # Hydra's, of a sweep
 
@@ -59,6 +60,8 @@ def hydra_run(arguments: Sequence[str]) -> tuple[int, Path | None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, instead of printing and leaving
     # our hydra/launcher=ray has the name of Ray's own
     warnings.filterwarnings("ignore", message="(?s).*validated against ConfigStore schema")
+    # the error that Hydra tells of so is raised once more, and said then
+    warnings.filterwarnings("ignore", message="(?s)Callback SweepProgress")
     given: list[Words] = []
     mode: list[RunMode | None] = []
 
@@ -137,6 +140,11 @@ def check(words: Words) -> RunMode | None:
     whole = source.load_configuration(CONFIG_NAME, [*hydra_own, *fixed], mode, validate_sweep_overrides=False)
     sweeps = words.sweeps or whole.hydra.mode == RunMode.MULTIRUN
     given = [str(each.input_line) for each in settings]
+    elsewhere = [
+        each for each in hydra_own if each.startswith(tuple(f"{LAUNCHER}={name}" for name in ELSEWHERE))
+    ]
+    if elsewhere and not sweeps:
+        raise WordError(f"{elsewhere[0]} starts the runs of a sweep, and this is one run here: add -m")
     if not sweeps:
         find(source, one_run(given), hydra_own, anew=True, composed={tuple(fixed): whole})
     elif str(whole.hydra.sweeper["_target_"]).startswith(OUR_SWEEPER):

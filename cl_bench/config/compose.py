@@ -36,7 +36,7 @@ from cl_bench.config.nearest import no_such_choice, no_such_setting
 from cl_bench.config.places import conf_folder
 from cl_bench.config.tuned import reads_test, with_tuning
 from cl_bench.config.tuned_files import TUNING
-from cl_bench.config.words import one_run, override
+from cl_bench.config.words import check_words, one_run, override
 from cl_bench.records.identity import LATER, SAID, flatten, identifying, neutral_values
 from cl_bench.validation import check_seeds
 
@@ -155,6 +155,7 @@ def compose(overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] 
     Raises:
         ValueError: for a setting or a choice that does not exist.
     """
+    check_words(overrides)
     given = one_run([override(each) for each in overrides])
     try:
         with hydra_apart():

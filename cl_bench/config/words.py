@@ -1,5 +1,6 @@
 """The words of a command line before Hydra reads them: paths are taken as they are, slips are answered."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,6 +61,12 @@ class Words(NamedTuple):
                 flags.append(flag)
         first = ["--config-dir", folders[0]] if folders else []
         return [*["-m"][: self.sweeps], *first, *flags, *with_folders(self.overrides, folders[1:])]
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Check that words are a list of them, as from Python. Raises WordError for one text."""
+    if isinstance(words, str):
+        raise WordError(f"settings are a list of words, as in [{words!r}], got a text")
 
 
 def read(
@@ -123,6 +130,10 @@ def _overrides(
     for index, word in enumerate(words):
         following = words[index + 1] if index + 1 < len(words) else ""
         if "=" in word and not word.startswith("="):
+            more = list(itertools.takewhile(lambda each: "=" not in each, words[index + 1 :]))
+            if more and word.endswith(","):
+                typed = shell_word("".join([word, *more]))
+                raise WordError(f"values have no spaces between them: type {typed}")
             yield override(word, several=several)
         elif word.startswith("~"):
             yield word  # deletes a setting

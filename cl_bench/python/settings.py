@@ -16,7 +16,7 @@ from cl_bench.config.given_settings import has, no_setting
 from cl_bench.config.handed import OF_THE_SUITE
 from cl_bench.config.nearest import nearest_settings
 from cl_bench.config.tuned_files import TUNING
-from cl_bench.config.words import OF_ANY_NETWORK, WordError, override, quoted
+from cl_bench.config.words import OF_ANY_NETWORK, WordError, check_words, override, quoted
 
 Folders = str | PathLike[str] | Sequence[str | PathLike[str]] | None
 
@@ -202,6 +202,7 @@ def folders_of(config_dir: Folders) -> tuple[str, ...]:
 
 def with_results_dir(words: Sequence[str], results_dir: str | PathLike[str] | None) -> list[str]:
     """Add the folder of results that is given as an argument. Raises SettingError where a word has it."""
+    check_words(words)
     if results_dir is None:
         return list(words)
     given = [each for each in words if str(each).lstrip("+").startswith("results_dir=")]

@@ -29,7 +29,7 @@ from cl_bench.config.compose import (
     run_folder,
 )
 from cl_bench.config.sweep import Sweep, find, is_choice, values_of, with_the_studys
-from cl_bench.config.words import WordError, read
+from cl_bench.config.words import WordError, check_words, read
 from cl_bench.python.settings import Folders, folders_of, with_results_dir
 from cl_bench.records.runs import Run, read_run
 from cl_bench.report.outcomes import provenance_notes
@@ -92,8 +92,7 @@ def sweep(
     """
     if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
         raise ValueError(f"jobs must be a whole number, at least 1, got {jobs=}")
-    if isinstance(overrides, str):
-        raise WordError(f"a sweep needs a list of words, as in [{overrides!r}], got a text")
+    check_words(overrides)
     if any(each.startswith("hydra/launcher") for each in overrides):
         raise WordError(
             "jobs takes the place of hydra/launcher, got both: give jobs=2 for two runs at a time"

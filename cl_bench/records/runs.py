@@ -120,6 +120,9 @@ def find_folders(*paths: str | os.PathLike[str]) -> list[Path]:
     """
     if not paths:
         raise AnalysisError("no results folder was given; name the folder that holds the runs")
+    for each in paths:
+        if isinstance(each, list | tuple):
+            raise AnalysisError(f"give folders one after another, as in load('a', 'b'), got {each!r:.100}")
     folders: dict[Path, None] = {}
     for path in map(Path, paths):
         if is_packed(path):

@@ -87,6 +87,8 @@ def test_a_value_that_must_be_quoted_is_shown_as_it_is_typed():
     ("arguments", "message"),
     [
         (["ewc"], "'ewc' is no setting: type strategy=ewc"),
+        (["seed=0,", "1,", "2", "strategy=ewc"], "no spaces between them: type seed=0,1,2"),
+        (["strategy=ewc,", "vcl"], "no spaces between them: type strategy=ewc,vcl"),
         (["strategy", "ewc"], "got 'strategy ewc': type strategy=ewc"),
         (["--strategy", "ewc"], "type strategy=ewc"),
         (["--strategy=ewc"], "type strategy=ewc"),

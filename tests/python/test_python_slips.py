@@ -1,9 +1,14 @@
 """Slips are answered before anything is trained, in the words of the command line."""
 
+import numpy as np
 import pytest
 
 import cl_bench
+from cl_bench import analysis
+from cl_bench.analysis.improvement import improvements
+from cl_bench.analysis.over_benchmarks import Scores
 from cl_bench.config.checked import SettingError
+from cl_bench.config.compose import compose
 from cl_bench.python.sweeps import SweepError
 
 SMALL = ["benchmark=split_digits", "benchmark.num_tasks=2", "training.epochs=1", "model.hidden=[8]"]
@@ -174,7 +179,7 @@ def test_slips_in_a_sweep(words, message, tmp_path):
 
 
 def test_a_sweep_wants_a_list_and_a_number_of_jobs():
-    with pytest.raises(ValueError, match="needs a list of words"):
+    with pytest.raises(ValueError, match="a list of words"):
         cl_bench.sweep("strategy=ewc,vcl")
     with pytest.raises(ValueError, match="jobs must be a whole number"):
         cl_bench.sweep(["seed=0,1"], jobs=0)
@@ -248,3 +253,18 @@ def test_the_folder_of_results_is_an_argument_or_a_word(tmp_path, call):
     assert [each.name for each in tmp_path.iterdir()] == ["rs"]
     with pytest.raises(ValueError, match="results_dir is given twice"):
         call([*words, "results_dir=a"], results_dir="b")
+
+
+def test_one_text_is_no_list_of_words_and_a_list_no_folder(tmp_path):
+    for call in (cl_bench.run, cl_bench.sweep, compose):
+        with pytest.raises(ValueError, match=r"a list of words, as in \['strategy=ewc'\], got a text"):
+            call("strategy=ewc")
+    with pytest.raises(ValueError, match=r"one after another, as in load\('a', 'b'\)"):
+        analysis.load([str(tmp_path), str(tmp_path)])
+
+
+def test_improvements_on_a_method_that_is_not_there_are_refused():
+    scores = Scores({"ewc": [np.array([0.9])], "si": [np.array([0.8])]}, ["a"], "average_accuracy")
+    assert list(improvements(scores, against="ewc")["second"]) == ["si"]
+    with pytest.raises(ValueError, match="'nope' was not run on all benchmarks: choose one of ewc, si"):
+        improvements(scores, against="nope")
