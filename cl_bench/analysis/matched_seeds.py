@@ -14,7 +14,7 @@ from cl_bench.records.protocol import MEASURED
 from cl_bench.records.runs import Run
 from cl_bench.records.text import shortened
 
-MOST_PURPOSES = 50  # of a run; the suite has ten
+MOST_PURPOSES = 50  # of a run; the suite has seven, and those of dropout and memories
 _PREFIX = "seed_for."
 
 
@@ -101,7 +101,7 @@ def purposes(found: Sequence[Run]) -> list[str]:
 def moving_together(parts: pd.DataFrame) -> dict[str, np.ndarray]:
     """The parts of the seed that vary, as factors: those that always change together are one.
 
-    A factor is named after all of its parts.     Purposes that take one value are left out.
+    A factor is named after all of its parts. Purposes that take one value are left out.
 
     Args:
         parts: one column per purpose, one row per run.

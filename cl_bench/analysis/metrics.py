@@ -11,7 +11,8 @@ over the last k tasks. Forgetting and backward transfer are means over those of 
 task; the best earlier accuracy is over those t at which the task was tested. Learning accuracy is the same as
 ever. Forward transfer, which needs tests before a task is learned, is nan.
 
-What other libraries compute under the same names is in `others`; the same metrics of a loss are in `losses`.
+What other libraries compute under the same names is in `other_definitions`. The same metrics of a loss are
+in `losses`.
 """
 
 from collections.abc import Callable

@@ -14,9 +14,8 @@ from cl_bench.records.text import there_are
 
 # What a metric is computed from, and what its function takes and gives.
 MATRIX = "matrix"  # accuracy [1 + T, T] -> float
-WITH_REFERENCE = (
-    "reference"  # accuracy [1 + T, T], the reference's accuracy on each task when learned [T] -> float
-)
+# accuracy [1 + T, T], the reference's accuracy on each task when learned [T] -> float
+WITH_REFERENCE = "reference"
 RECORDS = "records"  # rows of `load` -> {(study, run): float}
 STATES = "states"  # rows of `states` -> {(study, run): float}
 FOREIGN = "foreign"  # rows of `read_foreign` -> {(study, run): float}

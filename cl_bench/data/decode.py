@@ -163,7 +163,7 @@ def _opened(file: bytes | str | Image.Image, name: str, claimed: _Claimed) -> It
 
 
 def _plain(image: Image.Image, name: str, kinds: list[str]) -> Image.Image:
-    """Return the first frame in mode L or RGB, upright, on white; add to `told` what was done for it."""
+    """Return the first frame in mode L or RGB, upright, on white; add to `kinds` what was done for it."""
     turn = UPRIGHT.get(_orientation(image))
     grey = image.mode in GREYSCALE
     plain: Image.Image

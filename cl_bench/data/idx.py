@@ -15,9 +15,8 @@ from cl_bench.data.idx_sets import FILES, IdxFiles
 from cl_bench.data.image_data import DataError, ImageData, reading
 from cl_bench.data.locate import Source, is_file
 
-MAX_BYTES = (
-    2**27
-)  # the largest file of EMNIST's letters has 98 million; a header that claims more is not believed
+# the largest file of EMNIST's letters has 98 million bytes; a header that claims more is not believed
+MAX_BYTES = 2**27
 UNSIGNED_BYTE = 0x08  # the code of the only element type that these sets use
 CHUNK = 2**20
 

@@ -104,7 +104,7 @@ class Heads(nn.Module):
 
 
 class BatchNormPerHead(nn.Module):
-    """Batch norm with each head's own statistics: data of other tasks never reach them."""
+    """Batch norm with each head's own statistics: those of the examples that pass through that head."""
 
     def __init__(self, num_classes: int, num_heads: int) -> None:
         super().__init__()

@@ -34,6 +34,8 @@ optimizer takes the scaled gradient; theirs is gradient descent on theta with de
 import torch
 from torch import Tensor
 
+from cl_bench.posteriors.straight_through import binarise
+
 SMALL_LATENT = {False: 1e-6, True: 1e-3}  # by whether the weights are fully binary
 
 
@@ -51,10 +53,6 @@ def sharpness(progress: float, *, initial: float, final: float) -> float:
     10.0
     """
     return initial * (final / initial) ** progress
-
-
-def _sign(latent: Tensor) -> Tensor:
-    return torch.where(latent >= 0, 1.0, -1.0).to(latent)
 
 
 def weight(latent: Tensor, *, a: float, b: float) -> Tensor:
@@ -76,7 +74,7 @@ def weight(latent: Tensor, *, a: float, b: float) -> Tensor:
     >>> adaste.weight(latent, a=0.1, b=10.0)  # their signs
     tensor([-1.,  1.,  1.])
     """
-    return latent.add(_sign(latent), alpha=b * (1 + a)).div_(1 + b).clamp_(-1, 1)
+    return latent.add(binarise(latent), alpha=b * (1 + a)).div_(1 + b).clamp_(-1, 1)
 
 
 def gradient_factor(latent: Tensor, gradient: Tensor, *, a: float, b: float, small_gradient: float) -> Tensor:

@@ -23,6 +23,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cl_bench.posteriors.straight_through import binarise
+
 STABILISER = 1e-10  # e of the authors' code; in float32 it is the whole of 1 - mu^2 above |lambda| = 9.5
 
 
@@ -291,7 +293,7 @@ def mode(natural: Tensor) -> Tensor:
     >>> bernoulli.mode(torch.tensor([-0.3, 0.0, 2.0]))
     tensor([-1.,  1.,  1.])
     """
-    return (natural >= 0).to(natural.dtype).mul_(2).sub_(1)
+    return binarise(natural)
 
 
 def kl_by_weight(natural: Tensor, prior: Tensor) -> Tensor:

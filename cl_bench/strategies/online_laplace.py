@@ -34,7 +34,7 @@ class OnlineLaplace(QuadraticPenalty):
             layers, which do nothing where they are 1, N(1, 1 / prior_precision).
         structure: `diagonal` or `kfac`.
         memory: of `kfac`: `separate` keeps factors for each task, exact, and grows; `merged` averages them.
-        fisher_estimator: `exact`, `sampled` or `empirical`; see posteriors/fisher.py.
+        fisher_estimator: `exact`, `sampled`, `empirical` or `predicted`; see posteriors/fisher.py.
     """
 
     stackable = True

@@ -10,9 +10,8 @@ from cl_bench.validation import check_choice, check_count
 
 RANDOM, TPE = "random", "tpe"
 SAMPLERS = (RANDOM, TPE)
-STARTUP_SHARE = (
-    3  # one trial of so many is drawn at random before the estimator proposes, as optuna's 10 of 30
-)
+# one trial of so many is drawn at random before the estimator proposes, as optuna's 10 of 30
+STARTUP_SHARE = 3
 
 # what was tried and the accuracies, None for a trial that diverged -> what to try next; nothing: the end
 Next = Callable[[Sequence[Trial], Sequence[float | None]], list[Trial]]
