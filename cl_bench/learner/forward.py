@@ -8,6 +8,11 @@ from torch import Tensor, nn
 from cl_bench.models import Network, Task
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
+ONE_EXAMPLE = "Expected more than 1 value per channel"  # torch's words
+ALONE = (
+    "batch normalisation learns from two examples or more, and got one: set a larger training.batch_size (or "
+    "size of what the method draws from its memory), or model.normalisation=layer"
+)
 
 
 class Forward:
@@ -44,10 +49,15 @@ class Forward:
             images = images.contiguous(memory_format=torch.channels_last)
         if self._count is not None and torch.is_grad_enabled():
             self._count(len(images))
-        if not self.half:
-            return self._call(images, task)
-        with torch.autocast(self.device_type, torch.bfloat16):
-            return self._call(images, task).float()
+        try:
+            if not self.half:
+                return self._call(images, task)
+            with torch.autocast(self.device_type, torch.bfloat16):
+                return self._call(images, task).float()
+        except ValueError as error:
+            if ONE_EXAMPLE in str(error):
+                raise ValueError(ALONE) from error
+            raise
 
     def _compiled(self, mode: str | None) -> Callable[..., Tensor]:
         if not isinstance(self.network, Network):

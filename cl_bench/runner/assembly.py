@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cl_bench.config.tuned import check_not_tuned_on, warning
@@ -26,6 +27,13 @@ class Parts(NamedTuple):
     foreign: list[Any]  # an `ImageData` of each of training.ood
     notes: list[str]  # what is to be known of data, network and settings
     benchmark: Any = None  # an Avalanche benchmark in place of the stream's; None: the stream's
+
+
+def _of_the_root(root: str | None, source: str) -> list[str]:
+    """Say that data were not read where somebody wanted them to be, since nothing is there."""
+    if root is None or Path(root).exists():
+        return []
+    return [f"data.root={root} does not exist; the data come from elsewhere: {source}"]
 
 
 @with_advice
@@ -70,7 +78,7 @@ def assemble(folders: Sequence[RunFolder], *, show_progress: bool) -> Parts:
     stream = streams[0] if alone else stack_streams(streams)
     strategy = build_strategy(config, stream, seeds[0] if alone else seeds)
     check_batch_norm(also_test, strategy.model)
-    notes = notes_of(stream, strategy)
+    notes = [*_of_the_root(config.data.get("root"), data.source), *notes_of(stream, strategy)]
     if notes and hasattr(strategy, "notes"):
         strategy.notes = tuple(notes)  # said already
     facts = {

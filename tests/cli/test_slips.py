@@ -1,5 +1,7 @@
 """Slips of whole commands: what they would do wrongly is refused, in a line."""
 
+import json
+
 import pytest
 from plotted import write_run
 
@@ -35,3 +37,22 @@ def test_a_study_is_not_merged_into_itself(tmp_path, capsys):
     assert main(["merge", str(study), "-o", str(study.parent)]) == 0
     assert main(["merge", str(tmp_path / "results"), "-o", str(tmp_path / "other")]) == 0
     assert (tmp_path / "other" / "few").is_dir()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_root_that_does_not_exist_is_told_and_recorded(there, tmp_path, capsys):
+    """The data are found elsewhere then, and may be others than somebody means."""
+    root = tmp_path / "data"
+    if there:
+        root.mkdir()
+    small = (
+        "benchmark=permuted_digits",
+        "benchmark.num_tasks=1",
+        "benchmark.num_train=20",
+        "training.epochs=1",
+    )
+    assert main(["run", *small, f"data.root={root}", f"results_dir={tmp_path / 'results'}"]) == 0
+    said = f"data.root={root} does not exist; the data come from elsewhere: scikit-learn's load_digits"
+    assert (said in capsys.readouterr().err) != there
+    (path,) = (tmp_path / "results").rglob("run.json")
+    assert (said in json.loads(path.read_text())["notes"]) != there

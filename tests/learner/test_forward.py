@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from cl_bench.config.compose import compose
+from cl_bench.conformance.subject import build_run
 from cl_bench.learner.forward import PRECISIONS, Forward
 from cl_bench.models import cnn, mlp
 from cl_bench.models.stacked import StackedNetwork
@@ -143,3 +145,20 @@ def test_rows_have_no_channels_to_lay_out():
     rows = torch.randn(6, 1, 4, 4).flatten(1)
     forward = Forward(network, compile=False, precision="float32", device=CPU, channels_last=True)
     assert forward(rows, 0).shape == (6, 3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("strategy=finetune", "training.batch_size=1"),
+        ("strategy=a_gem", "strategy.memory_size=1"),
+        ("strategy=gdumb", "strategy.memory_size=1"),
+        ("strategy=der", "strategy.buffer_batch_size=1"),
+        ("strategy=bayesbinn_published", "training.batch_size=1"),
+    ],
+)
+def test_a_batch_of_one_example_under_batch_normalisation_is_told_by_its_settings(words):
+    small = ("benchmark=split_digits", "benchmark.num_tasks=2", "benchmark.num_train=20", "training.epochs=1")
+    run = build_run(compose([*small, "model.normalisation=batch", "tuned=none", *words]))
+    with pytest.raises(ValueError, match=r"set a larger training\.batch_size.*model\.normalisation=layer"):
+        run.records()
