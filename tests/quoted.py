@@ -93,7 +93,7 @@ def every_method(row: str, column: str) -> Sources:
 ACCURACY = {"average accuracy": "average_accuracy"}
 RESTARTED, TEN, TD_VCL = "vcl_restart_permuted_mnist", "vcl_10_tasks", "td_vcl_split_mnist"
 TABLES = (
-    Quoted("README.md", "tuned with 16 trials", compared),
+    Quoted("README.md", "average accuracy, 5 seeds", compared),
     Quoted("README.md", "8x8 digits", every_method),
     Quoted(STUDIES, "average accuracy, each method tuned", compared),
     Quoted(STUDIES, "8x8 digits", every_method),

@@ -19,7 +19,7 @@ RELEASES = {  # `tree` of a release's code -> the version of its numbers
     "55b0768b1c4fc65e": 1,
     "e4d089e86fb95c66": 1,
     "1fb1caf56fa61344": 1,
-    "0e382fc9e948e2be": 2,
+    "70453fd12f525e7e": 2,
 }
 
 
