@@ -68,10 +68,15 @@ def comparison(
     rows: list[dict[str, Any]] = []
     for (study, benchmark), everything in values.groupby(["study", "benchmark"], sort=False):
         group = of_the_best(everything)
+        measured = _measured(group)
         for metric in compared_metrics() if metrics is None else metrics:
             scores = _by_method(group, metric)
             pairs: list[dict[str, Any]] = []
-            pairs_of_methods = [pair for pair in combinations(scores, 2) if _measured_alike(group, *pair)]
+            pairs_of_methods = [
+                (first, second)
+                for first, second in combinations(scores, 2)
+                if measured[first] == measured[second]
+            ]
             for first, second in pairs_of_methods:
                 observed = differences(scores[first], scores[second])
                 test, needed = paired(observed), seeds_needed(observed, alpha=ALPHA / len(pairs_of_methods))
@@ -157,12 +162,10 @@ def of_the_best(values: pd.DataFrame) -> pd.DataFrame:
     return values[values["method"].isin(best)]
 
 
-def _measured_alike(group: pd.DataFrame, first: str, second: str) -> bool:
-    """Whether two methods were measured alike: in one scenario, on as many tasks, on test images or not."""
-    if "measured" not in group:
-        return True
-    measured = group["measured"].groupby(group["method"]).agg(set)
-    return bool(measured[first] == measured[second])
+def _measured(group: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """What is measured of each method: in which scenario, on how many tasks, on which images."""
+    told = group["measured"] if "measured" in group else pd.Series("", index=group.index)
+    return {str(method): frozenset(each) for method, each in told.groupby(group["method"])}
 
 
 def _by_method(group: pd.DataFrame, metric: str) -> dict[str, dict[Any, float]]:
