@@ -72,12 +72,14 @@ def matrix_frame(
     `joint` is the reference of the intransigence. What a matrix does not tell (the loss, ...) is nan.
 
     Args:
-        accuracy: R [1 + T, T], fractions; row 0 is the untrained network. nan or masked: not tested.
+        accuracy: R [1 + T, T], fractions; row 0 is the untrained network, which a matrix [T, T] lacks. nan or
+            masked: not tested.
         method: the label in tables.
-        test_last: after each task only the last so many were tested; None: all.
+        test_last: after each task only the last so many were tested; None: all, or all seen where the
+            untrained network was not tested.
 
     Raises:
-        ValueError: for another shape.
+        ValueError: for another shape, and for percent.
 
     >>> frame = matrix_frame([[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]], method="ewc")
     >>> frame[["method", "seed", "after_task", "on_task", "accuracy"]].tail(2)
@@ -86,8 +88,18 @@ def matrix_frame(
     5    ewc     0           2        2       0.8
     """
     matrix: np.ndarray = np.ma.filled(np.ma.asarray(accuracy, dtype=float), np.nan)
+    if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] > 0:
+        matrix = np.vstack([np.full(matrix.shape[1], np.nan), matrix])
     if matrix.ndim != 2 or matrix.shape[1] == 0 or matrix.shape[0] != 1 + matrix.shape[1]:
-        raise ValueError(f"accuracy must have shape [1 + num_tasks, num_tasks], got {matrix.shape}")
+        raise ValueError(
+            "accuracy must have shape [num_tasks, num_tasks], or one row more, the untrained network's, got "
+            f"{matrix.shape}"
+        )
+    if test_last is None and np.isnan(matrix[0]).all():
+        test_last = matrix.shape[1]
+    largest = np.nanmax(matrix, initial=0.0)
+    if largest > 1:
+        raise ValueError(f"accuracy must be fractions, got {largest:g}: divide percent by 100")
     tests = tuple(
         Record(seed, after_task, on_task, float(tested), math.nan, 0)
         for after_task, row in enumerate(matrix)

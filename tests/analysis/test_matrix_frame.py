@@ -29,6 +29,34 @@ def test_what_was_not_to_be_tested_is_masked():
     assert metrics.forgetting(found) == metrics.forgetting(LIMITED)
 
 
+@pytest.mark.parametrize("seen_alone", [True, False])
+def test_a_matrix_without_the_untrained_network_counts_with_all_tasks_seen(seen_alone):
+    """As other libraries have it: row t after task t, and often nan above the diagonal."""
+    matrix = np.where(np.tri(3), R[1:], np.nan) if seen_alone else R[1:]
+    (row,) = summary(matrix_frame(matrix, method="mine")).to_dict("records")
+    assert (row["num_seeds"], row["num_left_out"]) == (1, 0)
+    assert row["average_accuracy_mean"] == metrics.average_accuracy(R)
+    assert row["forgetting_mean"] == metrics.forgetting(R)
+    assert row["learning_accuracy_mean"] == metrics.learning_accuracy(R)
+    assert np.isnan(row["forward_transfer_mean"])
+    frame = pd.concat([matrix_frame(R, method="ours"), matrix_frame(matrix, method="theirs")])
+    assert summary(frame)["average_accuracy_mean"].nunique() == 1
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (100 * R, "fractions, got 90: divide percent by 100"),
+        (R[2:], r"\[num_tasks, num_tasks\], or one row more, the untrained network's, got \(2, 3\)"),
+        (R[0], "one row more"),
+        (np.zeros((0, 0)), "one row more"),
+    ],
+)
+def test_what_is_no_matrix_of_fractions_is_refused(matrix, message):
+    with pytest.raises(ValueError, match=message):
+        matrix_frame(matrix, method="mine")
+
+
 def test_a_run_named_joint_is_the_reference():
     joint = [[0.1, 0.2, 0.1], [0.9, 0.2, 0.1], [0.9, 0.9, 0.3], [0.9, 0.9, 1.0]]
     frame = pd.concat([matrix_frame(R, method="mine"), matrix_frame(joint, method="joint")])
@@ -42,7 +70,7 @@ def test_it_has_the_columns_and_types_of_load(write_run, tmp_path):
     pd.testing.assert_series_equal(matrix_frame(R, method="mine").dtypes, load(tmp_path).dtypes)
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 3), (1, 0), (4, 3, 1)])
+@pytest.mark.parametrize("shape", [(3,), (3, 2, 1), (1, 0), (2, 4), (4, 3, 1)])
 def test_another_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"\[1 \+ num_tasks, num_tasks\]"):
+    with pytest.raises(ValueError, match=r"\[num_tasks, num_tasks\], or one row more"):
         matrix_frame(np.zeros(shape), method="mine")
