@@ -68,7 +68,7 @@ def summary_notes(rows: pd.DataFrame) -> list[str]:
 
 
 def validation_notes(found: Iterable[Run]) -> list[str]:
-    """That scores are of validation images, once, where they are of some run."""
+    """The sentence that scores are of validation images, where those of some run are; or none."""
     on_validation = any(run.records and run.settings.get(TEST_ON) == "validation" for run in found)
     return ["scores are of validation images, not of test images (training.test_on)"] if on_validation else []
 
