@@ -4,12 +4,13 @@ from typing import Any
 
 
 def taking_part(strategy: Any) -> list[Any]:
-    """Return a strategy's plugins, but for the evaluator and the suite's own, which only measure.
+    """Return a strategy's plugins, but for the evaluator, the clock and the suite's own, which only look on.
 
     Somebody's plugin may change what a network predicts. A test without it would be one of another network.
     """
+    looking_on = (strategy.evaluator, strategy.clock)
     return [
         plugin
         for plugin in strategy.plugins
-        if plugin is not strategy.evaluator and not type(plugin).__module__.startswith("cl_bench.")
+        if plugin not in looking_on and not type(plugin).__module__.startswith("cl_bench.")
     ]

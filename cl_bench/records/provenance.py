@@ -19,7 +19,7 @@ RELEASES = {  # `tree` of a release's code -> the version of its numbers
     "55b0768b1c4fc65e": 1,
     "e4d089e86fb95c66": 1,
     "1fb1caf56fa61344": 1,
-    "70453fd12f525e7e": 2,
+    "5d518ba70e3ba260": 2,
 }
 
 
