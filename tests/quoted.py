@@ -242,9 +242,7 @@ SENTENCES = (
         ("Its calibration error is",),
         lambda runs: [runs.mean(Source("comparison", "bayesbinn", "permuted_mnist", metric="ece"))],
     ),
-    Said(
-        STUDIES, ("learns ever less",), lambda runs: runs.when_learned(BIMU, seed=0, tasks=(1, 97))
-    ),
+    Said(STUDIES, ("learns ever less",), lambda runs: runs.when_learned(BIMU, seed=0, tasks=(1, 97))),
     Said(STUDIES, ("our three seeds have",), lambda runs: runs.by_seed(AT_100)),
     Said(STUDIES, ("Our seed 0 has",), lambda runs: runs.by_task(AT_100, seed=0)),
     Said(
