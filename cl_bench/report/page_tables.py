@@ -25,6 +25,12 @@ class Cell(NamedTuple):
     value: float | str
     code: bool = False
 
+    @property
+    def sorted_by(self) -> str:
+        """The number that the page sorts by, where the text alone does not tell it."""
+        number = "" if isinstance(self.value, str) else f"{self.value:.10g}"
+        return "" if number == self.text else number
+
 
 class Table(NamedTuple):
     """The first cell of a row is its heading."""

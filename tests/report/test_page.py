@@ -22,6 +22,7 @@ from cl_bench.report.build import report
 from cl_bench.report.interactive_curves import MEAN_SEED, MEAN_TASK
 from cl_bench.report.latex import latex_tables
 from cl_bench.report.packed import unpacked
+from cl_bench.report.page_tables import Cell
 from cl_bench.report.plotly_script import security_policy
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -315,3 +316,17 @@ def test_a_long_name_breaks_after_underscores(write_run, tmp_path):
     report(tmp_path, figures=False)
     text = (tmp_path / "report.html").read_text()
     assert "bayesbinn_<wbr>&lt;b&gt;_<wbr>prior</th>" in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "sorted_by"),
+    [
+        (Cell("0", 0), ""),
+        (Cell("93.5 ± 0.2", 93.45533333333333), "93.45533333"),
+        (Cell("–", math.nan), "nan"),
+        (Cell("1.2 M", 1234567), "1234567"),
+        (Cell("ewc", "ewc"), ""),
+    ],
+)
+def test_a_cell_says_what_it_is_sorted_by_where_its_text_does_not(cell, sorted_by):
+    assert cell.sorted_by == sorted_by
