@@ -19,7 +19,7 @@ RELEASES = {  # `tree` of a release's code -> the version of its numbers
     "55b0768b1c4fc65e": 1,
     "e4d089e86fb95c66": 1,
     "1fb1caf56fa61344": 1,
-    "5d518ba70e3ba260": 2,
+    "7aceda9f8fbc9ef4": 2,
 }
 
 

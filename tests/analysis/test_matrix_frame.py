@@ -31,7 +31,7 @@ def test_what_was_not_to_be_tested_is_masked():
 
 @pytest.mark.parametrize("seen_alone", [True, False])
 def test_a_matrix_without_the_untrained_network_counts_with_all_tasks_seen(seen_alone):
-    """As other libraries have it: row t after task t, and often nan above the diagonal."""
+    """Other libraries have one row a task, and often nan above the diagonal."""
     matrix = np.where(np.tri(3), R[1:], np.nan) if seen_alone else R[1:]
     (row,) = summary(matrix_frame(matrix, method="mine")).to_dict("records")
     assert (row["num_seeds"], row["num_left_out"]) == (1, 0)

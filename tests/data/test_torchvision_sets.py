@@ -136,7 +136,7 @@ def test_a_set_without_test_images_is_split_for_each_class(root: Path):
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.8, 0.99])
 def test_no_class_is_without_training_images(root: Path, share: float):
-    """Of each class of two images or more both parts have one at least."""
+    """Training and test images have one at least of each class of two images or more."""
     write_eurosat(root)
     for name, kept in (("River", 1), ("Sea", 2)):
         for path in sorted((root / "eurosat" / "2750" / name).iterdir())[kept:]:
