@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from remembering import remember
 
+from cl_bench.config.choices import looking_in
+
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays: garbage, collected after each run, is not looked for in it, and no fork
@@ -37,6 +39,13 @@ def _arithmetic_as_before() -> Iterator[None]:
     if torch is not None:
         torch.set_flush_denormal(False)
         torch.set_deterministic_debug_mode("default")
+
+
+@pytest.fixture(autouse=True)
+def _folders_as_before() -> Iterator[None]:
+    """Forgets the folders of configurations that a test has composed in Python: they count until the next."""
+    with looking_in(()):
+        yield
 
 
 @pytest.fixture(scope="session")

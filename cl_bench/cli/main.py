@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from cl_bench.cli import VERBS
-from cl_bench.config.choices import by_group
+from cl_bench.config.choices import by_group, looking_in
 from cl_bench.config.places import at_home
 from cl_bench.records.text import never_fail
 
@@ -80,7 +80,8 @@ def answer(verb: str, *rest: str) -> int:
             print(f"cl-bench: {error}", file=sys.stderr)
             return 2
     module = import_module(f"cl_bench.cli.{verb}")
-    return int(module.main(list(rest)))
+    with looking_in(()):  # a process may answer several command lines: each looks in its own folders
+        return int(module.main(list(rest)))
 
 
 def overview() -> str:

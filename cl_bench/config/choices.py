@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from cl_bench.config.places import conf_folder
 
@@ -28,9 +30,29 @@ def look_in(given: Iterable[str | Path]) -> None:
     _given[:] = map(Path, given)
 
 
+@contextmanager
+def looking_in(given: Iterable[str | Path]) -> Iterator[None]:
+    """Count the choices in these folders within the block; those given before count again after it."""
+    before = folders_given()
+    look_in(given)
+    try:
+        yield
+    finally:
+        look_in(before)
+
+
 def folders_given() -> tuple[Path, ...]:
     """Return the folders of `look_in`."""
     return tuple(_given)
+
+
+def folders_told(hydra: Any) -> tuple[Path, ...]:
+    """Return the folders of --config-dir and hydra.searchpath that Hydra's part of a configuration names."""
+    return tuple(
+        Path(each.path)
+        for each in hydra.runtime.config_sources
+        if each.schema == "file" and "command-line" in each.provider
+    )
 
 
 def folders() -> dict[Path, str]:

@@ -28,13 +28,22 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError
 
-from cl_bench.config.choices import GROUPS, by_group, choices, folders_given, look_in, plugged_in
+from cl_bench.config.choices import (
+    GROUPS,
+    by_group,
+    choices,
+    folders_given,
+    folders_told,
+    look_in,
+    looking_in,
+    plugged_in,
+)
 from cl_bench.config.data_sets import called, parts
 from cl_bench.config.environment import num_cores
 from cl_bench.config.handed import OF_THE_SUITE, without_those_of_others
 from cl_bench.config.nearest import no_such_choice, no_such_setting
 from cl_bench.config.places import conf_folder
-from cl_bench.config.tuned import reads_test, with_tuning
+from cl_bench.config.tuned import folders_of, reads_test, with_tuning
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.config.words import check_words, one_run, override
 from cl_bench.records.identity import LATER, SAID, flatten, identifying, neutral_values
@@ -77,9 +86,10 @@ def _num_tasks(usual: int, *, _parent_: Any) -> int:
     return len(listed) if isinstance(listed, ListConfig) else usual
 
 
-def _data_name(*, _parent_: Any) -> str:
+def _data_name(*, _parent_: Any, _root_: Any) -> str:
     """Return the name of the benchmark's data set."""
-    return called(_parent_.get("dataset") or {})
+    with looking_in(folders_of(_root_)):
+        return called(_parent_.get("dataset") or {})
 
 
 def _data_sets(*, _parent_: Any, _root_: Any) -> list[dict[str, Any]]:
@@ -89,7 +99,8 @@ def _data_sets(*, _parent_: Any, _root_: Any) -> list[dict[str, Any]]:
         raise ValueError(f"datasets must be a list of data sets, got {listed!r}; write [mnist,fashion_mnist]")
     entries = OmegaConf.to_container(listed, resolve=True)
     assert isinstance(entries, list)
-    return parts(entries, _root_)
+    with looking_in(folders_of(_root_)):
+        return parts(entries, _root_)
 
 
 @contextmanager
@@ -124,7 +135,7 @@ class _Loader(ConfigLoaderImpl):
             config = super().load_configuration(*args, **kwargs)
         except MarkedYAMLError as error:
             raise HydraException(_unreadable(error)) from error
-        look_where(config.hydra)
+        look_in(folders_told(config.hydra))
         return config
 
 
@@ -132,11 +143,6 @@ def _unreadable(error: MarkedYAMLError) -> str:
     mark = error.problem_mark
     where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     return f"cannot read {mark.name if mark else 'a file'} as YAML: {error.problem}{where}; correct it"
-
-
-def look_where(hydra: Any) -> None:
-    """Count the choices in all folders that this configuration of Hydra's was told of."""
-    look_in(each.path for each in hydra.runtime.config_sources if "command-line" in each.provider)
 
 
 def all_settings() -> list[str]:
@@ -225,11 +231,12 @@ def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
     open_config = OmegaConf.masked_copy(
         config, [str(key) for key in config if key not in ("hydra", TUNING, "expected")]
     )
-    container = OmegaConf.to_container(open_config, resolve=resolve, throw_on_missing=resolve)
-    assert isinstance(container, dict)
-    settings = {str(key): value for key, value in container.items()}
-    if isinstance(settings.get("model"), dict):
-        settings["model"] = without_those_of_others(settings["model"])
+    with looking_in(folders_of(config)):
+        container = OmegaConf.to_container(open_config, resolve=resolve, throw_on_missing=resolve)
+        assert isinstance(container, dict)
+        settings = {str(key): value for key, value in container.items()}
+        if isinstance(settings.get("model"), dict):
+            settings["model"] = without_those_of_others(settings["model"])
     return settings
 
 

@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cl_bench.config.build import build
 from cl_bench.config.compose import CONFIG_NAME, explain, hydra_apart, loader
+from cl_bench.config.tuned import folders_of
 from cl_bench.config.tuned_files import TUNING
 from cl_bench.data import ImageData
 from cl_bench.data.accepted import accepted
@@ -47,11 +48,10 @@ def _built(name: str, config: DictConfig) -> ImageData:
 def _choice(name: str, config: DictConfig) -> Any:
     """Compose the settings of a data set as `benchmark/dataset=NAME` would, where the run was composed."""
     given: Any = (config.get(TUNING) or {}).get("given") or {}
-    places = [each for each in given.get("flags", ()) if each != "--config-dir"]
     found_in = [each for each in given.get("overrides", ()) if each.startswith("hydra.searchpath=")]
     try:
         with hydra_apart():
-            whole = loader(places).load_configuration(
+            whole = loader(folders_of(config)).load_configuration(
                 config_name=CONFIG_NAME,
                 overrides=[*found_in, "benchmark=split", f"{GROUP}={name}"],
                 run_mode=RunMode.RUN,

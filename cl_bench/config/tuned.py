@@ -6,10 +6,12 @@ no part of a run's hash; the values chosen are.
 """
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
+from cl_bench.config.choices import folders_given, folders_told
 from cl_bench.config.tuned_files import NOT_SEARCHED, TUNING, found_by, read_files
 
 NO_TUNING = "none: defaults"
@@ -43,9 +45,19 @@ def with_tuning(config: DictConfig, hydra: Any) -> DictConfig:
             "found": tuned and tuned._asdict(),
             "search": search,
             "given": _given(config, hydra),
+            "folders": list(map(str, folders_told(hydra))),
         }
         config.pop("hydra", None)
     return config
+
+
+def folders_of(config: DictConfig) -> tuple[Path, ...]:
+    """Return the folders of --config-dir that a configuration was composed with.
+
+    One that does not say it, such as a stored one, has those of the command that is at work.
+    """
+    folders = (config.get(TUNING) or {}).get("folders")
+    return folders_given() if folders is None else tuple(map(Path, folders))
 
 
 def arguments(config: DictConfig) -> list[str] | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cl_bench.config.build import build, build_strategy, stream_of
 from cl_bench.config.checked import checked
-from cl_bench.config.choices import choices
+from cl_bench.config.choices import choices, looking_in
 from cl_bench.config.compose import compose
 from cl_bench.config.nearest import no_such_choice
 from cl_bench.conformance.configured import configured, node_of, where
@@ -186,9 +186,9 @@ class Subject:
         return [*where(self._search), *self.settings]
 
     def choices(self, group: str) -> dict[str, Path]:
-        """Map names to files, also of `config_dirs`; as in Hydra ours come first, then those of packages."""
-        loose = {path.stem: path for folder in self._folders for path in (folder / group).glob("*.yaml")}
-        return loose | choices(group)
+        """Map names to files, also of `config_dirs`; as in Hydra ours come first."""
+        with looking_in(self._folders):
+            return choices(group)
 
     @property
     def _scenario(self) -> tuple[str, ...]:

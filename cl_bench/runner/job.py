@@ -4,7 +4,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from cl_bench.config.compose import look_where, register
+from cl_bench.config.choices import folders_told, look_in
+from cl_bench.config.compose import register
 from cl_bench.config.tuned import with_tuning
 from cl_bench.runner.run import execute
 from cl_bench.runner.sweep_progress import SweepProgress
@@ -18,7 +19,7 @@ def job(config: DictConfig, *, since: float | None = None) -> str:
     """
     register()  # a sweep's worker is a new process
     hydra = HydraConfig.get()
-    look_where(hydra)
+    look_in(folders_told(hydra))
     config = with_tuning(config, hydra)
     in_sweep = hydra.mode == RunMode.MULTIRUN
     here = SweepProgress.at_work  # of a sweep whose jobs this process runs itself

@@ -7,7 +7,10 @@ import pytest
 
 import cl_bench
 from cl_bench.cli.main import main
-from cl_bench.config.compose import compose
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import compose, config_hash
+from cl_bench.conformance.subject import Subject
+from cl_bench.data import digits
 
 MISSPELT = {  # verb -> words with a choice that is nearly one of the folder
     "run": ["run", "strategy=my_specal"],
@@ -109,3 +112,66 @@ def test_the_second_of_two_files_of_one_name_is_said_not_to_be_used(folder, tmp_
     assert main(["run", "strategy=my_special", "training.epochs=-1", *folders]) == 2
     said = capsys.readouterr().err
     assert f"{second / 'my_special.yaml'} is not used, since there is strategy=my_special already" in said
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["list", "strategy", "--config-dir", "{}"],
+        ["run", "-m", "strategy=my_specal", "--config-dir", "{}"],
+        ["run", "--cfg", "job", "strategy=my_special", "--config-dir", "{}"],
+        ["tune", "strategy=my_specal", "benchmark=permuted_digits", "--config-dir", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_leaves_its_folders_to_nobody(verb, folder, capsys):
+    before = choices("strategy")
+    main([word.format(folder) for word in verb])
+    assert choices("strategy") == before
+
+
+@pytest.fixture
+def with_rolled(folder, tmp_path, monkeypatch):
+    """The folder has a data set `rolled`: digits moved to the side, by a module of its own."""
+    (tmp_path / "rolled_digits.py").write_text(
+        "from cl_bench.data import digits\n\n\n"
+        "def rolled():\n"
+        "    found = digits()\n"
+        "    return found._replace(name='rolled', train_images=found.train_images.roll(1, -1))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (folder / "benchmark" / "dataset" / "rolled.yaml").write_text(
+        "# Rolled\nname: rolled\n_target_: rolled_digits.rolled\n"
+    )
+    return folder
+
+
+def test_a_stream_keeps_its_folders_when_others_are_made(with_rolled):
+    """Data sets by name are looked up late: after another stream, of no folder, was composed."""
+    own = cl_bench.stream("sequence", datasets=["digits", "rolled"], config_dir=with_rolled)
+    strategy = cl_bench.strategy("finetune", own, epochs=1, batch_size=200)
+    cl_bench.stream("split_digits")
+    assert set(cl_bench.train(strategy, own).benchmark) == {"sequence_digits_rolled"}
+
+
+def test_a_foreign_data_set_is_found_beside_data_given_from_python(with_rolled):
+    own = cl_bench.stream("permuted", dataset=digits(), config_dir=with_rolled, num_tasks=1)
+    strategy = cl_bench.strategy("finetune", own, epochs=1, batch_size=200, **{"training.ood": ["rolled"]})
+    cl_bench.stream("split_digits")
+    assert len(cl_bench.train(strategy, own))
+
+
+def test_a_configuration_has_one_hash_wherever_it_is_asked(with_rolled):
+    listed = "benchmark.dataset.datasets=[digits,rolled]"
+    own = compose(["benchmark=sequence", listed], config_dirs=[with_rolled])
+    asked = config_hash(own)
+    compose()
+    assert config_hash(own) == asked
+
+
+def test_two_subjects_of_the_kit_have_each_their_own_choices(folder, tmp_path):
+    theirs = Subject("my_special", config_dirs=[folder])
+    others = Subject("finetune", config_dirs=[tmp_path / "none"])
+    theirs.run()
+    assert "my_special" in theirs.choices("strategy")
+    assert "my_special" not in others.choices("strategy")
