@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -51,6 +52,7 @@ from cl_bench.validation import check_seeds
 
 VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
+_CHOSEN_TWICE = re.compile(r"^(\S+) appears more than once in|^Multiple values for (\S+)\.")  # Hydra's words
 
 
 class EntryPointConfigs(SearchPathPlugin):
@@ -185,7 +187,13 @@ def explain(error: Exception) -> str:
         value = message[-1].partition(f"use +{cause.full_key}=")[2]
         if isinstance(root, DictConfig):
             return no_such_setting(str(cause.full_key), value, known_settings(root))
-    return text
+    twice = _CHOSEN_TWICE.search(text)
+    if not twice:
+        return text
+    group = twice[1] or twice[2]
+    return (
+        f"{group} is chosen already: type {group}=... without a +; in a file write `override /{group}: ...`"
+    )
 
 
 def known_settings(config: DictConfig) -> list[str]:

@@ -17,6 +17,7 @@ from cl_bench.records.compact_files import write_about
 from cl_bench.records.lock import alone_in
 from cl_bench.records.provenance import commit_of
 from cl_bench.records.run_files import about_run, is_packed
+from cl_bench.records.runs import find_folders
 from cl_bench.records.text import one_line
 from cl_bench.runner.bounded import within_memory
 from cl_bench.runner.run import execute
@@ -99,6 +100,8 @@ def _finished(run: Path) -> dict[str, Any]:
         about = about_run(run)
         status, seed = about["status"], about["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if not (run / "run.json").exists() and not is_packed(run):
+            raise ValueError(f"cannot verify {run}: {_what_is_there(run)}") from error
         raise ValueError(
             f"cannot verify {run}: it must be the folder of a run, with a run.json, or a run of a compact "
             f"study, got {error!r}"
@@ -117,6 +120,15 @@ def _finished(run: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"cannot verify {run}: {error}"[:MOST_SAID]) from error
     return about
+
+
+def _what_is_there(run: Path) -> str:
+    """Say of a path that is no run what it is; of one that holds runs, how one of them is named."""
+    try:
+        found = find_folders(run)
+    except ValueError as error:
+        return str(error)
+    return f"it is no run but holds {len(found)}; name one, such as {found[0]}"
 
 
 def _version(about: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 from own_choices import needed_by
 
-from cl_bench.config.choices import choices
+from cl_bench.config.choices import GROUPS, choices
 from cl_bench.config.compose import compose, config_hash, explain, plain, run_folder, run_name
 from cl_bench.records.compact import study_at
 from cl_bench.records.identity import LATER, flatten
@@ -135,6 +135,13 @@ def test_a_wrong_override_is_a_value_error_with_the_nearest_name(override, messa
     with pytest.raises(ValueError, match=message) as caught:
         compose([override])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_choice_with_a_plus_that_is_made_already_is_answered_with_what_to_type(group):
+    name = next(iter(choices(group)))
+    with pytest.raises(ValueError, match=f"^{group} is chosen already: type {group}=... without a \\+; "):
+        compose([f"+{group}={name}"])
 
 
 def test_names_that_are_for_the_machine_are_not_suggested():

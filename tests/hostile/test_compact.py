@@ -212,7 +212,7 @@ def test_a_strangers_configuration_is_not_obeyed(results):
         edited(lambda content, value=value: content["all"]["config.yaml"].update(model=value))(run.parent)
         with pytest.raises(StoredConfigError):
             stored_config(run)
-    with pytest.raises(ValueError, match="must be the folder of a run"):
+    with pytest.raises(ValueError, match="there is no folder"):
         verify(run.with_name("no-such-s0-0123"))
 
 

@@ -82,6 +82,11 @@ def test_only_a_finished_run_can_be_verified(finished, tmp_path, capsys):
     assert main(["verify", str(folder)]) == 1
     assert "it must be finished, got status='running'" in capsys.readouterr().err
     assert main(["verify", str(tmp_path / "nothing")]) == 1
+    assert f"there is no folder {tmp_path / 'nothing'}" in capsys.readouterr().err
+    assert main(["verify", str(folder.parent)]) == 1
+    assert f"it is no run but holds 1; name one, such as {folder}" in capsys.readouterr().err
+    (folder / "run.json").write_text("[]")
+    assert main(["verify", str(folder)]) == 1
     assert "it must be the folder of a run" in capsys.readouterr().err
     assert main(["verify"]) == 2
 
