@@ -147,6 +147,33 @@ def aggregate(values: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> 
     return pd.DataFrame(rows, columns=list(AGGREGATE))
 
 
+def why_no_ranks(values: pd.DataFrame) -> str:
+    """Say why `aggregate` has no ranks of these runs, and of which methods it would have some.
+
+    >>> values = pd.DataFrame({"method": ["ewc", "si"] * 3 + ["vcl"], "benchmark": [*"aabbcc", "a"]})
+    >>> why_no_ranks(values)
+    'vcl was not run on b, c; leave it out: ranks need methods that were all run on 3 benchmarks or more'
+    """
+    rule = f"ranks need methods that were all run on {FEWEST_BENCHMARKS} benchmarks or more"
+    where = {str(method): set(found) for method, found in values.groupby("method")["benchmark"]}
+    benchmarks = sorted(set().union(*where.values()))
+    if len(benchmarks) < FEWEST_BENCHMARKS:
+        return f"these runs are of {', '.join(benchmarks)}; {rule}"
+    if len(where) < 2:
+        return f"these runs are of {', '.join(where)} alone; {rule}"
+    # the fewest whose absence leaves enough benchmarks: those with the fewest benchmarks go first
+    common, left_out = set[str](), dict[str, list[str]]()
+    for method in sorted(where, key=lambda each: len(where[each])):
+        common = set.intersection(*(where[each] for each in where if each not in left_out))
+        if len(common) >= FEWEST_BENCHMARKS:
+            break
+        left_out[method] = [each for each in benchmarks if each not in where[method]]
+    if len(common) < FEWEST_BENCHMARKS or len(where) - len(left_out) < 2:
+        return f"no two methods here were; {rule}"
+    lacks = " and ".join(f"{method} was not run on {', '.join(these)}" for method, these in left_out.items())
+    return f"{lacks}; leave {'it' if len(left_out) == 1 else 'them'} out: {rule}"
+
+
 def of_the_best(values: pd.DataFrame) -> pd.DataFrame:
     """The runs of `MOST_METHODS` methods at most: the number of pairs is the square of theirs.
 

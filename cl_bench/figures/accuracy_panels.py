@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from cl_bench.analysis.by_class import confusion_curves
-from cl_bench.analysis.comparison import aggregate
+from cl_bench.analysis.comparison import aggregate, why_no_ranks
 from cl_bench.analysis.curves import average_curves, forgetting_curves
 from cl_bench.analysis.matrix import matrices
 from cl_bench.analysis.pareto import pareto as pareto_front
@@ -259,7 +259,8 @@ def critical_difference(
     chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes, several=True)
     values = chosen.of(run_metrics(frame)).assign(study="all")
     ranked = aggregate(values, metrics=[metric]).dropna(subset=["average_rank"])
-    check_some(ranked, "ranks need two methods or more that were all run on three benchmarks or more")
+    if ranked.empty:
+        raise AnalysisError(f"there is nothing to draw: {why_no_ranks(values)}")
     rows = ranked.sort_values("average_rank", kind="stable")
     names = {str(method): str(method) for method in rows["method"]}
     draw_critical_difference(axes, rows, styles=looks, names=names)

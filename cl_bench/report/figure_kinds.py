@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.analysis.by_class import confusion_curves, confusion_frame
-from cl_bench.analysis.comparison import FEWEST_BENCHMARKS, aggregate
+from cl_bench.analysis.comparison import aggregate, why_no_ranks
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.foreign import foreign_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
@@ -235,18 +235,11 @@ def critical_difference(results: Results, *, metric: str | None = None, **look: 
     """Average ranks over three benchmarks or more, and which of them may be chance."""
     from cl_bench.figures.critical_difference import critical_difference_figure
 
-    found = sorted({run.benchmark for run in results.complete})
-    if len(found) < FEWEST_BENCHMARKS:
-        _some_run_complete(results)
-        raise NotMeasuredError(
-            f"ranks need {FEWEST_BENCHMARKS} benchmarks or more, these runs are of {', '.join(found)}"
-        )
     together = results.metrics.assign(study="all")  # of one study already, or to be compared across studies
     ranked = aggregate(together, metrics=_of_matrix(metric)).dropna(subset=["average_rank"])
     if ranked.empty:
-        raise NotMeasuredError(
-            f"ranks need two methods or more that were all run on {FEWEST_BENCHMARKS} benchmarks or more"
-        )
+        _some_run_complete(results)
+        raise NotMeasuredError(why_no_ranks(together))
     return critical_difference_figure(ranked, **look)
 
 

@@ -178,7 +178,7 @@ def test_twenty_methods_with_long_names_have_a_legend_that_fits(tmp_path):
         ("stability_gap", "no probes.csv: run with training.probe_every"),
         ("drift", "no states.csv"),
         ("variance", "run -m seed_for.init=0,1,2"),
-        ("critical_difference", "ranks need 3 benchmarks or more, these runs are of permuted_mnist"),
+        ("critical_difference", "these runs are of permuted_mnist; ranks need methods"),
     ],
 )
 def test_what_a_folder_lacks_is_said_in_a_sentence(tmp_path, kind, said):

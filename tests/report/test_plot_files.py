@@ -1,10 +1,12 @@
 """`cl-bench plot`: which files it writes, of which folders' runs, and what it leaves alone."""
 
 import pytest
+from matplotlib.figure import Figure
 from pandas.testing import assert_frame_equal
 from plotted import parts, write_run
 
-from cl_bench.analysis import AnalysisError
+from cl_bench import figures
+from cl_bench.analysis import AnalysisError, load
 from cl_bench.analysis.results import Results
 from cl_bench.cli.main import main
 from cl_bench.report.figure_parts import LONGEST_NAME, _file_name, _unique
@@ -119,6 +121,19 @@ def test_ranks_go_over_the_benchmarks_of_all_folders(tmp_path):
     assert made.paths == [tmp_path / "ranks.svg"]
     with pytest.raises(AnalysisError, match="these runs are of a, b; ranks need"):
         plot("critical_difference", tmp_path)
+
+
+def test_the_method_that_stands_in_the_way_of_ranks_is_named(tmp_path):
+    for benchmark in "abc":
+        for strategy in ("ewc", "vcl", "si")[: 3 if benchmark == "b" else 2]:
+            write_run(tmp_path, study="one", benchmark=benchmark, strategy=strategy)
+    with pytest.raises(AnalysisError, match="si was not run on a, c; leave it out"):
+        plot("critical_difference", tmp_path)
+    with pytest.raises(AnalysisError, match="si was not run on a, c; leave it out"):
+        figures.critical_difference(load(tmp_path), axes=Figure().subplots())
+    assert plot("critical_difference", tmp_path, methods=["ewc", "vcl"]).paths
+    with pytest.raises(AnalysisError, match="of ewc alone"):
+        plot("critical_difference", tmp_path, methods=["ewc"])
 
 
 def test_tables_of_a_part_are_those_of_its_runs_alone(two_methods, tmp_path):
