@@ -12,7 +12,8 @@ from cl_bench import records
 from cl_bench.config.choices import choices
 from docs.hooks import reference
 from docs.hooks.docstrings import to_markdown
-from docs.hooks.parts import IN_A_CHECKOUT, PARTS, expand, target_of
+from docs.hooks.parts import IN_A_CHECKOUT, PARTS, expand
+from docs.hooks.strategy_parts import target_of
 
 DOCS = ROOT / "docs"
 

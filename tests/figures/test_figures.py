@@ -17,7 +17,7 @@ from cl_bench.analysis.looks import chosen_tasks, families
 from cl_bench.figures import layout
 from cl_bench.figures.heatmap import mean_matrix
 from cl_bench.records.runs import read_runs
-from docs.hooks.parts import target_of
+from docs.hooks.strategy_parts import target_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

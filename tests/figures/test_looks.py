@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from cl_bench import figures
 from cl_bench.analysis import average_curves, forgetting_curves, load, matrix_frame, summary
 from cl_bench.report.figure_captions import caption
-from docs.hooks.parts import target_of
+from docs.hooks.strategy_parts import target_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
