@@ -196,7 +196,7 @@ def build_strategy(
     *,
     device: torch.device | None = None,
     model: Callable[..., nn.Module] | None = None,
-    plugins: Sequence[Any] = (),
+    plugins: Sequence[Any] | None = None,
     make: Callable[..., Any] | None = None,
 ) -> SupervisedTemplate:
     """Build the strategy around its model; for several seeds, around a stack of models and a stacked stream.
@@ -204,7 +204,7 @@ def build_strategy(
     Args:
         device: in place of training.device: one that no run has.
         model: called in place of the configuration's model, as that is.
-        plugins: more of them, beside those of the configuration.
+        plugins: in place of the configuration's, where these only stand for objects from Python.
         make: called in place of the configuration's strategy, as that is.
     """
     if isinstance(seeds, Seeds):
@@ -224,7 +224,7 @@ def build_strategy(
     strategy = (partial(build, config.strategy) if make is None else make)(
         model=network,
         seeds=seeds,
-        plugins=[*map(build, config.plugins), *plugins],
+        plugins=list(map(build, config.plugins) if plugins is None else plugins),
         evaluator=_evaluator(config),
         **learner,
     )

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import wraps
 from typing import Any
@@ -166,6 +166,29 @@ def part_of_strategy(given: Any, settings: Mapping[str, Any], *, name: str | Non
     """Return what stands for a strategy, or the class of one, with its own settings."""
     shown = {key: value for key, value in settings.items() if _is_plain(value)}
     return {"name": name or what_is(given).rpartition(".")[2], "_target_": _path(strategy), **shown}
+
+
+def accepted_plugins(given: Any) -> tuple[Any, ...]:
+    """Return the plugins that are given: none for None.
+
+    Raises:
+        TypeError: for what is no list of plugins, each an object.
+    """
+    if given is None:
+        return ()
+    if isinstance(given, str | type) or not isinstance(given, Iterable):
+        raise TypeError(f"plugins must be a list of plugins, got {_said(given)}: write plugins=[...]")
+    plugins = tuple(given)
+    for each in plugins:
+        if isinstance(each, str | type):
+            raise TypeError(f"plugins must be objects, got {_said(each)}: make one of it, as in Plugin(...)")
+    return plugins
+
+
+def _said(given: Any) -> str:
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    return repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
 
 
 def parts_of_plugins(plugins: Sequence[Any]) -> list[Part]:

@@ -1,7 +1,7 @@
 """`cl_bench.strategy`: a strategy by the name of its choice, around a network for a stream."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from cl_bench.learner.seeds import Seeds
 from cl_bench.python.anybodys import as_tasks
 from cl_bench.python.composed import OfStrategy, Stream, as_in_a_run, benchmark_of, seeds_of, shapes_of
 from cl_bench.python.given import (
+    accepted_plugins,
     maker,
     part_of_network,
     part_of_strategy,
@@ -47,7 +48,7 @@ def strategy(
     seeds: Sequence[int] | None = None,
     seed_for: Mapping[str, int] | None = None,
     tuned: bool = True,
-    plugins: Sequence[Any] = (),
+    plugins: Iterable[Any] | None = None,
     config_dir: Folders = None,
     **settings: Any,
 ) -> Any:
@@ -70,7 +71,7 @@ def strategy(
         seeds: several seeds, trained at once, in place of `seed`. None: the stream's.
         seed_for: seeds for one purpose, such as `{"init": 3}`.
         tuned: whether settings that were tuned for the pair are used.
-        plugins: Avalanche's, or of your own.
+        plugins: Avalanche's, or of your own, each an object. None: none.
         config_dir: a folder of more YAML files, or several, besides the stream's.
 
     Returns:
@@ -78,7 +79,7 @@ def strategy(
 
     Raises:
         ValueError: for a setting or a choice that is wrong, by name.
-        TypeError: for a stream, a model or a class that is none.
+        TypeError: for a stream, a model, a class or a plugin that is none.
     """
     of_stream = stream.composed if isinstance(stream, Stream) else None
     tasks: TaskStream = as_tasks(stream)
@@ -94,8 +95,9 @@ def strategy(
     elif model is not None:
         of_model, settings = _of_the_suite(settings)
         parts["model"] = part_of_network(model, of_model)
-    if plugins:
-        parts["plugins"] = parts_of_plugins(plugins)
+    taking_part = accepted_plugins(plugins)
+    if taking_part:
+        parts["plugins"] = parts_of_plugins(taking_part)
     make, own = None, {}
     if isinstance(name, type):
         names = _own_settings(name)
@@ -117,7 +119,7 @@ def strategy(
             "stacked=False: take a stream for each seed, or cl_bench.sweep"
         )
     with as_in_a_run(config.training):
-        built = _built(config, tasks, model=make_model, plugins=plugins, make=make)
+        built = _built(config, tasks, model=make_model, plugins=taking_part or None, make=make)
     warn_of_one_start(model, seeds_of(config))
     built.composed = OfStrategy(config, shapes_of(tasks))
     return built

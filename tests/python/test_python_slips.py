@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from avalanche.core import SupervisedPlugin
 
 import cl_bench
 from cl_bench import analysis
@@ -268,3 +269,37 @@ def test_improvements_on_a_method_that_is_not_there_are_refused():
     assert list(improvements(scores, against="ewc")["second"]) == ["si"]
     with pytest.raises(ValueError, match="'nope' was not run on all benchmarks: choose one of ewc, si"):
         improvements(scores, against="nope")
+
+
+class Counts(SupervisedPlugin):
+    """Counts the tasks that it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks = 0
+
+    def after_training_exp(self, strategy, **kwargs) -> None:
+        self.tasks += 1
+
+
+@pytest.mark.parametrize(
+    ("plugins", "message"),
+    [
+        (Counts(), r"plugins must be a list of plugins, got a Counts: write plugins=\[\.\.\.\]"),
+        (Counts, "plugins must be a list of plugins, got the class Counts"),
+        ("replay", "plugins must be a list of plugins, got 'replay'"),
+        ([Counts], r"plugins must be objects, got the class Counts: make one of it"),
+        (["replay"], "plugins must be objects, got 'replay'"),
+    ],
+)
+def test_what_is_no_list_of_plugins_is_refused(stream, plugins, message):
+    with pytest.raises(TypeError, match=message):
+        cl_bench.strategy("finetune", stream, plugins=plugins)
+
+
+def test_plugins_may_be_none_or_come_one_by_one(stream):
+    assert cl_bench.strategy("finetune", stream, plugins=None).plugins
+    counts = Counts()
+    strategy = cl_bench.strategy("finetune", stream, epochs=1, plugins=(each for each in [counts]))
+    cl_bench.train(strategy, stream)
+    assert counts.tasks == 2
