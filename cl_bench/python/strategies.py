@@ -70,7 +70,7 @@ def strategy(
         seed: of first weights, batches and noise. None: the stream's.
         seeds: several seeds, trained at once, in place of `seed`. None: the stream's.
         seed_for: seeds for one purpose, such as `{"init": 3}`.
-        tuned: whether settings that were tuned for the pair are used.
+        tuned: whether settings that were tuned for the pair are used. There are none for a class.
         plugins: Avalanche's, or of your own, each an object. None: none.
         config_dir: a folder of more YAML files, or several, besides the stream's.
 
@@ -88,7 +88,8 @@ def strategy(
     parts: dict[str, Any] = dict(of_stream.parts) if of_stream else {}
     if of_stream is None:
         parts["benchmark"] = part_of_tasks(OWN, tasks.num_tasks)
-    words += untuned(folders) if of_stream is None or not tuned else []
+    # nothing was tuned for a class: what is in its place until then is another's
+    words += untuned(folders) if of_stream is None or not tuned or isinstance(name, type) else []
     make_model = maker(model)
     if isinstance(model, str):
         words.append(word("model", model))

@@ -91,6 +91,19 @@ def test_a_class_of_one_s_own_takes_its_settings_and_those_of_training():
     assert set(frames[2]["strategy"]) == {"Modest"}
 
 
+def test_a_class_of_one_s_own_has_no_settings_that_were_tuned_for_another(tmp_path):
+    """Its part of a configuration stands in the place of a choice, which may have been tuned."""
+    found = tmp_path / "tuning" / "split_digits" / "finetune.yaml"
+    found.parent.mkdir(parents=True)
+    found.write_text("# @package _global_\ntraining: {learning_rate: 0.125}\ntuning: {search: grid}\n")
+    stream = cl_bench.stream("split_digits", num_tasks=2, config_dir=tmp_path)
+    tuned = cl_bench.strategy("finetune", stream, epochs=1)
+    own = cl_bench.strategy(Modest, stream, rate=0.0, epochs=1)
+    assert tuned.composed.config.training.learning_rate == 0.125
+    assert own.composed.config.training.learning_rate == 1e-3
+    assert set(cl_bench.train(own, stream)["tuning"]) == {"not tuned"}
+
+
 def test_a_slip_in_a_setting_of_one_s_own_class_is_told():
     stream = cl_bench.stream("split_digits", num_tasks=2)
     with pytest.raises(ValueError, match="Did you mean rate="):
