@@ -3,7 +3,25 @@
 import numpy as np
 import pandas as pd
 
-COSTS = ("stored_bits", "training_seconds")
+from cl_bench.analysis.registry import Metric, metric_of, registered
+from cl_bench.records.errors import AnalysisError
+
+COSTS = ("stored_bits", "training_seconds")  # those that are drawn where none is named
+
+
+def cost_of(name: str) -> Metric:
+    """Return the metric of this name, if it is a cost of a run.
+
+    Raises:
+        AnalysisError: for a name that is none; it lists the costs.
+
+    >>> cost_of("gradient_evaluations").title
+    'gradients'
+    """
+    costs = [each.name for each in registered() if each.group == "cost" and each.better == "lower"]
+    if name not in costs:
+        raise AnalysisError(f"a cost is one of {', '.join(costs)}, got {name!r}")
+    return metric_of(name)
 
 
 def pareto(summary: pd.DataFrame, cost: str, *, gain: str = "average_accuracy") -> pd.DataFrame:

@@ -36,6 +36,11 @@ _CHOICES: dict[str, dict[str, Any]] = {
         "such as nll; for a comparison two, as in learning_accuracy,forgetting; over benchmarks also "
         "normalised_accuracy (finetune 0, joint 1)",
     },
+    "cost": {
+        "metavar": "A,B",
+        "help": "of pareto, a panel each: stored_bits, deployed_bits, predicting_bits, gradient_evaluations, "
+        "training_seconds",
+    },
     "tasks": {"type": tasks_of, "metavar": "1,5,mean", "help": "the panels (default: all, or some of many)"},
     "against": {"metavar": "NAME", "help": "of improvement: the method that is compared with each other one"},
     "interval": {

@@ -15,6 +15,7 @@ from cl_bench.analysis.by_class import confusion_curves
 from cl_bench.analysis.comparison import aggregate, why_no_ranks
 from cl_bench.analysis.curves import average_curves, forgetting_curves
 from cl_bench.analysis.matrix import matrices
+from cl_bench.analysis.pareto import cost_of
 from cl_bench.analysis.pareto import pareto as pareto_front
 from cl_bench.analysis.registry import metric_of
 from cl_bench.analysis.run_metrics import run_metrics
@@ -27,9 +28,8 @@ from cl_bench.figures.forgetting import checked_tasks, draw_forgetting, limits_o
 from cl_bench.figures.heatmap import colour_limits, draw_heatmap, mean_matrix
 from cl_bench.figures.limits import show
 from cl_bench.figures.measures import measure_of
-from cl_bench.figures.panel_choices import Labels, Names, Styles, check_some, chosen_of
-from cl_bench.figures.pareto import LABELS as COSTS
-from cl_bench.figures.pareto import draw_pareto
+from cl_bench.figures.panel_choices import Labels, Names, Styles, check_some, checked_limits, chosen_of
+from cl_bench.figures.pareto import cost_label, draw_pareto, has_prefixes
 from cl_bench.records.errors import AnalysisError
 
 
@@ -113,7 +113,8 @@ def heatmap(
     curves = forgetting_curves(frame, found=matrices(frame, column=metric))
     check_some(chosen.of(curves), f"no complete run has measured {metric}")
     curves = curves.assign(mean=scale * curves["mean"])
-    image = draw_heatmap(axes, mean_matrix(chosen.of(curves)), limits=limits or colour_limits(curves))
+    low, high = colour_limits(curves) if limits is None else checked_limits(limits)
+    image = draw_heatmap(axes, mean_matrix(chosen.of(curves)), limits=(low, high))
     axes.set_xlabel("on task")
     axes.set_ylabel("after task")
     return image
@@ -201,7 +202,7 @@ def pareto(
     Args:
         frame, axes, interval, methods, labels, styles: as in `forgetting`.
         states: as `states` gives them.
-        cost: stored_bits or training_seconds.
+        cost: a metric of its group: stored_bits, deployed_bits, gradient_evaluations, training_seconds, ...
         metric: of which more is better.
 
     Raises:
@@ -214,14 +215,13 @@ def pareto(
     >>> axes.get_xlabel()
     'training (s); ← is better'
     """
-    if cost not in COSTS:
-        raise AnalysisError(f"a cost is one of {', '.join(COSTS)}, got {cost=}")
+    cost_of(cost)
     gain = metric_of(metric)
     chosen, looks = chosen_of(frame, methods, labels, styles, axes=axes)
     front = pareto_front(chosen.of(summary(frame, states, interval=interval)), cost, gain=metric)
     check_some(front, f"no method has both {cost} and {metric}")
-    draw_pareto(axes, front, styles=looks, metric=metric, prefixes=cost.endswith("bits"))
-    axes.set_xlabel(f"{COSTS[cost]}; ← is better")
+    draw_pareto(axes, front, styles=looks, metric=metric, prefixes=has_prefixes(cost))
+    axes.set_xlabel(cost_label(cost))
     axes.set_ylabel(gain.heading)
 
 

@@ -20,7 +20,15 @@ from cl_bench.figures.forgetting import checked_tasks, limits_of
 from cl_bench.figures.limits import show
 from cl_bench.figures.out_of_distribution import LABELS as FOREIGN_LABELS
 from cl_bench.figures.out_of_distribution import draw_foreign
-from cl_bench.figures.panel_choices import Labels, Names, Styles, check_one_benchmark, check_some, chosen_of
+from cl_bench.figures.panel_choices import (
+    Labels,
+    Names,
+    Styles,
+    check_axes,
+    check_one_benchmark,
+    check_some,
+    chosen_of,
+)
 from cl_bench.figures.stability_gap import draw_gaps, draw_probes
 from cl_bench.figures.uncertainty import LABELS, draw_auroc, draw_uncertainty
 from cl_bench.figures.variance import draw_variance
@@ -252,6 +260,7 @@ def variance(shares: pd.DataFrame, *, axes: Axes, metric: str = "average_accurac
     >>> [round(bar.get_width()) for bar in axes.patches]
     [80, 20]
     """
+    check_axes(axes)
     check_one_benchmark(shares)
     rows = shares[shares["metric"] == metric]
     check_some(rows, f"there are no shares of {metric}")

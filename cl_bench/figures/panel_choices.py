@@ -1,7 +1,9 @@
 """What the functions that draw one panel share: the methods that are shown, and what cannot be drawn."""
 
+import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -27,6 +29,7 @@ def chosen_of(
     """The methods that are shown, and their looks by label: those that they have among all of the table,
     lighter on dark axes.
     """
+    check_axes(axes)
     if not several:
         check_one_benchmark(table)
     chosen = select(table["method"], methods=methods, labels=labels)
@@ -35,6 +38,15 @@ def chosen_of(
         looks = {method: look._replace(color=for_dark(look.color)) for method, look in looks.items()}
     looks |= dict(styles or {})
     return chosen, {label: looks[method] for method, label in chosen.labels.items()}
+
+
+def check_axes(axes: object) -> None:
+    """Refuse what is no single Axes, such as all that `subplots(1, 2)` returns."""
+    if not isinstance(axes, Axes):
+        what = f"{axes!r:.80}"
+        if isinstance(axes, np.ndarray):
+            what = f"an array of {axes.size}: take one, as in axes[0]"
+        raise AnalysisError(f"axes must be the matplotlib Axes of one panel, got {what}")
 
 
 def _is_dark(axes: Axes) -> bool:
@@ -56,3 +68,14 @@ def check_one_benchmark(table: pd.DataFrame) -> None:
 def check_some(table: pd.DataFrame, why: str) -> None:
     if table.empty:
         raise AnalysisError(f"there is nothing to draw: {why}")
+
+
+def checked_limits(limits: object) -> tuple[float, float]:
+    """Return two finite numbers, the lower first. Raises AnalysisError for anything else."""
+    try:
+        low, high = map(float, limits)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise AnalysisError(f"limits must be two numbers, the lower first, got {limits=}")
+    return low, high

@@ -15,7 +15,6 @@ from cl_bench.figures.limits import limits_around, log_axis, show, within
 from cl_bench.figures.style import house_style
 
 _PARTS = ("mean", "low", "high")
-LABELS = {"stored_bits": "stored (bits)", "training_seconds": "training (s)"}
 _RING: dict[str, Any] = {
     "marker": "o",
     "markerfacecolor": "none",
@@ -33,7 +32,7 @@ def pareto_figure(
     metric: str = "average_accuracy",
     ylim: tuple[float, float] | None = None,
 ) -> Figure:
-    """One panel a cost (`LABELS`), each with the rows of `pareto.pareto`, none of them empty.
+    """One panel a cost, each with the rows of `pareto.pareto`, none of them empty.
 
     Args:
         metric: the gain.
@@ -48,14 +47,26 @@ def pareto_figure(
         figure = Figure(figsize=(width, 0.4 * layout.scale() + panel * rows + below), layout="constrained")
         panels = layout.panels(figure, rows, columns, number=len(fronts), share_x=False)
         for place, (axes, (cost, front)) in enumerate(zip(panels, fronts.items(), strict=True)):
-            draw_pareto(axes, front, styles=styles, metric=metric, prefixes=cost.endswith("bits"))
-            axes.set_xlabel(f"{LABELS[cost]}; ← is better")
+            draw_pareto(axes, front, styles=styles, metric=metric, prefixes=has_prefixes(cost))
+            axes.set_xlabel(cost_label(cost))
             axes.set_ylabel(gain.heading if place % columns == 0 else "")
         limits = [axes.get_ylim() for axes in panels]
         panels[0].set_ylim(*(ylim or (min(low for low, _ in limits), max(high for _, high in limits))))
         layout.headline(figure, title or "")
         layout.legend_below(figure, methods, styles, points=True, others=_OF_FRONT)
         return layout.finish(figure, height=height)
+
+
+def cost_label(cost: str) -> str:
+    """Name a cost as its axis counts it: bits, seconds or numbers, with prefixes where these are large."""
+    found = metric_of(cost)
+    unit = {"KiB": " (bits)", "s": " (s)"}.get(found.unit, "")
+    return f"{found.title}{unit}; ← is better"
+
+
+def has_prefixes(cost: str) -> bool:
+    """Whether numbers on the axis of a cost are written as 10 k and 3 M."""
+    return metric_of(cost).unit != "s"
 
 
 _OF_FRONT: dict[str, dict[str, Any]] = {"on the front": {**_RING, "markersize": 8, "linestyle": "none"}}

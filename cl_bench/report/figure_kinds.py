@@ -15,7 +15,7 @@ from cl_bench.analysis.comparison import aggregate, why_no_ranks
 from cl_bench.analysis.curves import gap_curves, probe_curves, seen_and_unseen, state_curves
 from cl_bench.analysis.foreign import foreign_curves
 from cl_bench.analysis.matched_seeds import parts_of, purposes
-from cl_bench.analysis.pareto import COSTS
+from cl_bench.analysis.pareto import COSTS, cost_of
 from cl_bench.analysis.pareto import pareto as pareto_front
 from cl_bench.analysis.registry import MATRIX, WITH_REFERENCE, compared_metrics, metric_of, registered
 from cl_bench.analysis.reliability import calibration_errors, reliability
@@ -102,7 +102,12 @@ def confusion(results: Results, **look: Any) -> "Figure":
 
 
 def pareto(
-    results: Results, *, metric: str = "average_accuracy", ylim: Limits | None = None, **look: Any
+    results: Results,
+    *,
+    metric: str = "average_accuracy",
+    cost: str = ",".join(COSTS),
+    ylim: Limits | None = None,
+    **look: Any,
 ) -> "Figure":
     """Average accuracy against stored bits and against training time, with the Pareto front."""
     from cl_bench.figures.pareto import pareto_figure
@@ -112,8 +117,9 @@ def pareto(
         raise AnalysisError(
             f"a Pareto front is of a metric of which more is better, got metric={gain.name!r}"
         )
-    fronts = {cost: pareto_front(results.summary, cost, gain=metric) for cost in COSTS}
-    known = {cost: front for cost, front in fronts.items() if len(front)}
+    costs = [cost_of(name.strip()).name for name in cost.split(",")]
+    fronts = {each: pareto_front(results.summary, each, gain=metric) for each in costs}
+    known = {each: front for each, front in fronts.items() if len(front)}
     if not known:
         _some_run_complete(results)
         raise NotMeasuredError(

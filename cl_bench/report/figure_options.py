@@ -23,6 +23,7 @@ class Options:
         metric: of the vertical axis. For forgetting and heatmap it is a column of the records, such as nll.
             For others it is a metric of the summary; for a comparison it may be two, and the second is the
             horizontal axis: "learning_accuracy,forgetting".
+        cost: of a Pareto front: one or more, as in "deployed_bits,gradient_evaluations".
         tasks: the panels, numbers or "mean".
         against: the method or strategy that an improvement is of; by default the best.
         interval: over seeds: t, se, iqr (around the median) or none.
@@ -35,6 +36,7 @@ class Options:
     labels: str | Sequence[str] | Mapping[str, str] | None = None
     benchmarks: str | Sequence[str] | None = None
     metric: str | None = None
+    cost: str | None = None
     tasks: Tasks | None = None
     against: str | None = None
     interval: str | None = None
@@ -80,7 +82,7 @@ class Options:
         } | {name: value for name, value in given.items() if value is not None and kind in users(name)}
 
 
-_OF_KINDS = ("metric", "tasks", "against", "interval", "ylim")  # that only some kinds have a use for
+_OF_KINDS = ("metric", "cost", "tasks", "against", "interval", "ylim")  # that only some kinds have a use for
 
 
 def users(option: str) -> list[str]:

@@ -53,8 +53,8 @@ def plot(
             an ending both .png and .svg are written. With several benchmarks each has its name added.
             Default: `figures` in the one folder, or where one is. With options the name ends in `-chosen`
             there, since the report draws its own figures again.
-        options: those of `figure_options.Options`: methods, labels, benchmarks, metric, tasks, interval,
-            ylim, title, width, height.
+        options: those of `figure_options.Options`: methods, labels, benchmarks, metric, cost, tasks,
+            interval, ylim, title, width, height.
 
     Raises:
         AnalysisError, RecordsError: where there is nothing to draw, a format is not written, or the kind has

@@ -54,6 +54,26 @@ def test_the_help_of_a_panel_sends_nobody_to_a_page_that_help_has_not():
             assert "this page" not in (function.__doc__ or ""), name
 
 
+@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [(None, "None"), (np.full(2, None), r"an array of 2: take one, as in axes\[0\]"), (Figure(), "Figure")],
+    ids=["none", "several", "a figure"],
+)
+def test_what_is_no_axes_is_refused(frame, name, axes, said):
+    needed = inspect.signature(PANELS[name]).parameters.values()
+    tables = [frame for each in needed if each.kind is each.POSITIONAL_OR_KEYWORD]
+    method = {"method": "ewc"} if "method" in inspect.signature(PANELS[name]).parameters else {}
+    with pytest.raises(AnalysisError, match=rf"^axes must be the matplotlib Axes of one panel, got .*{said}"):
+        PANELS[name](*tables, axes=axes, **method)
+
+
+@pytest.mark.parametrize("limits", [5, (50, 0), (0, 1, 2), (0, float("nan")), ("low", "high")])
+def test_limits_of_colours_are_two_numbers(frame, limits):
+    with pytest.raises(AnalysisError, match="limits must be two numbers, the lower first"):
+        figures.heatmap(frame, axes=Figure().subplots(), method="ewc", limits=limits)
+
+
 def test_every_kind_of_figure_has_a_panel_that_the_package_offers():
     assert set(PANELS) == set(KINDS)
     assert all(getattr(figures, name) is function for name, function in PANELS.items())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cl_bench.analysis import AnalysisError
+from cl_bench.analysis.registry import registered
 from cl_bench.analysis.results import Results
 from cl_bench.cli.main import main
 from cl_bench.figures.comparison import _past_markers
@@ -285,6 +286,11 @@ def test_a_label_of_any_kind_is_drawn_as_it_is(fourteen, kind, label):
         (["comparison", "--metric", "averge_accuracy"], "did you mean average_accuracy"),
         (["comparison", "--metric", "forgetting"], "a comparison is of two metrics"),
         (["pareto", "--metric", "forgetting"], "a Pareto front is of a metric of which more is better"),
+        (
+            ["pareto", "--cost", "stored_bits,bits"],
+            "a cost is one of stored_bits, deployed_bits, predicting_bits",
+        ),
+        (["forgetting", "--cost", "stored_bits"], "forgetting has no use for cost; kinds that have: pareto"),
         (["drift", "--metric", "drifts"], "the metric of this kind is one of drift, frozen"),
         (["drift", "--ylim", "0", "1"], "for ylim choose metric=drift or frozen"),
         (["forgetting", "--ylim", "60", "20"], "ylim must be two numbers, the lower first"),
@@ -301,6 +307,20 @@ def test_the_command_refuses_a_slip_with_one_sentence(fourteen, tmp_path, capsys
     assert len(wrong.splitlines()) == 1
     assert not printed
     assert not list(tmp_path.iterdir())
+
+
+def test_a_front_is_drawn_for_each_cost_that_is_named(fourteen):
+    figure = make("pareto", fourteen, cost="deployed_bits, training_seconds")
+    assert [axes.get_xlabel() for axes in figure.axes] == [
+        "deployed (bits); ← is better", "training (s); ← is better",
+    ]  # fmt: skip
+
+
+def test_the_costs_in_the_help_are_those_that_there_are(capsys):
+    assert main(["plot", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    costs = [each.name for each in registered() if each.group == "cost" and each.better == "lower"]
+    assert f"of pareto, a panel each: {', '.join(costs)}" in shown
 
 
 def test_the_command_draws_what_was_chosen(fourteen, tmp_path, capsys):
