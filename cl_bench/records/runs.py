@@ -23,6 +23,7 @@ from cl_bench.records.text import cut, lines_of, one_line, printable, shortened
 
 Scalar = str | int | float | bool | None
 
+NOT_BEGUN = "run.json is missing, since the run has not begun; the same command starts it"
 STATUSES = ("finished", "running", "interrupted", "failed", "broken")
 MOST_TASKS = 5_000  # of a stream: its matrix has their square
 LONGEST_ERROR = 20_000  # letters; a traceback has a few thousand
@@ -150,7 +151,7 @@ def read_run(path: Path) -> Run:
     try:
         about = about_run(path)
     except FileNotFoundError:
-        return _broken(run, "run.json is missing")
+        return _broken(run, NOT_BEGUN if _has_not_begun(path) else "run.json is missing")
     except (OSError, ValueError) as error:
         return _broken(run, f"run.json is unreadable: {error}")
     if not isinstance(about, dict):
@@ -163,6 +164,14 @@ def read_run(path: Path) -> Run:
         return _with_rows(run)
     except (OSError, ValueError) as error:
         return _broken(run, str(error))
+
+
+def _has_not_begun(path: Path) -> bool:
+    """Whether a run's folder is as it is made, of a process that was ended in its first second."""
+    try:
+        return {each.name for each in path.iterdir()} <= {"run.log"}
+    except OSError:
+        return False
 
 
 def _is_study(path: Path) -> bool:

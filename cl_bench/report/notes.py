@@ -9,7 +9,7 @@ from cl_bench.analysis.matched_seeds import draw_of
 from cl_bench.analysis.missing_runs import missing, unreadable
 from cl_bench.analysis.summary import MOST_METHODS
 from cl_bench.records.protocol import TEST_ON
-from cl_bench.records.runs import Run
+from cl_bench.records.runs import NOT_BEGUN, Run
 from cl_bench.records.text import cut, one_line
 from cl_bench.report.outcomes import last_line, provenance_notes
 
@@ -28,7 +28,10 @@ def run_notes(found: Iterable[Run]) -> list[str]:
     for (_, where, reason), runs in sorted(groups.items(), key=lambda item: item[0]):
         seeds = sorted({str(run.seed) for run in runs}, key=int)
         notes.append(f"{where}, seed{'s' * (len(seeds) > 1)} {_listed(seeds)} {reason}")
-    notes += [f"{run.path} is broken and left out: {run.error}." for run in found if run.status == "broken"]
+    for run in found:
+        if run.status == "broken":
+            what = "is left out" if run.error == NOT_BEGUN else "is broken and left out"
+            notes.append(f"{run.path} {what}: {run.error}.")
     notes += provenance_notes(found) + repeated_notes(found)
     return notes + [each.note for each in missing(found)] + unreadable(found)
 

@@ -10,6 +10,7 @@ import pytest
 from cl_bench import records
 from cl_bench.analysis import AnalysisError, accuracy_matrix, load, matrices, runs, summary
 from cl_bench.analysis.labels import short_names, shown, swept_settings
+from cl_bench.records.runs import NOT_BEGUN
 
 
 def test_one_row_a_record(write_run, tmp_path):
@@ -109,7 +110,7 @@ def test_runs_lists_every_status_with_its_reason(write_run, tmp_path):
     (tmp_path / "study" / "permuted_mnist-ewc-s3-ab12cd").mkdir()
     table = runs(tmp_path)
     assert list(table["status"]) == ["finished", "running", "failed", "broken"]
-    assert list(table["error"])[2:] == ["ValueError: strength must be positive", "run.json is missing"]
+    assert list(table["error"])[2:] == ["ValueError: strength must be positive", NOT_BEGUN]
     assert list(table["num_records"]) == [12, 6, 6, 0]
     assert np.isnan(table["wall_seconds"][1])
     assert table["settings"][0]["training.epochs"] == 5

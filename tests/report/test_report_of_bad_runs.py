@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from cl_bench.figures.parallel import Drawn
+from cl_bench.records.runs import NOT_BEGUN
 from cl_bench.records.text import one_line
 from cl_bench.report.build import report
 
@@ -125,6 +126,17 @@ def test_a_seed_beyond_64_bits_which_no_run_can_have_is_named(tmp_path):
     write_run(tmp_path, seed=2**70)
     (note,) = [note for note in report(tmp_path).notes if "broken" in note]
     assert f"seed must be from 0 to {2**63 - 1:,}, got {2**70}" in note
+
+
+def test_a_run_that_was_ended_in_its_first_second_is_not_called_broken(tmp_path):
+    write_run(tmp_path)
+    for place, files in enumerate(((), ("run.log",), ("records.csv",))):
+        run = tmp_path / "study" / f"permuted_mnist-vcl-s{place}-ab12cd"
+        run.mkdir()
+        for name in files:
+            (run / name).write_text("")
+    told = {note.partition(" ")[2] for note in report(tmp_path).notes if "-vcl-s" in note}
+    assert told == {f"is left out: {NOT_BEGUN}.", "is broken and left out: run.json is missing."}
 
 
 def test_an_interrupted_run_is_not_a_failed_one(tmp_path):
