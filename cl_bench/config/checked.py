@@ -284,6 +284,8 @@ def _of_the_run(settings: Mapping[str, Any]) -> Iterator[Problem]:
         ("training.device", check_device, (settings["training"]["device"],)),
         ("training.patience", run_rules.check_patience,
          (settings["training"].get("patience"), settings["benchmark"].get("validation_share"))),
+        ("training.test_on", run_rules.check_test_on,
+         (settings["training"].get("test_on"), settings["benchmark"].get("validation_share"))),
         ("study", run_rules.check_study, (settings["study"],)),
         ("benchmark.name", run_rules.check_name, ("benchmark.name", benchmark)),
         ("strategy.name", run_rules.check_name, ("strategy.name", strategy)),

@@ -72,6 +72,15 @@ def check_patience(patience: object, validation_share: object) -> None:
         )
 
 
+def check_test_on(test_on: object, validation_share: object) -> None:
+    """Check that there are validation images where they are tested. Raises ValueError."""
+    if test_on == "validation" and validation_share == 0:
+        raise ValueError(
+            "training.test_on=validation needs validation images: set benchmark.validation_share, such as "
+            f"0.1, got {validation_share=}"
+        )
+
+
 def check_resume(resume: object) -> None:
     """Check the setting that says what is done about runs that exist already. Raises ValueError."""
     if not isinstance(resume, bool) and resume not in RESUME:

@@ -32,6 +32,7 @@ SHARE = "benchmark.validation_share=0.2"
         (["training.warm_up=-1"], "warm_up must be a whole number of steps, or below 1 a share of each"),
         (["training.patience=0", SHARE], "patience must be a whole number, at least 1"),
         (["training.patience=2"], "needs validation images: set benchmark.validation_share, such as 0.1"),
+        (["training.test_on=validation"], "test_on=validation needs validation images: set benchmark.valid"),
         (["training.optimizer=torch.optim.RMSProp"], "did you mean torch.optim.RMSprop?"),
         (["training.optimizer=torhc.optim.Adam"], "training.optimizer=torhc.optim.Adam does not exist"),
         (["training.optimizer=7"], "optimizer must be one of adam, adamw, sgd, or the path of a class"),
