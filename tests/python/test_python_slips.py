@@ -112,7 +112,7 @@ def test_a_strategy_trains_once(stream):
     ("settings", "message"),
     [
         ({"test_on": "train"}, "test_on must be one of test, validation"),
-        ({"test_on": "validation"}, "the benchmark has no validation stream"),
+        ({"test_on": "validation"}, "test_on=validation needs validation images"),
         ({"test_last": 0}, "test_last"),
         ({"seed": 3}, "the strategy has its seed already"),
         ({"folder": "mine/.hidden"}, "study must not begin with a dot"),

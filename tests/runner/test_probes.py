@@ -148,7 +148,7 @@ def test_where_only_the_newest_tasks_are_tested_so_are_probes(configured):
         ("training.probe_every=0", "probe_every must be a whole number, at least 1, got probe_every=0"),
         ("training.probe_size=0", "probe_size must be a whole number, at least 1, got probe_size=0"),
         ("training.test_on=train", "test_on must be one of test, validation, got test_on='train'"),
-        ("training.test_on=validation", "needs validation images"),
+        ("training.test_on=validation", "no validation stream"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(configured, setting, message):
