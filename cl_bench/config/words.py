@@ -64,9 +64,12 @@ class Words(NamedTuple):
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Check that words are a list of them, as from Python. Raises WordError for one text."""
+    """Check that words are a list of them, as from Python. Raises WordError for one text, and a mapping."""
     if isinstance(words, str):
         raise WordError(f"settings are a list of words, as in [{words!r}], got a text")
+    if isinstance(words, Mapping):
+        written = [f"{name}={value}" for name, value in words.items()]
+        raise WordError(f"settings are a list of words, as in {written[:3]}, got a mapping")
 
 
 def read(

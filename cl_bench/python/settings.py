@@ -148,6 +148,8 @@ def written_value(value: Any, name: str) -> str:
     """
     if isinstance(value, PathLike):
         value = fspath(value)
+    if type(value).__module__ == "torch" and type(value).__name__ in ("device", "dtype"):
+        value = str(value).removeprefix("torch.")
     if hasattr(value, "tolist"):  # of NumPy and torch: numbers and arrays of them
         value = value.tolist()
     if value is None:

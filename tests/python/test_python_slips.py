@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from avalanche.core import SupervisedPlugin
 
 import cl_bench
@@ -303,3 +304,17 @@ def test_plugins_may_be_none_or_come_one_by_one(stream):
     strategy = cl_bench.strategy("finetune", stream, epochs=1, plugins=(each for each in [counts]))
     cl_bench.train(strategy, stream)
     assert counts.tasks == 2
+
+
+def test_devices_and_types_of_torch_are_written_as_the_command_line_has_them(stream):
+    strategy = cl_bench.strategy("finetune", stream, device=torch.device("cpu"), precision=torch.float32)
+    settings = strategy.composed.config.training
+    assert (settings.device, settings.precision) == ("cpu", "float32")
+
+
+@pytest.mark.parametrize("call", [cl_bench.run, cl_bench.sweep], ids=lambda call: call.__name__)
+def test_a_mapping_of_settings_is_answered_with_the_list(call):
+    with pytest.raises(
+        ValueError, match=r"as in \['strategy=ewc', 'seed=3'\], got a mapping"
+    ):
+        call({"strategy": "ewc", "seed": 3})
