@@ -224,7 +224,7 @@ def test_no_committed_run_has_hashes_of_files_that_are_not_committed():
 
 def test_every_committed_run_is_finished_and_counts():
     runs = read_runs(REFERENCE)
-    assert len(runs) == 1136
+    assert len(runs) == 1146
     assert {run.status for run in runs} == {"finished"}
     assert not [run for run in Results(runs).found if not run.records]
 

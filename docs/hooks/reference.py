@@ -149,9 +149,9 @@ def shorten(path: Path) -> None:
 
 
 def _short(cell: str) -> str:
-    if len(cell) <= DIGITS or "." not in cell or cell.endswith(".0"):  # a whole number is a count
-        return cell
-    return min(repr(float(f"{float(cell):.{DIGITS}g}")), cell, key=len)
+    if "." in cell and not cell.endswith(".0") and len(cell) > DIGITS:  # a whole number is a count
+        cell = min(repr(float(f"{float(cell):.{DIGITS}g}")), cell, key=len)
+    return cell.removesuffix(".0")
 
 
 def without_folders(path: Path) -> None:

@@ -314,7 +314,5 @@ def test_devices_and_types_of_torch_are_written_as_the_command_line_has_them(str
 
 @pytest.mark.parametrize("call", [cl_bench.run, cl_bench.sweep], ids=lambda call: call.__name__)
 def test_a_mapping_of_settings_is_answered_with_the_list(call):
-    with pytest.raises(
-        ValueError, match=r"as in \['strategy=ewc', 'seed=3'\], got a mapping"
-    ):
+    with pytest.raises(ValueError, match=r"as in \['strategy=ewc', 'seed=3'\], got a mapping"):
         call({"strategy": "ewc", "seed": 3})
