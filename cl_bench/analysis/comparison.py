@@ -169,7 +169,7 @@ def why_no_ranks(values: pd.DataFrame) -> str:
             break
         left_out[method] = [each for each in benchmarks if each not in where[method]]
     if len(common) < FEWEST_BENCHMARKS or len(where) - len(left_out) < 2:
-        return f"no two methods here were; {rule}"
+        return f"no two methods have {FEWEST_BENCHMARKS} benchmarks in common; {rule}"
     lacks = " and ".join(f"{method} was not run on {', '.join(these)}" for method, these in left_out.items())
     return f"{lacks}; leave {'it' if len(left_out) == 1 else 'them'} out: {rule}"
 
