@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,10 +71,10 @@ def check_some(table: pd.DataFrame, why: str) -> None:
         raise AnalysisError(f"there is nothing to draw: {why}")
 
 
-def checked_limits(limits: object) -> tuple[float, float]:
+def checked_limits(limits: Any) -> tuple[float, float]:
     """Return two finite numbers, the lower first. Raises AnalysisError for anything else."""
     try:
-        low, high = map(float, limits)  # type: ignore[call-overload]
+        low, high = map(float, limits)
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
