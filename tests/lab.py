@@ -15,7 +15,7 @@ from cl_bench.conformance.subject import MODELS, SMALL, Outcome, Run, build_run,
 from cl_bench.learner.noise import Noise
 from cl_bench.learner.seeds import Seeds, global_generators_restored
 from cl_bench.models import mlp
-from cl_bench.strategies import VCL
+from cl_bench.strategies import VCL, BayesBiNN
 from cl_bench.streams.benchmark import to_avalanche
 from cl_bench.streams.tasks import Scaling, SharedImages, TaskData, TaskStream
 from cl_bench.streams.transforms import identity
@@ -230,5 +230,53 @@ def make_vcl(lab):
         return cls(
             model=model, **(defaults | (method or {}) if cls is VCL else {}), **lab.settings(**changes)
         )
+
+    return make
+
+
+BAYESBINN = {
+    "temperature": 0.5,
+    "initial_magnitude": 1.0,
+    "num_samples": 1,
+    "num_test_samples": 5,
+    "kl_weight": 1.0,
+    "momentum": 0.0,
+    "carry_prior": True,
+    "variant": "sound",
+    "max_slope": None,
+}
+
+
+@pytest.fixture
+def binary_network(lab):
+    """A small perceptron with weights -1 and +1, seeded."""
+
+    def network(
+        *,
+        hidden: tuple[int, ...] = (6,),
+        num_heads: int = 1,
+        num_classes: int = 3,
+        normalisation: str = "layer",
+    ) -> nn.Module:
+        return lab.seeded_model(
+            mlp,
+            input_shape=(1, 2, 2),
+            num_classes=num_classes,
+            num_heads=num_heads,
+            hidden=hidden,
+            normalisation=normalisation,
+            weights="binary",
+        )
+
+    return network
+
+
+@pytest.fixture
+def make_bayesbinn(lab, binary_network):
+    """A BayesBiNN learner on it."""
+
+    def make(method: dict | None = None, model: nn.Module | None = None, **changes: Any) -> BayesBiNN:
+        model = binary_network() if model is None else model
+        return BayesBiNN(model=model, **(BAYESBINN | (method or {})), **lab.settings(**changes))
 
     return make

@@ -1,3 +1,3 @@
 """Runs from conf/, and tiny tasks made of tensors."""
 
-from lab import double_precision, lab, make_vcl, own_cache_and_one_thread  # noqa: F401
+from lab import binary_network, double_precision, lab, make_bayesbinn, make_vcl, own_cache_and_one_thread  # noqa: F401
